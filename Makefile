@@ -1,0 +1,40 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+help: ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+run: $(VENV)/installed ## the service on http://127.0.0.1:8080, with a PostgreSQL of its own
+	@exec $(BIN)/koshel serve
+
+test: check ## lint, types, import contracts, every test
+	$(BIN)/pytest --cov --cov-report=term
+
+check: $(VENV)/developing ## lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/developing ## the numbers, as ratios in one run; writes bench/RESULTS.md
+	@command -v wrk >/dev/null || { apt-get update -q && apt-get install -y -q wrk; } || { echo "bench needs wrk: install it"; exit 1; }
+	$(BIN)/python -m bench
+
+migrate: $(VENV)/installed ## bring the database's schema up to date
+	$(BIN)/koshel migrate
+
+docs: $(VENV)/developing ## write what is generated: docs/openapi.json, src/koshel/db/schema.sql
+	$(BIN)/python -m tests.support.generate
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/developing: pyproject.toml constraints.txt $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+.PHONY: help run test check bench migrate docs

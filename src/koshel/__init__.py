@@ -1,0 +1,3 @@
+"""Koshel: wallets on PostgreSQL."""
+
+__version__ = "0.1.0"

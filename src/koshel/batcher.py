@@ -1,0 +1,165 @@
+"""Many callers in, few transactions out. Knows nothing of money.
+
+    submit ──▶ lane: waiting ──take──▶ flight: settle(batch) ──▶ each caller's own answer
+               one a partition          at most `flights_max` a lane
+
+Self-clocking: while a batch is in flight the next one gathers, and leaves when it lands. No timer; a
+lone caller never waits.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from contextlib import asynccontextmanager
+from typing import Generic, NamedTuple, TypeVar
+
+from msgspec import Struct
+
+CommandT = TypeVar("CommandT")
+OutcomeT = TypeVar("OutcomeT")
+
+
+class BatcherLimits(Struct, frozen=True):
+    """How much may wait, for how long, and how much leaves together."""
+
+    batch_max: int = 500  # commands
+    flights_max: int = 1  # batches under way at once, in each partition
+    queue_max: int = 10_000  # commands waiting
+    queue_bytes_max: int = 16 * 1024 * 1024  # of request bodies waiting
+    queue_timeout_ms: int = 10_000  # what has waited longer is answered Overloaded
+
+
+class Overloaded(Exception):
+    """The queue is full, or the batcher is draining: nothing was done."""
+
+
+class _Waiting(NamedTuple, Generic[CommandT, OutcomeT]):
+    command: CommandT
+    size: int
+    deadline: float
+    answer: "asyncio.Future[OutcomeT]"
+
+
+class _Lane(Generic[CommandT, OutcomeT]):
+    """One partition's queue and its flights."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[_Waiting[CommandT, OutcomeT]] = deque()
+        self.flights = 0
+
+
+class Batcher(Generic[CommandT, OutcomeT]):
+    """Open it with `open_batcher`."""
+
+    def __init__(
+        self,
+        settle: Callable[[Sequence[CommandT]], Awaitable[Sequence[OutcomeT]]],
+        partition: Callable[[CommandT], Hashable],
+        limits: BatcherLimits,
+        outages: tuple[type[Exception], ...],
+    ) -> None:
+        self._settle = settle
+        self._partition = partition
+        self._limits = limits
+        self._outages = outages
+        self._lanes: dict[Hashable, _Lane[CommandT, OutcomeT]] = {}
+        self._flights: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._queue_timeout_s = limits.queue_timeout_ms / 1_000
+        self._count = 0
+        self._bytes = 0
+        self._draining = False
+
+    def submit(self, command: CommandT, *, size: int) -> "asyncio.Future[OutcomeT]":
+        """The command's outcome, once it is final. Cancel it to withdraw what has not left yet.
+
+        `size` is what it weighs in the queue, in bytes. Raises Overloaded: nothing was done.
+        """
+        limits = self._limits
+        if self._draining or self._count >= limits.queue_max or self._bytes + size > limits.queue_bytes_max:
+            raise Overloaded
+        answer: asyncio.Future[OutcomeT] = self._loop.create_future()
+        partition = self._partition(command)
+        lane = self._lanes.get(partition)
+        if lane is None:
+            lane = self._lanes[partition] = _Lane()
+        lane.waiting.append(_Waiting(command, size, self._loop.time() + self._queue_timeout_s, answer))
+        self._count += 1
+        self._bytes += size
+        if lane.flights < limits.flights_max:
+            lane.flights += 1
+            flight = self._loop.create_task(self._fly(partition, lane))
+            self._flights.add(flight)
+            flight.add_done_callback(self._flights.discard)
+        return answer
+
+    async def drain(self) -> None:
+        """Take no more, and return when everything that waits has its answer."""
+        self._draining = True
+        while self._flights:
+            await asyncio.wait(self._flights)
+
+    async def _fly(self, partition: Hashable, lane: _Lane[CommandT, OutcomeT]) -> None:
+        while batch := self._take(lane):
+            await self._settle_batch(batch)
+        lane.flights -= 1
+        if not lane.flights:
+            del self._lanes[partition]
+
+    def _take(self, lane: _Lane[CommandT, OutcomeT]) -> list[_Waiting[CommandT, OutcomeT]]:
+        """The next batch: in order, without those whose callers hung up or waited too long."""
+        batch: list[_Waiting[CommandT, OutcomeT]] = []
+        now = self._loop.time()
+        while lane.waiting and len(batch) < self._limits.batch_max:
+            one = lane.waiting.popleft()
+            self._count -= 1
+            self._bytes -= one.size
+            if one.answer.done():
+                continue
+            if one.deadline < now:
+                one.answer.set_exception(Overloaded())
+                continue
+            batch.append(one)
+        return batch
+
+    async def _settle_batch(self, batch: Sequence[_Waiting[CommandT, OutcomeT]]) -> None:
+        try:
+            outcomes = await self._settle([one.command for one in batch])
+        except Exception as error:  # noqa: BLE001  whatever it is, every caller gets an answer
+            if len(batch) == 1 or isinstance(error, self._outages):
+                for one in batch:
+                    _answer(one, error)
+                return
+            # An accident: one by one, so that a poisonous command hurts itself only.
+            for one in batch:
+                if not one.answer.done():
+                    await self._settle_batch([one])
+            return
+        for one, outcome in zip(batch, outcomes, strict=True):
+            if not one.answer.done():
+                one.answer.set_result(outcome)
+
+
+def _answer(one: _Waiting[CommandT, OutcomeT], error: Exception) -> None:
+    if not one.answer.done():
+        one.answer.set_exception(error)
+
+
+@asynccontextmanager
+async def open_batcher(
+    settle: Callable[[Sequence[CommandT]], Awaitable[Sequence[OutcomeT]]],
+    *,
+    partition: Callable[[CommandT], Hashable],
+    limits: BatcherLimits,
+    outages: tuple[type[Exception], ...] = (),
+) -> AsyncIterator[Batcher[CommandT, OutcomeT]]:
+    """A batcher over `settle`, drained at the end.
+
+    `partition` says which commands may share a batch; `outages` are the exceptions of `settle` that no
+    command of the batch is to blame for: they are everybody's answer.
+    """
+    batcher = Batcher(settle, partition, limits, outages)
+    try:
+        yield batcher
+    finally:
+        await batcher.drain()

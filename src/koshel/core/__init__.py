@@ -1,0 +1,1 @@
+"""The rules, pure: accounts + commands → outcomes."""

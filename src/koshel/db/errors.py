@@ -1,0 +1,71 @@
+"""What can go wrong with the database, as the rest of Koshel sees it.
+
+StoreError
+├── Conflict             another transaction came in between; settle again
+├── Obstructed           a lock or a statement took longer than its limit
+├── DatabaseUnavailable  not reachable; nothing was done           } nobody's fault
+└── OutcomeUnknown       a commit could not be confirmed or denied } in the batch
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+
+
+class StoreError(Exception):
+    """The database could not do what was asked; never a refusal."""
+
+
+class Conflict(StoreError):
+    """Another transaction came in between: nothing was done, and it can be settled again."""
+
+
+class Obstructed(StoreError):
+    """A lock or a statement took longer than its limit: nothing was done."""
+
+
+class DatabaseUnavailable(StoreError):
+    """The database is not reachable: nothing was done."""
+
+
+class OutcomeUnknown(StoreError):
+    """The connection was lost in COMMIT, and the fence could not be reached either."""
+
+
+# A connection that is gone, or a server that is going. Any of these during COMMIT says nothing
+# about whether it happened.
+LOST = (
+    OSError,  # TimeoutError and every ConnectionError are among them
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise the driver's exceptions as Koshel's; what is not listed is a fault and stays as it is."""
+    try:
+        yield
+    except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
+        raise Conflict(str(error)) from error
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name != "receipt_pkey":
+            raise
+        # A twin with the same key and other accounts got there first; settled again, it is seen.
+        raise Conflict(str(error)) from error
+    except (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError) as error:
+        raise Obstructed(str(error)) from error
+    except LOST as error:
+        if isinstance(error, ValueError):
+            raise  # the driver could not encode an argument: a fault of the command, not of the connection
+        raise DatabaseUnavailable(str(error) or type(error).__name__) from error

@@ -1,0 +1,56 @@
+"""Loads `queries.sql` into one frozen dataclass: a missing or an extra name fails at start."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """The statements by name; what each does and why stands above it in the file."""
+
+    lock_accounts: str
+    read_clock: str
+    find_receipts: str
+    find_scales: str
+    post: str
+    take_account_ids: str
+    open_accounts: str
+    keep_answers: str
+    record_batch: str
+    fence_batch: str
+    find_batch: str
+    get_account: str
+    get_transaction: str
+    get_ledger: str
+    applied_migrations: str
+    lock_migrations: str
+    create_service_role: str
+    add_currency: str
+    list_currencies: str
+    grant_service: str
+    verify_currencies: str
+    verify_accounts: str
+    verify_lines: str
+    verify_references: str
+    verify_receipts: str
+    verify_batches: str
+
+
+def parse(text: str) -> Queries:
+    """The named statements of a `.sql` text. Raises TypeError for a name missing or too many."""
+    _, *parts = _NAME.split(text)
+    names, bodies = parts[::2], parts[1::2]
+    if duplicates := {name for name in names if names.count(name) > 1}:
+        message = f"statements named twice: {sorted(duplicates)}"
+        raise TypeError(message)
+    return Queries(**{name: body.strip() for name, body in zip(names, bodies, strict=True)})
+
+
+@cache
+def load() -> Queries:
+    """The statements of the package."""
+    return parse(files("koshel.db").joinpath("queries.sql").read_text())

@@ -1,0 +1,123 @@
+"""The database as `settle` and the routes see it: rows in, structs out.
+
+A batch is one transaction. If its connection dies in COMMIT, the fence asks by batch id whether it
+happened: while an old backend still lives, inserting the same id waits for it; when it does not, the
+row that the fence leaves makes sure that it never can.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+from msgspec import Struct
+
+from koshel.core.model import AccountDetails, Posted
+from koshel.db import queries, rows
+from koshel.db.batch import Batch
+from koshel.db.errors import LOST, Conflict, DatabaseUnavailable, Obstructed, OutcomeUnknown, translated
+from koshel.db.pools import Limits, open_pool
+
+if TYPE_CHECKING:
+    from koshel.db.pools import Pool
+
+FENCE_PAUSE_S = 0.1
+
+
+class StoreConfig(Struct, frozen=True):
+    """Where the database is and how much of it to use."""
+
+    url: str
+    batches_in_flight: int = 1
+    read_connections: int = 4
+    outcome_timeout_ms: int = 15_000  # how long to ask whether a lost commit happened
+    limits: Limits = Limits()
+
+
+class Store:
+    """Open it with `open_store`."""
+
+    def __init__(self, config: StoreConfig, settling: "Pool", reading: "Pool") -> None:
+        self._outcome_timeout_s = config.outcome_timeout_ms / 1_000
+        self._acquire_timeout_s = config.limits.answer_timeout_s
+        self._settling = settling
+        self._reading = reading
+        self._queries = queries.load()
+
+    @asynccontextmanager
+    async def batch(self) -> AsyncIterator[Batch]:
+        """A transaction for one batch, committed at the end. Raises StoreError."""
+        with translated():
+            async with self._settling.acquire(timeout=self._acquire_timeout_s) as connection:
+                transaction = connection.transaction(isolation="read_committed")
+                await transaction.start()
+                batch = Batch(connection, self._queries)
+                try:
+                    yield batch
+                except BaseException:
+                    if not connection.is_closed():
+                        await transaction.rollback()
+                    raise
+                try:
+                    await transaction.commit()
+                except LOST:
+                    connection.terminate()
+                else:
+                    return
+        # The commit may or may not have happened; without a row of its own there is nothing to ask.
+        if batch.written_ledger_id is not None and not await self._committed(batch.written_ledger_id, batch):
+            raise Conflict("the connection was lost before COMMIT took effect")
+
+    async def get_account(self, ledger_id: int, account_id: int) -> AccountDetails | None:
+        """The account, None if there is none. Raises StoreError."""
+        row = await self._fetchrow(self._queries.get_account, ledger_id, account_id)
+        return None if row is None else rows.account_details(row)
+
+    async def get_transaction(self, ledger_id: int, transaction_id: int) -> Posted | None:
+        """The transaction, None if there is none. Raises StoreError."""
+        row = await self._fetchrow(self._queries.get_transaction, ledger_id, transaction_id)
+        return None if row is None else rows.posted(row)
+
+    async def applied_migrations(self) -> set[str]:
+        """Names of the migrations that the database has. Raises StoreError."""
+        with translated():
+            async with self._reading.acquire(timeout=self._acquire_timeout_s) as connection:
+                found = await connection.fetch(self._queries.applied_migrations)
+        return {row["migration_id"] for row in found}
+
+    async def _fetchrow(self, query: str, *arguments: Any) -> asyncpg.Record | None:
+        with translated():
+            async with self._reading.acquire(timeout=self._acquire_timeout_s) as connection:
+                return await connection.fetchrow(query, *arguments)
+
+    async def _committed(self, ledger_id: int, batch: Batch) -> bool:
+        """Whether the batch has committed; after this it has or never will. Raises OutcomeUnknown."""
+        try:
+            async with asyncio.timeout(self._outcome_timeout_s):
+                while True:
+                    try:
+                        return await self._fence(ledger_id, batch)
+                    except (DatabaseUnavailable, Obstructed):
+                        await asyncio.sleep(FENCE_PAUSE_S)
+        except TimeoutError as error:
+            raise OutcomeUnknown from error
+
+    async def _fence(self, ledger_id: int, batch: Batch) -> bool:
+        with translated():
+            async with self._settling.acquire(timeout=self._acquire_timeout_s) as connection:
+                await connection.execute(self._queries.fence_batch, ledger_id, batch.id)
+                return bool(await connection.fetchval(self._queries.find_batch, ledger_id, batch.id))
+
+
+@asynccontextmanager
+async def open_store(config: StoreConfig) -> AsyncIterator[Store]:
+    """A store with its two pools, closed at the end."""
+    async with AsyncExitStack() as stack:
+        size = config.batches_in_flight
+        settling = await stack.enter_async_context(
+            open_pool(config.url, config.limits, size=size, name="koshel settle")
+        )
+        size = config.read_connections
+        reading = await stack.enter_async_context(open_pool(config.url, config.limits, size=size, name="koshel read"))
+        yield Store(config, settling, reading)

@@ -1,0 +1,38 @@
+"""A call and its reply, as the handlers see them: no sockets, no server."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from koshel.app import Service
+
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+
+
+class Call(Struct):
+    """One request: its body decoded, its key checked. `path` holds what the route's braces matched."""
+
+    service: Service
+    api: Mapping[str, Any]  # the OpenAPI document
+    path: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: Any
+    size: int  # of the body, in bytes
+    key: str | None
+
+
+class Reply(Struct):
+    """One reply."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = JSON
+
+
+def json(status: int, value: object, headers: Mapping[str, str] | None = None) -> Reply:
+    """A reply with a JSON body."""
+    return Reply(status, msgspec.json.encode(value), headers or {})

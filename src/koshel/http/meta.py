@@ -1,0 +1,68 @@
+"""The handlers that speak of the service itself: health, problems, the API's own description."""
+
+from html import escape
+
+from msgspec import Struct
+
+from koshel.db import migrate
+from koshel.http import docs_page
+from koshel.http.call import Call, Reply, json
+from koshel.http.problems import PROBLEMS, Failure
+
+
+class Health(Struct, frozen=True):
+    """`ok`, or else the reply is a problem."""
+
+    status: str = "ok"
+
+
+class ProblemPage(Struct, frozen=True):
+    """What a problem's code means."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    retryable: bool
+
+
+async def live(_: Call) -> Reply:
+    """GET /health/live."""
+    return json(200, Health())
+
+
+async def ready(call: Call) -> Reply:
+    """GET /health/ready."""
+    missing = set(migrate.known()) - await call.service.store.applied_migrations()
+    if missing:
+        raise Failure("database-unavailable", f"The schema lacks {', '.join(sorted(missing))}; run `koshel migrate`.")
+    return json(200, Health())
+
+
+async def problem(call: Call) -> Reply:
+    """GET /problem/{code}: HTML for a browser, JSON otherwise."""
+    code = call.path["code"]
+    if code not in PROBLEMS:
+        raise Failure("not-found", f"There is no problem {code}.")
+    known = PROBLEMS[code]
+    page = ProblemPage(f"/problem/{code}", known.title, known.status, code, known.when, known.retryable)
+    if "text/html" not in call.headers.get("Accept", ""):
+        return json(200, page)
+    again = "may succeed" if known.retryable else "will not succeed"
+    rows = {"Code": code, "Status": str(known.status), "Retry": f"The same request {again} later unchanged."}
+    return _html(docs_page.page(known.title, f"<p>{escape(known.when)}</p>{docs_page.definitions(rows)}"))
+
+
+async def openapi(call: Call) -> Reply:
+    """GET /openapi.json."""
+    return json(200, call.api)
+
+
+async def docs(call: Call) -> Reply:
+    """GET /docs."""
+    return _html(docs_page.render(call.api))
+
+
+def _html(text: str) -> Reply:
+    return Reply(200, text.encode(), media_type="text/html")

@@ -1,0 +1,111 @@
+"""The OpenAPI 3.1 document, from the table of routes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from koshel import __version__
+from koshel.http.call import JSON, PROBLEM
+from koshel.http.problems import PROBLEMS
+from koshel.http.routes import ROUTES, Route
+from koshel.http.wire import ID_MAX, KEY_PATTERN
+
+_REF = "#/components/schemas/{name}"
+_PATH_ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "integer", "minimum": 1, "maximum": ID_MAX},
+}
+_PATH_CODE = {"name": "code", "in": "path", "required": True, "schema": {"type": "string", "enum": sorted(PROBLEMS)}}
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The same key gives the same answer, for ever. Repeat a request with its key until it is answered.",
+    "schema": {"type": "string", "pattern": KEY_PATTERN},
+}
+_IF_NONE_MATCH = {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}}
+_ALWAYS = ("internal-error",)
+
+
+class Problem(msgspec.Struct):
+    """RFC 9457, with `code` and `retryable`; a problem may have members of its own."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    retryable: bool
+
+
+def document() -> dict[str, Any]:
+    """The whole document."""
+    types = [
+        t for route in ROUTES for t in (route.body, *route.replies.values()) if t is not None and not isinstance(t, str)
+    ]
+    _, components = msgspec.json.schema_components([*types, Problem], ref_template=_REF)
+    paths: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Koshel",
+            "version": __version__,
+            "description": "Accounts, payments, transfers. One request, one final answer, durable when it is given.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": paths,
+        "components": {"schemas": components},
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": route.summary,
+        "operationId": route.handler.__name__,
+        "parameters": _parameters(route),
+        "responses": {str(status): _reply(status, body) for status, body in route.replies.items()}
+        | _problem_replies((*route.problems, *_ALWAYS)),
+    }
+    if route.body is not None:
+        schema = {"$ref": _REF.format(name=route.body.__name__)}
+        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
+    return operation
+
+
+def _parameters(route: Route) -> list[Mapping[str, Any]]:
+    parameters: list[Mapping[str, Any]] = []
+    if "{id}" in route.path:
+        parameters.append(_PATH_ID)
+    if "{code}" in route.path:
+        parameters.append(_PATH_CODE)
+    if route.method == "POST":
+        parameters.append(_KEY)
+    if 304 in route.replies:
+        parameters.append(_IF_NONE_MATCH)
+    return parameters
+
+
+def _reply(status: int, body: type[msgspec.Struct] | str) -> dict[str, Any]:
+    if status == 304:
+        return {"description": "Not modified"}
+    if isinstance(body, str):
+        return {"description": "OK", "content": {body: {}}}
+    described = {"description": "Created" if status == 201 else "OK"}
+    return described | {"content": {JSON: {"schema": {"$ref": _REF.format(name=body.__name__)}}}}
+
+
+def _problem_replies(codes: Sequence[str]) -> dict[str, Any]:
+    """One reply a status, which names every problem that has it."""
+    replies: dict[str, Any] = {}
+    for code in codes:
+        status = str(PROBLEMS[code].status)
+        reply = replies.setdefault(
+            status,
+            {"description": "", "content": {PROBLEM: {"schema": {"$ref": _REF.format(name="Problem")}}}},
+        )
+        reply["description"] += f"{'; ' if reply['description'] else ''}`{code}`: {PROBLEMS[code].when}"
+    return dict(sorted(replies.items()))

@@ -1,0 +1,85 @@
+"""What comes in: a request's key and body, within their limits, or the problem that they are."""
+
+import asyncio
+import re
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from koshel.http.problems import Failure, validation_failed
+from koshel.http.wire import KEY_PATTERN
+
+_KEY = re.compile(KEY_PATTERN)
+_WHERE = re.compile(r"(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>.*)`)?")
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`")
+_MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
+
+
+def idempotency_key(request: web.Request) -> str | None:
+    """The Idempotency-Key, if there is one. Raises Failure."""
+    keys = request.headers.getall("Idempotency-Key", ())
+    if not keys:
+        return None
+    if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
+        detail = "The header Idempotency-Key must be 1 to 255 visible ASCII characters, once."
+        raise Failure(
+            "validation-failed", detail, errors=[{"pointer": "", "header": "Idempotency-Key", "detail": detail}]
+        )
+    return keys[0]
+
+
+async def body(request: web.Request, bytes_max: int, timeout_s: float) -> bytes:
+    """The whole body. Raises Failure."""
+    if request.content_type != "application/json" and not request.content_type.endswith("+json"):
+        raise Failure("unsupported-media-type", "Send JSON, with Content-Type: application/json.")
+    if (request.content_length or 0) > bytes_max:
+        raise _too_large(bytes_max)
+    if request.content.is_eof():  # it came together with the head, as nearly all do
+        received = request.content.read_nowait()
+    else:
+        received = await _rest(request, bytes_max, timeout_s)
+    if len(received) > bytes_max:
+        raise _too_large(bytes_max)
+    return received
+
+
+async def _rest(request: web.Request, bytes_max: int, timeout_s: float) -> bytes:
+    received = b""
+    try:
+        async with asyncio.timeout(timeout_s):
+            while len(received) <= bytes_max and (chunk := await request.content.readany()):
+                received += chunk
+    except TimeoutError as error:
+        detail = f"The body did not arrive within {timeout_s:g} s."
+        raise Failure("request-timeout", detail, {"Connection": "close"}) from error
+    return received
+
+
+def _too_large(bytes_max: int) -> Failure:
+    return Failure("body-too-large", f"A body may have {bytes_max} bytes.", {"Connection": "close"})
+
+
+def decode(decoder: "msgspec.json.Decoder[Any]", received: bytes) -> Any:
+    """The body as the route's struct. Raises Failure."""
+    try:
+        return decoder.decode(received)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        detail = str(error) if isinstance(error, msgspec.DecodeError) else "The body is not UTF-8."
+        raise Failure("malformed-json", detail if received else "The body is empty.") from error
+
+
+def _invalid(message: str) -> Failure:
+    """A message of msgspec's, as a problem that points to the field."""
+    match = _WHERE.fullmatch(message)
+    assert match is not None, "the pattern takes any message"
+    what = match["what"]
+    pointer = re.sub(r"\[(\d+)\]", r"/\1", match["path"] or "").replace("[...]", "").replace(".", "/")
+    if named := _UNKNOWN.fullmatch(what) or _MISSING.fullmatch(what):
+        pointer += "/" + named["name"].replace("~", "~0").replace("/", "~1")
+        what = "is not a field" if named.re is _UNKNOWN else "is required"
+    elif match["key"]:
+        what = f"{what} as a name"
+    return validation_failed(pointer, what)

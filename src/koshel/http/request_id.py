@@ -1,0 +1,31 @@
+"""A name for every request: the caller's own, if it sent a sane one, or the next of this process."""
+
+import re
+import secrets
+from itertools import count
+
+from aiohttp import web
+
+_SANE = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+class _Names:
+    """`<eight random hex digits>-<count>`: unique over processes, and cheaper than fresh randomness each time."""
+
+    def __init__(self) -> None:
+        self._prefix = ""
+        self._count = count(1)
+
+    def fresh(self) -> str:
+        if not self._prefix:  # not at import: workers are forked, and each needs its own
+            self._prefix = secrets.token_hex(4)
+        return f"{self._prefix}-{next(self._count)}"
+
+
+_names = _Names()
+
+
+def of(request: web.BaseRequest) -> str:
+    """The request's name."""
+    given = request.headers.get("X-Request-Id")
+    return given if given is not None and _SANE.fullmatch(given) else _names.fresh()

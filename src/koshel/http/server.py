@@ -1,0 +1,118 @@
+"""The HTTP server: aiohttp around the table of routes. One wrapper a route, no middleware between.
+
+bytes ─▶ Protocol ─▶ router ─▶ wrapper: key, body, decode ─▶ handler ─▶ Reply ─▶ bytes
+           │                      └── every exception becomes a problem
+           └── what is not HTTP, or too slow, ends here
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from koshel.app import Service
+from koshel.batcher import Overloaded
+from koshel.db.errors import OutcomeUnknown, StoreError
+from koshel.http import openapi, receive, request_id
+from koshel.http.call import PROBLEM, Call, Reply
+from koshel.http.problems import Failure, validation_failed
+from koshel.http.routes import ROUTES, Route
+from koshel.http.wire import Invalid
+from koshel.settings import Settings
+
+SERVICE = web.AppKey("service", Service)
+
+_log = structlog.get_logger()
+
+
+def application(settings: Settings, service: AbstractAsyncContextManager[Service]) -> web.Application:
+    """The web application, which opens the service when it starts and closes it when it stops."""
+    app = web.Application()
+
+    async def run_service(app: web.Application) -> AsyncIterator[None]:
+        async with service as app[SERVICE]:
+            yield
+
+    app.cleanup_ctx.append(run_service)
+    api = openapi.document()
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, _wrap(_serve(route, settings, api)))
+    app.router.add_route("*", "/{path:.*}", _wrap(_no_route))
+    return app
+
+
+def _serve(route: Route, settings: Settings, api: Mapping[str, Any]) -> Callable[[web.Request], Awaitable[Reply]]:
+    decoder = None if route.body is None else msgspec.json.Decoder(route.body)
+    timeout_s = settings.receive_timeout_ms / 1_000
+
+    async def serve(request: web.Request) -> Reply:
+        received, decoded, key = b"", None, None
+        if decoder is not None:
+            received = await receive.body(request, settings.body_bytes_max, timeout_s)
+            key = receive.idempotency_key(request)
+            decoded = receive.decode(decoder, received)
+        service = request.app[SERVICE]
+        return await route.handler(Call(service, api, request.match_info, request.headers, decoded, len(received), key))
+
+    return serve
+
+
+def _wrap(serve: Callable[[web.Request], Awaitable[Reply]]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """The wrapper of one route: its reply, or the problem that its exception is."""
+
+    async def respond(request: web.Request) -> web.Response:
+        name = request_id.of(request)
+        try:
+            reply = await serve(request)
+        except Exception as error:  # noqa: BLE001  whatever it is, the caller gets a problem
+            reply = _problem(failure_of(error, name))
+        return response(reply, name)
+
+    return respond
+
+
+def failure_of(error: Exception, name: str) -> Failure:
+    """What the caller is told of an exception; a fault of ours goes to the log under the request's name."""
+    match error:
+        case Failure():
+            return error
+        case Invalid():
+            return validation_failed(error.pointer, error.detail)
+        case Overloaded():
+            return Failure("overloaded", "Too much is waiting, or the service is stopping; nothing was done.")
+        case OutcomeUnknown():
+            return Failure(
+                "outcome-unknown", "The commit could be neither confirmed nor denied; repeat with the same key."
+            )
+        case StoreError():
+            _log.warning("database unavailable", request_id=name, error=str(error))
+            return Failure("database-unavailable", "The database cannot be used right now; nothing was done.")
+        case _:
+            _log.error("internal error", request_id=name, exc_info=error)
+            return Failure("internal-error", "A fault of ours; the log has it under this request_id.", request_id=name)
+
+
+def response(reply: Reply, name: str) -> web.Response:
+    """The reply as aiohttp sends it."""
+    headers = {"Content-Type": reply.media_type, "X-Request-Id": name, "Server": "koshel", **reply.headers}
+    return web.Response(body=reply.body, status=reply.status, headers=headers)
+
+
+def _problem(failure: Failure) -> Reply:
+    return Reply(failure.status, failure.document(), failure.headers, PROBLEM)
+
+
+async def _no_route(request: web.Request) -> Reply:
+    allowed = {r.method for r in ROUTES if _matches(r.path, request.path)}
+    if not allowed:
+        raise Failure("not-found", f"There is no {request.path} here; see /docs.")
+    allow = ", ".join(sorted(allowed))
+    raise Failure("method-not-allowed", f"{request.path} takes {allow}.", {"Allow": allow})
+
+
+def _matches(pattern: str, path: str) -> bool:
+    wanted, given = pattern.split("/"), path.split("/")
+    return len(wanted) == len(given) and all(w == g or (w[:1] == "{" and g) for w, g in zip(wanted, given, strict=True))

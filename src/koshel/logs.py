@@ -1,0 +1,43 @@
+"""Logs: structlog for what happens, on standard error, as JSON or for a console."""
+
+import logging
+import sys
+from typing import Any, Literal
+
+import structlog
+
+Format = Literal["auto", "json", "console"]
+
+
+def as_json(chosen: Format) -> bool:
+    """Whether to write JSON: as chosen, else unless somebody is watching."""
+    return chosen == "json" or (chosen == "auto" and not sys.stderr.isatty())
+
+
+def configure(chosen: Format, level: str) -> None:
+    """Set structlog up, and send the standard library's loggers through it."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    ]
+    renderers: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    if as_json(chosen):
+        renderers = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    logging.getLogger("yoyo").setLevel(logging.WARNING)  # it tells of every statement

@@ -1,0 +1,29 @@
+"""Settle again: what another transaction got in the way of is tried again, a bounded number of times."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+
+from koshel.core.model import Command, Outcome
+from koshel.db.errors import Conflict
+from koshel.db.store import Store
+from koshel.settle import settle
+
+PAUSE_S = 0.005  # before the second attempt, doubled before each further one, times a random half to whole
+
+
+async def settle_again(
+    store: Store,
+    commands: Sequence[Command],
+    *,
+    attempts_max: int = 5,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> list[Outcome]:
+    """Settle, and on a Conflict settle again. Raises StoreError, a Conflict after the last attempt."""
+    for attempt in range(1, attempts_max):
+        try:
+            return await settle(store, commands)
+        except Conflict:
+            # Jitter: two batches that met once must not keep step and meet again.
+            await sleep(PAUSE_S * 2**attempt * random.uniform(0.5, 1))
+    return await settle(store, commands)

@@ -1,0 +1,110 @@
+"""Every knob: read from the environment once, by `cli`, and frozen.
+
+A setting is a field here: `KOSHEL_` and its name in capitals is its variable, `--` and its name with
+dashes its flag. Its unit is in its name, its meaning in its description.
+"""
+
+import os
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+PREFIX = "KOSHEL_"
+
+Count = Annotated[int, Meta(ge=1)]
+Milliseconds = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[int, Meta(ge=1)]
+Bytes = Annotated[int, Meta(ge=1)]
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message names it."""
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The settings of one process."""
+
+    # fmt: off
+    database_url: Annotated[str | None, Meta(description="PostgreSQL 15 or newer; absent: the embedded one")] = None
+    data_dir: Annotated[str, Meta(description="where the embedded PostgreSQL keeps its data")] = "./.koshel"
+    host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="port to listen on")] = 8080
+    workers: Annotated[Count, Meta(description="worker processes; default: the cores")] = os.cpu_count() or 1
+    currency: Annotated[str, Meta(pattern="^[A-Z0-9_]{3,12}$", description="currency of accounts opened without one")] = "USD"
+    max_balance: Annotated[Decimal, Meta(description="max_balance of accounts opened without one")] = Decimal("999999.99")
+    service_role: Annotated[str | None, Meta(description="database role that `migrate` grants the service's rights to")] = None
+    log_format: Annotated[Literal["auto", "json", "console"], Meta(description="auto: console on a terminal, else json")] = "auto"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="the least level that is logged")] = "info"
+    access_log: Annotated[bool, Meta(description="log every request")] = True
+    batch_max: Annotated[Count, Meta(description="commands settled together, at most")] = 500
+    batches_in_flight: Annotated[Count, Meta(description="batches under way at once, in each worker and partition")] = 1
+    partition_by: Annotated[Literal["database", "ledger"], Meta(description="what may share a batch; ledger: for Citus")] = "database"
+    settle_attempts: Annotated[Count, Meta(description="times a batch is tried when another transaction gets in its way")] = 5
+    queue_max: Annotated[Count, Meta(description="commands that may wait in a worker")] = 10_000
+    queue_bytes_max: Annotated[Bytes, Meta(description="bytes of request bodies that may wait in a worker")] = 16 * 1024 * 1024
+    queue_timeout_ms: Annotated[Milliseconds, Meta(description="a command that waited longer is answered `overloaded`")] = 10_000
+    read_connections: Annotated[Count, Meta(description="database connections for reading, in each worker")] = 4
+    connect_timeout_ms: Annotated[Milliseconds, Meta(description="time for a connection to the database")] = 3_000
+    statement_timeout_ms: Annotated[Milliseconds, Meta(description="time for one SQL statement")] = 5_000
+    lock_timeout_ms: Annotated[Milliseconds, Meta(description="time to wait for a row lock")] = 2_000
+    idle_in_transaction_timeout_ms: Annotated[Milliseconds, Meta(description="time a transaction may wait for its client")] = 5_000
+    outcome_timeout_ms: Annotated[Milliseconds, Meta(description="time to find out whether a lost commit happened")] = 15_000
+    body_bytes_max: Annotated[Bytes, Meta(description="size of a request body")] = 65_536
+    header_bytes_max: Annotated[Bytes, Meta(description="size of one header line")] = 8_190
+    receive_timeout_ms: Annotated[Milliseconds, Meta(description="time for a client to send a request, from its first byte")] = 10_000
+    keepalive_timeout_s: Annotated[Seconds, Meta(description="time an idle connection is kept")] = 75
+    shutdown_timeout_s: Annotated[Seconds, Meta(description="time to answer what is under way when told to stop")] = 30
+    # fmt: on
+
+    def __post_init__(self) -> None:
+        """Limits that must stand in a certain relation; a violated one is a ValueError."""
+        relations = {
+            "lock_timeout_ms must be less than statement_timeout_ms": self.lock_timeout_ms < self.statement_timeout_ms,
+            "outcome_timeout_ms must be more than idle_in_transaction_timeout_ms": (
+                self.outcome_timeout_ms > self.idle_in_transaction_timeout_ms
+            ),
+            "batch_max must not be more than queue_max": self.batch_max <= self.queue_max,
+            "body_bytes_max must not be more than queue_bytes_max": self.body_bytes_max <= self.queue_bytes_max,
+            "max_balance must be from 0 to 999999999999999999": 0 <= self.max_balance < Decimal(10) ** 18,
+        }
+        for rule, holds in relations.items():
+            if not holds:
+                raise ValueError(rule)
+
+
+def read(environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Settings:
+    """The settings from the environment, overridden by flags that are not None. Raises SettingsError."""
+    names = {field.name for field in msgspec.structs.fields(Settings)}
+    values: dict[str, Any] = {
+        name: text for name in names if (text := environment.get(PREFIX + name.upper())) not in (None, "")
+    }
+    values |= {name: text for name, text in flags.items() if text is not None}
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$.")
+        variable = f"{PREFIX}{where.rstrip('`').upper()}: " if where else ""
+        raise SettingsError(f"{variable}{what}") from error
+
+
+class Knob(Struct, frozen=True):
+    """One setting, to be listed."""
+
+    name: str
+    description: str
+    default: Any
+
+
+def knobs() -> list[Knob]:
+    """All settings, in order."""
+    hints = get_type_hints(Settings, include_extras=True)
+    return [
+        Knob(field.name, _description(hints[field.name]), field.default) for field in msgspec.structs.fields(Settings)
+    ]
+
+
+def _description(annotation: Any) -> str:
+    return next(meta.description for meta in annotation.__metadata__ if isinstance(meta, Meta) and meta.description)

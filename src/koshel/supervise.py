@@ -1,0 +1,90 @@
+"""Processes: gunicorn forks the workers, replaces one that dies, and stops them gracefully.
+
+master ─┬─ worker: runner ─ service ─ connections of its own
+        └─ worker: ...
+"""
+
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from aiohttp.worker import GunicornUVLoopWebWorker
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+
+from koshel import logs
+from koshel.app import open_service
+from koshel.http.access import AccessLog
+from koshel.http.protocol import Runner
+from koshel.http.server import application
+from koshel.settings import Settings
+
+HEARTBEAT_TIMEOUT_S = 30  # a worker that has not stirred for so long is killed and replaced
+
+
+class Worker(GunicornUVLoopWebWorker):
+    """aiohttp's worker; the first of all to answer says where."""
+
+    def notify(self) -> None:
+        """The heartbeat. The first one comes when the sockets answer."""
+        super().notify()
+        if self.booted and self.age == 1 and not self._announced:
+            self._announced = True
+            host, port = self.sockets[0].getsockname()[:2]
+            sys.stdout.write(f"Koshel answers on http://{host}:{port}\n")
+            sys.stdout.flush()
+
+    _announced = False
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """SIGTERM: stop now rather than at the next heartbeat."""
+        super().handle_exit(sig, frame)
+        self._notify_waiter_done()
+
+
+class GunicornLogger(Logger):
+    """gunicorn's own messages go where all the others go."""
+
+    def setup(self, cfg: Any) -> None:  # noqa: ARG002  gunicorn calls it so
+        """Leave the handlers to the root logger."""
+        self.error_log = logging.getLogger("gunicorn")
+
+
+class Supervisor(BaseApplication):
+    """`Supervisor(settings, url).run()` serves until it is told to stop, then exits the process."""
+
+    def __init__(self, settings: Settings, database_url: str) -> None:
+        self._settings = settings
+        self._database_url = database_url
+        super().__init__()
+
+    def load_config(self) -> None:
+        """The settings, in gunicorn's words."""
+        settings = self._settings
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        options = {
+            "bind": f"{host}:{settings.port}",
+            "workers": settings.workers,
+            "worker_class": Worker,
+            "timeout": HEARTBEAT_TIMEOUT_S,
+            "graceful_timeout": settings.shutdown_timeout_s,
+            "logger_class": GunicornLogger,
+            "proc_name": "koshel",
+            "control_socket_disable": True,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Callable[[], Awaitable[web.AppRunner]]:  # type: ignore[override]  # aiohttp's worker takes no WSGI
+        """What each worker runs, after the fork."""
+        return self._runner
+
+    async def _runner(self) -> web.AppRunner:
+        settings = self._settings
+        log = AccessLog(sys.stdout.fileno(), as_json=logs.as_json(settings.log_format)) if settings.access_log else None
+        app = application(settings, open_service(settings, self._database_url))
+        if log is not None:
+            app.on_cleanup.append(log.close)
+        return Runner(app, settings, log)
