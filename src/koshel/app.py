@@ -54,7 +54,7 @@ def store_config(settings: Settings, database_url: str) -> StoreConfig:
     """The settings that the store needs."""
     return StoreConfig(
         database_url,
-        batches_in_flight=settings.batches_in_flight,
+        settle_connections=settings.settle_connections,
         read_connections=settings.read_connections,
         outcome_timeout_ms=settings.outcome_timeout_ms,
         limits=Limits(

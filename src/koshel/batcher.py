@@ -109,40 +109,47 @@ class Batcher(Generic[CommandT, OutcomeT]):
     def _take(self, lane: _Lane[CommandT, OutcomeT]) -> list[_Waiting[CommandT, OutcomeT]]:
         """The next batch: in order, without those whose callers hung up or waited too long."""
         batch: list[_Waiting[CommandT, OutcomeT]] = []
-        now = self._loop.time()
         while lane.waiting and len(batch) < self._limits.batch_max:
             one = lane.waiting.popleft()
             self._count -= 1
             self._bytes -= one.size
-            if one.answer.done():
-                continue
-            if one.deadline < now:
-                one.answer.set_exception(Overloaded())
-                continue
-            batch.append(one)
+            if self._is_wanted(one):
+                batch.append(one)
         return batch
+
+    def _is_wanted(self, one: _Waiting[CommandT, OutcomeT]) -> bool:
+        """Whether its caller is still there; who has waited too long is answered here."""
+        if not one.answer.done() and one.deadline < self._loop.time():
+            one.answer.set_exception(Overloaded())
+        return not one.answer.done()
 
     async def _settle_batch(self, batch: Sequence[_Waiting[CommandT, OutcomeT]]) -> None:
         try:
             outcomes = await self._settle([one.command for one in batch])
         except Exception as error:  # noqa: BLE001  whatever it is, every caller gets an answer
-            if len(batch) == 1 or isinstance(error, self._outages):
-                for one in batch:
-                    _answer(one, error)
-                return
-            # An accident: one by one, so that a poisonous command hurts itself only.
-            for one in batch:
-                if not one.answer.done():
-                    await self._settle_batch([one])
+            if len(batch) > 1 and not isinstance(error, self._outages):
+                await self._settle_one_by_one(batch)
+            else:
+                _answer_all(batch, error)
             return
-        for one, outcome in zip(batch, outcomes, strict=True):
+        for one, outcome in zip(batch, outcomes, strict=False):
             if not one.answer.done():
                 one.answer.set_result(outcome)
+        if len(outcomes) != len(batch):  # a fault of ours, and what it did is done: nothing is settled again
+            _answer_all(batch, RuntimeError("settle has not answered every command"))
+
+    async def _settle_one_by_one(self, batch: Sequence[_Waiting[CommandT, OutcomeT]]) -> None:
+        # An accident, and nothing was done: so a poisonous command hurts itself only.
+        for one in batch:
+            if self._is_wanted(one):
+                await self._settle_batch([one])
 
 
-def _answer(one: _Waiting[CommandT, OutcomeT], error: Exception) -> None:
-    if not one.answer.done():
-        one.answer.set_exception(error)
+def _answer_all(batch: Sequence[_Waiting[CommandT, OutcomeT]], error: Exception) -> None:
+    """The error, to all who have no answer yet."""
+    for one in batch:
+        if not one.answer.done():
+            one.answer.set_exception(error)
 
 
 @asynccontextmanager

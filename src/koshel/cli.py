@@ -3,10 +3,12 @@
 import argparse
 import os
 import re
+import signal
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 import psycopg
@@ -19,6 +21,14 @@ from koshel.db.embedded import EmbeddedError
 from koshel.settings import Settings
 
 EPILOG = "Every setting is a flag and a variable: --batch-max is KOSHEL_BATCH_MAX. `koshel serve --help` lists them."
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with one line for what cannot be parsed instead of the usage too."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and exit."""
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 class CommandError(Exception):
@@ -34,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run(settings.read(os.environ, {k: v for k, v in options.items() if k in names}), options)
     except KeyboardInterrupt:
         return 130
+    except psycopg.errors.UndefinedTable:
+        sys.stderr.write("koshel: the database has no schema yet; run `koshel migrate`\n")
+        return 1
     except (
         CommandError,
         settings.SettingsError,
@@ -52,6 +65,11 @@ def serve(chosen: Settings, _: Any) -> int:
     from koshel.supervise import Supervisor  # noqa: PLC0415
 
     logs.configure(chosen.log_format, chosen.log_level)
+    # Until gunicorn has its own handler: told to stop while it starts, it still stops the database that it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # Tried before all else: gunicorn would try five times, a second apart, after the database has started.
+    family = socket.AF_INET6 if ":" in chosen.host else socket.AF_INET
+    socket.create_server((chosen.host, chosen.port), family=family).close()
     with _database(chosen) as at:
         # As the owner if it is ours; a service role finds nothing due, or is told that it may not.
         if migrate.due(at.owner_url) or at.service_url != at.owner_url:
@@ -118,7 +136,7 @@ def _database(chosen: Settings) -> AbstractContextManager[place.Place]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="koshel", description="Wallets on PostgreSQL.", epilog=EPILOG)
+    parser = Parser(prog="koshel", description="Wallets on PostgreSQL.", epilog=EPILOG)
     parser.add_argument("--version", action="version", version=f"koshel {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _command(commands, "serve", serve, "serve the HTTP API; migrates first", all_settings=True)

@@ -46,6 +46,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     queue_max: Annotated[Count, Meta(description="commands that may wait in a worker")] = 10_000
     queue_bytes_max: Annotated[Bytes, Meta(description="bytes of request bodies that may wait in a worker")] = 16 * 1024 * 1024
     queue_timeout_ms: Annotated[Milliseconds, Meta(description="a command that waited longer is answered `overloaded`")] = 10_000
+    settle_connections: Annotated[Count, Meta(description="database connections for settling, in each worker, at most")] = 8
     read_connections: Annotated[Count, Meta(description="database connections for reading, in each worker")] = 4
     connect_timeout_ms: Annotated[Milliseconds, Meta(description="time for a connection to the database")] = 3_000
     statement_timeout_ms: Annotated[Milliseconds, Meta(description="time for one SQL statement")] = 5_000
@@ -62,13 +63,21 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def __post_init__(self) -> None:
         """Limits that must stand in a certain relation; a violated one is a ValueError."""
         relations = {
-            "lock_timeout_ms must be less than statement_timeout_ms": self.lock_timeout_ms < self.statement_timeout_ms,
-            "outcome_timeout_ms must be more than idle_in_transaction_timeout_ms": (
+            "KOSHEL_LOCK_TIMEOUT_MS must be less than KOSHEL_STATEMENT_TIMEOUT_MS": (
+                self.lock_timeout_ms < self.statement_timeout_ms
+            ),
+            "KOSHEL_OUTCOME_TIMEOUT_MS must be more than KOSHEL_IDLE_IN_TRANSACTION_TIMEOUT_MS": (
                 self.outcome_timeout_ms > self.idle_in_transaction_timeout_ms
             ),
-            "batch_max must not be more than queue_max": self.batch_max <= self.queue_max,
-            "body_bytes_max must not be more than queue_bytes_max": self.body_bytes_max <= self.queue_bytes_max,
-            "max_balance must be from 0 to 999999999999999999": 0 <= self.max_balance < Decimal(10) ** 18,
+            "KOSHEL_BATCHES_IN_FLIGHT must not be more than KOSHEL_SETTLE_CONNECTIONS": self.batches_in_flight
+            <= self.settle_connections,
+            "KOSHEL_BATCH_MAX must not be more than KOSHEL_QUEUE_MAX": self.batch_max <= self.queue_max,
+            "KOSHEL_BODY_BYTES_MAX must not be more than KOSHEL_QUEUE_BYTES_MAX": (
+                self.body_bytes_max <= self.queue_bytes_max
+            ),
+            "KOSHEL_MAX_BALANCE must be from 0 to 999999999999999999": (
+                self.max_balance.is_finite() and 0 <= self.max_balance < Decimal(10) ** 18
+            ),
         }
         for rule, holds in relations.items():
             if not holds:

@@ -5,8 +5,10 @@ master ─┬─ worker: runner ─ service ─ connections of its own
 """
 
 import logging
+import signal
 import sys
 from collections.abc import Awaitable, Callable
+from queue import SimpleQueue
 from typing import Any
 
 from aiohttp import web
@@ -27,6 +29,9 @@ HEARTBEAT_TIMEOUT_S = 30  # a worker that has not stirred for so long is killed 
 class Worker(GunicornUVLoopWebWorker):
     """aiohttp's worker; the first of all to answer says where."""
 
+    inherited: "SimpleQueue[int]"  # signals that came before `init_signals`
+    _announced = False
+
     def notify(self) -> None:
         """The heartbeat. The first one comes when the sockets answer."""
         super().notify()
@@ -36,12 +41,22 @@ class Worker(GunicornUVLoopWebWorker):
             sys.stdout.write(f"Koshel answers on http://{host}:{port}\n")
             sys.stdout.flush()
 
-    _announced = False
+    def init_signals(self) -> None:
+        """Signals, from here on; until here they went to the handler that the fork inherited, which only queues."""
+        super().init_signals()
+        while not self.inherited.empty():
+            if self.inherited.get_nowait() == signal.SIGTERM:
+                self.alive = False
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM: stop now rather than at the next heartbeat."""
         super().handle_exit(sig, frame)
         self._notify_waiter_done()
+
+
+def _keep_queue(arbiter: Any, worker: Worker) -> None:
+    """Else a worker told to stop while it starts would never know, and be killed when time is up."""
+    worker.inherited = arbiter.SIG_QUEUE
 
 
 class GunicornLogger(Logger):
@@ -73,6 +88,7 @@ class Supervisor(BaseApplication):
             "logger_class": GunicornLogger,
             "proc_name": "koshel",
             "control_socket_disable": True,
+            "post_fork": _keep_queue,
         }
         for name, value in options.items():
             self.cfg.set(name, value)

@@ -80,7 +80,7 @@ def free_port() -> int:
         return port
 
 
-def start(database_url: str | None, *, port: int | None = None, **settings: str) -> Running:
+def start(database_url: str | None, port: int | None = None, /, **settings: str) -> Running:
     """Start `koshel serve` and return when it is ready; settings are those of KOSHEL_..., in small letters."""
     port = port or free_port()
     chosen = {"port": str(port), "workers": "2", "log_format": "json", "access_log": "false"} | settings

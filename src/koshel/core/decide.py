@@ -10,7 +10,7 @@ from typing import assert_never
 from koshel.core import declined
 from koshel.core.book import after, apply, available, limit
 from koshel.core.model import Account, Book, Command, Declined, Move, OpenAccount, Outcome, Posted
-from koshel.core.money import minus, plus, rounded
+from koshel.core.money import CEILING, minus, plus, rounded
 from koshel.core.opening import open_account
 from koshel.core.receipts import replay
 
@@ -45,13 +45,13 @@ def _move(book: Book, command: Move) -> Posted | Declined:
     target = _account(book, command, command.target_account_id)
     if target is None and command.target_account_id is not None:
         return declined.account_not_found(command, "target_account_id", command.target_account_id)
-    if source and target and source.currency != target.currency:
+    if source and target and (source.currency != target.currency or source.scale != target.scale):
         return declined.currency_mismatch(command, source, target)
     one = source or target
     assert one is not None, "a move has at least one side"
     amount = rounded(command.amount, one.scale)
-    if not amount:
-        return declined.amount_rounds_to_zero(command, one)
+    if not 0 < amount < CEILING:
+        return declined.amount_out_of_range(command, one, amount)
     if source and amount > available(source):
         return declined.insufficient_funds(command, source, amount)
     if target and plus(target.balance, amount) > limit(target):
@@ -59,7 +59,6 @@ def _move(book: Book, command: Move) -> Posted | Declined:
     # No refusal below this line.
     source_balance = minus(source.balance, amount) if source else None
     target_balance = plus(target.balance, amount) if target else None
-    assert amount > 0
     assert source is None or source_balance is None or source_balance >= source.min_balance
     assert target is None or target_balance is None or target_balance > target.balance
     return Posted(

@@ -24,10 +24,10 @@ def currency_mismatch(command: Move, source: Account, target: Account) -> Declin
     return Declined(command, Refusal.CURRENCY_MISMATCH, facts)
 
 
-def amount_rounds_to_zero(command: Move, account: Account) -> Declined:
-    """Nothing is left of the amount in this currency's smallest unit."""
-    facts: dict[str, str | int] = {"currency": account.currency, "scale": account.scale}
-    return Declined(command, Refusal.AMOUNT_ROUNDS_TO_ZERO, facts)
+def amount_out_of_range(command: Move, account: Account, amount: Decimal) -> Declined:
+    """Rounded to the currency's smallest unit it is nothing, or has a digit too many."""
+    facts: dict[str, str | int] = {"currency": account.currency, "scale": account.scale, "amount": plain(amount)}
+    return Declined(command, Refusal.AMOUNT_OUT_OF_RANGE, facts)
 
 
 def insufficient_funds(command: Move, source: Account, required: Decimal) -> Declined:

@@ -35,7 +35,7 @@ class Refusal(StrEnum):
     SAME_ACCOUNT = "same-account"
     ACCOUNT_NOT_FOUND = "account-not-found"
     CURRENCY_MISMATCH = "currency-mismatch"
-    AMOUNT_ROUNDS_TO_ZERO = "amount-rounds-to-zero"
+    AMOUNT_OUT_OF_RANGE = "amount-out-of-range"
     INSUFFICIENT_FUNDS = "insufficient-funds"
     BALANCE_LIMIT_EXCEEDED = "balance-limit-exceeded"
 

@@ -4,7 +4,7 @@ Nothing here loses a digit in silence: sums are taken in a context that traps an
 the one operation that may round is called `rounded`.
 """
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 from functools import cache
 
 import iso4217
@@ -19,6 +19,7 @@ CEILING = Decimal(10) ** INTEGER_DIGITS_MAX
 _DIGITS = INTEGER_DIGITS_MAX + 1 + SCALE_MAX
 _exact = Context(prec=_DIGITS, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])
 _rounding = Context(prec=_DIGITS, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, Overflow])
+_truncating = Context(prec=_DIGITS, rounding=ROUND_DOWN, traps=[InvalidOperation, Overflow])
 _quanta = [Decimal(1).scaleb(-scale) for scale in range(SCALE_MAX + 1)]
 
 plus = _exact.add
@@ -30,13 +31,12 @@ def rounded(amount: Decimal, scale: int) -> Decimal:
     return _rounding.quantize(amount, _quanta[scale])
 
 
-def representable(amount: Decimal) -> bool:
-    """Whether it is finite, with no more digits on either side than money may be sent with."""
-    if not amount.is_finite():
-        return False
-    exponent = amount.as_tuple().exponent
-    assert isinstance(exponent, int)
-    return amount.adjusted() < INTEGER_DIGITS_MAX and exponent >= -DECIMALS_MAX
+def rounded_limit(amount: Decimal, scale: int) -> Decimal:
+    """A floor or a ceiling: rounded, but never up to a nineteenth digit; and zero has no sign."""
+    limit = rounded(amount, scale)
+    if abs(limit) >= CEILING:
+        limit = _truncating.quantize(amount, _quanta[scale])
+    return plus(limit, 0)
 
 
 def plain(amount: Decimal) -> str:

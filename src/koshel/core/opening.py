@@ -5,7 +5,7 @@ from decimal import Decimal
 from msgspec import UNSET
 
 from koshel.core.model import AccountDetails, Book, Declined, OpenAccount, Opened, Refusal
-from koshel.core.money import rounded
+from koshel.core.money import rounded, rounded_limit
 
 
 def currency_of(command: OpenAccount) -> str:
@@ -29,8 +29,8 @@ def open_account(book: Book, command: OpenAccount) -> Opened | Declined:
         balance=rounded(Decimal(0), scale),
         held=rounded(Decimal(0), scale),
         version=0,
-        min_balance=rounded(command.min_balance, scale),
-        max_balance=None if limit is None else rounded(limit, scale),
+        min_balance=rounded_limit(command.min_balance, scale),
+        max_balance=None if limit is None else rounded_limit(limit, scale),
         status="open",
         email=command.email,
         metadata=command.metadata,

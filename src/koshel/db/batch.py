@@ -27,7 +27,7 @@ class Batch:
     async def lock(self, commands: Sequence[Command]) -> Book:
         """The book for these commands: accounts locked, then receipts read, by the database's clock."""
         locked = await self._lock_accounts([c for c in commands if isinstance(c, Move)])
-        now = locked[-1]["now"] if locked else await self._connection.fetchval(self._queries.read_clock)
+        now = (locked and locked[-1]["now"]) or await self._connection.fetchval(self._queries.read_clock)
         return Book(
             now,
             {account.id: account for account in map(rows.account, locked)},
@@ -53,10 +53,12 @@ class Batch:
             self.written_ledger_id = ledger_ids[0]
 
     async def _lock_accounts(self, moves: Sequence[Move]) -> list[asyncpg.Record]:
-        ids = {c.source_account_id for c in moves} | {c.target_account_id for c in moves}
-        ids.discard(None)
+        sides = {c.source_account_id for c in moves} | {c.target_account_id for c in moves}
+        ids = [account_id for account_id in sides if account_id is not None]
+        if not ids:
+            return []
         ledger_ids = {c.ledger_id for c in moves}
-        return await self._connection.fetch(self._queries.lock_accounts, ledger_ids, ids) if ids else []
+        return await self._connection.fetch(self._queries.lock_accounts, ledger_ids, ids, max(ids))
 
     async def _find_receipts(self, wanted: set[tuple[int, str]]) -> dict[tuple[int, str], First]:
         if not wanted:

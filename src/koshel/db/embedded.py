@@ -12,10 +12,13 @@ import fcntl
 import hashlib
 import os
 import pwd
+import re
 import shutil
+import socket
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -28,8 +31,12 @@ from msgspec import Struct
 OWNER = "koshel"
 SERVICE = "koshel_service"
 SYSTEM_USER = "koshel_postgres"  # runs the server when Koshel itself runs as root
+USER_EXISTS = 9  # useradd: another process was quicker
 START_TIMEOUT_S = 120  # crash recovery included
+LEAVE_TIMEOUT_S = 20  # for the processes of a killed server to be gone
+LEAVE_PAUSE_S = 0.1
 SOCKET_PATH_MAX = 90  # bytes of the directory; the kernel takes 107 with the file's name
+SOCKET_PATH = re.compile(r"[\w./+-]+", re.ASCII)  # what needs no quoting for a shell, for PostgreSQL or in a URL
 
 # fsync, full_page_writes and synchronous_commit stay on: what was acknowledged is on disk.
 SETTINGS = {
@@ -79,17 +86,35 @@ def running(data_dir: Path) -> Iterator[Cluster]:
             # A forked worker that leaves through here shares its parent's lock, and is not the last.
             if os.getpid() == owner:
                 with _starting(data_dir):
-                    if _is_last(users) and _is_running(cluster):
-                        _pg_ctl(cluster, "stop", "--mode=fast")
+                    if _is_last(users):
+                        stop(cluster)
 
 
 def start(cluster: Cluster) -> None:
     """Start the server unless it runs. Raises EmbeddedError."""
-    if _is_running(cluster):
-        return
     options = f"-k {cluster.sockets}"
     log = cluster.directory / "server.log"
-    _pg_ctl(cluster, "start", f"--options={options}", f"--log={log}", f"--timeout={START_TIMEOUT_S}")
+    deadline = time.monotonic() + LEAVE_TIMEOUT_S
+    while not _is_running(cluster):
+        try:
+            _pg_ctl(cluster, "start", f"--options={options}", f"--log={log}", f"--timeout={START_TIMEOUT_S}")
+        except EmbeddedError as error:
+            # A killed server leaves its pid file, and a new one refuses to start beside what is left of it.
+            if time.monotonic() > deadline or not (cluster.directory / "postmaster.pid").exists():
+                raise EmbeddedError(f"{error} The log is {log}") from error
+            time.sleep(LEAVE_PAUSE_S)
+
+
+def stop(cluster: Cluster) -> None:
+    """Stop the server if it runs. Raises EmbeddedError."""
+    if not _is_running(cluster):
+        return
+    try:
+        _pg_ctl(cluster, "stop", "--mode=fast")
+    except EmbeddedError:
+        # One that is killed meanwhile is stopped too, though not in order.
+        if _is_running(cluster):
+            raise
 
 
 def _prepare(data_dir: Path) -> Cluster:
@@ -119,7 +144,9 @@ def _system_user() -> str:
         pwd.getpwnam(SYSTEM_USER)
     except KeyError:
         command = ["/usr/sbin/useradd", "--system", "--user-group", "--shell", "/bin/false", SYSTEM_USER]
-        subprocess.run(command, check=True, capture_output=True)
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode not in {0, USER_EXISTS}:
+            raise EmbeddedError(f"useradd failed: {done.stderr.strip()}") from None
     return SYSTEM_USER
 
 
@@ -153,22 +180,29 @@ def _make(data_dir: Path, directory: Path, user: str | None) -> None:
 
 
 def _socket_directory(directory: Path, user: str | None) -> Path:
-    """The cluster's own directory, closed to other users; a short one if that path is too long."""
-    if len(os.fsencode(directory)) <= SOCKET_PATH_MAX:
+    """The cluster's own directory, closed to other users; one of our own if that path is too long or too odd."""
+    if len(os.fsencode(directory)) <= SOCKET_PATH_MAX and SOCKET_PATH.fullmatch(str(directory)):
         return directory
     digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
     sockets = Path(tempfile.gettempdir()) / f"koshel-{digest}"
+    owners = {os.geteuid()} if user is None else {os.geteuid(), pwd.getpwnam(user).pw_uid}
     sockets.mkdir(mode=0o700, exist_ok=True)
+    found = sockets.lstat()
+    # Its name can be guessed, and any user may make directories there.
+    if found.st_uid not in owners or found.st_mode != stat.S_IFDIR | 0o700:
+        raise EmbeddedError(f"{sockets} is not a directory that is ours and closed to others; remove it")
     if user is not None:
         shutil.chown(sockets, user, user)
     return sockets
 
 
 def _is_running(cluster: Cluster) -> bool:
-    try:
-        _pg_ctl(cluster, "status")
-    except EmbeddedError:
-        return False
+    # Its socket rather than its pid file: a pid may be a killed server's, not reaped yet, or somebody else's by now.
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(cluster.sockets / ".s.PGSQL.5432"))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
     return True
 
 

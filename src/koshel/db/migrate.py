@@ -1,7 +1,6 @@
 """Migrations: plain SQL files, applied in order by yoyo, by one process at a time."""
 
 from pathlib import Path
-from typing import Any
 
 import psycopg
 from psycopg.rows import tuple_row
@@ -44,11 +43,7 @@ def migrate(url: str, *, service_role: str | None = None) -> list[str]:
             guard.execute(queries.load().lock_migrations)
             names = due(url)
             if names:
-                backend = get_backend(_yoyo_url(url))
-                try:
-                    backend.apply_migrations(backend.to_apply(_read()))
-                finally:
-                    backend.connection.close()
+                _apply(url)
             if service_role is not None:
                 _grant(guard, service_role)
     except psycopg.Error as error:
@@ -56,8 +51,23 @@ def migrate(url: str, *, service_role: str | None = None) -> list[str]:
     return names
 
 
-def _read() -> Any:
-    return read_migrations(str(DIRECTORY))
+def _apply(url: str) -> None:
+    backend = get_backend(_yoyo_url(url))
+    try:
+        if backend.lock_table not in backend.list_tables():
+            # Yoyo hides why it could not make it. This fails likewise, and says so.
+            backend.execute(backend.format_sql(backend.create_lock_table_sql))
+        # Yoyo's own lock is a row, which a process that is killed leaves behind; ours keeps others out.
+        backend.break_lock()
+        for migration in backend.to_apply(read_migrations(str(DIRECTORY))):
+            # With its mark in one transaction: yoyo's apply_one commits the steps first, and a kill
+            # in between would leave a migration that can be neither skipped nor applied again. And without
+            # its log, which asks for the user's and the host's names: a container may have neither.
+            with backend.transaction():
+                migration.process_steps(backend, "apply")
+                backend.mark_one(migration, log=False)
+    finally:
+        backend.connection.close()
 
 
 def _yoyo_url(url: str) -> str:

@@ -50,6 +50,11 @@ async def open_pool(url: str, limits: Limits, *, size: int, name: str) -> AsyncI
             "lock_timeout": str(limits.lock_timeout_ms),
             "idle_in_transaction_session_timeout": str(limits.idle_in_transaction_timeout_ms),
             "timezone": "UTC",
+            # Every statement here is a look-up by key. Left to itself the planner settles for a sequential scan
+            # while a table is empty, and keeps that plan while it fills.
+            "enable_seqscan": "off",
+            "plan_cache_mode": "force_generic_plan",
+            "jit": "off",
         },
     )
     try:

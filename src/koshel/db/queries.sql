@@ -5,16 +5,18 @@
 -- id is one total order and two batches cannot deadlock. NO KEY: nothing but a batch waits for it.
 -- Flat arrays rather than a join, since Citus refuses a locking join; so it may lock too much only
 -- if an id is asked for in another account's ledger, and then that account is in the batch anyway.
--- The clock is read after each row's lock: the last row's time is later than all the locks.
+-- $3 is the highest id asked for: the clock is read once, with the last row, when all the others are
+-- locked; and again if that row changes while it is waited for, so that times along an account never
+-- go back. Once for each row took a tenth of a transfer.
 SELECT ledger_id, id, currency, scale, balance, held, version, min_balance, max_balance, status,
-    clock_timestamp() AS now
+    CASE WHEN id = $3::bigint THEN clock_timestamp() END AS now
 FROM account
 WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::bigint [])
 ORDER BY id
 FOR NO KEY UPDATE;
 
 -- name: read_clock
--- For a batch that locks no account. Reads no table, so it names no ledger.
+-- For a batch that locks no account, or not the last one it asked for. Reads no table, so no ledger.
 SELECT clock_timestamp();
 
 -- name: find_receipts
@@ -36,40 +38,39 @@ SELECT code, scale FROM currency WHERE code = ANY($1::text []);
 
 -- name: post
 -- One statement writes all that a batch posts: ids in the commands' order, both sides' last balance,
--- the transactions, their receipts, and one batch row a ledger ($15 is the batch, $14 the time).
+-- the transactions, their receipts, and one batch row a ledger ($13 is the batch, $12 the time).
 -- MATERIALIZED, since nextval must be asked once a row. The rows it updates are locked already.
--- Arrays come as text, '{1,2}': the driver's own encoder asks each element for its class, and took
--- longer than all the rest of a transfer's Python.
--- Each row carries its ledger_id in $1; the accounts theirs in $16.
+-- Arrays come as text, '{1,2}': the driver's own encoder asks each element for its class.
+-- Each row carries its ledger_id in $1; the accounts theirs in $14.
 WITH posting AS MATERIALIZED (
     SELECT nextval('transaction_id') AS id, p.*
     FROM unnest(
         $1::text::bigint [], $2::text::text [], $3::text::bigint [], $4::text::bigint [], $5::text::numeric [],
-        $6::text::numeric [], $7::text::numeric [], $8::text::bigint [], $9::text::bigint [], $10::text::bigint [],
-        $11::text::bigint [], $12::text::text [], $13::text::jsonb []
+        $6::text::numeric [], $7::text::numeric [], $8::text::bigint [], $9::text::bigint [], $10::text::text [],
+        $11::text::jsonb []
     ) WITH ORDINALITY AS p (
         ledger_id, kind, source_account_id, target_account_id, amount, source_balance, target_balance,
-        source_version, target_version, parent_id, group_id, idempotency_key, metadata, place
+        source_version, target_version, idempotency_key, metadata, place
     )
 ), moved AS (
     UPDATE account SET balance = m.balance, version = m.version
-    FROM unnest($16::text::bigint [], $17::text::bigint [], $18::text::numeric [], $19::text::bigint [])
+    FROM unnest($14::text::bigint [], $15::text::bigint [], $16::text::numeric [], $17::text::bigint [])
         AS m (ledger_id, id, balance, version)
     WHERE account.ledger_id = m.ledger_id AND account.id = m.id
 ), posted AS (
     INSERT INTO transaction (
         ledger_id, id, kind, source_account_id, target_account_id, amount, source_balance, target_balance,
-        source_version, target_version, parent_id, group_id, idempotency_key, metadata, ctime
+        source_version, target_version, idempotency_key, metadata, ctime
     )
     SELECT ledger_id, id, kind, source_account_id, target_account_id, amount, source_balance, target_balance,
-        source_version, target_version, parent_id, group_id, idempotency_key, metadata, $14::timestamptz
+        source_version, target_version, idempotency_key, metadata, $12::timestamptz
     FROM posting
 ), receipted AS (
     INSERT INTO receipt (ledger_id, idempotency_key, transaction_id)
     SELECT ledger_id, idempotency_key, id FROM posting WHERE idempotency_key IS NOT NULL
 ), batched AS (
     INSERT INTO batch (ledger_id, id, transaction_ids)
-    SELECT ledger_id, $15::uuid, array_agg(id ORDER BY place) FROM posting GROUP BY ledger_id
+    SELECT ledger_id, $13::uuid, array_agg(id ORDER BY place) FROM posting GROUP BY ledger_id
 )
 SELECT id FROM posting ORDER BY place;
 
@@ -141,10 +142,11 @@ SELECT pg_advisory_lock(118126421763436);
 
 -- name: create_service_role
 -- For the embedded PostgreSQL, whose socket only its owner can reach. A role belongs to no ledger.
+-- unique_violation: two processes may make it at the same moment.
 DO $$
 BEGIN
     CREATE ROLE koshel_service LOGIN;
-EXCEPTION WHEN duplicate_object THEN NULL;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
 END
 $$;
 
@@ -188,24 +190,22 @@ WHERE kept.balance <> coalesce(paid_in, 0) - coalesce(paid_out, 0)
 ORDER BY kept.ledger_id, kept.currency;
 
 -- name: verify_accounts
--- Every account's balance and version equal what its transactions say: their signed sum, their
--- number, and the last one's own note of both. Reads all ledgers: verification is of the whole database.
+-- Every account's balance and version equal what its transactions say: their signed sum and their
+-- number. Reads all ledgers: verification is of the whole database.
 WITH line AS (
-    SELECT ledger_id, source_account_id AS account_id, source_version AS version, source_balance AS balance,
-        -amount AS change
+    SELECT ledger_id, source_account_id AS account_id, -amount AS change
     FROM transaction WHERE source_account_id IS NOT NULL
     UNION ALL
-    SELECT ledger_id, target_account_id, target_version, target_balance, amount
+    SELECT ledger_id, target_account_id, amount
     FROM transaction WHERE target_account_id IS NOT NULL
 ), told AS (
-    SELECT ledger_id, account_id, sum(change) AS balance, count(*) AS version, max(version) AS last_version
+    SELECT ledger_id, account_id, sum(change) AS balance, count(*) AS version
     FROM line GROUP BY ledger_id, account_id
 )
 SELECT a.ledger_id, a.id, a.balance, a.version, coalesce(told.balance, 0) AS told_balance,
     coalesce(told.version, 0) AS told_version
 FROM account AS a LEFT JOIN told ON told.ledger_id = a.ledger_id AND told.account_id = a.id
 WHERE a.balance <> coalesce(told.balance, 0) OR a.version <> coalesce(told.version, 0)
-    OR a.version <> coalesce(told.last_version, 0)
 ORDER BY a.id;
 
 -- name: verify_lines

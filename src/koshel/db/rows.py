@@ -38,7 +38,7 @@ def receipt(row: Record) -> tuple[tuple[int, str], First]:
 
 
 def posting_columns(transactions: Sequence[Posted]) -> list[str]:
-    """The arrays $1 to $13 of `post`, as text."""
+    """The arrays $1 to $11 of `post`, as text."""
     return [
         _array([t.ledger_id for t in transactions]),
         _array([t.kind for t in transactions]),
@@ -49,15 +49,13 @@ def posting_columns(transactions: Sequence[Posted]) -> list[str]:
         _array(["NULL" if t.target_balance is None else t.target_balance for t in transactions]),
         _array([t.source_version or "NULL" for t in transactions]),
         _array([t.target_version or "NULL" for t in transactions]),
-        _array(["NULL" for t in transactions]),
-        _array(["NULL" for t in transactions]),
         _array(["NULL" if t.key is None else _quoted(t.key) for t in transactions]),
         _array([_quoted(_json(t.metadata)) if t.metadata else '"{}"' for t in transactions]),
     ]
 
 
 def moved_columns(transactions: Iterable[Posted]) -> list[str]:
-    """The arrays $16 to $19 of `post`, as text: each account once, as the last transaction leaves it."""
+    """The arrays $14 to $17 of `post`, as text: each account once, as the last transaction leaves it."""
     last: dict[int, tuple[Any, ...]] = {}
     for t in transactions:
         if t.source_account_id is not None:

@@ -29,7 +29,7 @@ class StoreConfig(Struct, frozen=True):
     """Where the database is and how much of it to use."""
 
     url: str
-    batches_in_flight: int = 1
+    settle_connections: int = 8
     read_connections: int = 4
     outcome_timeout_ms: int = 15_000  # how long to ask whether a lost commit happened
     limits: Limits = Limits()
@@ -56,13 +56,14 @@ class Store:
                 try:
                     yield batch
                 except BaseException:
-                    if not connection.is_closed():
+                    if _is_open(connection):
                         await transaction.rollback()
                     raise
                 try:
                     await transaction.commit()
                 except LOST:
-                    connection.terminate()
+                    if _is_open(connection):
+                        connection.terminate()
                 else:
                     return
         # The commit may or may not have happened; without a row of its own there is nothing to ask.
@@ -110,11 +111,19 @@ class Store:
                 return bool(await connection.fetchval(self._queries.find_batch, ledger_id, batch.id))
 
 
+def _is_open(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> bool:
+    """Whether it can still be spoken to. The pool takes a lost one back at once, and then any call raises."""
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:
+        return False
+
+
 @asynccontextmanager
 async def open_store(config: StoreConfig) -> AsyncIterator[Store]:
     """A store with its two pools, closed at the end."""
     async with AsyncExitStack() as stack:
-        size = config.batches_in_flight
+        size = config.settle_connections
         settling = await stack.enter_async_context(
             open_pool(config.url, config.limits, size=size, name="koshel settle")
         )

@@ -11,21 +11,22 @@ from koshel.core.model import Declined, Kind, Move, Refusal
 
 
 class Problem(Struct, frozen=True):
-    """One kind of error. `retryable`: the same request may succeed later unchanged."""
+    """One kind of error. `retryable`: the same request may succeed later; `closes`: the connection ends with it."""
 
     status: int
     title: str
     when: str
     retryable: bool = False
+    closes: bool = False
 
 
 PROBLEMS: Mapping[str, Problem] = {
-    "malformed-request": Problem(400, "Malformed request", "The request is not HTTP as it should be."),
+    "malformed-request": Problem(400, "Malformed request", "The request is not HTTP as it should be.", closes=True),
     "malformed-json": Problem(400, "Malformed JSON", "The body is not JSON."),
     "unsupported-media-type": Problem(415, "Unsupported media type", "A body that does not claim to be JSON."),
-    "body-too-large": Problem(413, "Body too large", "The body is over the limit."),
-    "headers-too-large": Problem(431, "Headers too large", "A header line is over the limit."),
-    "request-timeout": Problem(408, "Request timeout", "The body did not arrive in time.", retryable=True),
+    "body-too-large": Problem(413, "Body too large", "The body is over the limit.", closes=True),
+    "headers-too-large": Problem(431, "Headers too large", "A header line is over the limit.", closes=True),
+    "request-timeout": Problem(408, "Request timeout", "The body did not arrive in time.", retryable=True, closes=True),
     "not-found": Problem(404, "Not found", "There is no such route."),
     "method-not-allowed": Problem(405, "Method not allowed", "The route has other methods; see Allow."),
     "validation-failed": Problem(422, "Validation failed", "A field is missing, unknown or out of range."),
@@ -67,11 +68,6 @@ class Failure(Exception):
         if PROBLEMS[code].status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
             self.headers["Retry-After"] = str(RETRY_AFTER_S)
 
-    @property
-    def status(self) -> int:
-        """The reply's status."""
-        return PROBLEMS[self.code].status
-
     def document(self) -> bytes:
         """The reply's body."""
         return msgspec.json.encode(document(self.code, self.detail, **self.members))
@@ -87,7 +83,7 @@ def document(code: str, detail: str, **members: Any) -> dict[str, Any]:
         "code": code,
         "detail": detail,
         "retryable": problem.retryable,
-        **members,
+        **dict(sorted(members.items())),  # the database does not keep their order, and a replayed problem is the same
     }
 
 
@@ -136,8 +132,10 @@ def _currency_mismatch(_: Declined, facts: Facts) -> Failure:
     return Failure("currency-mismatch", detail, **facts)
 
 
-def _amount_rounds_to_zero(_: Declined, facts: Facts) -> Failure:
-    return validation_failed("/amount", f"rounds to zero at the {facts['scale']} decimals of {facts['currency']}")
+def _amount_out_of_range(_: Declined, facts: Facts) -> Failure:
+    return validation_failed(
+        "/amount", f"rounds to {facts['amount']} at the {facts['scale']} decimals of {facts['currency']}"
+    )
 
 
 def _insufficient_funds(_: Declined, facts: Facts) -> Failure:
@@ -160,7 +158,7 @@ _REFUSED: Mapping[Refusal, Callable[[Declined, Facts], Failure]] = {
     Refusal.SAME_ACCOUNT: _same_account,
     Refusal.ACCOUNT_NOT_FOUND: _account_not_found,
     Refusal.CURRENCY_MISMATCH: _currency_mismatch,
-    Refusal.AMOUNT_ROUNDS_TO_ZERO: _amount_rounds_to_zero,
+    Refusal.AMOUNT_OUT_OF_RANGE: _amount_out_of_range,
     Refusal.INSUFFICIENT_FUNDS: _insufficient_funds,
     Refusal.BALANCE_LIMIT_EXCEEDED: _balance_limit_exceeded,
 }

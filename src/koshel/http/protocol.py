@@ -9,10 +9,11 @@ from aiohttp.web_protocol import RequestHandler
 
 from koshel.http import request_id
 from koshel.http.access import AccessLog, AccessLogger
-from koshel.http.call import PROBLEM, Reply
 from koshel.http.problems import Failure
-from koshel.http.server import failure_of, response
+from koshel.http.server import failure_of, problem, response
 from koshel.settings import Settings
+
+LINGER_S = 1  # how long what nobody will read is still taken in, so that its sender can read the answer
 
 
 class Protocol(RequestHandler):
@@ -34,6 +35,11 @@ class Protocol(RequestHandler):
         elif self._head_timer is not None:
             self._stop_timer()
 
+    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002  aiohttp's signature
+        """A body was read; resume only what was paused, as aiohttp itself does not ask (a tenth of a request)."""
+        if self._reading_paused or self._buffer_paused:
+            super().resume_reading(resume_parser)
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """The connection ended."""
         self._stop_timer()
@@ -51,10 +57,10 @@ class Protocol(RequestHandler):
         if isinstance(exc, LineTooLong):
             failure = Failure("headers-too-large", "A line of the request's head is over the limit.")
         elif status == 400:
-            failure = Failure("malformed-request", "The request is not valid HTTP.")
+            failure = Failure("malformed-request", "The request is not valid HTTP, or has too many header lines.")
         else:
             failure = failure_of(exc if isinstance(exc, Exception) else RuntimeError(message), name)
-        reply = response(Reply(failure.status, failure.document(), failure.headers, PROBLEM), name)
+        reply = response(problem(failure), name)
         reply.force_close()
         return reply
 
@@ -92,6 +98,7 @@ class Runner(web.AppRunner):
             app,
             keepalive_timeout=settings.keepalive_timeout_s,
             shutdown_timeout=settings.shutdown_timeout_s / 2,  # aiohttp waits that long twice
+            lingering_time=LINGER_S,
             max_line_size=settings.header_bytes_max,
             max_field_size=settings.header_bytes_max,
             access_log=access_log,

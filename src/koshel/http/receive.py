@@ -18,15 +18,15 @@ _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
 
 def idempotency_key(request: web.Request) -> str | None:
     """The Idempotency-Key, if there is one. Raises Failure."""
-    keys = request.headers.getall("Idempotency-Key", ())
-    if not keys:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
         return None
-    if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
+    if not _KEY.fullmatch(key) or len(request.headers.getall("Idempotency-Key")) > 1:
         detail = "The header Idempotency-Key must be 1 to 255 visible ASCII characters, once."
         raise Failure(
             "validation-failed", detail, errors=[{"pointer": "", "header": "Idempotency-Key", "detail": detail}]
         )
-    return keys[0]
+    return key
 
 
 async def body(request: web.Request, bytes_max: int, timeout_s: float) -> bytes:
@@ -52,12 +52,12 @@ async def _rest(request: web.Request, bytes_max: int, timeout_s: float) -> bytes
                 received += chunk
     except TimeoutError as error:
         detail = f"The body did not arrive within {timeout_s:g} s."
-        raise Failure("request-timeout", detail, {"Connection": "close"}) from error
+        raise Failure("request-timeout", detail) from error
     return received
 
 
 def _too_large(bytes_max: int) -> Failure:
-    return Failure("body-too-large", f"A body may have {bytes_max} bytes.", {"Connection": "close"})
+    return Failure("body-too-large", f"A body may have {bytes_max} bytes.")
 
 
 def decode(decoder: "msgspec.json.Decoder[Any]", received: bytes) -> Any:

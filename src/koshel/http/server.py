@@ -18,7 +18,7 @@ from koshel.batcher import Overloaded
 from koshel.db.errors import OutcomeUnknown, StoreError
 from koshel.http import openapi, receive, request_id
 from koshel.http.call import PROBLEM, Call, Reply
-from koshel.http.problems import Failure, validation_failed
+from koshel.http.problems import PROBLEMS, Failure, validation_failed
 from koshel.http.routes import ROUTES, Route
 from koshel.http.wire import Invalid
 from koshel.settings import Settings
@@ -68,7 +68,7 @@ def _wrap(serve: Callable[[web.Request], Awaitable[Reply]]) -> Callable[[web.Req
         try:
             reply = await serve(request)
         except Exception as error:  # noqa: BLE001  whatever it is, the caller gets a problem
-            reply = _problem(failure_of(error, name))
+            reply = problem(failure_of(error, name))
         return response(reply, name)
 
     return respond
@@ -98,11 +98,16 @@ def failure_of(error: Exception, name: str) -> Failure:
 def response(reply: Reply, name: str) -> web.Response:
     """The reply as aiohttp sends it."""
     headers = {"Content-Type": reply.media_type, "X-Request-Id": name, "Server": "koshel", **reply.headers}
-    return web.Response(body=reply.body, status=reply.status, headers=headers)
+    answer = web.Response(body=reply.body, status=reply.status, headers=headers)
+    if reply.closes:
+        answer.force_close()
+    return answer
 
 
-def _problem(failure: Failure) -> Reply:
-    return Reply(failure.status, failure.document(), failure.headers, PROBLEM)
+def problem(failure: Failure) -> Reply:
+    """The reply that a failure is."""
+    known = PROBLEMS[failure.code]
+    return Reply(known.status, failure.document(), failure.headers, PROBLEM, known.closes)
 
 
 async def _no_route(request: web.Request) -> Reply:

@@ -7,10 +7,12 @@ with exactly the decimals of its currency.
 import re
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
+from koshel.core.book import available
 from koshel.core.model import AccountDetails, Kind, Metadata, Posted
 from koshel.core.money import DECIMALS_MAX, INTEGER_DIGITS_MAX, plain
 
@@ -22,11 +24,12 @@ _TEXT = r"^[^\x00]*$"  # PostgreSQL keeps every character but this one
 _DIGITS = rf"[0-9]{{1,{INTEGER_DIGITS_MAX}}}(\.[0-9]{{1,{DECIMALS_MAX}}})?"
 # JSON's own grammar for a number; the exponent is bounded, or building the Decimal would not be.
 _NUMBER = re.compile(rb'"(-?[0-9]+(?:\.[0-9]+)?)"|(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?)')
+_TOO_MUCH = 10**INTEGER_DIGITS_MAX
 _ROUNDED = "Rounded half-even to the currency's decimals."
 
 
-def _money(description: str, *, sign: str = "", nullable: bool = False) -> Meta:
-    schema: list[dict[str, Any]] = [{"type": "string", "pattern": f"^{sign}{_DIGITS}$"}, {"type": "number"}]
+def _money(description: str, *, sign: str = "", nullable: bool = False, **bounds: int) -> Meta:
+    schema: list[dict[str, Any]] = [{"type": "string", "pattern": f"^{sign}{_DIGITS}$"}, {"type": "number", **bounds}]
     if nullable:
         schema.append({"type": "null"})
     return Meta(description=f"{description} {_ROUNDED}", extra_json_schema={"anyOf": schema})
@@ -41,7 +44,7 @@ MetadataIn = Annotated[
     ],
     Meta(max_length=METADATA_MAX, description=f"Your own notes: at most {METADATA_MAX} strings by name."),
 ]
-Amount = Annotated[Raw, _money("More than zero.")]
+Amount = Annotated[Raw, _money("More than zero.", exclusiveMinimum=0, exclusiveMaximum=_TOO_MUCH)]
 
 
 class Invalid(Exception):
@@ -58,8 +61,8 @@ class AccountRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
     email: Annotated[str, Meta(max_length=254, description="Stands for the client; need not be unique.")]
     currency: CurrencyCode | UnsetType = UNSET
-    min_balance: Annotated[Raw, _money("Zero or less: an overdraft line.", sign="-?")] | UnsetType = UNSET
-    max_balance: Annotated[Raw, _money("Zero or more; null: no limit.", nullable=True)] | UnsetType = UNSET
+    min_balance: Annotated[Raw, _money("Zero or less: an overdraft line.", sign="-?", maximum=0)] | UnsetType = UNSET
+    max_balance: Annotated[Raw, _money("Zero or more; null: no limit.", nullable=True, minimum=0)] | UnsetType = UNSET
     metadata: MetadataIn = field(default_factory=dict)
 
 
@@ -150,7 +153,7 @@ def account(details: AccountDetails) -> Account:
         details.currency,
         plain(details.balance),
         plain(details.held),
-        plain(details.balance - details.held - details.min_balance),
+        plain(available(details)),
         plain(details.min_balance),
         None if details.max_balance is None else plain(details.max_balance),
         details.status,
@@ -178,6 +181,7 @@ def transaction(posted: Posted) -> Transaction:
     )
 
 
+@lru_cache(maxsize=64)  # a batch has one time
 def time(moment: datetime) -> str:
     """RFC 3339 in UTC, with microseconds and Z; the moment is in UTC already."""
     return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -23,6 +23,7 @@ CREATE SEQUENCE transaction_id;
 
 -- The only rows that change. No index on a column that a transfer changes, and room left on each
 -- page: so an update stays on its page and touches no index (a HOT update).
+-- Money is less than 'Infinity', since to PostgreSQL NaN is more than any number, and would pass `> 0`.
 CREATE TABLE account (
     ledger_id bigint NOT NULL,
     id bigint NOT NULL CHECK (id > 0),
@@ -30,10 +31,10 @@ CREATE TABLE account (
     currency text NOT NULL,
     scale smallint NOT NULL CHECK (scale BETWEEN 0 AND 18),
     balance numeric NOT NULL,
-    held numeric NOT NULL CHECK (held >= 0),
+    held numeric NOT NULL CHECK (held >= 0 AND held < 'Infinity'),
     version bigint NOT NULL CHECK (version >= 0),
-    min_balance numeric NOT NULL CHECK (min_balance <= 0),
-    max_balance numeric,
+    min_balance numeric NOT NULL CHECK (min_balance <= 0 AND min_balance > '-Infinity'),
+    max_balance numeric CHECK (max_balance < 'Infinity'),
     status text NOT NULL CHECK (status IN ('open')),
     metadata jsonb NOT NULL,
     idempotency_key text,
@@ -45,6 +46,10 @@ CREATE TABLE account (
     CHECK (scale(balance) = scale AND scale(held) = scale)
 ) WITH (fillfactor = 50);
 
+-- For the lock statement, which names ids and ledgers in two arrays: PostgreSQL before 17 would try the
+-- primary key with every pair of them.
+CREATE INDEX account_by_id ON account (id);
+
 -- Append-only. Each row carries both sides' balance and version after it, so that an account's
 -- history proves itself: its versions run 1, 2, 3 ... without a gap.
 -- No foreign key to account: the lock has just proved what it would check again, at half as much
@@ -55,7 +60,7 @@ CREATE TABLE transaction (
     kind text NOT NULL,
     source_account_id bigint,
     target_account_id bigint,
-    amount numeric NOT NULL CHECK (amount > 0),
+    amount numeric NOT NULL CHECK (amount > 0 AND amount < 'Infinity'),
     source_balance numeric,
     target_balance numeric,
     source_version bigint,

@@ -1,0 +1,132 @@
+"""`make bench`: everything is started here, on loopback and a PostgreSQL of its own, and stopped at the end."""
+
+import argparse
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import machine, report
+from bench.books import BooksWrong, Databases, open_databases
+from bench.contest import Contest, Plan
+from bench.in_process import NotPosted, settling
+from bench.lifetime import first_answer_s, million
+from bench.load import LoadFailed, shapes
+from bench.report import Results
+from bench.servers import ServerFailed
+from bench.tuning import FLIGHTS, POOLS, tried
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+PARTS = ("http", "settle", "start", "million", "flights", "pools")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, print, and write down what counts; 1 if it does not."""
+    options = _options(arguments)
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        with tempfile.TemporaryDirectory(prefix="koshel-bench-", dir=options.directory) as directory:
+            results = _measure(options, arguments, Path(directory))
+    except (BooksWrong, LoadFailed, NotPosted, ServerFailed) as error:
+        sys.stderr.write(f"bench: INVALID: {type(error).__name__}: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("bench: stopped\n")
+        return 130
+    text = report.render(results)
+    print(f"\n{text}")
+    if results.failures:
+        sys.stderr.write(f"bench: INVALID: {len(results.failures)} failures; nothing was written\n")
+        return 1
+    if options.output is not None:
+        options.output.write_text(text)
+    return 0
+
+
+def _stop(*_: object) -> None:
+    """Told to stop, it stops as for Ctrl-C: what it has started ends with it."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _measure(options: Any, arguments: Sequence[str], directory: Path) -> Results:
+    plan = Plan(options.workers, options.warm_up, options.seconds, options.rounds)
+    with open_databases(directory) as databases:
+        results = Results(
+            command=" ".join(["python -m bench", *arguments]),
+            plan=plan,
+            machine=machine.description(directory),
+            settings=databases.settings(),
+        )
+        for name, value in (*results.machine, *results.settings):
+            print(f"{name}: {value}")
+        contest = Contest(databases, plan, directory)
+        for part in options.parts:
+            print(f"\n{part}", flush=True)
+            _part(part, results, contest, databases, directory, quick=options.quick)
+        results.failures = contest.failures
+        print(f"\nproving the books took {contest.proving_s:.0f} s")
+    return results
+
+
+def _part(part: str, results: Results, contest: Contest, databases: Databases, directory: Path, *, quick: bool) -> None:
+    plan = results.plan
+    match part:
+        case "http":
+            for row in contest.table(shapes(quick=quick)):
+                results.table.append(row)
+                print(report.line(*row), flush=True)
+        case "settle":
+            for one in settling(databases, seconds=1 if quick else 4, rounds=1 if quick else 3):
+                results.settling.append(one)
+                print(one, flush=True)
+        case "start":
+            results.first_answer_s = first_answer_s(plan.workers, directory, rounds=1 if quick else 3)
+            print(f"{results.first_answer_s:.2f} s", flush=True)
+        case "million":
+            for look in million(databases, plan.workers, directory):
+                results.looks.append(look)
+                print(look, flush=True)
+        case "flights" | "pools":
+            knob = FLIGHTS if part == "flights" else POOLS
+            rows = results.tuned[knob.title] = []
+            for row in tried(knob, contest, databases, plan, directory):
+                rows.append(row)
+                print(report.line(*row), flush=True)
+
+
+def _options(arguments: Sequence[str]) -> Any:
+    options = _parser().parse_args(arguments)
+    quick = options.quick
+    options.seconds = options.seconds or (2 if quick else 3)
+    options.warm_up = options.warm_up or (1 if quick else 2)
+    options.rounds = options.rounds or (1 if quick else 3)
+    options.parts = options.only or ["http", "settle", "start"]
+    options.parts += [
+        part for part in ("million", "flights", "pools") if getattr(options, part) and part not in options.parts
+    ]
+    if options.output is None and not quick and not options.only:
+        options.output = RESULTS
+    return options
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a minute: fewer shapes, shorter runs; written nowhere")
+    parser.add_argument("--million", action="store_true", help="also the memory over a million transfers")
+    parser.add_argument("--flights", action="store_true", help="also 1, 2 and 3 batches in flight")
+    parser.add_argument("--pools", action="store_true", help="also the baseline with 5, 10 and 20 connections")
+    parser.add_argument("--only", choices=PARTS, nargs="+", help="these parts; written nowhere")
+    parser.add_argument("--seconds", type=int, help="of each run (default 3; quick: 2)")
+    parser.add_argument("--warm-up", type=int, help="seconds, before the runs of a shape (default 2; quick: 1)")
+    parser.add_argument("--rounds", type=int, help="runs of each shape (default 3; quick: 1)")
+    parser.add_argument("--workers", type=int, default=2, help="processes of each server (default %(default)s)")
+    parser.add_argument("--directory", type=Path, help="where the databases are (default: the system's, for temporary)")
+    parser.add_argument("--output", type=Path, help="where the results are written (default bench/RESULTS.md)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,86 @@
+"""The load: wrk over loopback, with the requests of transfer.lua."""
+
+import itertools
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from bench.books import ACCOUNTS
+
+SCRIPT = Path(__file__).with_name("transfer.lua")
+THREADS = 1  # wrk shares the cores with what it measures, and one thread is far from busy
+ENDS_WITHIN_S = 30  # after its time is up
+_runs = itertools.count(1)
+
+
+class LoadFailed(Exception):
+    """wrk is missing, or failed."""
+
+
+class Shape(Struct, frozen=True):
+    """Who pays whom, over how many connections, with or without idempotency keys."""
+
+    distribution: str  # uniform, zipf, hot
+    connections: int
+    keys: bool
+
+    def __str__(self) -> str:
+        return f"{self.distribution}, {self.connections} connections, {'with' if self.keys else 'without'} keys"
+
+
+class Load(Struct, frozen=True):
+    """What wrk counted."""
+
+    requests: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+    refused: int  # answers of status 400 and up; there are none of 1xx and 3xx
+    broken: int  # connections that failed, and answers that took longer than wrk waits
+
+    @property
+    def per_s(self) -> float:
+        """Answers a second."""
+        return self.requests / self.seconds
+
+    @property
+    def failures(self) -> int:
+        """What makes the run invalid."""
+        return self.refused + self.broken
+
+
+def drive(url: str, shape: Shape, seconds: int) -> Load:
+    """Send transfers for so long. Raises LoadFailed."""
+    run = f"r{next(_runs)}"
+    command = [
+        *(_wrk(), "--threads", str(min(THREADS, shape.connections)), "--connections", str(shape.connections)),
+        *("--duration", f"{seconds}s", "--timeout", f"{ENDS_WITHIN_S}s", "--script", str(SCRIPT), url, "--"),
+        *(str(ACCOUNTS), shape.distribution, "yes" if shape.keys else "no", run),
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, check=True, text=True, timeout=seconds + ENDS_WITHIN_S)
+    except subprocess.CalledProcessError as error:
+        raise LoadFailed(f"wrk ended with {error.returncode}: {error.stderr!s}") from error
+    except subprocess.TimeoutExpired as error:
+        raise LoadFailed(f"wrk did not end {ENDS_WITHIN_S} s after its time was up") from error
+    *_, line = done.stdout.splitlines()
+    return msgspec.json.decode(line, type=Load)
+
+
+def shapes(*, quick: bool) -> Iterator[Shape]:
+    """Those to be measured, in order. Quick: only the extremes."""
+    distributions, connections = (("uniform", "hot"), (1, 256)) if quick else (("uniform", "zipf", "hot"), (1, 64, 256))
+    for distribution, count, keys in itertools.product(distributions, connections, (False, True)):
+        if not (quick and keys and count == 1):
+            yield Shape(distribution, count, keys)
+
+
+def _wrk() -> str:
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        raise LoadFailed("wrk is not installed: apt-get install wrk")
+    return wrk

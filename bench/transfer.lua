@@ -1,0 +1,96 @@
+-- wrk's script: POSTs transfers among accounts 1 .. n, and prints what it counted as one line of JSON.
+--
+--     wrk ... -s transfer.lua URL -- ACCOUNTS DISTRIBUTION KEYS RUN
+--
+-- DISTRIBUTION is uniform, zipf (exponent 1, both sides) or hot (all to account 1). KEYS is yes or no.
+-- RUN is a word unlike that of any other run against the same database: with it no key comes twice.
+-- wrk shares the cores with what it measures, so every request is built before the first is sent; with
+-- keys, all but a counter in the middle.
+
+local POOL = 16384      -- transfers built; they are sent round and round
+local QUANTILES = 262144 -- of the Zipf distribution; the rarest of 10,000 accounts has two or three
+
+local threads = 0
+
+function setup(thread)
+   threads = threads + 1
+   thread:set("number", threads)
+end
+
+local function zipf(accounts)
+   local total = 0
+   for rank = 1, accounts do total = total + 1 / rank end
+   local table_, sum, filled = {}, 0, 0
+   for rank = 1, accounts do
+      sum = sum + 1 / rank
+      local upto = math.floor(sum / total * QUANTILES + 0.5)
+      while filled < upto do
+         filled = filled + 1
+         table_[filled] = rank
+      end
+   end
+   return function() return table_[math.random(filled)] end
+end
+
+local function sampler(distribution, accounts)
+   if distribution == "zipf" then return zipf(accounts) end
+   return function() return math.random(accounts) end
+end
+
+local function other(account, sample)
+   local one = sample()
+   while one == account do one = sample() end
+   return one
+end
+
+local before, after, size, count = {}, {}, 0, 0
+
+local function build(accounts, distribution, key)
+   local sample = sampler(distribution, accounts)
+   for i = 1, POOL do
+      local target = distribution == "hot" and 1 or sample()
+      local body = string.format(
+         '{"source_account_id": %d, "target_account_id": %d, "amount": "%d.%02d"}',
+         other(target, sample), target, math.random(0, 9), math.random(1, 99))
+      before[i] = "POST " .. wrk.path .. " HTTP/1.1\r\nHost: " .. wrk.host
+         .. "\r\nContent-Type: application/json\r\nContent-Length: " .. #body
+      after[i] = "\r\n\r\n" .. body
+      if key then
+         -- Random at the front, as clients' keys are: neighbours in time are not neighbours in the index.
+         before[i] = before[i] .. string.format(
+            "\r\nIdempotency-Key: %08x-%s-", math.random(0, 0x7fffffff), key)
+      else
+         before[i] = before[i] .. after[i]
+      end
+   end
+   size = POOL
+end
+
+local function next_request()
+   count = count + 1
+   return before[count % size + 1]
+end
+
+local function next_request_with_key()
+   count = count + 1
+   local i = count % size + 1
+   return before[i] .. count .. after[i]
+end
+
+function init(args)
+   local seed = number
+   for i = 1, #args[4] do seed = (seed * 131 + args[4]:byte(i)) % 2147483647 end
+   math.randomseed(seed)
+   local keys = args[3] == "yes"
+   build(tonumber(args[1]), args[2], keys and args[4] .. "-" .. number)
+   request = keys and next_request_with_key or next_request
+end
+
+function done(summary, latency)
+   local errors = summary.errors
+   io.write(string.format(
+      '{"requests": %d, "seconds": %.6f, "p50_ms": %.3f, "p99_ms": %.3f, "refused": %d, "broken": %d}\n',
+      summary.requests, summary.duration / 1e6,
+      latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
+      errors.status, errors.connect + errors.read + errors.write + errors.timeout))
+end

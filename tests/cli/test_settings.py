@@ -1,0 +1,116 @@
+"""Settings: read once, from the environment and the flags, each within its limits or refused by name."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from koshel.settings import PREFIX, Settings, SettingsError, knobs, read
+
+NONE: dict[str, str | None] = {}
+NAMES = [knob.name for knob in knobs()]
+
+
+def test_every_setting_has_a_default() -> None:
+    assert read({}, NONE) == Settings()
+
+
+def test_the_environment_is_read_by_name() -> None:
+    chosen = read({"KOSHEL_PORT": "9000", "KOSHEL_ACCESS_LOG": "false", "KOSHEL_MAX_BALANCE": "12.50"}, NONE)
+    assert (chosen.port, chosen.access_log, str(chosen.max_balance)) == (9000, False, "12.50")
+
+
+def test_a_flag_overrides_the_environment_and_a_flag_not_given_does_not() -> None:
+    environment = {"KOSHEL_PORT": "9000", "KOSHEL_HOST": "0.0.0.0"}
+    chosen = read(environment, {"port": "9001", "host": None})
+    assert (chosen.port, chosen.host) == (9001, "0.0.0.0")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_empty_variable_is_the_default(name: str) -> None:
+    assert read({PREFIX + name.upper(): ""}, NONE) == Settings()
+
+
+def test_variables_of_others_are_not_read() -> None:
+    assert read({"PORT": "9000", "KOSHEL_NO_SUCH_SETTING": "1", "koshel_port": "9000"}, NONE) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("port", "abc"),
+        ("port", "-1"),
+        ("port", "65536"),
+        ("port", "80.5"),
+        ("workers", "0"),
+        ("workers", "-2"),
+        ("batch_max", "0"),
+        ("batches_in_flight", "0"),
+        ("access_log", "perhaps"),
+        ("log_format", "loud"),
+        ("log_level", "loudest"),
+        ("partition_by", "mood"),
+        ("currency", "dollars"),
+        ("currency", "US"),
+        ("max_balance", "much"),
+        ("max_balance", "NaN"),
+        ("max_balance", "sNaN"),
+        ("max_balance", "Infinity"),
+        ("max_balance", "-0.01"),
+        ("max_balance", "1e18"),
+        ("keepalive_timeout_s", "0"),
+        ("statement_timeout_ms", "1s"),
+        ("body_bytes_max", "0"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_by_the_variables_name(name: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{PREFIX}{name.upper()}\\b") as refused:
+        read({PREFIX + name.upper(): text}, NONE)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "named"),
+    [
+        ({"lock_timeout_ms": "5000", "statement_timeout_ms": "5000"}, ["LOCK_TIMEOUT_MS", "STATEMENT_TIMEOUT_MS"]),
+        ({"outcome_timeout_ms": "5000"}, ["OUTCOME_TIMEOUT_MS", "IDLE_IN_TRANSACTION_TIMEOUT_MS"]),
+        ({"batch_max": "10001"}, ["BATCH_MAX", "QUEUE_MAX"]),
+        ({"body_bytes_max": "2", "queue_bytes_max": "1"}, ["BODY_BYTES_MAX", "QUEUE_BYTES_MAX"]),
+    ],
+)
+def test_limits_that_contradict_each_other_are_refused_by_both_names(chosen: dict[str, str], named: list[str]) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read({}, {**chosen})
+    assert all(PREFIX + name in str(refused.value) for name in named)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("port", "0", 0),
+        ("port", "65535", 65535),
+        ("max_balance", "0", Decimal(0)),
+        ("max_balance", "999999999999999999", Decimal(999999999999999999)),
+        ("currency", "POINTS_2", "POINTS_2"),
+        ("access_log", "0", False),
+        ("access_log", "true", True),
+        ("lock_timeout_ms", "4999", 4999),
+    ],
+)
+def test_a_value_at_its_limit_is_taken(name: str, text: str, value: Any) -> None:
+    assert getattr(read({PREFIX + name.upper(): text}, NONE), name) == value
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        Settings().port = 1  # type: ignore[misc]  # that is what is tested
+
+
+def test_every_setting_is_described_and_a_time_or_size_has_its_unit_in_its_name() -> None:
+    for knob in knobs():
+        assert knob.description
+        assert not knob.description.endswith(".")
+        if "timeout" in knob.name:
+            assert knob.name.endswith(("_ms", "_s")), knob.name
+        if "bytes" in knob.description or "size" in knob.description:
+            assert "bytes" in knob.name, knob.name

@@ -1,0 +1,66 @@
+"""The service's role may do what the service does, and nothing that would rewrite the past."""
+
+import psycopg
+import pytest
+
+from koshel.core.model import Posted
+from koshel.db import embedded, migrate
+from koshel.db.store import Store
+from koshel.db.verify import verify
+from koshel.settle import settle
+from tests.support.bookkeeping import keep_books, move
+from tests.support.database import Database
+
+FORBIDDEN = [
+    "UPDATE transaction SET amount = 1",
+    "DELETE FROM transaction",
+    "TRUNCATE transaction",
+    "UPDATE receipt SET transaction_id = 1",
+    "DELETE FROM receipt",
+    "UPDATE batch SET transaction_ids = NULL",
+    "DELETE FROM batch",
+    "DELETE FROM account",
+    "TRUNCATE account",
+    "UPDATE account SET currency = 'EUR'",
+    "UPDATE account SET min_balance = -1",
+    "UPDATE account SET max_balance = NULL",
+    "UPDATE account SET id = 9",
+    "UPDATE currency SET scale = 3",
+    "DELETE FROM currency",
+    "INSERT INTO ledger (name) VALUES ('mine')",
+    "UPDATE ledger SET name = 'mine'",
+    "DELETE FROM ledger",
+    "DELETE FROM _yoyo_migration",
+    "ALTER TABLE account DROP CONSTRAINT account_pkey",
+    "DROP TABLE batch",
+    "CREATE TABLE mine (id bigint)",
+    "SELECT setval('transaction_id', 1)",
+]
+
+
+def test_the_service_may_not_rewrite_the_past(database: Database) -> None:
+    with psycopg.connect(database.service_url, autocommit=True) as connection:
+        for statement in FORBIDDEN:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement.encode())
+
+
+async def test_the_service_works_with_what_it_may(store: Store, database: Database) -> None:
+    await keep_books(store)
+    account = await store.get_account(1, 1)
+    assert account is not None
+    assert account.version == 3
+    assert await store.get_transaction(1, 1) is not None
+    assert await store.applied_migrations() == set(migrate.known())
+    assert verify(database.service_url) == []
+    (outcome,) = await settle(store, [move(None, 1, "1", key="again")])
+    assert isinstance(outcome, Posted)
+
+
+def test_a_role_may_be_granted_what_it_needs_more_than_once(database: Database) -> None:
+    assert migrate.migrate(database.owner_url, service_role=embedded.SERVICE) == []
+
+
+def test_a_role_that_does_not_exist_is_named(database: Database) -> None:
+    with pytest.raises(migrate.MigrationError, match='role "nobody; here" does not exist'):
+        migrate.migrate(database.owner_url, service_role="nobody; here")

@@ -1,0 +1,155 @@
+"""Migrations: frozen once released, applied once, by one process at a time, whole or not at all."""
+
+import hashlib
+import itertools
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from koshel.db import migrate, queries
+from koshel.db.embedded import Cluster
+from tests.support import command
+from tests.support.bookkeeping import execute
+
+# yoyo knows a migration by its file's name only: it would neither see nor apply a change to a file
+# that a database has already. So a released file is never changed; a new one goes after it, and in here.
+FROZEN = {
+    "0001.wallet.sql": "6c64aba5cc2d4ca2f224aea0c56c553ef182a0376533a78cb7362d5e156461a5",
+}
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def empty(cluster: Cluster) -> Iterator[str]:
+    """The URL of a database without a schema."""
+    name = f"empty_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(cluster.url(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield cluster.url(database=name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def tables(url: str) -> set[str]:
+    with psycopg.connect(url) as connection:
+        return {name for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+
+
+def wait_for_waiters(url: str, count: int) -> None:
+    """Return when so many processes wait for the advisory lock."""
+    deadline = time.monotonic() + 30
+    with psycopg.connect(url, autocommit=True) as connection:
+        while time.monotonic() < deadline:
+            waiting = connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            if waiting.fetchone() == (count,):
+                return
+            time.sleep(0.05)
+    raise AssertionError("nobody waits for the lock")
+
+
+def test_a_released_migration_is_never_changed() -> None:
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in migrate.DIRECTORY.iterdir()}
+    assert found == FROZEN
+
+
+def test_every_migration_runs_in_a_transaction() -> None:
+    for name in FROZEN:
+        assert "transactional:" not in Path(migrate.DIRECTORY, name).read_text()
+
+
+def test_migrating_applies_what_is_due_once(empty: str) -> None:
+    names = [name.removesuffix(".sql") for name in FROZEN]
+    assert migrate.due(empty) == names
+    assert migrate.migrate(empty) == names
+    assert migrate.due(empty) == []
+    assert migrate.migrate(empty) == []
+
+
+def test_asking_what_is_due_changes_nothing(empty: str) -> None:
+    migrate.due(empty)
+    assert tables(empty) == set()
+
+
+def test_check_exits_1_while_a_migration_is_due_and_0_after_it(empty: str) -> None:
+    before = command.run("migrate", "--check", database_url=empty)
+    assert (before.returncode, before.stdout) == (1, "due: 0001.wallet\n")
+    assert tables(empty) == set()
+    applied = command.run("migrate", database_url=empty)
+    assert (applied.returncode, applied.stdout) == (0, "applied: 0001.wallet\n")
+    after = command.run("migrate", "--check", database_url=empty)
+    assert (after.returncode, after.stdout, after.stderr) == (0, "The schema is current.\n", "")
+
+
+def test_two_processes_may_migrate_at_once(empty: str) -> None:
+    with psycopg.connect(empty, autocommit=True) as guard:
+        guard.execute(queries.load().lock_migrations)
+        processes = [command.start("migrate", database_url=empty) for _ in range(2)]
+        wait_for_waiters(empty, 2)
+    printed = sorted(process.communicate(timeout=60) for process in processes)
+    assert [process.returncode for process in processes] == [0, 0]
+    assert printed == [("The schema is current.\n", ""), ("applied: 0001.wallet\n", "")]
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(empty: str) -> None:
+    execute(empty, "CREATE TABLE receipt (occupied text)")
+    with pytest.raises(migrate.MigrationError, match="receipt"):
+        migrate.migrate(empty)
+    assert "account" not in tables(empty)
+    execute(empty, "DROP TABLE receipt")
+    assert migrate.migrate(empty) == ["0001.wallet"]
+
+
+def test_a_process_killed_while_it_migrates_leaves_nothing_behind(empty: str) -> None:
+    migrate.migrate(empty)
+    execute(empty, "DROP TABLE ledger, currency, account, transaction, receipt, batch", "DELETE FROM _yoyo_migration")
+    execute(empty, "DROP SEQUENCE account_id, transaction_id")
+    with psycopg.connect(empty) as holder:
+        holder.execute("LOCK TABLE _yoyo_migration IN SHARE MODE")  # it has made the tables, and cannot say so
+        process = command.start("migrate", database_url=empty)
+        wait_for_a_stuck_mark(empty)
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=30)
+    assert "account" not in tables(empty)
+    assert migrate.migrate(empty) == ["0001.wallet"]
+
+
+def wait_for_a_stuck_mark(url: str) -> None:
+    deadline = time.monotonic() + 30
+    with psycopg.connect(url, autocommit=True) as connection:
+        while time.monotonic() < deadline:
+            waiting = connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'relation' AND NOT granted")
+            if waiting.fetchone() != (0,):
+                return
+            time.sleep(0.05)
+    raise AssertionError("the migration is not held up")
+
+
+def test_the_lock_goes_with_the_connection_that_held_it(empty: str) -> None:
+    with psycopg.connect(empty, autocommit=True) as guard:
+        guard.execute(queries.load().lock_migrations)
+        process = command.start("migrate", database_url=empty)
+        wait_for_waiters(empty, 1)
+        execute(empty, f"SELECT pg_terminate_backend({guard.info.backend_pid})")
+        printed, _ = process.communicate(timeout=60)
+    assert (process.returncode, printed) == (0, "applied: 0001.wallet\n")
+
+
+def test_a_lock_row_that_yoyo_left_behind_is_nobodys(empty: str) -> None:
+    migrate.migrate(empty)
+    execute(empty, "DELETE FROM _yoyo_migration", "DROP TABLE _yoyo_version, _yoyo_log, _yoyo_migration")
+    execute(empty, "DROP TABLE ledger, currency, account, transaction, receipt, batch")
+    execute(empty, "DROP SEQUENCE account_id, transaction_id", "INSERT INTO yoyo_lock VALUES (1, now(), 1)")
+    assert migrate.migrate(empty) == ["0001.wallet"]
+
+
+def test_a_database_that_is_away_is_said_in_one_line() -> None:
+    with pytest.raises(migrate.MigrationError, match="Connection refused"):
+        migrate.due("postgresql://nobody@127.0.0.1:1/nothing")
+    done = command.run("migrate", database_url="postgresql://nobody@127.0.0.1:1/nothing")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,102 @@
+"""Every statement: in its place, named once, understood by the server, and about one ledger or saying why not."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import asyncpg
+import psycopg
+import pytest
+
+import koshel
+from koshel.db import queries
+from koshel.db.queries import Queries, parse
+from tests.support.database import Database
+
+SOURCE = Path(koshel.__file__).parent
+TEXT = (SOURCE / "db" / "queries.sql").read_text()
+NAMES = [field.name for field in dataclasses.fields(Queries)]
+# What the owner runs; the service runs all the others.
+OWNERS = {name for name in NAMES if name.startswith("verify_")} | {
+    "lock_migrations",
+    "create_service_role",
+    "add_currency",
+    "list_currencies",
+    "grant_service",
+}
+READS = [
+    "lock_accounts",
+    "find_receipts",
+    "find_scales",
+    "find_batch",
+    "get_account",
+    "get_transaction",
+    "get_ledger",
+    "applied_migrations",
+]
+UTILITY = {"create_service_role"}  # a DO block takes no parameters and cannot be prepared
+
+# How a statement keeps to its ledger: it compares the column, or gives each row it inserts its own.
+FILTER = re.compile(r"ledger_id\s*=|INSERT INTO \w+ \(\s*ledger_id\b")
+
+
+def without_comments(statement: str) -> str:
+    return re.sub(r"--.*", "", statement)
+
+
+def comment_of(statement: str) -> str:
+    return " ".join(re.findall(r"--(.*)", statement))
+
+
+def test_the_file_holds_the_statements_that_the_code_names_in_the_same_order() -> None:
+    assert re.findall(r"^-- name: (\w+)$", TEXT, re.MULTILINE) == NAMES
+    assert all(without_comments(statement).strip() for statement in dataclasses.astuple(queries.load()))
+
+
+def test_a_missing_name_fails() -> None:
+    with pytest.raises(TypeError, match="get_ledger"):
+        parse(TEXT.replace("-- name: get_ledger\n", ""))
+
+
+def test_an_extra_name_fails() -> None:
+    with pytest.raises(TypeError, match="get_everything"):
+        parse(TEXT + "\n-- name: get_everything\nSELECT 1;\n")
+
+
+def test_a_doubled_name_fails() -> None:
+    with pytest.raises(TypeError, match=r"twice: \['get_ledger'\]"):
+        parse(TEXT + "\n-- name: get_ledger\nSELECT 1;\n")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_statement_keeps_to_its_ledger_or_says_why_not(name: str) -> None:
+    statement = getattr(queries.load(), name)
+    assert comment_of(statement), "each statement has a sentence on why it is so"
+    assert FILTER.search(without_comments(statement)) or "ledger" in comment_of(statement)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("verify_")])
+def test_a_proof_of_the_whole_database_says_so(name: str) -> None:
+    assert "Reads all ledgers" in comment_of(getattr(queries.load(), name))
+
+
+async def test_the_server_understands_every_statement_under_the_role_that_sends_it(database: Database) -> None:
+    service = await asyncpg.connect(database.service_url)
+    owner = await asyncpg.connect(database.owner_url)
+    try:
+        for name in NAMES:
+            statement = getattr(queries.load(), name)
+            if name in UTILITY:
+                await owner.execute(statement)
+            else:
+                await (owner if name in OWNERS else service).prepare(statement)
+    finally:
+        await service.close()
+        await owner.close()
+
+
+def test_what_the_service_reads_it_may_read(database: Database) -> None:
+    with psycopg.connect(database.service_url) as connection:
+        for name in READS:
+            statement = re.sub(r"\$\d+", "NULL", without_comments(getattr(queries.load(), name)))
+            assert connection.execute(statement.encode()).fetchall() == [] or name == "applied_migrations"

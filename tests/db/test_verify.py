@@ -1,0 +1,193 @@
+"""Proof of the books: right ones are found right, and each way of putting them wrong is named, and nothing else."""
+
+import asyncio
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from koshel.db.embedded import Cluster
+from koshel.db.store import StoreConfig, open_store
+from koshel.db.verify import verify
+from tests.support.bookkeeping import execute, keep_books
+from tests.support.clone import cloned
+from tests.support.database import Database
+
+TABLES = ("account", "transaction", "receipt", "batch")
+
+# The books, as `keep_books` leaves them:
+#   transaction     account 1        account 2       account 3
+#   1 paid  100.00  100.00 at 1
+#   2        30.00   70.00 at 2      30.00 at 1
+#   3       500                                      500 at 1
+#   4        12.50                   17.50 at 2
+#   5         7.05   62.95 at 3      24.55 at 3
+# How they are put wrong, and what is said of it.
+WRONG = {
+    "a balance that no transaction explains": (
+        "UPDATE account SET balance = 62.96 WHERE id = 1",
+        [
+            "USD: the balances add up to 87.51, but 100.00 came in and 12.50 went out",
+            "account 1 has balance 62.96 at version 3, but its transactions say 62.95 at version 3",
+        ],
+    ),
+    "money moved from one account to another without a transaction": (
+        "UPDATE account SET balance = balance + CASE id WHEN 1 THEN 5 ELSE -5 END WHERE id IN (1, 2)",
+        [
+            "account 1 has balance 67.95 at version 3, but its transactions say 62.95 at version 3",
+            "account 2 has balance 19.55 at version 3, but its transactions say 24.55 at version 3",
+        ],
+    ),
+    "money out of nothing": (
+        """INSERT INTO account SELECT ledger_id, 4, email, 'EUR', scale, 1000.00, 0.00, 0, min_balance, max_balance,
+           status, metadata, NULL, ctime FROM account WHERE id = 1""",
+        [
+            "EUR: the balances add up to 1000.00, but 0 came in and 0 went out",
+            "account 4 has balance 1000.00 at version 0, but its transactions say 0 at version 0",
+        ],
+    ),
+    "an account that counts a transaction too many": (
+        "UPDATE account SET version = 4 WHERE id = 1",
+        ["account 1 has balance 62.95 at version 4, but its transactions say 62.95 at version 3"],
+    ),
+    "an account that changed its currency": (
+        "UPDATE account SET currency = 'EUR' WHERE id = 2",
+        [
+            "EUR: the balances add up to 24.55, but 0 came in and 12.50 went out",
+            "USD: the balances add up to 62.95, but 100.00 came in and 0 went out",
+        ],
+    ),
+    "an amount that was changed": (
+        "UPDATE transaction SET amount = 31 WHERE id = 2",
+        [
+            "account 1 has balance 62.95 at version 3, but its transactions say 61.95 at version 3",
+            "account 2 has balance 24.55 at version 3, but its transactions say 25.55 at version 3",
+            "transaction 2 leaves account 1 with 70.00 at version 2, but those before it say 69.00 at version 2",
+            "transaction 2 leaves account 2 with 30.00 at version 1, but those before it say 31 at version 1",
+        ],
+    ),
+    "a running balance that was changed in the middle": (
+        "UPDATE transaction SET source_balance = 70.01 WHERE id = 2",
+        [
+            "transaction 2 leaves account 1 with 70.01 at version 2, but those before it say 70.00 at version 2",
+            "transaction 5 leaves account 1 with 62.95 at version 3, but those before it say 62.96 at version 3",
+        ],
+    ),
+    "a running balance that was changed at the end": (
+        "UPDATE transaction SET target_balance = 24.56 WHERE id = 5",
+        ["transaction 5 leaves account 2 with 24.56 at version 3, but those before it say 24.55 at version 3"],
+    ),
+    "a gap between versions": (
+        "UPDATE transaction SET source_version = 4 WHERE id = 5",
+        ["transaction 5 leaves account 1 with 62.95 at version 4, but those before it say 62.95 at version 3"],
+    ),
+    "one version for two transactions, as source and as target": (
+        "UPDATE transaction SET target_version = 2 WHERE id = 5",
+        ["transaction 5 leaves account 2 with 24.55 at version 2, but those before it say 24.55 at version 3"],
+    ),
+    "a transaction that was deleted": (
+        "DELETE FROM transaction WHERE id = 3",
+        [
+            "JPY: the balances add up to 500, but 0 came in and 0 went out",
+            "account 3 has balance 500 at version 1, but its transactions say 0 at version 0",
+            "a batch names transaction 3, which does not exist",
+        ],
+    ),
+    "an account that was deleted": (
+        "DELETE FROM account WHERE id = 3",
+        ["transaction 3 names account 3, which does not exist"],
+    ),
+    "a transfer from an account that does not exist": (
+        "UPDATE transaction SET source_account_id = 99 WHERE id = 5",
+        [
+            "account 1 has balance 62.95 at version 3, but its transactions say 70.00 at version 2",
+            "transaction 5 leaves account 99 with 62.95 at version 3, but those before it say -7.05 at version 1",
+            "transaction 5 names account 99, which does not exist",
+        ],
+    ),
+    "a receipt that was deleted": (
+        "DELETE FROM receipt WHERE idempotency_key = 'paid'",
+        ["transaction 1 has key 'paid', but there is no receipt for it"],
+    ),
+    "a receipt that answers something else": (
+        "UPDATE receipt SET transaction_id = NULL, answer = '{}' WHERE idempotency_key = 'paid'",
+        ["transaction 1 has key 'paid', but there is no receipt for it"],
+    ),
+    "a receipt of another transaction": (
+        "UPDATE receipt SET transaction_id = 2 WHERE idempotency_key = 'paid'",
+        [
+            "transaction 1 has key 'paid', but there is no receipt for it",
+            "the receipt of key 'paid' names transaction 2, which does not have that key",
+        ],
+    ),
+    "a transaction that lost its key": (
+        "UPDATE transaction SET idempotency_key = NULL WHERE id = 1",
+        ["the receipt of key 'paid' names transaction 1, which does not have that key"],
+    ),
+    "a transaction in no batch": (
+        "UPDATE batch SET transaction_ids = '{1,2}' WHERE transaction_ids = '{1,2,3}'",
+        ["transaction 3 is in no batch"],
+    ),
+    "a transaction in two batches": (
+        "INSERT INTO batch VALUES (1, gen_random_uuid(), '{4}')",
+        ["transaction 4 is in 2 batches"],
+    ),
+    "a batch of a transaction that does not exist": (
+        "INSERT INTO batch VALUES (1, gen_random_uuid(), '{77}')",
+        ["a batch names transaction 77, which does not exist"],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def kept(cluster: Cluster) -> Iterator[Database]:
+    """Books, and a copy of each of their tables."""
+
+    async def keep(url: str) -> None:
+        async with open_store(StoreConfig(url)) as store:
+            await keep_books(store)
+
+    with cloned(cluster, "test_verify") as database:
+        asyncio.run(keep(database.service_url))
+        execute(database.owner_url, *(f"CREATE TABLE right_{name} AS TABLE {name}" for name in TABLES))
+        yield database
+
+
+@pytest.fixture
+def books(kept: Database) -> Iterator[str]:
+    """The owner's URL of books that are right; whatever becomes of them, they are put right again."""
+    yield kept.owner_url
+    for name in TABLES:
+        execute(kept.owner_url, f"TRUNCATE {name}", f"INSERT INTO {name} TABLE right_{name}")
+
+
+def test_books_that_are_right_are_found_right(books: str) -> None:
+    assert verify(books) == []
+
+
+def test_a_fence_is_no_fault(books: str) -> None:
+    execute(books, "INSERT INTO batch VALUES (1, gen_random_uuid(), NULL)")
+    assert verify(books) == []
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_what_is_wrong_is_named_and_nothing_else(books: str, fault: str) -> None:
+    statement, said = WRONG[fault]
+    execute(books, statement)
+    assert verify(books) == [f"ledger 1: {sentence}" for sentence in said]
+
+
+def test_an_account_in_the_wrong_ledger_is_missed_where_it_was(books: str) -> None:
+    execute(books, "UPDATE account SET ledger_id = 2 WHERE id = 3")
+    assert verify(books) == [
+        "ledger 2: JPY: the balances add up to 500, but 0 came in and 0 went out",
+        "ledger 2: account 3 has balance 500 at version 1, but its transactions say 0 at version 0",
+        "ledger 1: transaction 3 names account 3, which does not exist",
+    ]
+
+
+def test_books_are_proved_from_one_snapshot(books: str) -> None:
+    with psycopg.connect(books) as busy:
+        busy.execute("DELETE FROM transaction")
+        assert verify(books) == []  # not committed: not in the snapshot, and nothing waits for it
+        busy.rollback()

@@ -1,0 +1,44 @@
+"""Accounts opened by settling, and a look at what settling has left behind."""
+
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+
+from koshel.core.model import Declined, OpenAccount, Opened, Outcome, Refusal
+from koshel.db.store import Store
+from koshel.settle import settle
+from tests.support.database import Database
+from tests.support.waiting import until
+
+TABLES = ("account", "transaction", "receipt", "batch")
+
+
+def opening(currency: str = "USD", *, key: str | None = None, floor: str = "0", ledger_id: int = 1) -> OpenAccount:
+    return OpenAccount(ledger_id, "ann@example.com", currency, Decimal(floor), Decimal(1_000), key=key)
+
+
+async def open_accounts(store: Store, *commands: OpenAccount) -> list[int]:
+    return [outcome.account.id for outcome in await settle(store, commands) if isinstance(outcome, Opened)]
+
+
+def query(database: Database, sql: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(database.owner_url) as connection:
+        return connection.execute(sql.encode()).fetchall()
+
+
+def rows(database: Database) -> dict[str, int]:
+    return {table: query(database, f"SELECT count(*) FROM {table}")[0][0] for table in TABLES}
+
+
+def refusals(outcomes: list[Outcome]) -> list[Refusal | None]:
+    return [outcome.refusal if isinstance(outcome, Declined) else None for outcome in outcomes]
+
+
+async def waits(database: Database) -> None:
+    """Return when a batch waits for a lock."""
+    waiting = (
+        "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        " AND datname = current_database() AND application_name = 'koshel settle'"
+    )
+    await until(lambda: bool(query(database, waiting)), "a batch waits for a lock")

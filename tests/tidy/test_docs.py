@@ -1,0 +1,147 @@
+"""The docs say everything there is, and nothing that is not there."""
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from koshel import __version__
+from koshel.core.model import Refusal
+from koshel.db import migrate
+from koshel.http import wire
+from koshel.http.problems import PROBLEMS, document
+from koshel.http.routes import ROUTES
+from koshel.settings import PREFIX, knobs
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+SETTINGS = {knob.name: knob for knob in knobs()}
+PATHS = {f"{route.method} {route.path}": route for route in ROUTES}
+
+
+def sections(page: str, level: int) -> Mapping[str, str]:
+    """The text under each heading of a level that is code, in order."""
+    _, *parts = re.split(rf"^{'#' * level} `(.+)`$", (DOCS / page).read_text(), flags=re.MULTILINE)
+    texts = [re.split(r"^#{1,4} ", text, maxsplit=1, flags=re.MULTILINE)[0] for text in parts[1::2]]
+    return dict(zip(parts[::2], texts, strict=True))
+
+
+def block(text: str, language: str) -> str:
+    """The one code block of a language."""
+    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return str(found)
+
+
+def test_every_setting_has_a_heading_and_no_other_has_one() -> None:
+    assert sections("settings.md", 3).keys() == SETTINGS.keys()
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_is_described_with_its_variable_flag_unit_and_default(name: str) -> None:
+    text = sections("settings.md", 3)[name]
+    (row,) = [line for line in text.splitlines() if line.startswith("| `KOSHEL_")]
+    variable, flag, unit, default = (cell.strip() for cell in row.strip("|").split("|"))
+    assert (variable, flag) == (f"`{PREFIX}{name.upper()}`", f"`--{name.replace('_', '-')}`")
+    assert unit
+    value = SETTINGS[name].default
+    if name == "workers":
+        assert default == "the number of cores"  # of the machine that it runs on
+    elif value is None:
+        assert default == "none"
+    else:
+        assert default == f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    assert "**Change it:** " in text
+
+
+def test_every_problem_has_a_heading_and_no_other_has_one() -> None:
+    assert list(sections("errors.md", 2)) == list(PROBLEMS)
+
+
+@pytest.mark.parametrize("code", PROBLEMS)
+def test_a_problem_is_described_with_its_status_and_a_document(code: str) -> None:
+    text = sections("errors.md", 2)[code]
+    problem = PROBLEMS[code]
+    assert text.strip().startswith(f"Status {problem.status}, {'retryable' if problem.retryable else 'not retryable'}.")
+    assert "**What to do:** " in text
+    example = json.loads(block(text, "json"))
+    assert document(code, example["detail"]).items() <= example.items()
+
+
+def test_the_refusals_are_listed_in_order_of_precedence() -> None:
+    listed = re.findall(r"^\d+\. \[?`([a-z-]+)`", (DOCS / "errors.md").read_text(), re.MULTILINE)
+    assert listed == list(Refusal)
+
+
+def test_every_route_has_a_heading_and_no_other_has_one() -> None:
+    assert sections("api.md", 3).keys() == PATHS.keys()
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_the_example_of_a_route_is_a_request_that_it_takes(name: str) -> None:
+    route = PATHS[name]
+    command, *arguments = shlex.split(block(sections("api.md", 3)[name], "sh").replace("\\\n", ""))
+    assert command == "curl"
+    (url,) = [argument for argument in arguments if argument.startswith("http://127.0.0.1:8080/")]
+    path = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(route.path))
+    assert re.fullmatch(path, url.removeprefix("http://127.0.0.1:8080"))
+    assert ("-d" in arguments) == (route.method == "POST")
+    if route.body is not None:
+        assert "Content-Type: application/json" in arguments
+        msgspec.json.decode(arguments[arguments.index("-d") + 1], type=route.body)
+
+
+@pytest.mark.parametrize("name", [name for name, route in PATHS.items() if route.body is not None])
+def test_the_fields_of_a_request_are_those_that_the_route_takes(name: str) -> None:
+    body: Any = PATHS[name].body
+    listed = re.findall(r"^\| `(\w+)` \|", sections("api.md", 3)[name], re.MULTILINE)
+    assert listed == [field.name for field in msgspec.structs.fields(body)]
+
+
+@pytest.mark.parametrize(("heading", "reply"), [("Accounts", wire.Account), ("Transactions", wire.Transaction)])
+def test_the_fields_of_a_reply_are_those_that_it_has(heading: str, reply: type[msgspec.Struct]) -> None:
+    text = (DOCS / "api.md").read_text().partition(f"\n## {heading}\n")[2].partition("\n### ")[0]
+    listed = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    assert listed == [field.name for field in msgspec.structs.fields(reply)]
+
+
+def test_every_decision_is_listed_and_every_listed_one_is_there() -> None:
+    listed = re.findall(r"\((\d{4}-[\w-]+\.md)\)", (DOCS / "decisions" / "README.md").read_text())
+    assert listed == sorted(path.name for path in (DOCS / "decisions").glob("0*.md"))
+
+
+def test_a_decision_has_its_four_parts() -> None:
+    for path in (DOCS / "decisions").glob("0*.md"):
+        text = path.read_text()
+        assert re.match(rf"# {int(path.name[:4])}\. \S", text), path
+        for part in ("Status: ", "**Context.**", "**Decision.**", "**Consequences.**"):
+            assert part in text, f"{path}: {part}"
+
+
+def test_every_migration_is_in_the_changelog() -> None:
+    listed = re.findall(r"^- `(\d{4}\.\w+)`", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == migrate.known()
+
+
+def test_the_changelog_has_this_version() -> None:
+    versions = re.findall(
+        r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d{2}-\d{2}$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
+    assert versions[0] == __version__
+
+
+def test_every_link_between_the_docs_leads_somewhere() -> None:
+    for page in [ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")]:
+        for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+            if link.startswith("http"):
+                continue
+            name, _, anchor = link.partition("#")
+            target = (page.parent / name).resolve() if name else page
+            assert target.exists(), f"{page}: {link}"
+            if anchor:
+                headings = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
+                assert anchor in {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}, link
