@@ -3,8 +3,8 @@
     submit ──▶ lane: waiting ──take──▶ flight: settle(batch) ──▶ each caller's own answer
                one a partition          at most `flights_max` a lane
 
-Self-clocking: while a batch is in flight the next one gathers, and leaves when it lands. No timer; a
-lone caller never waits.
+Self-clocking: while a batch is in flight the next one gathers, and leaves when it lands, with all who
+come back for more in the same breath. No timer; a lone caller never waits.
 """
 
 import asyncio
@@ -14,6 +14,8 @@ from contextlib import asynccontextmanager
 from typing import Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
+
+TURNS = 4  # of the event loop, that a request takes from its socket to the queue
 
 CommandT = TypeVar("CommandT")
 OutcomeT = TypeVar("OutcomeT")
@@ -102,9 +104,22 @@ class Batcher(Generic[CommandT, OutcomeT]):
     async def _fly(self, partition: Hashable, lane: _Lane[CommandT, OutcomeT]) -> None:
         while batch := self._take(lane):
             await self._settle_batch(batch)
+            if len(batch) > 1:
+                await self._gather(lane)
         lane.flights -= 1
         if not lane.flights:
             del self._lanes[partition]
+
+    async def _gather(self, lane: _Lane[CommandT, OutcomeT]) -> None:
+        """Under pressure, who has just been answered comes back at once: let them in for as long as any do.
+
+        Else the first to be back leaves alone and the others wait for it to land. A lone caller is never kept.
+        """
+        seen = -1
+        while seen < len(lane.waiting) < self._limits.batch_max:
+            seen = len(lane.waiting)
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
 
     def _take(self, lane: _Lane[CommandT, OutcomeT]) -> list[_Waiting[CommandT, OutcomeT]]:
         """The next batch: in order, without those whose callers hung up or waited too long."""

@@ -4,7 +4,6 @@ import argparse
 import os
 import re
 import signal
-import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -62,14 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def serve(chosen: Settings, _: Any) -> int:
     """Serve until told to stop."""
     from koshel import logs  # noqa: PLC0415  the server is half of what there is to import
-    from koshel.supervise import Supervisor  # noqa: PLC0415
+    from koshel.supervise import Supervisor, wait_for_port  # noqa: PLC0415
 
     logs.configure(chosen.log_format, chosen.log_level)
     # Until gunicorn has its own handler: told to stop while it starts, it still stops the database that it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    # Tried before all else: gunicorn would try five times, a second apart, after the database has started.
-    family = socket.AF_INET6 if ":" in chosen.host else socket.AF_INET
-    socket.create_server((chosen.host, chosen.port), family=family).close()
+    wait_for_port(chosen.host, chosen.port)
     with _database(chosen) as at:
         # As the owner if it is ours; a service role finds nothing due, or is told that it may not.
         if migrate.due(at.owner_url) or at.service_url != at.owner_url:

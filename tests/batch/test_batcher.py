@@ -1,11 +1,11 @@
 """Many callers in, few flights out. The batcher is generic, so a plain async function is a real `settle` to it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import pytest
 
-from koshel.batcher import BatcherLimits, Overloaded, open_batcher
+from koshel.batcher import Overloaded
 from tests.support.flights import Flights, Outage, Settle, grounded, open_lanes, submit, turn
 
 Outcomes = list[str | type[Exception]]
@@ -227,19 +227,3 @@ async def test_a_thousand_partitions_leave_nothing_behind(settle: Settle) -> Non
         await turn()
         assert not batcher._lanes
         assert not batcher._flights
-
-
-async def test_a_settle_that_forgets_a_command_is_a_fault_and_leaves_nobody_waiting() -> None:
-    calls = []
-
-    async def forgetful(commands: Sequence[str]) -> list[str]:
-        calls.append([*commands])
-        return [command.upper() for command in commands][:2]
-
-    async with open_batcher(forgetful, partition=lambda _: None, limits=BatcherLimits()) as batcher:
-        answers = [batcher.submit(command, size=1) for command in "abc"]
-        done = await asyncio.gather(*answers, return_exceptions=True)
-        assert done[:2] == ["A", "B"]
-        assert isinstance(done[2], RuntimeError)
-        assert await batcher.submit("d", size=1) == "D"
-    assert calls == [["a", "b", "c"], ["d"]]

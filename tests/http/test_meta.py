@@ -43,6 +43,14 @@ def test_the_docs_name_every_route_and_need_nothing_from_elsewhere(send: Send) -
     assert not re.search(r"<script|<link|<img|@import|url\(|https?://", text)
 
 
+def test_what_can_be_read_can_be_asked_for_its_head_alone(send: Send) -> None:
+    whole = send("GET", "/health/live", headers={"Accept": "*/*"})
+    head = send("HEAD", "/health/live", headers={"Accept": "*/*"})
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["Content-Length"] == whole.headers["Content-Length"]
+    assert send("HEAD", "/nowhere", headers={"Accept": "*/*"}).status == 404
+
+
 @pytest.mark.parametrize("path", ["/health/live", "/docs", "/openapi.json"])
 def test_no_reply_says_what_it_is_made_with(send: Send, path: str) -> None:
     answer = send("GET", path, headers={"Accept": "*/*"})

@@ -41,7 +41,8 @@ def rounded_limit(amount: Decimal, scale: int) -> Decimal:
 
 def plain(amount: Decimal) -> str:
     """As text without an exponent: `0.00`, never `0E-2`."""
-    return f"{amount:f}"
+    text = str(amount)
+    return text if "E" not in text else f"{amount:f}"
 
 
 @cache

@@ -63,7 +63,7 @@ class Batch:
     async def _find_receipts(self, wanted: set[tuple[int, str]]) -> dict[tuple[int, str], First]:
         if not wanted:
             return {}
-        found = await self._connection.fetch(self._queries.find_receipts, *zip(*wanted, strict=True))
+        found = await self._connection.fetch(self._queries.find_receipts, *rows.key_columns(wanted))
         return dict(map(rows.receipt, found))
 
     async def _find_scales(self, currencies: set[str]) -> dict[str, int]:

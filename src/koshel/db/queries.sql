@@ -22,11 +22,12 @@ SELECT clock_timestamp();
 -- name: find_receipts
 -- Read after the locks, at READ COMMITTED: the twin of a command waited on the same rows, and now
 -- sees what the first one left. One index probe a key; the rest is joined for keys that are known.
+-- Arrays come as text, as in `post`.
 SELECT r.ledger_id AS receipt_ledger_id, r.idempotency_key AS receipt_key, r.answer,
     t.ledger_id, t.kind, t.source_account_id, t.target_account_id, t.amount, a.currency,
     t.source_balance, t.target_balance, t.source_version, t.target_version, t.metadata,
     t.idempotency_key, t.ctime, t.id
-FROM unnest($1::bigint [], $2::text []) AS wanted (ledger_id, idempotency_key)
+FROM unnest($1::text::bigint [], $2::text::text []) AS wanted (ledger_id, idempotency_key)
 INNER JOIN receipt AS r ON r.ledger_id = wanted.ledger_id AND r.idempotency_key = wanted.idempotency_key
 LEFT JOIN transaction AS t ON t.ledger_id = r.ledger_id AND t.id = r.transaction_id
 LEFT JOIN account AS a

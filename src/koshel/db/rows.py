@@ -37,6 +37,12 @@ def receipt(row: Record) -> tuple[tuple[int, str], First]:
     return (ledger_id, key), posted(transaction) if answer is None else _answer.decode(answer)
 
 
+def key_columns(keys: Iterable[tuple[int, str]]) -> list[str]:
+    """The arrays $1 and $2 of `find_receipts`, as text."""
+    ledger_ids, texts = zip(*keys, strict=True)
+    return [_array(ledger_ids), _array(map(_quoted, texts))]
+
+
 def posting_columns(transactions: Sequence[Posted]) -> list[str]:
     """The arrays $1 to $11 of `post`, as text."""
     return [

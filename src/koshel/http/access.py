@@ -10,6 +10,8 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 from msgspec.json import encode as json_encode
 
+from koshel.http.response import Response
+
 FLUSH_S = 0.1  # how long a line may wait
 PIPE_BUF = 4_096  # bytes that the kernel writes to a pipe in one piece: lines of workers never mingle
 
@@ -64,7 +66,7 @@ def _json_line(request: web.BaseRequest, response: web.StreamResponse, duration_
         "path": request.path,
         "status": response.status,
         "duration_ms": int(duration_ms),
-        "request_id": response.headers.get("X-Request-Id"),
+        "request_id": _name(response),
         "remote": request.remote,
     }
     return json_encode(line) + b"\n"
@@ -72,8 +74,12 @@ def _json_line(request: web.BaseRequest, response: web.StreamResponse, duration_
 
 def _console_line(request: web.BaseRequest, response: web.StreamResponse, duration_ms: float) -> bytes:
     moment = _moment(int(time() * 1_000))[11:]
-    name = response.headers.get("X-Request-Id")
+    name = _name(response)
     return f"{moment} {request.method:<4} {request.path!r} {response.status} {duration_ms:.0f} ms  {name}\n".encode()
+
+
+def _name(response: web.StreamResponse) -> str | None:
+    return response.request_id if isinstance(response, Response) else None
 
 
 @lru_cache(maxsize=2)  # a batch is answered within few milliseconds

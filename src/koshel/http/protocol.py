@@ -10,7 +10,8 @@ from aiohttp.web_protocol import RequestHandler
 from koshel.http import request_id
 from koshel.http.access import AccessLog, AccessLogger
 from koshel.http.problems import Failure
-from koshel.http.server import failure_of, problem, response
+from koshel.http.response import Response
+from koshel.http.server import failure_of, problem
 from koshel.settings import Settings
 
 LINGER_S = 1  # how long what nobody will read is still taken in, so that its sender can read the answer
@@ -60,9 +61,9 @@ class Protocol(RequestHandler):
             failure = Failure("malformed-request", "The request is not valid HTTP, or has too many header lines.")
         else:
             failure = failure_of(exc if isinstance(exc, Exception) else RuntimeError(message), name)
-        reply = response(problem(failure), name)
-        reply.force_close()
-        return reply
+        reply = problem(failure)
+        reply.closes = True  # what follows on this connection may be the rest of what was not understood
+        return Response(reply, name)
 
     def _stop_timer(self) -> None:
         if self._head_timer is not None:

@@ -19,6 +19,7 @@ from koshel.db.errors import OutcomeUnknown, StoreError
 from koshel.http import openapi, receive, request_id
 from koshel.http.call import PROBLEM, Call, Reply
 from koshel.http.problems import PROBLEMS, Failure, validation_failed
+from koshel.http.response import Response
 from koshel.http.routes import ROUTES, Route
 from koshel.http.wire import Invalid
 from koshel.settings import Settings
@@ -39,7 +40,8 @@ def application(settings: Settings, service: AbstractAsyncContextManager[Service
     app.cleanup_ctx.append(run_service)
     api = openapi.document()
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, _wrap(_serve(route, settings, api)))
+        for method in methods(route):
+            app.router.add_route(method, route.path, _wrap(_serve(route, settings, api)))
     app.router.add_route("*", "/{path:.*}", _wrap(_no_route))
     return app
 
@@ -60,16 +62,16 @@ def _serve(route: Route, settings: Settings, api: Mapping[str, Any]) -> Callable
     return serve
 
 
-def _wrap(serve: Callable[[web.Request], Awaitable[Reply]]) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _wrap(serve: Callable[[web.Request], Awaitable[Reply]]) -> Callable[[web.Request], Awaitable[Response]]:
     """The wrapper of one route: its reply, or the problem that its exception is."""
 
-    async def respond(request: web.Request) -> web.Response:
+    async def respond(request: web.Request) -> Response:
         name = request_id.of(request)
         try:
             reply = await serve(request)
         except Exception as error:  # noqa: BLE001  whatever it is, the caller gets a problem
             reply = problem(failure_of(error, name))
-        return response(reply, name)
+        return Response(reply, name)
 
     return respond
 
@@ -95,15 +97,6 @@ def failure_of(error: Exception, name: str) -> Failure:
             return Failure("internal-error", "A fault of ours; the log has it under this request_id.", request_id=name)
 
 
-def response(reply: Reply, name: str) -> web.Response:
-    """The reply as aiohttp sends it."""
-    headers = {"Content-Type": reply.media_type, "X-Request-Id": name, "Server": "koshel", **reply.headers}
-    answer = web.Response(body=reply.body, status=reply.status, headers=headers)
-    if reply.closes:
-        answer.force_close()
-    return answer
-
-
 def problem(failure: Failure) -> Reply:
     """The reply that a failure is."""
     known = PROBLEMS[failure.code]
@@ -111,11 +104,16 @@ def problem(failure: Failure) -> Reply:
 
 
 async def _no_route(request: web.Request) -> Reply:
-    allowed = {r.method for r in ROUTES if _matches(r.path, request.path)}
+    allowed = {method for route in ROUTES if _matches(route.path, request.path) for method in methods(route)}
     if not allowed:
         raise Failure("not-found", f"There is no {request.path} here; see /docs.")
     allow = ", ".join(sorted(allowed))
     raise Failure("method-not-allowed", f"{request.path} takes {allow}.", {"Allow": allow})
+
+
+def methods(route: Route) -> tuple[str, ...]:
+    """A route that can be read can also be asked for its head alone."""
+    return ("GET", "HEAD") if route.method == "GET" else (route.method,)
 
 
 def _matches(pattern: str, path: str) -> bool:

@@ -22,6 +22,7 @@ METADATA_MAX = 50  # entries
 
 _TEXT = r"^[^\x00]*$"  # PostgreSQL keeps every character but this one
 _DIGITS = rf"[0-9]{{1,{INTEGER_DIGITS_MAX}}}(\.[0-9]{{1,{DECIMALS_MAX}}})?"
+_PLAIN = re.compile(rf'"?(-?{_DIGITS})"?'.encode())  # nearly all there are; JSON has paired the quotes already
 # JSON's own grammar for a number; the exponent is bounded, or building the Decimal would not be.
 _NUMBER = re.compile(rb'"(-?[0-9]+(?:\.[0-9]+)?)"|(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?)')
 _TOO_MUCH = 10**INTEGER_DIGITS_MAX
@@ -133,7 +134,10 @@ def amount(raw: Raw) -> Decimal:
 
 def decimal(raw: Raw, pointer: str) -> Decimal:
     """The number or the string, exactly as it was written. Raises Invalid."""
-    match = _NUMBER.fullmatch(bytes(raw))
+    plain_match = _PLAIN.fullmatch(raw)
+    if plain_match is not None:
+        return Decimal(plain_match[1].decode())
+    match = _NUMBER.fullmatch(raw)
     if match is None:
         raise Invalid(pointer, "must be a decimal number, or one in a string")
     value = Decimal((match[1] or match[2]).decode())

@@ -92,7 +92,7 @@ WHERE target_account_id IS NOT NULL;
 -- opened, a refusal). One table for all of them, so that one key can never have two answers.
 CREATE TABLE receipt (
     ledger_id bigint NOT NULL,
-    idempotency_key text NOT NULL,
+    idempotency_key text COLLATE "C" NOT NULL, -- bytes are compared, whatever the database's language
     transaction_id bigint,
     answer jsonb,
     PRIMARY KEY (ledger_id, idempotency_key),

@@ -1,0 +1,37 @@
+"""The batcher when its callers come back for more, and when `settle` itself is at fault."""
+
+import asyncio
+from collections.abc import Sequence
+
+from koshel.batcher import Batcher, BatcherLimits, open_batcher
+from tests.support.flights import Settle, open_lanes
+
+
+async def test_a_settle_that_forgets_a_command_is_a_fault_and_leaves_nobody_waiting() -> None:
+    calls = []
+
+    async def forgetful(commands: Sequence[str]) -> list[str]:
+        calls.append([*commands])
+        return [command.upper() for command in commands][:2]
+
+    async with open_batcher(forgetful, partition=lambda _: None, limits=BatcherLimits()) as batcher:
+        answers = [batcher.submit(command, size=1) for command in "abc"]
+        done = await asyncio.gather(*answers, return_exceptions=True)
+        assert done[:2] == ["A", "B"]
+        assert isinstance(done[2], RuntimeError)
+        assert await batcher.submit("d", size=1) == "D"
+    assert calls == [["a", "b", "c"], ["d"]]
+
+
+async def test_who_comes_back_at_once_leaves_together() -> None:
+    settle = Settle()
+
+    async def caller(batcher: Batcher[str, str], name: str, turns: int) -> None:
+        for lap in range(3):
+            await batcher.submit(f"{name}{lap}", size=1)
+            for _ in range(turns):  # as a request takes a few turns of the loop to come in
+                await asyncio.sleep(0)
+
+    async with open_lanes(settle) as batcher:
+        await asyncio.gather(*(caller(batcher, name, turns) for turns, name in enumerate("abc")))
+    assert [len(flight) for flight in settle.flights] == [3, 3, 3]
