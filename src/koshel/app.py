@@ -40,6 +40,7 @@ async def open_service(settings: Settings, database_url: str) -> AsyncIterator[S
                 limits=BatcherLimits(
                     batch_max=settings.batch_max,
                     flights_max=settings.batches_in_flight,
+                    singles_max=settings.settle_connections,
                     queue_max=settings.queue_max,
                     queue_bytes_max=settings.queue_bytes_max,
                     queue_timeout_ms=settings.queue_timeout_ms,

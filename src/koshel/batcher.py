@@ -15,7 +15,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
 
-TURNS = 4  # of the event loop, that a request takes from its socket to the queue
+TURNS = 4  # of the event loop, in which a caller who was answered can be back
 
 CommandT = TypeVar("CommandT")
 OutcomeT = TypeVar("OutcomeT")
@@ -26,6 +26,7 @@ class BatcherLimits(Struct, frozen=True):
 
     batch_max: int = 500  # commands
     flights_max: int = 1  # batches under way at once, in each partition
+    singles_max: int = 1  # commands settled alone at once, after an accident
     queue_max: int = 10_000  # commands waiting
     queue_bytes_max: int = 16 * 1024 * 1024  # of request bodies waiting
     queue_timeout_ms: int = 10_000  # what has waited longer is answered Overloaded
@@ -33,6 +34,10 @@ class BatcherLimits(Struct, frozen=True):
 
 class Overloaded(Exception):
     """The queue is full, or the batcher is draining: nothing was done."""
+
+
+class Interrupted(Exception):
+    """The settling was stopped in the middle: whether it was done is not known."""
 
 
 class _Waiting(NamedTuple, Generic[CommandT, OutcomeT]):
@@ -102,13 +107,15 @@ class Batcher(Generic[CommandT, OutcomeT]):
             await asyncio.wait(self._flights)
 
     async def _fly(self, partition: Hashable, lane: _Lane[CommandT, OutcomeT]) -> None:
-        while batch := self._take(lane):
-            await self._settle_batch(batch)
-            if len(batch) > 1:
-                await self._gather(lane)
-        lane.flights -= 1
-        if not lane.flights:
-            del self._lanes[partition]
+        try:
+            while batch := self._take(lane):
+                await self._settle_batch(batch)
+                if len(batch) > 1:
+                    await self._gather(lane)
+        finally:
+            lane.flights -= 1
+            if not lane.flights:
+                del self._lanes[partition]
 
     async def _gather(self, lane: _Lane[CommandT, OutcomeT]) -> None:
         """Under pressure, who has just been answered comes back at once: let them in for as long as any do.
@@ -147,6 +154,9 @@ class Batcher(Generic[CommandT, OutcomeT]):
             else:
                 _answer_all(batch, error)
             return
+        except BaseException:
+            _answer_all(batch, Interrupted())
+            raise
         for one, outcome in zip(batch, outcomes, strict=False):
             if not one.answer.done():
                 one.answer.set_result(outcome)
@@ -154,10 +164,16 @@ class Batcher(Generic[CommandT, OutcomeT]):
             _answer_all(batch, RuntimeError("settle has not answered every command"))
 
     async def _settle_one_by_one(self, batch: Sequence[_Waiting[CommandT, OutcomeT]]) -> None:
-        # An accident, and nothing was done: so a poisonous command hurts itself only.
-        for one in batch:
-            if self._is_wanted(one):
-                await self._settle_batch([one])
+        # An accident, and nothing was done: so a poisonous command hurts itself only. A few at a time, since
+        # each may wait for the same lock that stopped the batch.
+        rest = iter(batch)
+
+        async def one_after_another() -> None:
+            for one in rest:
+                if self._is_wanted(one):
+                    await self._settle_batch([one])
+
+        await asyncio.gather(*(one_after_another() for _ in range(self._limits.singles_max)))
 
 
 def _answer_all(batch: Sequence[_Waiting[CommandT, OutcomeT]], error: Exception) -> None:

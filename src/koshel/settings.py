@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 PREFIX = "KOSHEL_"
 
+Url = Annotated[str, Meta(pattern="^postgres(ql)?://")]
 Count = Annotated[int, Meta(ge=1)]
 Milliseconds = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[int, Meta(ge=1)]
@@ -28,11 +29,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The settings of one process."""
 
     # fmt: off
-    database_url: Annotated[str | None, Meta(description="PostgreSQL 15 or newer; absent: the embedded one")] = None
+    database_url: Annotated[Url | None, Meta(description="PostgreSQL 15 or newer; absent: the embedded one")] = None
     data_dir: Annotated[str, Meta(description="where the embedded PostgreSQL keeps its data")] = "./.koshel"
     host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="port to listen on")] = 8080
-    workers: Annotated[Count, Meta(description="worker processes; default: the cores")] = os.cpu_count() or 1
+    workers: Annotated[Count, Meta(description="worker processes; default: the cores")] = len(os.sched_getaffinity(0))
     currency: Annotated[str, Meta(pattern="^[A-Z0-9_]{3,12}$", description="currency of accounts opened without one")] = "USD"
     max_balance: Annotated[Decimal, Meta(description="max_balance of accounts opened without one")] = Decimal("999999.99")
     service_role: Annotated[str | None, Meta(description="database role that `migrate` grants the service's rights to")] = None

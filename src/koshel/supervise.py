@@ -28,16 +28,31 @@ from koshel.http.server import application
 from koshel.settings import Settings
 
 GC_THRESHOLD = 5_000  # allocations between two looks at what is young
+BACKLOG = 2_048  # connections that may wait in each worker's queue
 PORT_TIMEOUT_S = 5
 PORT_PAUSE_S = 0.2
 HEARTBEAT_TIMEOUT_S = 30  # a worker that has not stirred for so long is killed and replaced
 
 
-def wait_for_port(host: str, port: int) -> None:
-    """Return when the port can be listened on. Raises OSError.
+def listen(host: str, port: int, count: int) -> list[socket.socket]:
+    """One socket a worker, all on the same port: the kernel deals connections out evenly among them.
 
-    The workers of a master that was killed keep it until they notice, for a second or two. Gunicorn tries again
-    as well, but only once the database has started, and with ten lines of log.
+    From a socket that is shared, whoever is awake takes all there is, up to three connections in four. These belong
+    to the master: what waits in a dead worker's queue waits for the next one. Raises OSError.
+    """
+    first = _bind(host, port)
+    return [first, *(_bind(host, first.getsockname()[1]) for _ in range(count - 1))]
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, reuse_port=True, backlog=BACKLOG)
+
+
+def wait_for_port(host: str, port: int) -> None:
+    """Return when nobody else listens on the port. Raises OSError.
+
+    The workers of a master that was killed keep it until they notice, for a second or two.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     deadline = time.monotonic() + PORT_TIMEOUT_S
@@ -55,19 +70,13 @@ def wait_for_port(host: str, port: int) -> None:
 class Worker(GunicornUVLoopWebWorker):
     """aiohttp's worker; the first of all to answer says where."""
 
+    seat: int  # which of the sockets is its own
     inherited: "SimpleQueue[int]"  # signals that came before `init_signals`
     _announced = False
 
     def init_process(self) -> None:
-        """Listen on a socket of its own beside the one that all share.
-
-        From a shared socket whoever is awake accepts all there is, and keeps three connections in four. The kernel
-        deals connections out evenly among sockets; what falls to the shared one, any worker takes.
-        """
-        host, port = self.sockets[0].getsockname()[:2]
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        own = socket.create_server((host, port), family=family, backlog=self.cfg.backlog, reuse_port=True)
-        self.sockets = [*self.sockets, own]
+        """Listen on a socket of its own, rather than on all."""
+        self.sockets = [self.sockets[self.seat]]
         super().init_process()
 
     def notify(self) -> None:
@@ -90,6 +99,12 @@ class Worker(GunicornUVLoopWebWorker):
         """SIGTERM: stop now rather than at the next heartbeat."""
         super().handle_exit(sig, frame)
         self._notify_waiter_done()
+
+
+def _take_seat(arbiter: Any, worker: Worker) -> None:
+    taken = {other.seat for other in arbiter.WORKERS.values()}
+    free = [seat for seat in range(len(arbiter.LISTENERS)) if seat not in taken]
+    worker.seat = free[0] if free else worker.age % len(arbiter.LISTENERS)
 
 
 def _keep_queue(arbiter: Any, worker: Worker) -> None:
@@ -116,17 +131,17 @@ class Supervisor(BaseApplication):
     def load_config(self) -> None:
         """The settings, in gunicorn's words."""
         settings = self._settings
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        sockets = listen(settings.host, settings.port, settings.workers)
         options = {
-            "bind": f"{host}:{settings.port}",
+            "bind": [f"fd://{one.detach()}" for one in sockets],
             "workers": settings.workers,
             "worker_class": Worker,
-            "reuse_port": True,
             "timeout": HEARTBEAT_TIMEOUT_S,
             "graceful_timeout": settings.shutdown_timeout_s,
             "logger_class": GunicornLogger,
             "proc_name": "koshel",
             "control_socket_disable": True,
+            "pre_fork": _take_seat,
             "post_fork": _keep_queue,
         }
         for name, value in options.items():

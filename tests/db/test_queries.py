@@ -31,7 +31,6 @@ READS = [
     "find_batch",
     "get_account",
     "get_transaction",
-    "get_ledger",
     "applied_migrations",
 ]
 UTILITY = {"create_service_role"}  # a DO block takes no parameters and cannot be prepared
@@ -54,8 +53,8 @@ def test_the_file_holds_the_statements_that_the_code_names_in_the_same_order() -
 
 
 def test_a_missing_name_fails() -> None:
-    with pytest.raises(TypeError, match="get_ledger"):
-        parse(TEXT.replace("-- name: get_ledger\n", ""))
+    with pytest.raises(TypeError, match="get_account"):
+        parse(TEXT.replace("-- name: get_account\n", ""))
 
 
 def test_an_extra_name_fails() -> None:
@@ -64,8 +63,8 @@ def test_an_extra_name_fails() -> None:
 
 
 def test_a_doubled_name_fails() -> None:
-    with pytest.raises(TypeError, match=r"twice: \['get_ledger'\]"):
-        parse(TEXT + "\n-- name: get_ledger\nSELECT 1;\n")
+    with pytest.raises(TypeError, match=r"twice: \['get_account'\]"):
+        parse(TEXT + "\n-- name: get_account\nSELECT 1;\n")
 
 
 @pytest.mark.parametrize("name", NAMES)

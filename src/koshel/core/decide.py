@@ -60,7 +60,7 @@ def _move(book: Book, command: Move) -> Posted | Declined:
     source_balance = minus(source.balance, amount) if source else None
     target_balance = plus(target.balance, amount) if target else None
     assert source is None or source_balance is None or source_balance >= source.min_balance
-    assert target is None or target_balance is None or target_balance > target.balance
+    assert target is None or target_balance is None or target.balance < target_balance <= limit(target)
     return Posted(
         ledger_id=command.ledger_id,
         kind=command.kind,

@@ -36,7 +36,7 @@ START_TIMEOUT_S = 120  # crash recovery included
 LEAVE_TIMEOUT_S = 20  # for the processes of a killed server to be gone
 LEAVE_PAUSE_S = 0.1
 SOCKET_PATH_MAX = 90  # bytes of the directory; the kernel takes 107 with the file's name
-SOCKET_PATH = re.compile(r"[\w./+-]+", re.ASCII)  # what needs no quoting for a shell, for PostgreSQL or in a URL
+SOCKET_PATH = re.compile(r"[\w./-]+", re.ASCII)  # what needs no quoting for a shell, for PostgreSQL or in a URL
 
 # fsync, full_page_writes and synchronous_commit stay on: what was acknowledged is on disk.
 SETTINGS = {

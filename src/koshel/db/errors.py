@@ -2,7 +2,7 @@
 
 StoreError
 ├── Conflict             another transaction came in between; settle again
-├── Obstructed           a lock or a statement took longer than its limit
+├── Obstructed           a lock took longer than its limit
 ├── DatabaseUnavailable  not reachable; nothing was done           } nobody's fault
 └── OutcomeUnknown       a commit could not be confirmed or denied } in the batch
 """
@@ -22,7 +22,7 @@ class Conflict(StoreError):
 
 
 class Obstructed(StoreError):
-    """A lock or a statement took longer than its limit: nothing was done."""
+    """A lock took longer than its limit, since somebody else holds a row: nothing was done."""
 
 
 class DatabaseUnavailable(StoreError):
@@ -44,7 +44,9 @@ LOST = (
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
     asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # disk full, too many connections
+    asyncpg.PostgresSystemError,
+    asyncpg.QueryCanceledError,  # a statement took too long: so would its neighbours
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.ReadOnlySQLTransactionError,
@@ -59,11 +61,12 @@ def translated() -> Iterator[None]:
     except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
         raise Conflict(str(error)) from error
     except asyncpg.UniqueViolationError as error:
-        if error.constraint_name != "receipt_pkey":
+        # On Citus the name goes on with a shard's number.
+        if not (error.constraint_name or "").startswith("receipt_pkey"):
             raise
         # A twin with the same key and other accounts got there first; settled again, it is seen.
         raise Conflict(str(error)) from error
-    except (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError) as error:
+    except asyncpg.LockNotAvailableError as error:
         raise Obstructed(str(error)) from error
     except LOST as error:
         if isinstance(error, ValueError):

@@ -4,6 +4,7 @@ Neither connects before it is needed, so that a process starts, and answers `dat
 while the database is away.
 """
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -14,6 +15,7 @@ import msgspec
 
 if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+    Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -39,7 +41,7 @@ async def open_pool(url: str, limits: Limits, *, size: int, name: str) -> AsyncI
         max_size=size,
         max_inactive_connection_lifetime=0,
         max_cached_statement_lifetime=0,
-        max_queries=1_000_000,
+        max_queries=sys.maxsize,
         timeout=limits.connect_timeout_ms / 1_000,
         command_timeout=limits.answer_timeout_s,
         init=_use_text_for_numeric,
@@ -50,6 +52,7 @@ async def open_pool(url: str, limits: Limits, *, size: int, name: str) -> AsyncI
             "lock_timeout": str(limits.lock_timeout_ms),
             "idle_in_transaction_session_timeout": str(limits.idle_in_transaction_timeout_ms),
             "timezone": "UTC",
+            "default_transaction_isolation": "read committed",  # the fence's too, whatever the role's own
             # Every statement here is a look-up by key. Left to itself the planner settles for a sequential scan
             # while a table is empty, and keeps that plan while it fills.
             "enable_seqscan": "off",

@@ -25,7 +25,6 @@ class Queries:
     find_batch: str
     get_account: str
     get_transaction: str
-    get_ledger: str
     applied_migrations: str
     lock_migrations: str
     create_service_role: str

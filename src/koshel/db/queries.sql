@@ -69,6 +69,7 @@ WITH posting AS MATERIALIZED (
 ), receipted AS (
     INSERT INTO receipt (ledger_id, idempotency_key, transaction_id)
     SELECT ledger_id, idempotency_key, id FROM posting WHERE idempotency_key IS NOT NULL
+    ORDER BY ledger_id, idempotency_key
 ), batched AS (
     INSERT INTO batch (ledger_id, id, transaction_ids)
     SELECT ledger_id, $13::uuid, array_agg(id ORDER BY place) FROM posting GROUP BY ledger_id
@@ -93,11 +94,13 @@ FROM unnest(
 ) AS o (ledger_id, id, email, currency, scale, balance, min_balance, max_balance, metadata, idempotency_key);
 
 -- name: keep_answers
--- Receipts that are not a transaction: accounts as they were opened, and refusals.
+-- Receipts that are not a transaction: accounts as they were opened, and refusals. In one order, as in
+-- `post`: two workers with the same keys then wait for each other, but not in a circle.
 -- Each row carries its ledger_id in $1.
 INSERT INTO receipt (ledger_id, idempotency_key, answer)
 SELECT ledger_id, idempotency_key, answer
-FROM unnest($1::bigint [], $2::text [], $3::jsonb []) AS k (ledger_id, idempotency_key, answer);
+FROM unnest($1::bigint [], $2::text [], $3::jsonb []) AS k (ledger_id, idempotency_key, answer)
+ORDER BY ledger_id, idempotency_key;
 
 -- name: record_batch
 -- For a batch that posts nothing but still writes. Each row carries its ledger_id in $1.
@@ -128,10 +131,6 @@ FROM transaction AS t
 INNER JOIN account AS a
     ON a.ledger_id = t.ledger_id AND a.id = coalesce(t.source_account_id, t.target_account_id)
 WHERE t.ledger_id = $1 AND t.id = $2;
-
--- name: get_ledger
--- The ledgers themselves are listed by name: this is how a ledger_id is found.
-SELECT id FROM ledger WHERE name = $1;
 
 -- name: applied_migrations
 -- The schema belongs to all ledgers.
@@ -165,8 +164,8 @@ SELECT code, scale FROM currency ORDER BY code;
 SELECT format(statement, $1::text) AS statement
 FROM (VALUES
     ('GRANT SELECT ON ledger, currency, account, transaction, receipt, batch, _yoyo_migration TO %I'),
-    ('GRANT INSERT ON currency, account, transaction, receipt, batch TO %I'),
-    ('GRANT UPDATE (balance, held, version) ON account TO %I'),
+    ('GRANT INSERT ON account, transaction, receipt, batch TO %I'),
+    ('GRANT UPDATE (balance, version) ON account TO %I'),
     ('GRANT USAGE ON SEQUENCE account_id, transaction_id TO %I')
 ) AS grants (statement);
 

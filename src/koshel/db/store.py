@@ -8,21 +8,25 @@ row that the fence leaves makes sure that it never can.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
+import structlog
 from msgspec import Struct
 
 from koshel.core.model import AccountDetails, Posted
 from koshel.db import queries, rows
 from koshel.db.batch import Batch
-from koshel.db.errors import LOST, Conflict, DatabaseUnavailable, Obstructed, OutcomeUnknown, translated
+from koshel.db.errors import LOST, Conflict, OutcomeUnknown, translated
 from koshel.db.pools import Limits, open_pool
 
 if TYPE_CHECKING:
-    from koshel.db.pools import Pool
+    from koshel.db.pools import Connection, Pool
 
 FENCE_PAUSE_S = 0.1
+
+_log = structlog.get_logger()
 
 
 class StoreConfig(Struct, frozen=True):
@@ -48,26 +52,28 @@ class Store:
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[Batch]:
         """A transaction for one batch, committed at the end. Raises StoreError."""
-        with translated():
-            async with self._settling.acquire(timeout=self._acquire_timeout_s) as connection:
-                transaction = connection.transaction(isolation="read_committed")
-                await transaction.start()
-                batch = Batch(connection, self._queries)
-                try:
-                    yield batch
-                except BaseException:
-                    if _is_open(connection):
-                        await transaction.rollback()
-                    raise
-                try:
-                    await transaction.commit()
-                except LOST:
-                    if _is_open(connection):
-                        connection.terminate()
-                else:
-                    return
-        # The commit may or may not have happened; without a row of its own there is nothing to ask.
-        if batch.written_ledger_id is not None and not await self._committed(batch.written_ledger_id, batch):
+        batch = Batch(self._queries)
+        end = _End.NOT_REACHED
+        try:
+            with translated():
+                async with self._settling.acquire(timeout=self._acquire_timeout_s) as connection:
+                    transaction = connection.transaction(isolation="read_committed")
+                    await transaction.start()
+                    batch.connection = connection
+                    try:
+                        yield batch
+                    except BaseException:
+                        if _is_open(connection):
+                            await transaction.rollback()
+                        raise
+                    end = await _commit(connection, transaction)
+        except Exception:
+            # Giving the connection back can fail too. What is committed stays so; what is lost is asked for below.
+            if end is _End.NOT_REACHED:
+                raise
+        # Without a row of its own there is nothing to ask for, and nothing that could be missing.
+        ledger_id = batch.written_ledger_id if end is _End.LOST else None
+        if ledger_id is not None and not await self._committed(ledger_id, batch):
             raise Conflict("the connection was lost before COMMIT took effect")
 
     async def get_account(self, ledger_id: int, account_id: int) -> AccountDetails | None:
@@ -84,7 +90,10 @@ class Store:
         """Names of the migrations that the database has. Raises StoreError."""
         with translated():
             async with self._reading.acquire(timeout=self._acquire_timeout_s) as connection:
-                found = await connection.fetch(self._queries.applied_migrations)
+                try:
+                    found = await connection.fetch(self._queries.applied_migrations)
+                except asyncpg.UndefinedTableError:
+                    return set()
         return {row["migration_id"] for row in found}
 
     async def _fetchrow(self, query: str, *arguments: Any) -> asyncpg.Record | None:
@@ -99,7 +108,8 @@ class Store:
                 while True:
                     try:
                         return await self._fence(ledger_id, batch)
-                    except (DatabaseUnavailable, Obstructed):
+                    except Exception as error:  # noqa: BLE001  whatever it is, it is no answer, and nothing else will do
+                        _log.warning("asking whether a lost commit happened", error=str(error))
                         await asyncio.sleep(FENCE_PAUSE_S)
         except TimeoutError as error:
             raise OutcomeUnknown from error
@@ -111,7 +121,25 @@ class Store:
                 return bool(await connection.fetchval(self._queries.find_batch, ledger_id, batch.id))
 
 
-def _is_open(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> bool:
+class _End(Enum):
+    """How a transaction ended."""
+
+    NOT_REACHED = "its COMMIT was not sent, or refused"
+    COMMITTED = "committed"
+    LOST = "the connection was lost in COMMIT"
+
+
+async def _commit(connection: "Connection", transaction: asyncpg.transaction.Transaction) -> _End:
+    try:
+        await transaction.commit()
+    except LOST:
+        if _is_open(connection):
+            connection.terminate()
+        return _End.LOST
+    return _End.COMMITTED
+
+
+def _is_open(connection: "Connection") -> bool:
     """Whether it can still be spoken to. The pool takes a lost one back at once, and then any call raises."""
     try:
         return not connection.is_closed()

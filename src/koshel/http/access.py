@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from time import time
@@ -40,8 +41,9 @@ class AccessLog:
             self._flush_due.cancel()
             self._flush_due = None
         pending, self._gathered = self._gathered, bytearray()
-        while pending:
-            pending = pending[os.write(self._descriptor, pending) :]
+        with suppress(OSError):  # a reader that has gone must not cost a caller the connection
+            while pending:
+                pending = pending[os.write(self._descriptor, pending) :]
 
     async def close(self, _: web.Application) -> None:
         """Write what has gathered, at the end."""

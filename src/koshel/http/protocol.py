@@ -1,6 +1,7 @@
 """Below the routes: connections that are too slow, and bytes that are not HTTP."""
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
@@ -58,17 +59,31 @@ class Protocol(RequestHandler):
         if isinstance(exc, LineTooLong):
             failure = Failure("headers-too-large", "A line of the request's head is over the limit.")
         elif status == 400:
-            failure = Failure("malformed-request", "The request is not valid HTTP, or has too many header lines.")
+            failure = _malformed()
         else:
             failure = failure_of(exc if isinstance(exc, Exception) else RuntimeError(message), name)
         reply = problem(failure)
         reply.closes = True  # what follows on this connection may be the rest of what was not understood
         return Response(reply, name)
 
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """A problem instead of aiohttp's own replies, such as to a method that has no path."""
+        if isinstance(resp, web.HTTPException):
+            known = resp.status == HTTPStatus.NOT_FOUND
+            failure = Failure("not-found", "There is no such route; see /docs.") if known else _malformed()
+            resp = Response(problem(failure), request_id.of(request))
+        return await super().finish_response(request, resp, start_time)
+
     def _stop_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+
+def _malformed() -> Failure:
+    return Failure("malformed-request", "The request is not valid HTTP, or has too many header lines.")
 
 
 class Server(web.Server):
@@ -100,6 +115,7 @@ class Runner(web.AppRunner):
             keepalive_timeout=settings.keepalive_timeout_s,
             shutdown_timeout=settings.shutdown_timeout_s / 2,  # aiohttp waits that long twice
             lingering_time=LINGER_S,
+            auto_decompress=False,
             max_line_size=settings.header_bytes_max,
             max_field_size=settings.header_bytes_max,
             access_log=access_log,

@@ -11,9 +11,9 @@ from koshel.http.problems import Failure, validation_failed
 from koshel.http.wire import KEY_PATTERN
 
 _KEY = re.compile(KEY_PATTERN)
-_WHERE = re.compile(r"(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>.*)`)?")
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`")
-_MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
+_WHERE = re.compile(r"(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>.*)`)?", re.DOTALL)
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `(?P<name>.*)`", re.DOTALL)
 
 
 def idempotency_key(request: web.Request) -> str | None:
@@ -33,6 +33,8 @@ async def body(request: web.Request, bytes_max: int, timeout_s: float) -> bytes:
     """The whole body. Raises Failure."""
     if request.content_type != "application/json" and not request.content_type.endswith("+json"):
         raise Failure("unsupported-media-type", "Send JSON, with Content-Type: application/json.")
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise Failure("unsupported-media-type", "Send the body as it is, without a Content-Encoding.")
     if (request.content_length or 0) > bytes_max:
         raise _too_large(bytes_max)
     if request.content.is_eof():  # it came together with the head, as nearly all do
@@ -50,6 +52,8 @@ async def _rest(request: web.Request, bytes_max: int, timeout_s: float) -> bytes
         async with asyncio.timeout(timeout_s):
             while len(received) <= bytes_max and (chunk := await request.content.readany()):
                 received += chunk
+    except web.RequestPayloadError as error:
+        raise Failure("malformed-request", "The body is not sent as HTTP says.") from error
     except TimeoutError as error:
         detail = f"The body did not arrive within {timeout_s:g} s."
         raise Failure("request-timeout", detail) from error
@@ -66,8 +70,8 @@ def decode(decoder: "msgspec.json.Decoder[Any]", received: bytes) -> Any:
         return decoder.decode(received)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        detail = str(error) if isinstance(error, msgspec.DecodeError) else "The body is not UTF-8."
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        detail = "The body is not UTF-8." if isinstance(error, UnicodeDecodeError) else str(error)
         raise Failure("malformed-json", detail if received else "The body is empty.") from error
 
 

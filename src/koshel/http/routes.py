@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from koshel.http import meta, money, wire
+from koshel.http import meta, wallet, wire
 from koshel.http.call import Call, Reply
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Reply]]
@@ -41,7 +41,7 @@ ROUTES: Sequence[Route] = (
         "POST",
         "/account",
         "Open an account",
-        money.open_account,
+        wallet.open_account,
         wire.AccountRequest,
         {201: wire.Account},
         (*_POST, "unknown-currency"),
@@ -50,7 +50,7 @@ ROUTES: Sequence[Route] = (
         "GET",
         "/account/{id}",
         "Read an account",
-        money.get_account,
+        wallet.get_account,
         None,
         {200: wire.Account, 304: ""},
         ("account-not-found", "database-unavailable"),
@@ -59,7 +59,7 @@ ROUTES: Sequence[Route] = (
         "POST",
         "/account/{id}/payment",
         "Pay money in",
-        money.pay,
+        wallet.pay,
         wire.PaymentRequest,
         {201: wire.Transaction},
         tuple(code for code in _MOVE if code != "insufficient-funds"),
@@ -68,7 +68,7 @@ ROUTES: Sequence[Route] = (
         "POST",
         "/account/{id}/withdrawal",
         "Pay money out",
-        money.withdraw,
+        wallet.withdraw,
         wire.WithdrawalRequest,
         {201: wire.Transaction},
         tuple(code for code in _MOVE if code != "balance-limit-exceeded"),
@@ -77,7 +77,7 @@ ROUTES: Sequence[Route] = (
         "POST",
         "/transaction",
         "Transfer money",
-        money.transfer,
+        wallet.transfer,
         wire.TransactionRequest,
         {201: wire.Transaction},
         (*_MOVE, "same-account", "currency-mismatch"),
@@ -86,7 +86,7 @@ ROUTES: Sequence[Route] = (
         "GET",
         "/transaction/{id}",
         "Read a transaction",
-        money.get_transaction,
+        wallet.get_transaction,
         None,
         {200: wire.Transaction},
         ("transaction-not-found", "database-unavailable"),

@@ -14,7 +14,7 @@ import structlog
 from aiohttp import web
 
 from koshel.app import Service
-from koshel.batcher import Overloaded
+from koshel.batcher import Interrupted, Overloaded
 from koshel.db.errors import OutcomeUnknown, StoreError
 from koshel.http import openapi, receive, request_id
 from koshel.http.call import PROBLEM, Call, Reply
@@ -41,8 +41,9 @@ def application(settings: Settings, service: AbstractAsyncContextManager[Service
     api = openapi.document()
     for route in ROUTES:
         for method in methods(route):
-            app.router.add_route(method, route.path, _wrap(_serve(route, settings, api)))
-    app.router.add_route("*", "/{path:.*}", _wrap(_no_route))
+            # Any text without a slash: what cannot be an id is answered as one that is not there.
+            app.router.add_route(method, route.path.replace("}", ":[^/]+}"), _wrap(_serve(route, settings, api)))
+    app.router.add_route("*", "/{path:(?s:.*)}", _wrap(_no_route))
     return app
 
 
@@ -85,7 +86,8 @@ def failure_of(error: Exception, name: str) -> Failure:
             return validation_failed(error.pointer, error.detail)
         case Overloaded():
             return Failure("overloaded", "Too much is waiting, or the service is stopping; nothing was done.")
-        case OutcomeUnknown():
+        case OutcomeUnknown() | Interrupted():
+            _log.error("outcome unknown", request_id=name)
             return Failure(
                 "outcome-unknown", "The commit could be neither confirmed nor denied; repeat with the same key."
             )
@@ -105,7 +107,7 @@ def problem(failure: Failure) -> Reply:
 
 async def _no_route(request: web.Request) -> Reply:
     allowed = {method for route in ROUTES if _matches(route.path, request.path) for method in methods(route)}
-    if not allowed:
+    if not allowed or request.method in allowed:  # the latter: a slash that was escaped is no slash
         raise Failure("not-found", f"There is no {request.path} here; see /docs.")
     allow = ", ".join(sorted(allowed))
     raise Failure("method-not-allowed", f"{request.path} takes {allow}.", {"Allow": allow})

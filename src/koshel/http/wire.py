@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field, json
 
 from koshel.core.book import available
 from koshel.core.model import AccountDetails, Kind, Metadata, Posted
@@ -137,6 +137,8 @@ def decimal(raw: Raw, pointer: str) -> Decimal:
     plain_match = _PLAIN.fullmatch(raw)
     if plain_match is not None:
         return Decimal(plain_match[1].decode())
+    if b"\\" in bytes(raw):  # "\\u0031" is a 1, as JSON has it
+        return decimal(Raw(json.encode(json.decode(raw))), pointer)
     match = _NUMBER.fullmatch(raw)
     if match is None:
         raise Invalid(pointer, "must be a decimal number, or one in a string")
