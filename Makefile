@@ -9,7 +9,7 @@ help: ## what can be made
 run: $(VENV)/installed ## the service on http://127.0.0.1:8080, with a PostgreSQL of its own
 	@exec $(BIN)/koshel serve
 
-test: check ## lint, types, import contracts, every test
+test: check tools ## lint, types, import contracts, every test
 	$(BIN)/pytest --cov --cov-report=term
 
 check: $(VENV)/developing ## lint, types, import contracts
@@ -18,9 +18,15 @@ check: $(VENV)/developing ## lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+tools: # what the tests need beyond Python packages; nearly every machine has it
+	@for tool in curl:curl git:git pgrep:procps; do \
+		command -v $${tool%%:*} >/dev/null || { apt-get update -q && apt-get install -y -q $${tool##*:}; } \
+		|| { echo "the tests need $${tool%%:*}: install it"; exit 1; }; \
+	done
+
 bench: $(VENV)/developing ## the numbers, as ratios in one run; writes bench/RESULTS.md
 	@command -v wrk >/dev/null || { apt-get update -q && apt-get install -y -q wrk; } || { echo "bench needs wrk: install it"; exit 1; }
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench --million
 
 migrate: $(VENV)/installed ## bring the database's schema up to date
 	$(BIN)/koshel migrate
@@ -37,4 +43,4 @@ $(VENV)/developing: pyproject.toml constraints.txt $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-.PHONY: help run test check bench migrate docs
+.PHONY: help run test check tools bench migrate docs

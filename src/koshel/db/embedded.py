@@ -41,7 +41,7 @@ SOCKET_PATH = re.compile(r"[\w./-]+", re.ASCII)  # what needs no quoting for a s
 # fsync, full_page_writes and synchronous_commit stay on: what was acknowledged is on disk.
 SETTINGS = {
     "listen_addresses": "",
-    "max_connections": "100",
+    "max_connections": "400",
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
