@@ -181,10 +181,10 @@ async def test_a_caller_who_hung_up_is_not_settled_again_after_an_accident(settl
 
 
 async def test_what_has_waited_too_long_is_not_settled_again_after_an_accident(settle: Settle) -> None:
-    async with open_lanes(settle, queue_timeout_ms=20) as batcher:
+    async with open_lanes(settle, queue_timeout_ms=400) as batcher:
         settle.runway.clear()
         answers = submit(batcher, "a", "poison")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.6)
         settle.runway.set()
         for answer in answers:
             with pytest.raises(Overloaded):

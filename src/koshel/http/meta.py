@@ -7,24 +7,13 @@ from msgspec import Struct
 from koshel.db import migrate
 from koshel.http import docs_page
 from koshel.http.call import Call, Reply, json
-from koshel.http.problems import PROBLEMS, Failure
+from koshel.http.problems import PROBLEMS, Failure, ProblemDocument
 
 
 class Health(Struct, frozen=True):
     """`ok`, or else the reply is a problem."""
 
     status: str = "ok"
-
-
-class ProblemPage(Struct, frozen=True):
-    """What a problem's code means."""
-
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str
-    retryable: bool
 
 
 async def live(_: Call) -> Reply:
@@ -46,7 +35,7 @@ async def problem(call: Call) -> Reply:
     if code not in PROBLEMS:
         raise Failure("not-found", f"There is no problem {code}.")
     known = PROBLEMS[code]
-    page = ProblemPage(f"/problem/{code}", known.title, known.status, code, known.when, known.retryable)
+    page = ProblemDocument(f"/problem/{code}", known.title, known.status, code, known.when, known.retryable)
     if "text/html" not in call.headers.get("Accept", ""):
         return json(200, page)
     again = "may succeed" if known.retryable else "will not succeed"

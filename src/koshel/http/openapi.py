@@ -7,7 +7,7 @@ import msgspec
 
 from koshel import __version__
 from koshel.http.call import JSON, PROBLEM
-from koshel.http.problems import PROBLEMS
+from koshel.http.problems import PROBLEMS, ProblemDocument
 from koshel.http.routes import ROUTES, Route
 from koshel.http.wire import ID_MAX, KEY_PATTERN
 
@@ -29,23 +29,12 @@ _IF_NONE_MATCH = {"name": "If-None-Match", "in": "header", "schema": {"type": "s
 _ALWAYS = ("internal-error",)
 
 
-class Problem(msgspec.Struct):
-    """RFC 9457, with `code` and `retryable`; a problem may have members of its own."""
-
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str
-    retryable: bool
-
-
 def document() -> dict[str, Any]:
     """The whole document."""
     types = [
         t for route in ROUTES for t in (route.body, *route.replies.values()) if t is not None and not isinstance(t, str)
     ]
-    _, components = msgspec.json.schema_components([*types, Problem], ref_template=_REF)
+    _, components = msgspec.json.schema_components([*types, ProblemDocument], ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -105,7 +94,7 @@ def _problem_replies(codes: Sequence[str]) -> dict[str, Any]:
         status = str(PROBLEMS[code].status)
         reply = replies.setdefault(
             status,
-            {"description": "", "content": {PROBLEM: {"schema": {"$ref": _REF.format(name="Problem")}}}},
+            {"description": "", "content": {PROBLEM: {"schema": {"$ref": _REF.format(name="ProblemDocument")}}}},
         )
         reply["description"] += f"{'; ' if reply['description'] else ''}`{code}`: {PROBLEMS[code].when}"
     return dict(sorted(replies.items()))

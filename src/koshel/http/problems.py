@@ -20,6 +20,17 @@ class Problem(Struct, frozen=True):
     closes: bool = False
 
 
+class ProblemDocument(Struct, frozen=True):
+    """RFC 9457, with `code` and `retryable`; a problem may have members of its own."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    retryable: bool
+
+
 PROBLEMS: Mapping[str, Problem] = {
     "malformed-request": Problem(400, "Malformed request", "The request is not HTTP as it should be.", closes=True),
     "malformed-json": Problem(400, "Malformed JSON", "The body is not JSON."),

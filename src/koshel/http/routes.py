@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from koshel.http import meta, wallet, wire
 from koshel.http.call import Call, Reply
+from koshel.http.problems import ProblemDocument
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Reply]]
 
@@ -101,9 +102,7 @@ ROUTES: Sequence[Route] = (
         {200: meta.Health},
         ("database-unavailable",),
     ),
-    Route(
-        "GET", "/problem/{code}", "What a problem means", meta.problem, None, {200: meta.ProblemPage}, ("not-found",)
-    ),
+    Route("GET", "/problem/{code}", "What a problem means", meta.problem, None, {200: ProblemDocument}, ("not-found",)),
     Route("GET", "/openapi.json", "This document", meta.openapi, None, {200: "application/json"}),
     Route("GET", "/docs", "This document, to read", meta.docs, None, {200: "text/html"}),
 )
