@@ -71,6 +71,8 @@ def serve(chosen: Settings, _: Any) -> int:
         # As the owner if it is ours; a service role finds nothing due, or is told that it may not.
         if migrate.due(at.owner_url) or at.service_url != at.owner_url:
             migrate.migrate(at.owner_url, service_role=at.service_role)
+        if chosen.currency not in iso_scales().keys() | dict(currencies.registered(at.service_url)).keys():
+            raise CommandError(f"KOSHEL_CURRENCY: {chosen.currency} is neither in ISO 4217 nor registered")
         Supervisor(chosen, at.service_url).run()
     return 0
 

@@ -204,6 +204,12 @@ def test_openapi_prints_what_is_on_file(koshel: Koshel) -> None:
     assert (ended.status, ended.printed) == (0, generate.OPENAPI.read_text())
 
 
+def test_serving_with_a_currency_that_nobody_knows_says_so(database: Database) -> None:
+    ended = command.run("serve", port="0", currency="POINTS", database_url=database.service_url)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("koshel: KOSHEL_CURRENCY: POINTS is neither")
+
+
 def test_serving_on_a_port_in_use_says_so_in_one_line(database: Database) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
