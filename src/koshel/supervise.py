@@ -126,14 +126,15 @@ class Supervisor(BaseApplication):
     def __init__(self, settings: Settings, database_url: str) -> None:
         self._settings = settings
         self._database_url = database_url
+        # Once, and not in load_config: SIGHUP loads that again, and the port must stay as it is.
+        self._bind = [f"fd://{one.detach()}" for one in listen(settings.host, settings.port, settings.workers)]
         super().__init__()
 
     def load_config(self) -> None:
         """The settings, in gunicorn's words."""
         settings = self._settings
-        sockets = listen(settings.host, settings.port, settings.workers)
         options = {
-            "bind": [f"fd://{one.detach()}" for one in sockets],
+            "bind": self._bind,
             "workers": settings.workers,
             "worker_class": Worker,
             "timeout": HEARTBEAT_TIMEOUT_S,
