@@ -4,22 +4,31 @@ import argparse
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bench import machine, report
-from bench.books import BooksWrong, Databases, open_databases
+from bench.against import against
+from bench.against import shapes as compared_shapes
+from bench.backlog import BACKLOG, QUICK_BACKLOG, DrainFailed, backlog
+from bench.batches import batched
+from bench.books import BooksWrong, open_databases
 from bench.contest import Contest, Plan
+from bench.holds import held
 from bench.in_process import NotPosted, settling
 from bench.lifetime import first_answer_s, million
 from bench.load import LoadFailed, shapes
-from bench.report import Results
+from bench.results import Results, Row
 from bench.servers import ServerFailed
 from bench.tuning import FLIGHTS, POOLS, tried
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-PARTS = ("http", "settle", "start", "million", "flights", "pools")
+ALWAYS = ("http", "batch", "hold", "background", "settle", "start")
+WHEN_ASKED = ("million", "flights", "pools")
+PARTS = (*ALWAYS, *WHEN_ASKED, "against")
+
+T = TypeVar("T")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -29,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="koshel-bench-", dir=options.directory) as directory:
             results = _measure(options, arguments, Path(directory))
-    except (BooksWrong, LoadFailed, NotPosted, ServerFailed) as error:
+    except (BooksWrong, DrainFailed, LoadFailed, NotPosted, ServerFailed) as error:
         sys.stderr.write(f"bench: INVALID: {type(error).__name__}: {error}\n")
         return 1
     except KeyboardInterrupt:
@@ -55,7 +64,7 @@ def _measure(options: Any, arguments: Sequence[str], directory: Path) -> Results
     plan = Plan(options.workers, options.warm_up, options.seconds, options.rounds)
     with open_databases(directory) as databases:
         results = Results(
-            command=" ".join(["python -m bench", *arguments]),
+            command=" ".join(["python -m bench", *("..." if "/" in word else word for word in arguments)]),
             plan=plan,
             machine=machine.description(directory),
             settings=databases.settings(),
@@ -65,48 +74,64 @@ def _measure(options: Any, arguments: Sequence[str], directory: Path) -> Results
         contest = Contest(databases, plan, directory)
         for part in options.parts:
             print(f"\n{part}", flush=True)
-            _part(part, results, contest, databases, directory, quick=options.quick)
+            _part(part, results, contest, options)
         results.failures = contest.failures
         print(f"\nproving the books took {contest.proving_s:.0f} s")
     return results
 
 
-def _part(part: str, results: Results, contest: Contest, databases: Databases, directory: Path, *, quick: bool) -> None:
-    plan = results.plan
+def _part(part: str, results: Results, contest: Contest, options: Any) -> None:
+    """Measure one part, and show each figure as it comes."""
+    plan, databases, directory, quick = contest.plan, contest.databases, contest.directory, options.quick
     match part:
         case "http":
-            for row in contest.table(shapes(quick=quick)):
-                results.table.append(row)
-                print(report.line(*row), flush=True)
+            _rows(results.table, contest.table(shapes(quick=quick)))
+        case "batch":
+            _all(results.batched, batched(contest))
+        case "hold":
+            _rows(results.held, held(contest))
+        case "background":
+            results.backlog = backlog(contest, QUICK_BACKLOG if quick else BACKLOG)
+            print(results.backlog, flush=True)
         case "settle":
-            for one in settling(databases, seconds=1 if quick else 4, rounds=1 if quick else 3):
-                results.settling.append(one)
-                print(one, flush=True)
+            _all(results.settling, settling(databases, seconds=1 if quick else 4, rounds=1 if quick else 3))
         case "start":
             results.first_answer_s = first_answer_s(plan.workers, directory, rounds=1 if quick else 3)
             print(f"{results.first_answer_s:.2f} s", flush=True)
         case "million":
-            for look in million(databases, plan.workers, directory):
-                results.looks.append(look)
-                print(look, flush=True)
+            _all(results.looks, million(databases, plan.workers, directory))
         case "flights" | "pools":
             knob = FLIGHTS if part == "flights" else POOLS
-            rows = results.tuned[knob.title] = []
-            for row in tried(knob, contest, databases, plan, directory):
-                rows.append(row)
-                print(report.line(*row), flush=True)
+            _rows(results.tuned.setdefault(knob.title, []), tried(knob, contest, databases, plan, directory))
+        case "against":
+            _all(results.compared, against(contest, options.other, compared_shapes(quick=quick)))
+
+
+def _all(found: list[T], measured: Iterable[T]) -> None:
+    for one in measured:
+        found.append(one)
+        print(one, flush=True)
+
+
+def _rows(found: list[Row], measured: Iterable[Row]) -> None:
+    for row in measured:
+        found.append(row)
+        print(report.line(*row), flush=True)
 
 
 def _options(arguments: Sequence[str]) -> Any:
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     quick = options.quick
     options.seconds = options.seconds or (2 if quick else 3)
     options.warm_up = options.warm_up or (1 if quick else 2)
     options.rounds = options.rounds or (1 if quick else 3)
-    options.parts = options.only or ["http", "settle", "start"]
-    options.parts += [
-        part for part in ("million", "flights", "pools") if getattr(options, part) and part not in options.parts
-    ]
+    options.parts = options.only or list(ALWAYS)
+    options.parts += [part for part in WHEN_ASKED if getattr(options, part) and part not in options.parts]
+    if ("against" in options.parts) != (options.other is not None):
+        parser.error("--only against and --other go together")
+    if options.other is not None:
+        options.other = options.other.absolute()  # not resolved: a virtual environment is where its link is
     if options.output is None and not quick and not options.only:
         options.output = RESULTS
     return options
@@ -114,11 +139,19 @@ def _options(arguments: Sequence[str]) -> Any:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a minute: fewer shapes, shorter runs; written nowhere")
+    parser.add_argument("--quick", action="store_true", help="two minutes: fewer shapes, shorter runs; written nowhere")
     parser.add_argument("--million", action="store_true", help="also the memory over a million transfers")
     parser.add_argument("--flights", action="store_true", help="also 1, 2 and 3 batches in flight")
     parser.add_argument("--pools", action="store_true", help="also the baseline with 5, 10 and 20 connections")
     parser.add_argument("--only", choices=PARTS, nargs="+", help="these parts; written nowhere")
+    parser.add_argument(
+        "--other",
+        type=Path,
+        metavar="PYTHON",
+        help="with --only against: the interpreter of another checkout's virtual environment, with Koshel installed "
+        "in it. Both versions take turns over single transfers, which must not fall by more than 5 %%; try "
+        "--seconds 2 --rounds 6",
+    )
     parser.add_argument("--seconds", type=int, help="of each run (default 3; quick: 2)")
     parser.add_argument("--warm-up", type=int, help="seconds, before the runs of a shape (default 2; quick: 1)")
     parser.add_argument("--rounds", type=int, help="runs of each shape (default 3; quick: 1)")

@@ -1,25 +1,35 @@
-"""`settle` alone, without HTTP: commands of one ledger against commands of a thousand, batch by batch in turn."""
+"""`settle` alone, without HTTP: commands of one ledger against commands of a thousand, batch by batch in turn.
 
+And of one ledger in several processes at once, as many as a server has workers: what HTTP is measured against.
+"""
+
+import multiprocessing
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from decimal import Decimal
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Barrier
 from statistics import median
 from typing import TypeAlias
 
 import psycopg
 import uvloop
 from msgspec import Struct
+from msgspec.structs import replace
 from psycopg.rows import tuple_row
 
-from bench.books import ACCOUNTS, MAIN, Databases, analyze, open_accounts, prove
-from koshel.core.model import Command, Kind, Move, Posted
+from bench.books import ACCOUNTS, BATCH, MAIN, Databases, analyze, open_accounts, prove
+from koshel.core.commands import Command, Kind, Move
+from koshel.core.model import Posted
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.settle import settle
 
 LEDGERS = 1_000
 WARM_UP_BATCHES = 20  # each statement is planned anew the first five times
+POOL = 64  # batches that processes make before they start, and send round and round, as the load generator does
+STARTS_WITHIN_S = 60
 
 Accounts: TypeAlias = Sequence[tuple[int, Sequence[int]]]  # ledger id, its account ids
 
@@ -46,11 +56,10 @@ def settling(databases: Databases, *, seconds: float, rounds: int) -> Iterator[S
     """One row for each batch size, with and without keys; each takes `seconds` * `rounds` or so."""
     with databases.fresh("settle_bench") as (url,):
         many = _open_ledgers(url)
-        one = [(MAIN, range(1, ACCOUNTS + 1))]
         for batch in (50, 500):
             for keys in (False, True):
                 rates = [
-                    uvloop.run(_round(url, [_commands(one, batch, keys), _commands(many, batch, keys)], seconds))
+                    uvloop.run(_round(url, [commands_of_main(batch, keys=keys), _commands(many, batch, keys)], seconds))
                     for _ in range(rounds)
                 ]
                 yield Settling(batch, keys, *(median(column) for column in zip(*rates, strict=True)))
@@ -68,12 +77,17 @@ def _open_ledgers(url: str) -> Accounts:
     return list(zip(ledger_ids, accounts, strict=True))
 
 
-def _commands(accounts: Accounts, batch: int, keys: bool) -> Callable[[], list[Command]]:  # noqa: FBT001  a column
+def commands_of_main(batch: int, *, keys: bool) -> Callable[[], list[Move]]:
+    """Makes batches of transfers among the accounts of the ledger `main`."""
+    return _commands([(MAIN, range(1, ACCOUNTS + 1))], batch, keys)
+
+
+def _commands(accounts: Accounts, batch: int, keys: bool) -> Callable[[], list[Move]]:  # noqa: FBT001  a column
     """Makes one batch: each command in a ledger drawn at random, between two of its accounts."""
     chance = random.Random()
 
-    def make() -> list[Command]:
-        commands: list[Command] = []
+    def make() -> list[Move]:
+        commands = []
         for ledger_id, ids in chance.choices(accounts, k=batch):
             source, target = chance.sample(ids, 2)
             amount = Decimal(chance.randint(1, 999)).scaleb(-2)
@@ -84,7 +98,7 @@ def _commands(accounts: Accounts, batch: int, keys: bool) -> Callable[[], list[C
     return make
 
 
-async def _round(url: str, makers: Sequence[Callable[[], list[Command]]], seconds: float) -> list[float]:
+async def _round(url: str, makers: Sequence[Callable[[], Sequence[Command]]], seconds: float) -> list[float]:
     """Transfers a second of each maker's batches, over a connection of its own, in turn."""
     spent = [0.0 for _ in makers]
     posted = [0 for _ in makers]
@@ -110,3 +124,46 @@ async def _settle(store: Store, commands: Sequence[Command]) -> float:
         if not isinstance(outcome, Posted):
             raise NotPosted(str(outcome))
     return took
+
+
+def together(url: str, *, keys: bool, seconds: float, processes: int) -> float:
+    """Transfers a second of so many processes, each settling batches of its own in one ledger. Raises NotPosted."""
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(processes)
+    rates: SimpleQueue[float] = context.SimpleQueue()
+    started = [
+        context.Process(target=_settle_for, args=(url, keys, seconds, barrier, rates), daemon=True)
+        for _ in range(processes)
+    ]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join()
+    if any(process.exitcode for process in started):
+        raise NotPosted("a process that settles has failed; see above")
+    return sum(rates.get() for _ in started)
+
+
+def _settle_for(url: str, keys: bool, seconds: float, barrier: Barrier, rates: "SimpleQueue[float]") -> None:  # noqa: FBT001
+    """One of the processes: its rate goes into the queue."""
+    rates.put(uvloop.run(_rate(url, keys=keys, seconds=seconds, barrier=barrier)))
+
+
+async def _rate(url: str, *, keys: bool, seconds: float, barrier: Barrier) -> float:
+    make = commands_of_main(BATCH, keys=False)
+    batches, posted = [make() for _ in range(POOL)], 0
+    async with open_store(StoreConfig(url)) as store:
+        for batch in batches[:WARM_UP_BATCHES]:
+            await _settle(store, batch)
+        barrier.wait(STARTS_WITHIN_S)
+        start = time.perf_counter()
+        while time.perf_counter() < start + seconds:
+            batch = batches[posted // BATCH % POOL]
+            await _settle(store, _with_keys(batch) if keys else batch)
+            posted += BATCH
+        return posted / (time.perf_counter() - start)
+
+
+def _with_keys(batch: Sequence[Move]) -> list[Move]:
+    salt = f"{random.getrandbits(96):024x}"
+    return [replace(move, key=f"{random.getrandbits(32):08x}-{salt}-{place}") for place, move in enumerate(batch)]

@@ -1,4 +1,4 @@
-"""The load: wrk over loopback, with the requests of transfer.lua."""
+"""The load: wrk over loopback, with the requests of the scripts beside this file."""
 
 import itertools
 import shutil
@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from bench.books import ACCOUNTS
+from bench.books import ACCOUNTS, BATCH
 
-SCRIPT = Path(__file__).with_name("transfer.lua")
+SCRIPTS = Path(__file__).parent
 THREADS = 1  # wrk shares the cores with what it measures, and one thread is far from busy
 ENDS_WITHIN_S = 30  # after its time is up
 _runs = itertools.count(1)
@@ -32,20 +32,36 @@ class Shape(Struct, frozen=True):
         return f"{self.distribution}, {self.connections} connections, {'with' if self.keys else 'without'} keys"
 
 
+class Traffic(Struct, frozen=True):
+    """What each connection asks for, over and over; the script counts it in units."""
+
+    script: str
+    rows: int = 1  # transactions in the books for each unit
+    weight: int = 1  # transactions that a connection may have under way when time is up
+    argument: str = ""  # the script's last
+    settles_s: float = 0.1  # for the last answers of a run, which wrk does not wait for
+
+
+TRANSFERS = Traffic("transfer.lua")
+PROMISES = Traffic("transfer.lua", argument="later")  # with Prefer: respond-async
+BATCHES = Traffic("batch.lua", weight=BATCH, argument=str(BATCH), settles_s=0.5)  # a unit is a transfer in one
+PAIRS = Traffic("hold.lua", rows=2, weight=2)  # a unit is a hold and its capture
+
+
 class Load(Struct, frozen=True):
     """What wrk counted."""
 
-    requests: int
+    units: int
     seconds: float
-    p50_ms: float
+    p50_ms: float  # of one request
     p99_ms: float
-    refused: int  # answers of status 400 and up; there are none of 1xx and 3xx
+    refused: int  # answers of status 400 and up; of a script that looks at them all, whatever was not wanted
     broken: int  # connections that failed, and answers that took longer than wrk waits
 
     @property
     def per_s(self) -> float:
-        """Answers a second."""
-        return self.requests / self.seconds
+        """Units a second."""
+        return self.units / self.seconds
 
     @property
     def failures(self) -> int:
@@ -53,13 +69,14 @@ class Load(Struct, frozen=True):
         return self.refused + self.broken
 
 
-def drive(url: str, shape: Shape, seconds: int) -> Load:
-    """Send transfers for so long. Raises LoadFailed."""
+def drive(url: str, shape: Shape, seconds: int, traffic: Traffic = TRANSFERS) -> Load:
+    """Send requests for so long. Raises LoadFailed."""
     run = f"r{next(_runs)}"
     command = [
         *(_wrk(), "--threads", str(min(THREADS, shape.connections)), "--connections", str(shape.connections)),
-        *("--duration", f"{seconds}s", "--timeout", f"{ENDS_WITHIN_S}s", "--script", str(SCRIPT), url, "--"),
-        *(str(ACCOUNTS), shape.distribution, "yes" if shape.keys else "no", run),
+        *("--duration", f"{seconds}s", "--timeout", f"{ENDS_WITHIN_S}s"),
+        *("--script", str(SCRIPTS / traffic.script), url, "--"),
+        *(str(ACCOUNTS), shape.distribution, "yes" if shape.keys else "no", run, traffic.argument),
     ]
     try:
         done = subprocess.run(command, capture_output=True, check=True, text=True, timeout=seconds + ENDS_WITHIN_S)
@@ -67,8 +84,10 @@ def drive(url: str, shape: Shape, seconds: int) -> Load:
         raise LoadFailed(f"wrk ended with {error.returncode}: {error.stderr!s}") from error
     except subprocess.TimeoutExpired as error:
         raise LoadFailed(f"wrk did not end {ENDS_WITHIN_S} s after its time was up") from error
-    *_, line = done.stdout.splitlines()
-    return msgspec.json.decode(line, type=Load)
+    try:
+        return msgspec.json.decode(done.stdout.splitlines()[-1], type=Load)
+    except (IndexError, msgspec.MsgspecError) as error:
+        raise LoadFailed(f"{traffic.script} counted nothing: {done.stdout!s} {done.stderr!s}") from error
 
 
 def shapes(*, quick: bool) -> Iterator[Shape]:

@@ -17,6 +17,7 @@ from msgspec import Struct
 from bench import machine
 
 ROOT = Path(__file__).parent.parent
+THIS = Path(sys.executable)
 STARTS_WITHIN_S = 30
 STOPS_WITHIN_S = 45  # more than Koshel's own limit
 POLL_S = 0.005
@@ -43,16 +44,24 @@ class Server(Struct, frozen=True):
         """The address of a path."""
         return f"http://127.0.0.1:{self.port}{path}"
 
+    def workers(self) -> list[int]:
+        """The workers' process ids."""
+        return machine.children(self.pid)
+
     def worker_mb(self) -> float:
         """Resident memory of the largest worker, in 10^6 bytes."""
-        return max(machine.resident_mb(pid) for pid in machine.children(self.pid))
+        return max(map(machine.resident_mb, self.workers()))
 
 
 @contextmanager
 def koshel(
-    database_url: str | None, workers: int, directory: Path, settings: Mapping[str, Any] | None = None
+    database_url: str | None,
+    workers: int,
+    directory: Path,
+    settings: Mapping[str, Any] | None = None,
+    python: Path = THIS,
 ) -> Iterator[Server]:
-    """`koshel serve`, with its settings' defaults but for those given. No URL: PostgreSQL of its own.
+    """`koshel serve` of an interpreter, with its settings' defaults but for those given. No URL: its own PostgreSQL.
 
     Without its access log, as the baseline has none; the log costs about a twentieth of a worker's time.
     """
@@ -62,7 +71,7 @@ def koshel(
         chosen["database_url"] = database_url
     chosen |= settings or {}
     variables = {f"KOSHEL_{name.upper()}": str(value) for name, value in chosen.items()}
-    command = [sys.executable, "-m", "koshel", "serve"]
+    command = [str(python), "-m", "koshel", "serve"]
     with _running("Koshel", command, variables, port=port, path="/health/ready", directory=directory) as server:
         yield server
 
@@ -87,15 +96,13 @@ def baseline(
 def _running(
     name: str, command: Sequence[str], variables: Mapping[str, str], *, port: int, path: str, directory: Path
 ) -> Iterator[Server]:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("KOSHEL_")}
-    environment.update(variables)
     output = directory / f"{port}.log"
     with output.open("wb") as file:
         # A session of its own: Ctrl-C is for the bench, which then stops its servers one by one.
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=environment,
+            env=environment(variables),
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
@@ -107,6 +114,11 @@ def _running(
         yield server
     finally:
         _stop(server)
+
+
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Ours without any setting of Koshel, and these."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("KOSHEL_")} | dict(variables)
 
 
 def _wait_until_it_answers(server: Server, path: str) -> None:

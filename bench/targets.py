@@ -1,15 +1,13 @@
 """What must be reached: the floor and the aim of each figure, and the worst that was measured of it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from statistics import median
 
 from msgspec import Struct
 
 from bench.contest import Measure
-from bench.in_process import Settling
-from bench.lifetime import MILLION, Look
-from bench.load import Shape
-
-Table = Sequence[tuple[Shape, Mapping[str, Measure]]]
+from bench.lifetime import MILLION
+from bench.results import Results, Row
 
 
 class Target(Struct, frozen=True):
@@ -54,10 +52,50 @@ MEMORY = Target("resident memory of a worker after a million transfers", 120, 80
 START = Target("first answer, embedded PostgreSQL included", 5, 2, " s", more_is_better=False)
 
 
-def judged(
-    table: Table, settling: Iterable[Settling], looks: Iterable[Look], first_answer_s: float | None
-) -> list[tuple[str, str, str, str, str]]:
+BATCH = Target(
+    "transfers/s in batches of 500 over HTTP against single requests (without, with keys)",
+    *(2, 4, "x"),
+    more_is_better=True,
+)
+BATCH_SETTLE = Target(
+    "the same against `settle` alone, in as many processes (without, with keys)", 0.6, 0.6, "x", more_is_better=True
+)
+PAIRS = Target(
+    "pairs of hold and capture/s against plain transfers/s (256, 64 connections)", 0.4, 0.5, "x", more_is_better=True
+)
+DRAIN = Target(
+    "queued transactions drained/s against synchronous transfers/s, 256 connections",
+    *(0.5, 0.8, "x"),
+    more_is_better=True,
+)
+DRAIN_MEMORY = Target(
+    "a worker's memory: the most while a backlog drains against when a tenth of it is drained (by drain)",
+    *(1.1, 1.05, "x"),
+    more_is_better=False,
+)
+AGAINST = Target("transfers/s against the other version (in the table's order)", 0.95, 1, "x", more_is_better=True)
+
+
+def judged(results: Results) -> list[tuple[str, str, str, str, str]]:
     """The table: what, floor, aim, reached, verdict."""
+    backlog = results.backlog
+    rows = [
+        *_transfers(results.table),
+        LEDGERS.row([one.ratio for one in results.settling if one.batch == 500]),
+        BATCH.row([one.batch.per_s / one.single.per_s for one in results.batched]),
+        BATCH_SETTLE.row([one.batch.per_s / one.settle_per_s for one in results.batched]),
+        PAIRS.row([measures["pairs"].per_s / measures["transfers"].per_s for _, measures in results.held]),
+        DRAIN.row([backlog.drained_per_s / backlog.sync.per_s] if backlog else []),
+        DRAIN_MEMORY.row([drain.growth for drain in backlog.drains] if backlog else []),
+        MEMORY.row([look.worker_mb for look in results.looks if look.transfers >= MILLION]),
+        START.row([] if results.first_answer_s is None else [results.first_answer_s]),
+    ]
+    # Only developers compare versions, so without that it is not missing.
+    compared = [median(one.ratios) for one in results.compared]
+    return [*rows, AGAINST.row(compared)] if compared else rows
+
+
+def _transfers(table: Sequence[Row]) -> list[tuple[str, str, str, str, str]]:
     rate: Callable[[Measure], float] = lambda one: one.per_s  # noqa: E731
     busy = [(shape, measures) for shape, measures in table if shape.connections == 256]
     lone = [(shape, measures) for shape, measures in table if shape.connections == 1]
@@ -69,12 +107,9 @@ def judged(
         P99.row(_ratios(busy, "baseline", lambda one: one.p99_ms)),
         P50.row(_ratios(lone, "baseline", lambda one: one.p50_ms)),
         NOTHING.row(_ratios(busy, "nothing", rate)),
-        LEDGERS.row([one.ratio for one in settling if one.batch == 500]),
-        MEMORY.row([look.worker_mb for look in looks if look.transfers >= MILLION]),
-        START.row([] if first_answer_s is None else [first_answer_s]),
     ]
 
 
-def _ratios(table: Table, other: str, figure: Callable[[Measure], float]) -> list[float]:
+def _ratios(table: Sequence[Row], other: str, figure: Callable[[Measure], float]) -> list[float]:
     """Koshel's figure divided by the other's, where both were measured."""
     return [figure(measures["koshel"]) / figure(measures[other]) for _, measures in table if other in measures]

@@ -1,9 +1,10 @@
 -- wrk's script: POSTs transfers among accounts 1 .. n, and prints what it counted as one line of JSON.
 --
---     wrk ... -s transfer.lua URL -- ACCOUNTS DISTRIBUTION KEYS RUN
+--     wrk ... -s transfer.lua URL -- ACCOUNTS DISTRIBUTION KEYS RUN LATER
 --
 -- DISTRIBUTION is uniform, zipf (exponent 1, both sides) or hot (all to account 1). KEYS is yes or no.
 -- RUN is a word unlike that of any other run against the same database: with it no key comes twice.
+-- LATER is `later`, and then each asks with Prefer: respond-async, or empty.
 -- wrk shares the cores with what it measures, so every request is built before the first is sent; with
 -- keys, all but a counter in the middle.
 
@@ -45,7 +46,7 @@ end
 
 local before, after, size, count = {}, {}, 0, 0
 
-local function build(accounts, distribution, key)
+local function build(accounts, distribution, key, headers)
    local sample = sampler(distribution, accounts)
    for i = 1, POOL do
       local target = distribution == "hot" and 1 or sample()
@@ -53,7 +54,7 @@ local function build(accounts, distribution, key)
          '{"source_account_id": %d, "target_account_id": %d, "amount": "%d.%02d"}',
          other(target, sample), target, math.random(0, 9), math.random(1, 99))
       before[i] = "POST " .. wrk.path .. " HTTP/1.1\r\nHost: " .. wrk.host
-         .. "\r\nContent-Type: application/json\r\nContent-Length: " .. #body
+         .. "\r\nContent-Type: application/json" .. headers .. "\r\nContent-Length: " .. #body
       after[i] = "\r\n\r\n" .. body
       if key then
          -- Random at the front, as clients' keys are: neighbours in time are not neighbours in the index.
@@ -82,14 +83,15 @@ function init(args)
    for i = 1, #args[4] do seed = (seed * 131 + args[4]:byte(i)) % 2147483647 end
    math.randomseed(seed)
    local keys = args[3] == "yes"
-   build(tonumber(args[1]), args[2], keys and args[4] .. "-" .. number)
+   local headers = args[5] == "later" and "\r\nPrefer: respond-async" or ""
+   build(tonumber(args[1]), args[2], keys and args[4] .. "-" .. number, headers)
    request = keys and next_request_with_key or next_request
 end
 
 function done(summary, latency)
    local errors = summary.errors
    io.write(string.format(
-      '{"requests": %d, "seconds": %.6f, "p50_ms": %.3f, "p99_ms": %.3f, "refused": %d, "broken": %d}\n',
+      '{"units": %d, "seconds": %.6f, "p50_ms": %.3f, "p99_ms": %.3f, "refused": %d, "broken": %d}\n',
       summary.requests, summary.duration / 1e6,
       latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
       errors.status, errors.connect + errors.read + errors.write + errors.timeout))

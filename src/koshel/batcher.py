@@ -24,10 +24,10 @@ OutcomeT = TypeVar("OutcomeT")
 class BatcherLimits(Struct, frozen=True):
     """How much may wait, for how long, and how much leaves together."""
 
-    batch_max: int = 500  # commands
+    batch_max: int = 500  # commands; what weighs more leaves alone
     flights_max: int = 1  # batches under way at once, in each partition
     singles_max: int = 1  # commands settled alone at once, after an accident
-    queue_max: int = 10_000  # commands waiting
+    queue_max: int = 10_000  # commands waiting, each as often as it weighs
     queue_bytes_max: int = 16 * 1024 * 1024  # of request bodies waiting
     queue_timeout_ms: int = 10_000  # what has waited longer is answered Overloaded
 
@@ -43,6 +43,7 @@ class Interrupted(Exception):
 class _Waiting(NamedTuple, Generic[CommandT, OutcomeT]):
     command: CommandT
     size: int
+    weight: int
     deadline: float
     answer: "asyncio.Future[OutcomeT]"
 
@@ -52,6 +53,7 @@ class _Lane(Generic[CommandT, OutcomeT]):
 
     def __init__(self) -> None:
         self.waiting: deque[_Waiting[CommandT, OutcomeT]] = deque()
+        self.weight = 0  # of what waits
         self.flights = 0
 
 
@@ -77,10 +79,16 @@ class Batcher(Generic[CommandT, OutcomeT]):
         self._bytes = 0
         self._draining = False
 
-    def submit(self, command: CommandT, *, size: int) -> "asyncio.Future[OutcomeT]":
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits and nothing is under way."""
+        return not self._flights
+
+    def submit(self, command: CommandT, *, size: int, weight: int = 1) -> "asyncio.Future[OutcomeT]":
         """The command's outcome, once it is final. Cancel it to withdraw what has not left yet.
 
-        `size` is what it weighs in the queue, in bytes. Raises Overloaded: nothing was done.
+        `size` is what it takes of the queue in bytes, `weight` how many commands it counts as.
+        Raises Overloaded: nothing was done.
         """
         limits = self._limits
         if self._draining or self._count >= limits.queue_max or self._bytes + size > limits.queue_bytes_max:
@@ -90,8 +98,9 @@ class Batcher(Generic[CommandT, OutcomeT]):
         lane = self._lanes.get(partition)
         if lane is None:
             lane = self._lanes[partition] = _Lane()
-        lane.waiting.append(_Waiting(command, size, self._loop.time() + self._queue_timeout_s, answer))
-        self._count += 1
+        lane.waiting.append(_Waiting(command, size, weight, self._loop.time() + self._queue_timeout_s, answer))
+        lane.weight += weight
+        self._count += weight
         self._bytes += size
         if lane.flights < limits.flights_max:
             lane.flights += 1
@@ -99,6 +108,11 @@ class Batcher(Generic[CommandT, OutcomeT]):
             self._flights.add(flight)
             flight.add_done_callback(self._flights.discard)
         return answer
+
+    def withdraw(self, answer: "asyncio.Future[OutcomeT]") -> bool:
+        """Take a command back, if it has not left yet; whether it had not."""
+        waits = any(one.answer is answer for lane in self._lanes.values() for one in lane.waiting)
+        return waits and answer.cancel()
 
     async def drain(self) -> None:
         """Take no more, and return when everything that waits has its answer."""
@@ -123,19 +137,22 @@ class Batcher(Generic[CommandT, OutcomeT]):
         Else the first to be back leaves alone and the others wait for it to land. A lone caller is never kept.
         """
         seen = -1
-        while seen < len(lane.waiting) < self._limits.batch_max:
-            seen = len(lane.waiting)
+        while seen < lane.weight < self._limits.batch_max:
+            seen = lane.weight
             for _ in range(TURNS):
                 await asyncio.sleep(0)
 
     def _take(self, lane: _Lane[CommandT, OutcomeT]) -> list[_Waiting[CommandT, OutcomeT]]:
         """The next batch: in order, without those whose callers hung up or waited too long."""
         batch: list[_Waiting[CommandT, OutcomeT]] = []
-        while lane.waiting and len(batch) < self._limits.batch_max:
+        room = self._limits.batch_max
+        while lane.waiting and (lane.waiting[0].weight <= room or not batch):
             one = lane.waiting.popleft()
-            self._count -= 1
+            lane.weight -= one.weight
+            self._count -= one.weight
             self._bytes -= one.size
             if self._is_wanted(one):
+                room -= one.weight
                 batch.append(one)
         return batch
 

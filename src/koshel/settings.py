@@ -21,6 +21,10 @@ Seconds = Annotated[int, Meta(ge=1)]
 Bytes = Annotated[int, Meta(ge=1)]
 
 
+# Those that this process may use, where the system says so.
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class SettingsError(Exception):
     """A setting that cannot be used; the message names it."""
 
@@ -33,13 +37,15 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     data_dir: Annotated[str, Meta(description="where the embedded PostgreSQL keeps its data")] = "./.koshel"
     host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="port to listen on")] = 8080
-    workers: Annotated[Count, Meta(description="worker processes; default: the cores")] = len(os.sched_getaffinity(0))
+    workers: Annotated[Count, Meta(description="worker processes; default: the cores")] = CORES
     currency: Annotated[str, Meta(pattern="^[A-Z0-9_]{3,12}$", description="currency of accounts opened without one")] = "USD"
     max_balance: Annotated[Decimal, Meta(description="max_balance of accounts opened without one")] = Decimal("999999.99")
     service_role: Annotated[str | None, Meta(description="database role that `migrate` grants the service's rights to")] = None
     log_format: Annotated[Literal["auto", "json", "console"], Meta(description="auto: console on a terminal, else json")] = "auto"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="the least level that is logged")] = "info"
     access_log: Annotated[bool, Meta(description="log every request")] = True
+    hold_lifetime_s: Annotated[Seconds, Meta(description="lifetime of a hold made without one")] = 7 * 24 * 3600
+    hold_lifetime_max_s: Annotated[Seconds, Meta(description="lifetime that a hold may ask for")] = 30 * 24 * 3600
     batch_max: Annotated[Count, Meta(description="commands settled together, at most")] = 500
     batches_in_flight: Annotated[Count, Meta(description="batches under way at once, in each worker and partition")] = 1
     partition_by: Annotated[Literal["database", "ledger"], Meta(description="what may share a batch; ledger: for Citus")] = "database"
@@ -47,6 +53,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     queue_max: Annotated[Count, Meta(description="commands that may wait in a worker")] = 10_000
     queue_bytes_max: Annotated[Bytes, Meta(description="bytes of request bodies that may wait in a worker")] = 16 * 1024 * 1024
     queue_timeout_ms: Annotated[Milliseconds, Meta(description="a command that waited longer is answered `overloaded`")] = 10_000
+    background_batch_max: Annotated[Count, Meta(description="queued transactions, or expired holds, settled together, at most")] = 250
+    background_poll_ms: Annotated[Milliseconds, Meta(description="time between two looks for what other workers queued, and for expired holds")] = 500
+    background_retry_ms: Annotated[Milliseconds, Meta(description="delay before a queued transaction that an accident stopped is tried again; doubled each time")] = 1_000
+    background_retry_max_ms: Annotated[Milliseconds, Meta(description="the most that such a delay grows to")] = 300_000
     settle_connections: Annotated[Count, Meta(description="database connections for settling, in each worker, at most")] = 8
     read_connections: Annotated[Count, Meta(description="database connections for reading, in each worker")] = 4
     connect_timeout_ms: Annotated[Milliseconds, Meta(description="time for a connection to the database")] = 3_000
@@ -55,6 +65,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     idle_in_transaction_timeout_ms: Annotated[Milliseconds, Meta(description="time a transaction may wait for its client")] = 5_000
     outcome_timeout_ms: Annotated[Milliseconds, Meta(description="time to find out whether a lost commit happened")] = 15_000
     body_bytes_max: Annotated[Bytes, Meta(description="size of a request body")] = 65_536
+    batch_body_bytes_max: Annotated[Bytes, Meta(description="size of the body of POST /transaction/batch")] = 1024 * 1024
     header_bytes_max: Annotated[Bytes, Meta(description="size of one header line")] = 8_190
     receive_timeout_ms: Annotated[Milliseconds, Meta(description="time for a client to send a request, from its first byte")] = 10_000
     keepalive_timeout_s: Annotated[Seconds, Meta(description="time an idle connection is kept")] = 75
@@ -75,6 +86,18 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             "KOSHEL_BATCH_MAX must not be more than KOSHEL_QUEUE_MAX": self.batch_max <= self.queue_max,
             "KOSHEL_BODY_BYTES_MAX must not be more than KOSHEL_QUEUE_BYTES_MAX": (
                 self.body_bytes_max <= self.queue_bytes_max
+            ),
+            "KOSHEL_BATCH_BODY_BYTES_MAX must not be more than KOSHEL_QUEUE_BYTES_MAX": (
+                self.batch_body_bytes_max <= self.queue_bytes_max
+            ),
+            "KOSHEL_HOLD_LIFETIME_S must not be more than KOSHEL_HOLD_LIFETIME_MAX_S": (
+                self.hold_lifetime_s <= self.hold_lifetime_max_s
+            ),
+            "KOSHEL_HOLD_LIFETIME_MAX_S must not be more than a hundred years": (
+                self.hold_lifetime_max_s <= 100 * 365 * 24 * 3600
+            ),
+            "KOSHEL_BACKGROUND_RETRY_MS must not be more than KOSHEL_BACKGROUND_RETRY_MAX_MS": (
+                self.background_retry_ms <= self.background_retry_max_ms
             ),
             "KOSHEL_MAX_BALANCE must be from 0 to 999999999999999999": (
                 self.max_balance.is_finite() and 0 <= self.max_balance < Decimal(10) ** 18

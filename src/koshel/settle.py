@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 
+from koshel.core.commands import Claim, Command
 from koshel.core.decide import decide
-from koshel.core.model import Command, Outcome
-from koshel.db.store import Store
+from koshel.core.model import Outcome
+from koshel.db.batches import Batches
 
 
-async def settle(store: Store, commands: Sequence[Command]) -> list[Outcome]:
-    """Lock, decide, write, commit. The outcomes are final when this returns. Raises StoreError."""
-    async with store.batch() as batch:
-        book = await batch.lock(commands)
-        outcomes = decide(book, commands)
+async def settle(batches: Batches, commands: Sequence[Command | Claim]) -> list[Outcome]:
+    """Resolve, lock, decide, write, commit. The outcomes are final when this returns. Raises StoreError."""
+    async with batches.batch() as batch:
+        resolved = await batch.resolve(commands)
+        book = await batch.lock(resolved)
+        outcomes = decide(book, resolved)
         await batch.write(outcomes)
     return outcomes

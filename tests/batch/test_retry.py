@@ -11,8 +11,9 @@ import psycopg
 import pytest
 
 from koshel.batcher import BatcherLimits, open_batcher
+from koshel.core.commands import Command, Move
 from koshel.core.decide import decide
-from koshel.core.model import Command, Declined, Move, Opened, Outcome, Posted, Refusal, Replayed
+from koshel.core.model import Declined, Opened, Outcome, Posted, Refusal, Replayed
 from koshel.core.money import plain
 from koshel.db.errors import Conflict, DatabaseUnavailable, Obstructed, OutcomeUnknown
 from koshel.db.pools import Limits

@@ -1,62 +1,123 @@
-"""The law on a real database."""
+"""The law on a real database: where one batch ends changes neither an answer nor a row."""
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
-from koshel.core.model import Command, Declined, Opened, Outcome, Posted, Replayed
+from koshel.core.commands import Command
+from koshel.core.model import Declined, Outcome, Refusal, Replayed
 from koshel.db.store import Store
 from koshel.db.verify import verify
 from koshel.settle import settle
 from tests.support.bookkeeping import execute
 from tests.support.database import Database
-from tests.support.settled import open_accounts, opening
+from tests.support.settled import exactly, open_accounts, opening, query, timeless
 from tests.support.strategies import IDS, requests
-from tests.support.wallets import NOW, payment
+from tests.support.wallets import capture, group, hold, payment, refund, transfer, void, withdrawal
 
 pytestmark = pytest.mark.usefixtures("books")
 
 EMPTY = (
-    "TRUNCATE account, transaction, receipt, batch",
+    "TRUNCATE account, transaction, receipt, batch, hold, queued, declined",
     "ALTER SEQUENCE account_id RESTART",
-    "ALTER SEQUENCE transaction_id RESTART",
+    "ALTER SEQUENCE transaction_id RESTART WITH 101",
+    "ALTER SEQUENCE group_id RESTART",
+)
+# What the commands refer to: 101 to 104 have moved money, 105 to 109 are holds, 110 to 116 what follows.
+PAST: Sequence[Sequence[Command]] = [
+    [payment(1, "2"), payment(2, "30"), transfer(2, 1, "20"), payment(3, "10")],
+    [hold(1, None, "1"), hold(1, 3, "2"), hold(2, 3, "1", seconds=0), hold(2, None, "2"), hold(1, 3, "1")],
+    [capture(105, "0.5", final=False), void(109), refund(101, "1"), group(transfer(3, 1, "1"))],
+    [withdrawal(3, "2")],
+    [refund(114, "0.5"), capture(108)],
+]
+# Promises that are executed by their ids, in this order, and one that was refused.
+PROMISES = (
+    "INSERT INTO queued SELECT 1, n, '{}', now(), 0, NULL, now() FROM generate_series(201, 300) AS n",
+    "INSERT INTO declined VALUES (1, 150, '{}', '{}', now())",
+    "ALTER SEQUENCE transaction_id RESTART WITH 1001",
+)
+# Every row, but for ids, times, and the order in which they are given.
+ROWS = (
+    """SELECT ledger_id, id, email, currency, scale, balance, held, version, revision, min_balance, max_balance, status,
+    metadata::text, idempotency_key FROM account""",
+    """SELECT ledger_id, kind, source_account_id, target_account_id, amount, source_balance, target_balance,
+    source_version, target_version, parent_id, group_id IS NULL, idempotency_key, metadata::text, source_held,
+    target_held, CASE WHEN id BETWEEN 201 AND 300 THEN id END FROM transaction""",
+    """SELECT ledger_id, idempotency_key, transaction_id IS NULL, answer ->> 'type', answer ->> 'refusal',
+    request::text FROM receipt""",
+    "SELECT t.source_account_id, t.source_version, hold.amount FROM hold JOIN transaction AS t USING (ledger_id, id)",
+    """SELECT ledger_id, CASE WHEN id BETWEEN 201 AND 300 THEN id END, promise #>> '{command}' FROM queued""",
+    "SELECT ledger_id, id, answer ->> 'refusal' FROM declined",
+)
+LETTERS = "mmmooaahhhcccvvxrrreqqggg"
+
+commands_on_past = requests(LETTERS)
+on_database = settings(
+    max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
-async def settled_from_nothing(store: Store, database: Database, *batches: list[Command]) -> list[bytes]:
-    """What the batches answer on an empty database with three accounts, as text without ids and times."""
+async def begin(store: Store, database: Database) -> None:
+    """Three accounts with their past, and nothing else."""
     await asyncio.to_thread(execute, database.owner_url, *EMPTY)
-    ids = await open_accounts(store, opening(), opening(floor="-5"), opening("WEI"))
+    ids = await open_accounts(store, opening(), opening(floor="-5"), opening())
     assert ids == list(IDS)
-    await settle(store, [payment(one, "10") for one in ids])
-    outcomes = [timeless(outcome) for batch in batches if batch for outcome in await settle(store, batch)]
-    # A fact's or a note's place among the others is not kept by jsonb, and means nothing.
-    return [msgspec.json.encode(outcome, order="deterministic") for outcome in outcomes]
+    for batch in PAST:
+        assert not [one for one in await settle(store, batch) if isinstance(one, Declined)]
+    await asyncio.to_thread(execute, database.owner_url, *PROMISES)
 
 
-def timeless(outcome: Outcome) -> Outcome:
-    match outcome:
-        case Posted():
-            return replace(outcome, id=0, ctime=NOW)
-        case Opened(command, account):
-            return Opened(command, replace(account, id=0, ctime=NOW))
-        case Replayed(first):
-            return replace(outcome, first=timeless(first))
-        case Declined():
-            return outcome
+def everything(database: Database) -> list[list[tuple[Any, ...]]]:
+    return [sorted(query(database, sql), key=repr) for sql in ROWS]
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(commands=requests(), data=st.data())
-async def test_where_one_batch_ends_and_the_next_begins_never_changes_an_answer(
+@on_database
+@given(commands=commands_on_past, data=st.data())
+async def test_where_one_batch_ends_and_the_next_begins_changes_neither_an_answer_nor_a_row(
     store: Store, database: Database, commands: list[Command], data: st.DataObject
 ) -> None:
     first, second = sorted(data.draw(st.tuples(*[st.integers(0, len(commands))] * 2)))
-    whole = await settled_from_nothing(store, database, commands)
-    assert verify(database.owner_url) == []
-    cut = [commands[:first], commands[first:second], commands[second:]]
-    assert await settled_from_nothing(store, database, *cut) == whole
+    await begin(store, database)
+    whole = [timeless(one) for one in await settle(store, commands)]
+    rows = await asyncio.to_thread(everything, database)
+    assert await asyncio.to_thread(verify, database.owner_url) == []
+    await begin(store, database)
+    cut: list[Outcome] = []
+    for batch in (commands[:first], commands[first:second], commands[second:]):
+        cut += await settle(store, batch) if batch else []
+    assert [timeless(one) for one in cut] == whole
+    assert await asyncio.to_thread(everything, database) == rows
+    assert await asyncio.to_thread(verify, database.owner_url) == []
+
+
+@on_database
+@given(commands=commands_on_past)
+async def test_a_key_gives_its_first_answer_for_ever_to_the_last_digit(
+    store: Store, database: Database, commands: list[Command]
+) -> None:
+    await begin(store, database)
+    first = await settle(store, commands)
+    before = await asyncio.to_thread(everything, database)
+    keyed = [(c, one) for c, one in zip(commands, first, strict=True) if c.key is not None and not is_reuse(one)]
+    for again in (await settle(store, [command for command, _ in keyed]), await alone(store, keyed)):
+        assert [exactly(one) for one in again] == [exactly(replayed(one)) for _, one in keyed]
+    assert await asyncio.to_thread(everything, database) == before
+
+
+async def alone(store: Store, keyed: Sequence[tuple[Command, Outcome]]) -> list[Outcome]:
+    return [outcome for command, _ in keyed for outcome in await settle(store, [command])]
+
+
+def is_reuse(one: Outcome) -> bool:
+    """Whether the key answers another request, or is its member's."""
+    return isinstance(one, Declined) and one.refusal is Refusal.IDEMPOTENCY_KEY_REUSED
+
+
+def replayed(one: Outcome) -> Outcome:
+    """What its key answers from now on."""
+    return one if isinstance(one, Replayed) else Replayed(one)  # type: ignore[arg-type]  # what has a key is a first one

@@ -61,6 +61,13 @@ def test_variables_of_others_are_not_read() -> None:
         ("keepalive_timeout_s", "0"),
         ("statement_timeout_ms", "1s"),
         ("body_bytes_max", "0"),
+        ("batch_body_bytes_max", "0"),
+        ("hold_lifetime_s", "0"),
+        ("hold_lifetime_max_s", "a week"),
+        ("background_batch_max", "0"),
+        ("background_poll_ms", "0"),
+        ("background_retry_ms", "-1"),
+        ("background_retry_max_ms", "0"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_the_variables_name(name: str, text: str) -> None:
@@ -76,6 +83,11 @@ def test_a_value_that_cannot_be_used_is_refused_by_the_variables_name(name: str,
         ({"outcome_timeout_ms": "5000"}, ["OUTCOME_TIMEOUT_MS", "IDLE_IN_TRANSACTION_TIMEOUT_MS"]),
         ({"batch_max": "10001"}, ["BATCH_MAX", "QUEUE_MAX"]),
         ({"body_bytes_max": "2", "queue_bytes_max": "1"}, ["BODY_BYTES_MAX", "QUEUE_BYTES_MAX"]),
+        ({"batch_body_bytes_max": "99999999"}, ["BATCH_BODY_BYTES_MAX", "QUEUE_BYTES_MAX"]),
+        ({"batches_in_flight": "9"}, ["BATCHES_IN_FLIGHT", "SETTLE_CONNECTIONS"]),
+        ({"hold_lifetime_s": "61", "hold_lifetime_max_s": "60"}, ["HOLD_LIFETIME_S", "HOLD_LIFETIME_MAX_S"]),
+        ({"hold_lifetime_max_s": "3153600001"}, ["HOLD_LIFETIME_MAX_S"]),
+        ({"background_retry_ms": "300001"}, ["BACKGROUND_RETRY_MS", "BACKGROUND_RETRY_MAX_MS"]),
     ],
 )
 def test_limits_that_contradict_each_other_are_refused_by_both_names(chosen: dict[str, str], named: list[str]) -> None:
@@ -95,6 +107,10 @@ def test_limits_that_contradict_each_other_are_refused_by_both_names(chosen: dic
         ("access_log", "0", False),
         ("access_log", "true", True),
         ("lock_timeout_ms", "4999", 4999),
+        ("hold_lifetime_s", "2592000", 2_592_000),
+        ("hold_lifetime_max_s", "3153600000", 3_153_600_000),
+        ("background_retry_ms", "300000", 300_000),
+        ("batch_body_bytes_max", "16777216", 16_777_216),
     ],
 )
 def test_a_value_at_its_limit_is_taken(name: str, text: str, value: Any) -> None:

@@ -1,15 +1,36 @@
 """The room that an account has, and how a book moves on."""
 
 import copy
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from koshel.core.book import after, available, limit
+from koshel.core.commands import ChangeAccount, Command, Kind, OpenAccount
 from koshel.core.decide import decide
-from koshel.core.model import Account, Declined, OpenAccount, Opened, Outcome, Posted, Refusal, Replayed
+from koshel.core.model import Account, Changed, Declined, Executed, Opened, Outcome, Posted, Queued, Refusal, Replayed
 from koshel.core.money import plain, plus
-from tests.support.wallets import account, book, payment, transfer, withdrawal
+from tests.support.wallets import (
+    DAY,
+    NOW,
+    account,
+    book,
+    capture,
+    enqueue,
+    execute,
+    expire,
+    group,
+    hold,
+    kept,
+    parts,
+    payment,
+    refund,
+    transfer,
+    void,
+    withdrawal,
+)
 
 # Account; what it can spend at most; what it can be paid at most.
 ROOM: list[tuple[Account, str, str]] = [
@@ -52,43 +73,127 @@ def test_without_a_limit_of_its_own_an_account_holds_what_eighteen_digits_can_sa
     assert limit(account(1, "0", ceiling="12.00")) == Decimal(12)
 
 
-START = book(account(1, "10.00", version=3), account(2, "0.00"), account(9, "0.00", ledger_id=2))
+PAID, HELD, MOVED = 101, 102, 103
+EMPTY = book(account(1, "100.00", version=3), account(2, "0.00"), account(9, "0.00", ledger_id=2))
+START = kept(EMPTY, payment(1, "20"), hold(1, 2, "40"), transfer(1, 2, "5"))
 OPENING = OpenAccount(1, "a@example.com", key="opened")
-# Outcomes, and the keys that a book remembers after them.
-OUTCOMES: list[tuple[list[Outcome], set[tuple[int, str]]]] = [
-    (decide(START, [payment(1, "1", key="posted")]), {(1, "posted")}),
-    (decide(START, [payment(1, "1")]), set()),
-    (decide(START, [withdrawal(1, "99", key="declined")]), {(1, "declined")}),
-    (decide(START, [withdrawal(1, "99")]), set()),
-    (decide(START, [OPENING]), {(1, "opened")}),
-    (decide(START, [OpenAccount(1, "a@example.com")]), set()),
-    (decide(START, [OPENING, OPENING]), {(1, "opened")}),
-    (decide(START, [OPENING, payment(1, "1", key="opened")]), {(1, "opened")}),
-    (decide(START, [payment(1, "1", key="k"), payment(9, "1", key="k", ledger_id=2)]), {(1, "k"), (2, "k")}),
+CHANGE = ChangeAccount(1, 1, email="b@example.com", key="changed")
+# Commands, and the keys that a book remembers once they are decided.
+REMEMBERED: list[tuple[list[Command], set[tuple[int, str]]]] = [
+    ([payment(1, "1", key="posted")], {(1, "posted")}),
+    ([payment(1, "1")], set()),
+    ([withdrawal(1, "999", key="declined")], {(1, "declined")}),
+    ([withdrawal(1, "999")], set()),
+    ([OPENING], {(1, "opened")}),
+    ([OpenAccount(1, "a@example.com")], set()),
+    ([OPENING, OPENING], {(1, "opened")}),
+    ([OPENING, payment(1, "1", key="opened")], {(1, "opened")}),
+    ([payment(1, "1", key="k"), payment(9, "1", key="k", ledger_id=2)], {(1, "k"), (2, "k")}),
+    ([CHANGE], {(1, "changed")}),
+    ([ChangeAccount(1, 1)], set()),
+    ([ChangeAccount(1, 404, key="k")], {(1, "k")}),
+    ([hold(1, 2, "1", key="h"), capture(HELD, key="c"), refund(PAID, key="r")], {(1, "h"), (1, "c"), (1, "r")}),
+    ([void(HELD, key="v")], {(1, "v")}),
+    ([enqueue(payment(1, "1", key="e"))], {(1, "e")}),
+    ([enqueue(payment(1, "1"))], set()),
+    ([execute(201, payment(1, "1", key="e"))], set()),  # it has answered when it was queued
+    ([execute(201, withdrawal(1, "999", key="e"))], set()),
+    ([group(payment(1, "1"), key="g")], {(1, "g")}),
+    ([group(payment(1, "1"), atomic=False)], set()),
+    ([group(payment(1, "1", key="a"), payment(1, "1", key="b"), key="g")], {(1, "a"), (1, "b"), (1, "g")}),
+    ([group(payment(1, "1", key="a"), withdrawal(1, "999", key="b"), key="g")], {(1, "g")}),  # refused whole
+    ([group(payment(1, "1", key="a"), withdrawal(1, "999", key="b"), atomic=False)], {(1, "a"), (1, "b")}),
+    ([group(payment(1, "1", key="g"), key="g")], set()),  # which of the two would it be?
 ]
 
 
-@pytest.mark.parametrize(("outcomes", "keys"), OUTCOMES)
-def test_a_key_is_remembered_with_its_first_answer(outcomes: list[Outcome], keys: set[tuple[int, str]]) -> None:
+@pytest.mark.parametrize(("commands", "keys"), REMEMBERED)
+def test_a_key_is_remembered_with_its_first_answer(commands: list[Command], keys: set[tuple[int, str]]) -> None:
+    outcomes = decide(START, commands)
     receipts = after(START, outcomes).receipts
     assert receipts.keys() == keys
-    assert {id(first) for first in receipts.values()} <= {id(outcome) for outcome in outcomes}
+    assert {id(first) for first in receipts.values()} <= {id(one) for one in (*outcomes, *parts(outcomes))}
 
 
 def test_a_posting_moves_balance_and_version_and_nothing_else_of_an_account() -> None:
-    ahead = after(START, decide(START, [transfer(1, 2, "4")]))
-    assert ahead.accounts == START.accounts | {1: account(1, "6.00", version=4), 2: account(2, "4.00", version=1)}
+    ahead = after(EMPTY, decide(EMPTY, [transfer(1, 2, "4")]))
+    assert ahead.accounts == EMPTY.accounts | {1: account(1, "96.00", version=4), 2: account(2, "4.00", version=1)}
 
 
-@pytest.mark.parametrize("kind", [Opened, Declined, Replayed])
-def test_only_postings_touch_accounts(kind: type[Outcome]) -> None:
-    touched = [outcome for outcomes, _ in OUTCOMES for outcome in outcomes if isinstance(outcome, kind)]
+def test_what_follows_a_hold_moves_what_is_held_and_nothing_of_a_target_that_it_does_not_touch() -> None:
+    held = account(1, "100.00", held="4.00", version=4)
+    ahead = after(EMPTY, decide(EMPTY, [hold(1, 2, "4")]))
+    assert ahead.accounts == EMPTY.accounts | {1: held}
+    assert after(ahead, decide(START, [void(HELD)])).accounts[2] == EMPTY.accounts[2]
+
+
+@pytest.mark.parametrize("kind", [Opened, Declined, Replayed, Queued])
+def test_what_is_not_posted_or_changed_touches_no_account(kind: type[Outcome]) -> None:
+    touched = [one for commands, _ in REMEMBERED for one in decide(START, commands) if isinstance(one, kind)]
     assert touched
     assert after(START, touched).accounts == START.accounts
 
 
+# A command; what the holds reserve after it; what is refunded of what.
+KNOWN: list[tuple[Command, dict[int, object], dict[int, str]]] = [
+    (payment(1, "1"), {}, {}),
+    (hold(1, 2, "1"), {}, {}),  # it has no name yet
+    (capture(HELD), {HELD: Kind.CAPTURE}, {}),
+    (capture(HELD, "15"), {HELD: Kind.CAPTURE}, {}),
+    (capture(HELD, "15", final=False), {HELD: Decimal("25.00")}, {}),
+    (capture(HELD, "40", final=False), {HELD: Kind.CAPTURE}, {}),
+    (capture(HELD, "41"), {}, {}),
+    (void(HELD), {HELD: Kind.VOID}, {}),
+    (refund(PAID), {}, {PAID: "20.00"}),
+    (refund(PAID, "21"), {}, {}),
+    (group(refund(PAID, "1"), refund(MOVED, "2"), refund(PAID, "3")), {}, {PAID: "4.00", MOVED: "2.00"}),
+    (group(refund(PAID, "1"), refund(MOVED, "9")), {}, {}),
+    (execute(201, hold(1, 2, "1")), {201: Decimal("1.00")}, {201: "0.00"}),
+    (execute(201, payment(1, "1")), {}, {201: "0.00"}),
+    (execute(201, refund(PAID, "1")), {}, {PAID: "1.00", 201: "0.00"}),
+    (execute(201, void(HELD)), {HELD: Kind.VOID}, {201: "0.00"}),
+    (execute(201, refund(PAID, "21")), {}, {}),
+    (enqueue(void(HELD)), {}, {}),
+]
+
+
+@pytest.mark.parametrize(("command", "holds", "refunded"), KNOWN)
+def test_the_book_knows_what_each_hold_reserves_and_what_is_refunded(
+    command: Command, holds: dict[int, object], refunded: dict[int, str]
+) -> None:
+    ahead = after(START, decide(START, [command]))
+    assert ahead.holds == START.holds | holds
+    nothing = dict.fromkeys((PAID, HELD, MOVED), "0.00")
+    assert {id_: plain(amount) for id_, amount in ahead.refunded.items()} == nothing | refunded
+
+
+def test_an_expired_hold_is_known_to_be() -> None:
+    late = replace(START, now=NOW + timedelta(seconds=DAY))
+    assert after(late, decide(late, [expire(HELD)])).holds == {HELD: Kind.EXPIRY}
+
+
+def test_what_was_queued_is_so_until_it_is_posted_or_declined() -> None:
+    queue = replace(START, pending={201: (1, "queued"), 202: (1, "queued")})
+    first, second = decide(queue, [execute(201, payment(1, "1")), execute(202, payment(404, "1"))])
+    ahead = after(queue, [first])
+    assert ahead.pending == {202: (1, "queued")}
+    assert isinstance(first, Executed)
+    assert ahead.originals == START.originals | {201: first.outcome}
+    assert after(ahead, [second]).pending == {202: (1, "declined")}
+    assert after(ahead, [second]).originals == ahead.originals
+
+
+def test_a_change_is_seen_by_what_comes_after_it() -> None:
+    (changed,) = decide(START, [CHANGE])
+    assert isinstance(changed, Changed)
+    ahead = after(START, [changed])
+    assert ahead.accounts[1] is ahead.details[1] is changed.account
+    ahead = after(ahead, decide(ahead, [payment(1, "1")]))
+    assert (ahead.accounts[1].revision, ahead.accounts[1].version) == (1, START.accounts[1].version + 1)
+
+
 def test_the_book_that_moves_on_is_another_one() -> None:
     before = copy.deepcopy(START)
-    for outcomes, _ in OUTCOMES:
-        after(START, outcomes)
+    for command in [command for commands, _ in REMEMBERED for command in commands] + [known[0] for known in KNOWN]:
+        after(START, decide(START, [command]))
     assert before == START

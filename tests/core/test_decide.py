@@ -1,213 +1,77 @@
-"""The rules of money, as tables. Accounts of every table are in WALLETS unless a row brings its own."""
+"""Commands in order, each with the effects of those before it; and what was queued, decided."""
 
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import cast
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from koshel.core.book import after, apply
+from koshel.core.commands import ChangeAccount, Command, Kind, Move, OpenAccount, Request, Status
 from koshel.core.decide import decide
-from koshel.core.model import Command, Declined, Kind, Move, OpenAccount, Outcome, Posted, Refusal, Replayed
-from koshel.core.money import plain
-from tests.support.wallets import NOW, account, book, payment, transfer, withdrawal
+from koshel.core.model import (
+    Book,
+    Changed,
+    Declined,
+    Executed,
+    Grouped,
+    Opened,
+    Outcome,
+    Posted,
+    Queued,
+    Refusal,
+    Replayed,
+)
+from tests.support.wallets import (
+    NOW,
+    account,
+    book,
+    capture,
+    enqueue,
+    execute,
+    expire,
+    group,
+    hold,
+    kept,
+    payment,
+    refund,
+    transfer,
+    void,
+    withdrawal,
+)
 
 R = Refusal
-EIGHTEEN_NINES = "999999999999999999"
-
-WALLETS = (
-    account(1, "100.00", version=4),
-    account(2, "5.00", version=9),
-    account(3, "0.00", "KWD"),
-    account(4, "1000", "JPY", version=1),
-    account(5, "50.00", ledger_id=2),
-    account(6, "50.00", "KWD", ledger_id=2),
-    account(7, "99.99", ceiling="100.00"),
-    account(8, "3.10", floor="-20.00", held="13.10"),
-    account(9, "0.00", held="5.00"),  # can spend less than nothing: more is held than there is
-    account(10, "20.00", ceiling="10.00"),  # has more than it may: its limit was lowered
-    account(11, "0.000000000000000001", "WEI"),
-    account(12, EIGHTEEN_NINES, ceiling=None),
-    msgspec.structs.replace(account(13, "5", "JPY"), currency="USD"),  # opened when a dollar had no cents
+PAID, HELD = 101, 102
+BOOK = kept(
+    book(account(1, "100.00", version=4), account(2, "5.00", version=9), account(3, "0.00", status=Status.CLOSED)),
+    payment(1, "10"),
+    hold(1, 2, "40"),
 )
-MISSING = 404
-JPY: dict[str, str | int] = {"currency": "JPY", "scale": 0}
-USED = payment(1, "1", key="used")
-BOOK = after(book(*WALLETS), decide(book(*WALLETS), [USED]))
 
 
-def decide_one(command: Command) -> Outcome:
-    (outcome,) = decide(BOOK, [command])
-    return outcome
+def _answer(outcome: Outcome) -> Refusal | type[Outcome]:
+    return outcome.refusal if isinstance(outcome, Declined) else type(outcome)
 
 
-# A command that several refusals apply to, and which: the first of them in Refusal's own order wins.
-PRECEDENCE: list[tuple[Command, list[Refusal]]] = [
-    (OpenAccount(1, "a@example.com", "GOLD", key="used"), [R.IDEMPOTENCY_KEY_REUSED, R.UNKNOWN_CURRENCY]),
-    (transfer(1, 1, "1", key="used"), [R.IDEMPOTENCY_KEY_REUSED, R.SAME_ACCOUNT]),
-    (payment(MISSING, "1", key="used"), [R.IDEMPOTENCY_KEY_REUSED, R.ACCOUNT_NOT_FOUND]),
-    (transfer(1, 3, "1", key="used"), [R.IDEMPOTENCY_KEY_REUSED, R.CURRENCY_MISMATCH]),
-    (payment(1, "0.001", key="used"), [R.IDEMPOTENCY_KEY_REUSED, R.AMOUNT_OUT_OF_RANGE]),
-    (withdrawal(1, "500", key="used"), [R.IDEMPOTENCY_KEY_REUSED, R.INSUFFICIENT_FUNDS]),
-    (payment(1, "1e6", key="used"), [R.IDEMPOTENCY_KEY_REUSED, R.BALANCE_LIMIT_EXCEEDED]),
-    (OpenAccount(1, "a@example.com", "GOLD"), [R.UNKNOWN_CURRENCY]),
-    (transfer(MISSING, MISSING, "0.001"), [R.SAME_ACCOUNT, R.ACCOUNT_NOT_FOUND]),
-    (transfer(9, 9, "0.001"), [R.SAME_ACCOUNT, R.AMOUNT_OUT_OF_RANGE, R.INSUFFICIENT_FUNDS]),
-    (transfer(10, 10, "50"), [R.SAME_ACCOUNT, R.INSUFFICIENT_FUNDS, R.BALANCE_LIMIT_EXCEEDED]),
-    (transfer(1, 6, "500"), [R.ACCOUNT_NOT_FOUND, R.CURRENCY_MISMATCH, R.INSUFFICIENT_FUNDS]),
-    (transfer(6, 1, "1e6"), [R.ACCOUNT_NOT_FOUND, R.CURRENCY_MISMATCH, R.BALANCE_LIMIT_EXCEEDED]),
-    (transfer(9, MISSING, "0.001"), [R.ACCOUNT_NOT_FOUND, R.AMOUNT_OUT_OF_RANGE, R.INSUFFICIENT_FUNDS]),
-    (transfer(9, 3, "0.0001"), [R.CURRENCY_MISMATCH, R.AMOUNT_OUT_OF_RANGE, R.INSUFFICIENT_FUNDS]),
-    (transfer(3, 10, "50"), [R.CURRENCY_MISMATCH, R.INSUFFICIENT_FUNDS, R.BALANCE_LIMIT_EXCEEDED]),
-    (withdrawal(9, "0.005"), [R.AMOUNT_OUT_OF_RANGE, R.INSUFFICIENT_FUNDS]),
-    (payment(10, "0.005"), [R.AMOUNT_OUT_OF_RANGE, R.BALANCE_LIMIT_EXCEEDED]),
-    (transfer(2, 7, "5.01"), [R.INSUFFICIENT_FUNDS, R.BALANCE_LIMIT_EXCEEDED]),
-    (transfer(1, 7, "0.02"), [R.BALANCE_LIMIT_EXCEEDED]),
+# Every command, and what it becomes if nothing stands against it.
+DONE: list[tuple[Command, type[Outcome]]] = [
+    (OpenAccount(1, "a@example.com"), Opened),
+    (ChangeAccount(1, 1), Changed),
+    (payment(1, "1"), Posted),
+    (hold(1, 2, "1"), Posted),
+    (capture(HELD), Posted),
+    (void(HELD), Posted),
+    (refund(PAID), Posted),
+    (execute(201, refund(PAID)), Executed),
+    (enqueue(refund(PAID)), Queued),
+    (group(payment(1, "1")), Grouped),
 ]
 
 
-@pytest.mark.parametrize(("command", "applying"), PRECEDENCE)
-def test_the_first_refusal_that_applies_is_the_answer(command: Command, applying: list[Refusal]) -> None:
-    outcome = decide_one(command)
-    assert isinstance(outcome, Declined)
-    assert outcome.refusal is min(applying, key=list(Refusal).index)
-    assert outcome.command == command
-
-
-def test_the_table_of_precedence_is_in_order_and_names_every_refusal() -> None:
-    winners = [applying[0] for _, applying in PRECEDENCE]
-    assert winners == sorted(winners, key=list(Refusal).index)
-    assert set(winners) == set(Refusal)
-
-
-def test_each_fault_that_is_mended_reveals_the_next() -> None:
-    move = transfer(MISSING, MISSING, "0.001", key="used")
-    steps: list[tuple[dict[str, object], Refusal | None]] = [
-        ({}, R.IDEMPOTENCY_KEY_REUSED),
-        ({"key": None}, R.SAME_ACCOUNT),
-        ({"source_account_id": 9}, R.ACCOUNT_NOT_FOUND),
-        ({"target_account_id": 3, "amount": Decimal("0.0001")}, R.CURRENCY_MISMATCH),
-        ({"target_account_id": 10}, R.AMOUNT_OUT_OF_RANGE),
-        ({"amount": Decimal(1)}, R.INSUFFICIENT_FUNDS),
-        ({"source_account_id": 1}, R.BALANCE_LIMIT_EXCEEDED),
-        ({"target_account_id": 2}, None),
-    ]
-    for mended, refusal in steps:
-        move = msgspec.structs.replace(move, **mended)
-        outcome = decide_one(move)
-        assert (outcome.refusal if isinstance(outcome, Declined) else None) is refusal
-
-
-FACTS: list[tuple[Command, Refusal, dict[str, str | int]]] = [
-    (payment(1, "2", key="used"), R.IDEMPOTENCY_KEY_REUSED, {"field": "amount"}),
-    (OpenAccount(1, "a@example.com", "GOLD"), R.UNKNOWN_CURRENCY, {"currency": "GOLD"}),
-    (
-        OpenAccount(1, "a@example.com", default_currency="SEASHELL"),
-        R.UNKNOWN_CURRENCY,
-        {"currency": "SEASHELL"},
-    ),
-    (transfer(2, 2, "1"), R.SAME_ACCOUNT, {"account_id": 2}),
-    (transfer(404, 1, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "source_account_id"}),
-    (transfer(1, 404, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "target_account_id"}),
-    (transfer(404, 405, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "source_account_id"}),
-    (payment(404, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "target_account_id"}),
-    (withdrawal(404, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "source_account_id"}),
-    (transfer(5, 1, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 5, "field": "source_account_id"}),
-    (transfer(1, 5, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 5, "field": "target_account_id"}),
-    (payment(1, "1", ledger_id=2), R.ACCOUNT_NOT_FOUND, {"account_id": 1, "field": "target_account_id"}),
-    (transfer(1, 3, "1"), R.CURRENCY_MISMATCH, {"source_currency": "USD", "target_currency": "KWD"}),
-    (transfer(1, 13, "1"), R.CURRENCY_MISMATCH, {"source_currency": "USD", "target_currency": "USD"}),
-    (payment(4, "0.5"), R.AMOUNT_OUT_OF_RANGE, JPY | {"amount": "0"}),
-    (withdrawal(11, "5e-19"), R.AMOUNT_OUT_OF_RANGE, {"currency": "WEI", "scale": 18, "amount": f"0.{0:018}"}),
-    (payment(4, EIGHTEEN_NINES + ".5"), R.AMOUNT_OUT_OF_RANGE, JPY | {"amount": f"{10**18}"}),
-    (
-        transfer(2, 1, "5.006"),
-        R.INSUFFICIENT_FUNDS,
-        {"account_id": 2, "currency": "USD", "available": "5.00", "required": "5.01"},
-    ),
-    (
-        withdrawal(4, "1e4"),
-        R.INSUFFICIENT_FUNDS,
-        {"account_id": 4, "currency": "JPY", "available": "1000", "required": "10000"},
-    ),
-    (
-        withdrawal(11, "2e-18"),
-        R.INSUFFICIENT_FUNDS,
-        {
-            "account_id": 11,
-            "currency": "WEI",
-            "available": "0.000000000000000001",
-            "required": "0.000000000000000002",
-        },
-    ),
-    (
-        payment(7, "0.02"),
-        R.BALANCE_LIMIT_EXCEEDED,
-        {"account_id": 7, "currency": "USD", "balance": "99.99", "max_balance": "100.00", "amount": "0.02"},
-    ),
-    (
-        payment(12, "0.01"),
-        R.BALANCE_LIMIT_EXCEEDED,
-        {
-            "account_id": 12,
-            "currency": "USD",
-            "balance": f"{EIGHTEEN_NINES}.00",
-            "max_balance": EIGHTEEN_NINES,
-            "amount": "0.01",
-        },
-    ),
-]
-
-
-@pytest.mark.parametrize(("command", "refusal", "facts"), FACTS)
-def test_a_refusal_says_why(command: Command, refusal: Refusal, facts: dict[str, str | int]) -> None:
-    assert decide_one(command) == Declined(command, refusal, facts)
-
-
-def test_every_refusal_has_its_facts_in_the_table() -> None:
-    assert {refusal for _, refusal, _ in FACTS} == set(Refusal)
-
-
-# Command; what was moved; source's balance and version after it; target's.
-POSTINGS: list[tuple[Move, str, tuple[str, int] | None, tuple[str, int] | None]] = [
-    (payment(1, "12.5"), "12.50", None, ("113.50", 6)),
-    (withdrawal(1, "12.5"), "12.50", ("88.50", 6), None),
-    (transfer(1, 2, "1"), "1.00", ("100.00", 6), ("6.00", 10)),
-    (transfer(1, 2, "12.345"), "12.34", ("88.66", 6), ("17.34", 10)),
-    (transfer(1, 2, "12.355"), "12.36", ("88.64", 6), ("17.36", 10)),
-    (withdrawal(2, "5.005"), "5.00", ("0.00", 10), None),  # all of it, once rounded
-    (payment(7, "0.0149"), "0.01", None, ("100.00", 1)),  # up to its limit
-    (withdrawal(8, "10"), "10.00", ("-6.90", 1), None),  # into the overdraft, and not into what is held
-    (payment(4, "1e2"), "100", None, ("1100", 2)),
-    (payment(3, "0.0005000000001"), "0.001", None, ("0.001", 1)),
-    (withdrawal(11, "1e-18"), "0.000000000000000001", ("0.000000000000000000", 1), None),
-    (withdrawal(12, EIGHTEEN_NINES), f"{EIGHTEEN_NINES}.00", ("0.00", 1), None),
-]
-
-
-@pytest.mark.parametrize(("command", "amount", "source", "target"), POSTINGS)
-def test_a_move_is_posted_with_both_sides_as_they_stand_after_it(
-    command: Move, amount: str, source: tuple[str, int] | None, target: tuple[str, int] | None
-) -> None:
-    outcome = decide_one(command)
-    assert isinstance(outcome, Posted)
-    assert plain(outcome.amount) == amount
-    assert _side(outcome.source_balance, outcome.source_version) == source
-    assert _side(outcome.target_balance, outcome.target_version) == target
-    currencies = {one.id: one.currency for one in WALLETS}
-    assert outcome.currency == currencies[command.source_account_id or command.target_account_id or 0]
-    assert (outcome.ctime, outcome.kind, outcome.ledger_id, outcome.id) == (NOW, command.kind, 1, 0)
-
-
-def _side(balance: Decimal | None, version: int | None) -> tuple[str, int] | None:
-    return None if balance is None or version is None else (plain(balance), version)
-
-
-def test_a_posting_keeps_its_metadata_and_its_key() -> None:
-    outcome = decide_one(payment(1, "1", key="new", metadata={"order": "17"}))
-    assert isinstance(outcome, Posted)
-    assert (outcome.metadata, outcome.key) == ({"order": "17"}, "new")
+@pytest.mark.parametrize(("command", "outcome"), DONE)
+def test_each_command_becomes_what_it_asks_for(command: Command, outcome: type[Outcome]) -> None:
+    assert [_answer(one) for one in decide(BOOK, [command])] == [outcome]
 
 
 def test_each_command_sees_the_effects_of_those_before_it() -> None:
@@ -217,12 +81,12 @@ def test_each_command_sees_the_effects_of_those_before_it() -> None:
         withdrawal(2, "6"),  # now it is there
         withdrawal(2, "0.01"),  # now it is gone
         withdrawal(2, "6", key="k"),
-        transfer(1, 2, "100"),
-        withdrawal(2, "100"),
-        withdrawal(2, "100", key="k"),
+        transfer(1, 2, "70"),
+        withdrawal(2, "70"),
+        withdrawal(2, "70", key="k"),
     ]
     outcomes = decide(BOOK, commands)
-    assert [o.refusal if isinstance(o, Declined) else type(o) for o in outcomes] == [
+    assert [_answer(one) for one in outcomes] == [
         R.INSUFFICIENT_FUNDS,
         Posted,
         Posted,
@@ -237,6 +101,113 @@ def test_each_command_sees_the_effects_of_those_before_it() -> None:
     assert decide(BOOK, []) == []
     ahead = after(BOOK, outcomes)
     assert (ahead.accounts[2].balance, ahead.accounts[2].version) == (Decimal(0), 13)
+
+
+def test_commands_of_every_kind_see_each_other() -> None:
+    commands: list[Command] = [
+        ChangeAccount(1, 1, min_balance=Decimal(-5)),
+        withdrawal(1, "75"),  # all that is not held, and the overdraft
+        void(HELD),
+        hold(1, 2, "40"),
+        ChangeAccount(1, 2, status=Status.FROZEN),
+        withdrawal(2, "1"),
+        ChangeAccount(1, 2, status=Status.OPEN),
+        withdrawal(2, "5"),
+        ChangeAccount(1, 2, status=Status.CLOSED),
+        payment(2, "1"),
+    ]
+    assert [_answer(one) for one in decide(BOOK, commands)] == [
+        *(Changed, Posted, Posted, Posted, Changed, R.ACCOUNT_FROZEN, Changed, Posted, Changed, R.ACCOUNT_CLOSED)
+    ]
+
+
+# What is asked when it is queued, and what has become of the account or of the original until it is executed.
+MEANWHILE: list[tuple[Request, list[Command], Refusal | None]] = [
+    (payment(2, "1"), [], None),
+    (payment(2, "1"), [withdrawal(2, "5"), ChangeAccount(1, 2, status=Status.CLOSED)], R.ACCOUNT_CLOSED),
+    (withdrawal(2, "1"), [withdrawal(2, "5")], R.INSUFFICIENT_FUNDS),
+    (withdrawal(2, "6"), [payment(2, "1")], None),  # not to be had when it was queued
+    (hold(2, None, "1"), [ChangeAccount(1, 2, status=Status.FROZEN)], R.ACCOUNT_FROZEN),
+    (capture(HELD), [], None),
+    (capture(HELD), [void(HELD)], R.HOLD_NOT_OPEN),
+    (void(HELD), [capture(HELD)], R.HOLD_NOT_OPEN),
+    (refund(PAID), [refund(PAID, "0.01")], None),
+    (refund(PAID, "10"), [refund(PAID, "0.01")], R.REFUND_EXCEEDS_ORIGINAL),
+]
+
+
+@pytest.mark.parametrize(("request_", "meanwhile", "refusal"), MEANWHILE)
+def test_what_was_queued_is_decided_when_it_is_executed(
+    request_: Request, meanwhile: list[Command], refusal: Refusal | None
+) -> None:
+    queued, *_, executed = decide(BOOK, [enqueue(request_), *meanwhile, execute(201, request_)])
+    assert isinstance(queued, Queued)
+    assert isinstance(executed, Executed)
+    assert (executed.outcome.refusal if isinstance(executed.outcome, Declined) else None) is refusal
+    same_now = decide(after(BOOK, decide(BOOK, meanwhile)), [request_])[0]
+    if isinstance(same_now, Posted):
+        same_now.id = 201  # an executed transaction has its id already; else it is as if it was asked now
+    assert executed.outcome == same_now
+
+
+def test_an_executed_transaction_has_its_key_which_has_answered_with_the_promise() -> None:
+    request = payment(2, "1", key="k")
+    queued, executed, replayed = decide(BOOK, [enqueue(request), execute(201, request), request])
+    assert isinstance(executed, Executed)
+    assert isinstance(executed.outcome, Posted)
+    assert (executed.outcome.key, executed.outcome.id) == ("k", 201)
+    assert replayed == Replayed(cast("Queued", queued))
+
+
+def queue(*ids: int) -> Book:
+    return replace(BOOK, pending=dict.fromkeys(ids, (1, "queued")))
+
+
+# What is executed with the id 201, and what refers to it: before that; after it.
+REFERRING: list[tuple[Request, Command, Refusal, Refusal | None]] = [
+    (hold(1, 2, "5"), capture(201, "3"), R.HOLD_NOT_OPEN, None),
+    (hold(1, 2, "5"), capture(201, "6"), R.HOLD_NOT_OPEN, R.CAPTURE_EXCEEDS_HOLD),
+    (hold(1, 2, "5"), void(201), R.HOLD_NOT_OPEN, None),
+    (hold(1, 2, "5", seconds=0), expire(201), R.HOLD_NOT_OPEN, None),
+    (hold(1, 2, "5"), refund(201), R.NOT_REFUNDABLE, R.NOT_REFUNDABLE),
+    (transfer(1, 2, "5"), refund(201), R.NOT_REFUNDABLE, None),
+    (transfer(1, 2, "5"), refund(201, "5.01"), R.NOT_REFUNDABLE, R.REFUND_EXCEEDS_ORIGINAL),
+    (transfer(1, 2, "5"), void(201), R.HOLD_NOT_OPEN, R.NOT_A_HOLD),
+    (capture(HELD), refund(201), R.NOT_REFUNDABLE, None),
+    (refund(PAID), refund(201), R.NOT_REFUNDABLE, R.NOT_REFUNDABLE),
+    (withdrawal(3, "5"), refund(201), R.NOT_REFUNDABLE, R.NOT_REFUNDABLE),  # refused: the account is closed
+    (hold(3, 1, "5"), void(201), R.HOLD_NOT_OPEN, R.HOLD_NOT_OPEN),
+]
+
+
+@pytest.mark.parametrize(("request_", "command", "before", "refusal"), REFERRING)
+def test_what_is_executed_can_be_referred_to_at_once_and_not_before(
+    request_: Request, command: Command, before: Refusal, refusal: Refusal | None
+) -> None:
+    early, _, late = decide(queue(201), [command, execute(201, request_), command])
+    assert _answer(early) is before
+    assert _answer(late) is (refusal or Posted)
+
+
+def test_an_executed_refund_counts_against_its_original() -> None:
+    commands: list[Command] = [
+        execute(201, refund(PAID, "6")),
+        execute(202, refund(PAID, "5")),
+        refund(PAID, "4"),
+        refund(PAID),
+    ]
+    first, second, third, fourth = decide(queue(201, 202), commands)
+    assert isinstance(first, Executed)
+    assert isinstance(second, Executed)
+    assert [_answer(one) for one in (first.outcome, second.outcome, third, fourth)] == [
+        *(Posted, R.REFUND_EXCEEDS_ORIGINAL, Posted, R.REFUND_EXCEEDS_ORIGINAL)
+    ]
+
+
+def test_the_clock_is_the_books() -> None:
+    (posted,) = decide(BOOK, [payment(1, "1")])
+    assert isinstance(posted, Posted)
+    assert posted.ctime == NOW
 
 
 def test_what_is_no_command_is_a_fault_of_ours_and_no_refusal() -> None:

@@ -1,35 +1,56 @@
-"""What holds for every book and every sequence of commands."""
+"""What holds for every book and every sequence of commands: batches, groups, keys."""
 
 import copy
-from collections import Counter, defaultdict
-from decimal import Decimal
+from collections import Counter
+from collections.abc import Iterator
+from itertools import count
 
 from hypothesis import event, given, settings
-from hypothesis import strategies as st
-from hypothesis.strategies import DataObject
+from msgspec.structs import replace
 
-from koshel.core.book import after, available, limit
+from koshel.core.book import after
+from koshel.core.commands import Command, Execute, Expire, Group, Kind
 from koshel.core.decide import decide
-from koshel.core.model import Book, Command, Declined, Kind, Opened, Outcome, Posted, Refusal, Replayed
-from koshel.core.money import minus, plus
+from koshel.core.model import (
+    Book,
+    Changed,
+    Declined,
+    Executed,
+    Grouped,
+    Opened,
+    Outcome,
+    Posted,
+    Queued,
+    Refusal,
+    Replayed,
+)
+from tests.support.histories import NEVER
 from tests.support.strategies import situations
+from tests.support.wallets import parts, postings, written
 
 Situation = tuple[Book, list[Command]]
 
-thorough = settings(max_examples=150, deadline=None, derandomize=True)
+thorough = settings(max_examples=600, deadline=None, derandomize=True)
 
 
-def name(outcome: Outcome) -> str:
-    """What kind of outcome it is, finely enough to see that each occurs."""
+def names(outcome: Outcome) -> Iterator[str]:
+    """What kinds of outcome it is, finely enough to see that each occurs."""
     match outcome:
         case Posted():
-            return outcome.kind
+            yield outcome.kind
         case Declined():
-            return outcome.refusal
-        case Opened():
-            return "opened"
+            yield outcome.refusal
         case Replayed():
-            return f"replayed {type(outcome.first).__name__}"
+            yield f"replayed {type(outcome.first).__name__}"
+        case Executed():
+            yield f"executed {type(outcome.outcome).__name__}"
+            yield from names(outcome.outcome)
+        case Grouped():
+            yield "whole" if outcome.command.atomic else "each"
+            for member in outcome.outcomes:
+                yield from names(member)
+        case Opened() | Changed() | Queued():
+            yield type(outcome).__name__
 
 
 def text(outcomes: list[Outcome]) -> list[str]:
@@ -37,21 +58,30 @@ def text(outcomes: list[Outcome]) -> list[str]:
     return [repr(outcome) for outcome in outcomes]
 
 
+def nameless(outcomes: list[Outcome]) -> list[str]:
+    """The same, without the ids that the database has given."""
+    bare = copy.deepcopy(outcomes)
+    firsts = [one.first for one in parts(bare) if isinstance(one, Replayed)]
+    for one in parts([*bare, *firsts]):
+        if isinstance(one, Posted | Queued) and one.id >= NEVER:
+            one.id = 0
+    return text(bare)
+
+
 @thorough
-@given(situations, st.data())
-def test_where_one_batch_ends_and_the_next_begins_never_changes_an_answer(
-    situation: Situation, data: DataObject
-) -> None:
+@given(situations)
+def test_where_one_batch_ends_and_the_next_begins_never_changes_an_answer(situation: Situation) -> None:
     book, commands = situation
-    cut = data.draw(st.integers(0, len(commands)))
     whole = decide(book, commands)
-    first = decide(book, commands[:cut])
-    second = decide(after(book, first), commands[cut:])
-    assert whole == first + second
-    assert text(whole) == text(first + second)
-    assert after(book, whole) == after(after(book, first), second)
+    for cut in range(len(commands) + 1):
+        first = decide(book, commands[:cut])
+        second = decide(after(book, first), commands[cut:])
+        assert whole == first + second
+        assert text(whole) == text(first + second)
+        assert after(book, whole) == after(after(book, first), second)
     for outcome in whole:
-        event(name(outcome))
+        for name in names(outcome):
+            event(name)
 
 
 @thorough
@@ -67,79 +97,59 @@ def test_a_batch_answers_as_if_each_command_came_alone(situation: Situation) -> 
     assert text(decide(book, commands)) == text(alone)
 
 
-def totals(book: Book) -> dict[tuple[int, str], Decimal]:
-    """Sum of balances per ledger and currency."""
-    sums: dict[tuple[int, str], Decimal] = defaultdict(Decimal)
-    for account in book.accounts.values():
-        sums[account.ledger_id, account.currency] = plus(sums[account.ledger_id, account.currency], account.balance)
-    return sums
+@thorough
+@given(situations)
+def test_the_ids_that_are_given_between_two_batches_change_no_answer(situation: Situation) -> None:
+    book, commands = situation
+    alone: list[Outcome] = []
+    ahead, ids = book, count(NEVER)
+    for command in commands:
+        outcomes = decide(ahead, [command])
+        ahead = written(ahead, outcomes, ids)
+        alone += outcomes
+    assert nameless(decide(book, commands)) == nameless(alone)
 
 
 @thorough
 @given(situations)
-def test_money_comes_by_payments_and_goes_by_withdrawals_and_in_no_other_way(situation: Situation) -> None:
+def test_a_group_is_done_whole_or_not_at_all_or_as_if_each_member_came_alone(situation: Situation) -> None:
     book, commands = situation
-    outcomes = decide(book, commands)
-    expected = totals(book)
-    for outcome in outcomes:
-        if isinstance(outcome, Posted) and outcome.kind is not Kind.TRANSFER:
-            add = plus if outcome.kind is Kind.PAYMENT else minus
-            where = outcome.ledger_id, outcome.currency
-            expected[where] = add(expected[where], outcome.amount)
-    assert totals(after(book, outcomes)) == expected
-
-
-@settings(thorough, max_examples=300)
-@given(situations)
-def test_no_floor_and_no_ceiling_is_ever_crossed(situation: Situation) -> None:
-    book, commands = situation
-    for outcome in decide(book, commands):
+    for command in commands:
+        (outcome,) = decide(book, [command])
+        if isinstance(command, Group) and not isinstance(outcome, Replayed) and command.key is None:
+            alone = decide(book, command.members)
+            firsts = [one.first if isinstance(one, Replayed) else one for one in alone]
+            refused = [place for place, one in enumerate(firsts) if isinstance(one, Declined)]
+            if command.atomic and refused:
+                assert isinstance(outcome, Declined)
+                assert (outcome.refusal, outcome.facts) == (Refusal.BATCH_REFUSED, {"index": refused[0]})
+                assert outcome.cause == firsts[refused[0]]
+                assert after(book, [outcome]) == book
+            else:
+                assert isinstance(outcome, Grouped)
+                assert text([*outcome.outcomes]) == text(alone)
+                assert after(book, [outcome]) == after(book, alone)
         book = after(book, [outcome])
-        for account in book.accounts.values():
-            assert available(account) >= 0
-            assert account.balance <= limit(account) < 10**18
 
 
 @thorough
 @given(situations)
-def test_an_accounts_history_proves_itself(situation: Situation) -> None:
+def test_what_was_queued_is_decided_as_if_it_was_asked_when_it_is_executed(situation: Situation) -> None:
     book, commands = situation
-    last = {one.id: (one.version, one.balance) for one in book.accounts.values()}
-    for posted in decide(book, commands):
-        if not isinstance(posted, Posted):
-            continue
-        for account_id, version, balance, move in (
-            (posted.source_account_id, posted.source_version, posted.source_balance, minus),
-            (posted.target_account_id, posted.target_version, posted.target_balance, plus),
-        ):
-            if account_id is not None:
-                told_version, told_balance = last[account_id]
-                assert (version, balance) == (told_version + 1, move(told_balance, posted.amount))
-                last[account_id] = told_version + 1, move(told_balance, posted.amount)
-    ahead = after(book, decide(book, commands))
-    assert last == {one.id: (one.version, one.balance) for one in ahead.accounts.values()}
-
-
-@thorough
-@given(situations)
-def test_money_has_exactly_the_decimals_of_its_currency(situation: Situation) -> None:
-    book, commands = situation
-    for outcome in decide(book, commands):
-        if isinstance(outcome, Posted):
-            exponent = -book.scales[outcome.currency]
-            for money in (outcome.amount, outcome.source_balance, outcome.target_balance):
-                assert money is None or money.as_tuple().exponent == exponent
-
-
-@thorough
-@given(situations)
-def test_money_never_crosses_ledgers_or_currencies(situation: Situation) -> None:
-    book, commands = situation
-    for outcome in decide(book, commands):
-        if isinstance(outcome, Posted):
-            sides = {outcome.source_account_id, outcome.target_account_id} - {None}
-            touched = [book.accounts[account_id] for account_id in sides if account_id is not None]
-            assert {(one.ledger_id, one.currency) for one in touched} == {(outcome.ledger_id, outcome.currency)}
+    for command in commands:
+        (outcome,) = decide(book, [command])
+        if isinstance(outcome, Executed):
+            now = replace(outcome.command.command, key=None)
+            (expected,) = decide(book, [now])
+            told = copy.deepcopy(outcome.outcome)
+            if isinstance(told, Posted):
+                assert told.id == outcome.command.id
+                told.id, told.key, told.request = 0, None, told.request and now
+                assert text([told]) == text([expected])
+            else:
+                assert isinstance(expected, Declined)
+                assert (told.refusal, told.facts) == (expected.refusal, expected.facts)
+        book = after(book, [outcome])
 
 
 @thorough
@@ -149,9 +159,9 @@ def test_a_refused_or_repeated_command_changes_nothing(situation: Situation) -> 
     outcomes = decide(book, commands)
     for command, outcome in zip(commands, outcomes, strict=True):
         ahead = after(book, [outcome])
-        if not isinstance(outcome, Posted):
-            assert ahead.accounts == book.accounts
-        if isinstance(outcome, Replayed) or command.key is None:
+        if isinstance(outcome, Declined | Replayed | Opened | Queued):
+            assert replace(ahead, receipts=book.receipts) == book
+        if isinstance(outcome, Replayed) or (command.key is None and not isinstance(command, Group)):
             assert ahead.receipts == book.receipts
         book = ahead
 
@@ -165,16 +175,28 @@ def test_a_refused_command_without_a_key_might_as_well_not_have_been_sent(situat
     assert decide(book, [command for command, _ in kept]) == [outcome for _, outcome in kept]
 
 
+def keyed(command: Command, outcome: Outcome) -> Iterator[tuple[Command, Outcome]]:
+    """Who asked with a key, and the answer: the members of a group, then the group."""
+    if isinstance(outcome, Grouped):
+        yield from zip(outcome.command.members, outcome.outcomes, strict=True)
+    if not isinstance(command, Execute | Expire):
+        yield command, outcome
+
+
 @thorough
 @given(situations)
 def test_a_key_keeps_its_first_answer_and_has_one_effect(situation: Situation) -> None:
     book, commands = situation
     for command, outcome in zip(commands, decide(book, commands), strict=True):
-        answered = command.key is not None and (command.ledger_id, command.key) in book.receipts
-        assert not (answered and isinstance(outcome, Posted | Opened))
         ahead = after(book, [outcome])
         assert ahead.receipts.items() >= book.receipts.items()
-        assert (command.key is None) or (command.ledger_id, command.key) in ahead.receipts
+        for one, answer in keyed(command, outcome):
+            if one.key is not None:
+                place = one.ledger_id, one.key
+                own_key = isinstance(answer, Declined) and "idempotency_key" in str(answer.facts.get("field"))
+                assert place in ahead.receipts or own_key
+                assert place not in book.receipts or isinstance(answer, Replayed | Declined)
+                assert not isinstance(answer, Replayed) or ahead.receipts[place] == answer.first
         book = ahead
 
 
@@ -190,12 +212,15 @@ def test_deciding_changes_neither_the_book_nor_the_commands(situation: Situation
 def test_the_situations_above_lead_to_every_outcome() -> None:
     seen: Counter[str] = Counter()
 
-    @settings(thorough, max_examples=300)
+    @settings(thorough, max_examples=2500)
     @given(situations)
     def observe(situation: Situation) -> None:
-        seen.update(set(map(name, decide(*situation))))
+        outcomes = decide(*situation)
+        seen.update({name for outcome in outcomes for name in names(outcome)})
+        seen["refers to what was executed"] += any(one.parent_id in range(200, 300) for one in postings(outcomes))
 
     observe()
-    replays = {f"replayed {kind.__name__}" for kind in (Posted, Opened, Declined)}
-    for outcome in (*Kind, *Refusal, "opened", *replays):
+    replays = {f"replayed {kind.__name__}" for kind in (Posted, Opened, Changed, Queued, Grouped, Declined)}
+    executed = {"executed Posted", "executed Declined", "refers to what was executed"}
+    for outcome in (*Kind, *Refusal, "Opened", "Changed", "Queued", "whole", "each", *replays, *executed):
         assert seen[outcome] >= 5, f"{outcome} is too rare: {seen}"

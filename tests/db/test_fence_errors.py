@@ -11,7 +11,8 @@ import psycopg
 import pytest
 
 from koshel.batcher import BatcherLimits, open_batcher
-from koshel.core.model import Kind, Move, OpenAccount, Posted
+from koshel.core.commands import Kind, Move, OpenAccount
+from koshel.core.model import Posted
 from koshel.db.embedded import Cluster
 from koshel.db.errors import DatabaseUnavailable, OutcomeUnknown
 from koshel.db.pools import Limits

@@ -8,18 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from koshel.core.model import (
-    Command,
-    Declined,
-    Kind,
-    Move,
-    OpenAccount,
-    Opened,
-    Outcome,
-    Posted,
-    Refusal,
-    Replayed,
-)
+from koshel.core.commands import Command, Kind, Move, OpenAccount
+from koshel.core.model import Declined, Opened, Outcome, Posted, Refusal, Replayed
 from koshel.db.embedded import Cluster
 from koshel.db.errors import Conflict, Obstructed, OutcomeUnknown
 from koshel.db.pools import Limits

@@ -20,7 +20,15 @@ from tests.support.bookkeeping import execute
 # that a database has already. So a released file is never changed; a new one goes after it, and in here.
 FROZEN = {
     "0001.wallet.sql": "638c9ea00ee73ba88bd08145764d42723bbcbfe960d972e839c15b6535ce1ba4",
+    "0002.money.sql": "f466984ce875d4d7ddd5ccc65d312c85407e43706c90714d52168a7722d2cc73",
 }
+NAMES = [name.removesuffix(".sql") for name in FROZEN]
+DUE = "".join(f"due: {name}\n" for name in NAMES)
+APPLIED = "".join(f"applied: {name}\n" for name in NAMES)
+DROP_ALL = (
+    "DROP TABLE ledger, currency, account, transaction, receipt, batch, hold, queued, declined",
+    "DROP SEQUENCE account_id, transaction_id, group_id",
+)
 
 _numbers = itertools.count(1)
 
@@ -63,9 +71,8 @@ def test_every_migration_runs_in_a_transaction() -> None:
 
 
 def test_migrating_applies_what_is_due_once(empty: str) -> None:
-    names = [name.removesuffix(".sql") for name in FROZEN]
-    assert migrate.due(empty) == names
-    assert migrate.migrate(empty) == names
+    assert migrate.due(empty) == NAMES
+    assert migrate.migrate(empty) == NAMES
     assert migrate.due(empty) == []
     assert migrate.migrate(empty) == []
 
@@ -77,10 +84,10 @@ def test_asking_what_is_due_changes_nothing(empty: str) -> None:
 
 def test_check_exits_1_while_a_migration_is_due_and_0_after_it(empty: str) -> None:
     before = command.run("migrate", "--check", database_url=empty)
-    assert (before.returncode, before.stdout) == (1, "due: 0001.wallet\n")
+    assert (before.returncode, before.stdout) == (1, DUE)
     assert tables(empty) == set()
     applied = command.run("migrate", database_url=empty)
-    assert (applied.returncode, applied.stdout) == (0, "applied: 0001.wallet\n")
+    assert (applied.returncode, applied.stdout) == (0, APPLIED)
     after = command.run("migrate", "--check", database_url=empty)
     assert (after.returncode, after.stdout, after.stderr) == (0, "The schema is current.\n", "")
 
@@ -92,7 +99,7 @@ def test_two_processes_may_migrate_at_once(empty: str) -> None:
         wait_for_waiters(empty, 2)
     printed = sorted(process.communicate(timeout=60) for process in processes)
     assert [process.returncode for process in processes] == [0, 0]
-    assert printed == [("The schema is current.\n", ""), ("applied: 0001.wallet\n", "")]
+    assert printed == [("The schema is current.\n", ""), (APPLIED, "")]
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(empty: str) -> None:
@@ -101,13 +108,22 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty: str) -> None:
         migrate.migrate(empty)
     assert "account" not in tables(empty)
     execute(empty, "DROP TABLE receipt")
-    assert migrate.migrate(empty) == ["0001.wallet"]
+    assert migrate.migrate(empty) == NAMES
+
+
+def test_what_was_applied_before_a_migration_that_fails_stays(empty: str) -> None:
+    execute(empty, "CREATE TABLE hold (occupied text)")
+    with pytest.raises(migrate.MigrationError, match="hold"):
+        migrate.migrate(empty)
+    assert migrate.due(empty) == NAMES[1:]
+    assert "queued" not in tables(empty)
+    execute(empty, "DROP TABLE hold")
+    assert migrate.migrate(empty) == NAMES[1:]
 
 
 def test_a_process_killed_while_it_migrates_leaves_nothing_behind(empty: str) -> None:
     migrate.migrate(empty)
-    execute(empty, "DROP TABLE ledger, currency, account, transaction, receipt, batch", "DELETE FROM _yoyo_migration")
-    execute(empty, "DROP SEQUENCE account_id, transaction_id")
+    execute(empty, *DROP_ALL, "DELETE FROM _yoyo_migration")
     with psycopg.connect(empty) as holder:
         holder.execute("LOCK TABLE _yoyo_migration IN SHARE MODE")  # it has made the tables, and cannot say so
         process = command.start("migrate", database_url=empty)
@@ -115,7 +131,7 @@ def test_a_process_killed_while_it_migrates_leaves_nothing_behind(empty: str) ->
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=30)
     assert "account" not in tables(empty)
-    assert migrate.migrate(empty) == ["0001.wallet"]
+    assert migrate.migrate(empty) == NAMES
 
 
 def wait_for_a_stuck_mark(url: str) -> None:
@@ -136,15 +152,14 @@ def test_the_lock_goes_with_the_connection_that_held_it(empty: str) -> None:
         wait_for_waiters(empty, 1)
         execute(empty, f"SELECT pg_terminate_backend({guard.info.backend_pid})")
         printed, _ = process.communicate(timeout=60)
-    assert (process.returncode, printed) == (0, "applied: 0001.wallet\n")
+    assert (process.returncode, printed) == (0, APPLIED)
 
 
 def test_a_lock_row_that_yoyo_left_behind_is_nobodys(empty: str) -> None:
     migrate.migrate(empty)
     execute(empty, "DELETE FROM _yoyo_migration", "DROP TABLE _yoyo_version, _yoyo_log, _yoyo_migration")
-    execute(empty, "DROP TABLE ledger, currency, account, transaction, receipt, batch")
-    execute(empty, "DROP SEQUENCE account_id, transaction_id", "INSERT INTO yoyo_lock VALUES (1, now(), 1)")
-    assert migrate.migrate(empty) == ["0001.wallet"]
+    execute(empty, *DROP_ALL, "INSERT INTO yoyo_lock VALUES (1, now(), 1)")
+    assert migrate.migrate(empty) == NAMES
 
 
 def test_a_database_that_is_away_is_said_in_one_line() -> None:

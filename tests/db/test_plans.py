@@ -13,7 +13,10 @@ from koshel.db.embedded import Cluster
 from tests.support.clone import cloned
 
 ACCOUNTS = 20_000  # the first half in ledger 1, the others in 1,000 small ledgers
-TRANSACTIONS = 50_000  # every second one with a key
+TRANSACTIONS = 50_000  # payments, every second one with a key
+HOLDS = 20_000  # half of them captured, the others open, a tenth of these expired
+REFUNDS = 10_000  # of the first payments
+QUEUED = 20_000  # a tenth of them due
 
 FILL = f"""
 INSERT INTO account
@@ -24,6 +27,27 @@ INSERT INTO transaction
 SELECT 1, n, 'payment', NULL, 1 + n % {ACCOUNTS // 2}, 1.00, NULL, n, NULL, n, NULL, NULL,
     CASE WHEN n % 2 = 0 THEN 'key-' || n END, '{{}}', now()
 FROM generate_series(1, {TRANSACTIONS}) AS n;
+INSERT INTO transaction
+SELECT 1, {HOLDS} + n, 'hold', 1 + n % {ACCOUNTS // 2}, NULL, 1.00, 1, NULL, n, NULL, NULL, NULL, NULL, '{{}}', now(),
+    1.00, NULL, now()
+FROM generate_series({TRANSACTIONS} - {HOLDS} + 1, {TRANSACTIONS}) AS n;
+INSERT INTO transaction
+SELECT 1, 2 * {HOLDS} + n, 'capture', 1 + n % {ACCOUNTS // 2}, NULL, 1.00, 1, NULL, {TRANSACTIONS} + n, NULL,
+    {HOLDS} + n, NULL, NULL, '{{}}', now()
+FROM generate_series({TRANSACTIONS} - {HOLDS} + 1, {TRANSACTIONS} - {HOLDS // 2}) AS n;
+INSERT INTO transaction
+SELECT 1, 3 * {HOLDS} + {TRANSACTIONS} + n, 'refund', 1 + n % {ACCOUNTS // 2}, NULL, 1.00, 1, NULL,
+    2 * {TRANSACTIONS} + n, NULL, n, NULL, NULL, '{{}}', now()
+FROM generate_series(1, {REFUNDS}) AS n;
+INSERT INTO hold
+SELECT 1, id, 1.00, now() + interval '1 minute' * (id % 10 * 1000 - 1) FROM transaction
+WHERE kind = 'hold' AND id > {TRANSACTIONS + HOLDS // 2};
+INSERT INTO queued
+SELECT CASE WHEN n % 2 = 0 THEN 1 ELSE 2 + n % 1000 END, n, '{{}}', now() + interval '1 minute' * (n % 10 * 1000 - 1),
+    0, NULL, now()
+FROM generate_series(10 * {TRANSACTIONS}, 10 * {TRANSACTIONS} + {QUEUED}) AS n;
+INSERT INTO declined
+SELECT 1, n, '{{}}', '{{}}', now() FROM generate_series(20 * {TRANSACTIONS}, 20 * {TRANSACTIONS} + {QUEUED}) AS n;
 INSERT INTO receipt
 SELECT ledger_id, idempotency_key, id FROM transaction WHERE idempotency_key IS NOT NULL;
 INSERT INTO batch SELECT 1, gen_random_uuid(), ARRAY[n] FROM generate_series(1, 5000) AS n;
@@ -35,7 +59,10 @@ FEW_IDS = "{" + ",".join(str(n * 17) for n in range(1, 501)) + "}"
 KEYS = "{" + ",".join(f"key-{n}" for n in range(2, 502)) + "}"
 ONES = "{" + ",".join("1" for _ in range(500)) + "}"
 # What `post` is told, for 500 payments into accounts of one ledger.
-POST = [ONES, *["{}"] * 10, "2026-01-01", "00000000-0000-4000-8000-000000000000", ONES, FEW_IDS, ONES, ONES]
+BATCH_ID = "00000000-0000-4000-8000-000000000000"
+POST = [ONES, *["{}"] * 10, "2026-01-01", BATCH_ID, ONES, FEW_IDS, ONES, ONES, *["{}"] * 8]
+FEW_HOLDS = "{" + ",".join(str(TRANSACTIONS + n * 7) for n in range(1, 501)) + "}"
+FEW_QUEUED = "{" + ",".join(str(10 * TRANSACTIONS + n * 2) for n in range(1, 501)) + "}"
 
 # statement, arguments, the indexes it must use
 HOT = {
@@ -44,13 +71,35 @@ HOT = {
     "lock_accounts of a lone caller": ("lock_accounts", ["{1}", "{7,8}", "8"], {"account"}),
     "find_receipts": ("find_receipts", [ONES, KEYS], {"receipt_pkey", "transaction_pkey", "account"}),
     "post": ("post", POST, {"account"}),
+    "read_accounts": ("read_accounts", ["{1}", FEW_IDS, "8500"], {"account"}),
+    "find_originals": ("find_originals", [ONES, FEW_HOLDS], {"transaction_pkey", "account"}),
+    "find_originals of a lone caller": ("find_originals", ["{1}", "{70}"], {"transaction_pkey", "account"}),
+    "find_pending": ("find_pending", [ONES, FEW_QUEUED], {"queued_pkey", "declined_pkey"}),
+    "find_holds": ("find_holds", [ONES, FEW_HOLDS], {"hold_pkey", "transaction_parent"}),
+    "find_holds of a lone caller": ("find_holds", ["{1}", "{70}"], {"hold_pkey", "transaction_parent"}),
+    "find_refunded": ("find_refunded", [ONES, FEW_IDS], {"transaction_parent"}),
+    "find_details": ("find_details", [ONES, FEW_IDS], {"account"}),
+    "find_currencies": ("find_currencies", [ONES, FEW_IDS], {"account"}),
+    "keep_holds": ("keep_holds", [ONES, FEW_HOLDS, ONES, "{}"], {"hold_pkey"}),
+    "change_accounts": ("change_accounts", [ONES, FEW_IDS, *["{}"] * 9], {"account"}),
+    "settle_queued": ("settle_queued", [ONES, FEW_QUEUED, "{}"], {"queued_pkey"}),
+    "get_promise": ("get_promise", ["1", "7"], {"queued_pkey", "declined_pkey"}),
+    "find_due": ("find_due", [], {"queued_due", "hold_expires"}),
+    "claim_queued": ("claim_queued", ["1", "250"], {"queued_due"}),
+    "claim_one_queued": ("claim_one_queued", ["1", "7"], {"queued_pkey"}),
+    "postpone": ("postpone", ["1", "7", "deadlock", "1", "300"], {"queued_pkey"}),
+    "claim_expired": ("claim_expired", ["1", "250"], {"hold_expires"}),
     "get_account": ("get_account", ["1", "7"], {"account"}),
-    "get_transaction": ("get_transaction", ["1", "7"], {"transaction_pkey", "account"}),
-    "find_batch": ("find_batch", ["1", "00000000-0000-4000-8000-000000000000"], {"batch_pkey"}),
+    "get_transaction": (
+        "get_transaction",
+        ["1", "7"],
+        {"transaction_pkey", "account", "transaction_parent", "hold_pkey"},
+    ),
+    "find_batch": ("find_batch", ["1", BATCH_ID], {"batch_pkey"}),
 }
 # An account is found by id alone as well as by its key, and the planner may take either.
 EITHER = {"account_pkey": "account", "account_by_id": "account"}
-LARGE = {"account", "transaction", "receipt", "batch"}
+LARGE = {"account", "transaction", "receipt", "batch", "hold", "queued", "declined"}
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +123,8 @@ def plan_of(url: str, name: str, arguments: list[str], mode: str) -> list[dict[s
     with psycopg.connect(url) as connection:
         connection.execute(f"SET plan_cache_mode = {mode}")
         connection.execute(f"PREPARE hot AS {getattr(queries.load(), name)}".encode())
-        values = ", ".join(f"'{argument}'" for argument in arguments)
-        row = connection.execute(f"EXPLAIN (FORMAT JSON) EXECUTE hot({values})".encode()).fetchone()
+        values = f"({', '.join(map(repr, arguments))})" if arguments else ""
+        row = connection.execute(f"EXPLAIN (FORMAT JSON) EXECUTE hot{values}".encode()).fetchone()
     assert row is not None
     return list(nodes(row[0][0]["Plan"]))
 
@@ -97,6 +146,15 @@ def test_the_lock_takes_rows_in_ascending_order_of_their_ids(filled: str) -> Non
     sorts = [node["Sort Key"] for node in below if "Sort Key" in node]
     by_id = [node["Scan Direction"] for node in below if node.get("Index Name") == "account_by_id"]
     assert sorts == [["id"]] or by_id == ["Forward"]
+
+
+@pytest.mark.parametrize("name", ["claim_queued", "claim_expired"])
+def test_a_claim_reads_no_more_of_a_long_queue_than_it_takes(filled: str, name: str) -> None:
+    """The index gives the rows in order, so that nothing is sorted, and the limit stops the scan."""
+    for mode in ("force_generic_plan", "force_custom_plan"):
+        plan = plan_of(filled, name, ["1", "250"], mode)
+        assert "Limit" in {node["Node Type"] for node in plan}
+        assert not [node for node in plan if "Sort" in node["Node Type"]]
 
 
 def test_an_update_of_a_balance_touches_no_index(filled: str) -> None:

@@ -1,4 +1,4 @@
-"""kill -9 under load: every acknowledged transfer is there once, and no other."""
+"""kill -9 under load: every acknowledged transfer, hold, capture, batch and promise is there once, and no other."""
 
 import asyncio
 import os
@@ -9,8 +9,9 @@ from contextlib import contextmanager
 import pytest
 
 from tests.support.database import Database
-from tests.support.load import loading, open_accounts, prove
+from tests.support.load import loading, open_accounts
 from tests.support.outage import Postgres, own_postgres
+from tests.support.proof import prove
 from tests.support.service import Running, serving, start, stop
 from tests.support.waiting import until
 
@@ -41,7 +42,7 @@ async def _replaced(service: Running, killed: list[int]) -> None:
 
 
 @pytest.mark.parametrize("at_once", [1, WORKERS], ids=["one worker", "all workers"])
-async def test_killed_workers_lose_no_acknowledged_transfer_and_are_replaced(database: Database, at_once: int) -> None:
+async def test_killed_workers_lose_no_acknowledged_answer_and_are_replaced(database: Database, at_once: int) -> None:
     with serving(database.service_url, workers=str(WORKERS)) as service:
         account_ids = await asyncio.to_thread(open_accounts, service, ACCOUNTS)
         async with loading(service.url, account_ids) as load:
@@ -57,7 +58,7 @@ async def test_killed_workers_lose_no_acknowledged_transfer_and_are_replaced(dat
     prove(load, database.owner_url)
 
 
-async def test_a_killed_master_loses_no_acknowledged_transfer_and_can_be_started_again(database: Database) -> None:
+async def test_a_killed_master_loses_no_acknowledged_answer_and_can_be_started_again(database: Database) -> None:
     with _restartable(database.service_url) as services:
         account_ids = await asyncio.to_thread(open_accounts, services[0], ACCOUNTS)
         orphans: list[int] = []
@@ -96,7 +97,7 @@ def _is_alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("kill", [Postgres.kill_postmaster, Postgres.kill_backend], ids=["postmaster", "backend"])
-async def test_a_killed_postgresql_loses_no_acknowledged_transfer(
+async def test_a_killed_postgresql_loses_no_acknowledged_answer(
     postgres: Postgres, kill: Callable[[Postgres], None]
 ) -> None:
     with serving(postgres.service_url) as service:

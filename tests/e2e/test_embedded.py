@@ -11,8 +11,9 @@ import psycopg
 
 from koshel.db import embedded
 from tests.support import command
-from tests.support.load import loading, open_accounts, prove
+from tests.support.load import loading, open_accounts
 from tests.support.outage import kill_postmaster, listens
+from tests.support.proof import prove
 from tests.support.service import Running, serving, start, stop
 
 KILLS = 2

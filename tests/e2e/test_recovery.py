@@ -14,8 +14,9 @@ from koshel.db.embedded import Cluster
 from koshel.db.verify import verify
 from tests.support.clients import Clients, Reply, clients_of
 from tests.support.database import Database
-from tests.support.load import loading, open_accounts, prove
+from tests.support.load import loading, open_accounts
 from tests.support.outage import Postgres, own_postgres
+from tests.support.proof import prove
 from tests.support.relay import Cut, relaying
 from tests.support.service import Answer, Running, serving, start, stop
 from tests.support.waiting import until, wait_until

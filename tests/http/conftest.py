@@ -2,7 +2,8 @@
 
 import http.client
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import psycopg
@@ -12,19 +13,35 @@ from koshel.db import embedded
 from koshel.db.embedded import Cluster
 from tests.conftest import TEMPLATE
 from tests.support.service import Answer, Running, serving
+from tests.support.till import Till
 
+DATABASE = "http_tests"
+LIMITS = {
+    "body_bytes_max": "20000",
+    "receive_timeout_ms": "1000",
+    "keepalive_timeout_s": "3",
+    "background_poll_ms": "100",
+}
+
+Headers = Mapping[str, str] | Sequence[tuple[str, str]]  # the latter where one comes twice
 OpenAccount = Callable[..., int]
 Send = Callable[..., Answer]
+Lock = Callable[[int], AbstractContextManager[None]]
 
 
 @pytest.fixture(scope="session")
 def service(cluster: Cluster) -> Iterator[Running]:
     """The service, connected as the role that may do least."""
     with psycopg.connect(cluster.url(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE http_tests TEMPLATE {TEMPLATE}")
-    url = cluster.url(embedded.SERVICE, "http_tests")
-    with serving(url, body_bytes_max="20000", receive_timeout_ms="1000", keepalive_timeout_s="3") as service:
+        connection.execute(f"CREATE DATABASE {DATABASE} TEMPLATE {TEMPLATE}")
+    with serving(cluster.url(embedded.SERVICE, DATABASE), **LIMITS) as service:
         yield service
+
+
+@pytest.fixture(scope="session")
+def till(service: Running) -> Till:
+    """The service, in the words of its business."""
+    return Till(service)
 
 
 @pytest.fixture
@@ -46,13 +63,12 @@ def open_account(service: Running) -> OpenAccount:
 def send(service: Running) -> Send:
     """Sends bytes as they are, with no header that was not asked for."""
 
-    def send(method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
+    def send(method: str, path: str, body: bytes = b"", headers: Headers | None = None) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
         try:
             connection.putrequest(method, path, skip_accept_encoding=True)
-            for name, value in (
-                headers or {"Content-Type": "application/json", "Content-Length": str(len(body))}
-            ).items():
+            chosen = headers or {"Content-Type": "application/json", "Content-Length": str(len(body))}
+            for name, value in chosen.items() if isinstance(chosen, Mapping) else chosen:
                 connection.putheader(name, value)
             connection.endheaders(body or None)
             reply = connection.getresponse()
@@ -63,3 +79,15 @@ def send(service: Running) -> Send:
         return Answer(reply.status, dict(reply.headers), json.loads(content) if content and is_json else content)
 
     return send
+
+
+def locking(url: str) -> Lock:
+    """Keeps an account's row locked for the length of a block, as a long transaction of somebody else would."""
+
+    @contextmanager
+    def lock(account_id: int) -> Iterator[None]:
+        with psycopg.connect(url) as connection:
+            connection.execute("SELECT FROM account WHERE id = %s FOR UPDATE", [account_id])
+            yield
+
+    return lock

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tests.http.conftest import OpenAccount
+from tests.http.conftest import OpenAccount, Send
 from tests.support.service import Running
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -41,6 +41,9 @@ def test_an_account_is_opened_with_defaults(service: Running) -> None:
         ({"max_balance": None}, {"max_balance": None}),
         ({"max_balance": "5"}, {"max_balance": "5.00"}),
         ({"max_balance": 0}, {"max_balance": "0.00"}),
+        ({"max_balance": "9" * 18}, {"max_balance": f"{'9' * 18}.00"}),
+        ({"metadata": {"k" * 40: "v" * 500}}, {"metadata": {"k" * 40: "v" * 500}}),
+        ({"metadata": {str(n): "" for n in range(50)}}, {"metadata": {str(n): "" for n in range(50)}}),
         ({"metadata": {"tier": "gold", "ключ": "кошель"}}, {"metadata": {"tier": "gold", "ключ": "кошель"}}),
         ({"email": "Ann.O'Neil+x@Example.COM"}, {"email": "Ann.O'Neil+x@example.com"}),
     ],
@@ -75,3 +78,15 @@ def test_an_account_that_has_not_changed_is_not_sent_again(service: Running, ope
     service.call("POST", f"{path}/payment", {"amount": "1"})
     changed = service.call("GET", path, If_None_Match=etag)
     assert (changed.status, changed.headers["ETag"], changed.body["balance"]) == (200, '"2"', "6.00")
+
+
+@pytest.mark.parametrize("zero", [b"0e-100", b"-0", b"0e400", b'"-0.000"'])
+@pytest.mark.parametrize("name", ["min_balance", "max_balance"])
+def test_a_limit_of_zero_may_be_written_in_many_ways(send: Send, name: str, zero: bytes) -> None:
+    body = b'{"email": "ann@example.com", "' + name.encode() + b'": ' + zero + b"}"
+    assert send("POST", "/account", body).body[name] == "0.00"
+
+
+def test_a_limit_is_never_rounded_to_a_digit_too_many(send: Send) -> None:
+    body = b'{"email": "ann@example.com", "max_balance": ' + b"9" * 18 + b"." + b"9" * 30 + b"}"
+    assert send("POST", "/account", body).body["max_balance"] == f"{'9' * 18}.99"

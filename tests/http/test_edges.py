@@ -21,6 +21,7 @@ def sized(body: bytes) -> dict[str, str]:
         (b'{"email": "ann@example.com", "min_balance": ' + b"[" * 9_000 + b"]" * 9_000 + b"}", "malformed-json"),
         (b"[" * 19_000, "validation-failed"),
         (b'{"email": "\\ud800"}', "malformed-json"),
+        (b'{"email": "ann@example.com", "max_balance": "\\ud800"}', "malformed-json"),
     ],
 )
 def test_json_that_is_odd_is_no_fault_of_ours(send: Send, body: bytes, code: str) -> None:
@@ -31,6 +32,30 @@ def test_a_compressed_body_is_refused(send: Send, open_account: OpenAccount) -> 
     for body in (gzip.compress(b'{"amount": 1}'), b"not gzip"):
         headers = sized(body) | {"Content-Encoding": "gzip"}
         assert_problem(send("POST", f"/account/{open_account()}/payment", body, headers), "unsupported-media-type")
+
+
+@pytest.mark.parametrize(
+    "amount",
+    [
+        rb'"\u0007"',
+        rb'"\ud800\udc00"',
+        rb'"1\n"',
+        rb'"\""',
+        rb'"\\"',
+        rb'["\u0031"]',
+        rb'{"\u0031": 1}',
+        b'"\xff"',
+    ],
+)
+def test_text_that_is_no_number_however_it_is_escaped_is_refused(
+    send: Send, open_account: OpenAccount, amount: bytes
+) -> None:
+    account_id = open_account()
+    for path, body in (
+        (f"/account/{account_id}/payment", b'{"amount": ' + amount + b"}"),
+        ("/account", b'{"email": "ann@example.com", "max_balance": ' + amount + b"}"),
+    ):
+        assert_problem(send("POST", path, body, sized(body)), "validation-failed")
 
 
 def test_a_number_may_be_escaped_as_json_has_it(send: Send, open_account: OpenAccount) -> None:

@@ -15,6 +15,17 @@ def test_a_healthy_service_says_so(service: Running, path: str) -> None:
     assert (answer.status, answer.body) == (200, {"status": "ok"})
 
 
+def test_the_queue_says_how_long_it_is(service: Running) -> None:
+    queue = service.call("GET", "/health/queue")
+    assert queue.status == 200
+    assert {name: type(value) for name, value in queue.body.items()} == {
+        "depth": int,
+        "retrying": int,
+        "oldest_age_s": float,
+    }
+    assert 0 <= queue.body["retrying"] <= queue.body["depth"]
+
+
 @pytest.mark.parametrize("code", PROBLEMS)
 def test_every_problem_is_described(service: Running, send: Send, code: str) -> None:
     known = PROBLEMS[code]

@@ -1,3 +1,6 @@
+from collections.abc import Iterator
+from typing import Any
+
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from koshel.http.openapi import document
@@ -18,8 +21,56 @@ def test_every_route_is_in_it_with_its_problems() -> None:
             assert f"`{code}`" in replies[str(PROBLEMS[code].status)]["description"]
 
 
-def test_every_post_takes_an_idempotency_key() -> None:
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path, methods in document()["paths"].items():
         for method, operation in methods.items():
-            names = {parameter["name"] for parameter in operation["parameters"]}
-            assert ("Idempotency-Key" in names) == (method == "post"), path
+            yield method, path, operation
+
+
+def parameters(operation: dict[str, Any]) -> set[str]:
+    return {parameter["name"] for parameter in operation["parameters"]}
+
+
+def test_everything_that_changes_something_takes_an_idempotency_key() -> None:
+    for method, path, operation in operations():
+        assert ("Idempotency-Key" in parameters(operation)) == (method in {"post", "patch"}), path
+
+
+def test_everything_that_makes_a_transaction_can_be_a_dry_run_and_be_put_off() -> None:
+    money = {(m, p) for m, p, operation in operations() if "dry_run" in parameters(operation)}
+    assert money == {
+        ("post", "/account/{id}/payment"),
+        ("post", "/account/{id}/withdrawal"),
+        ("post", "/transaction"),
+        ("post", "/transaction/batch"),
+        ("post", "/transaction/{id}/capture"),
+        ("post", "/transaction/{id}/void"),
+        ("post", "/transaction/{id}/refund"),
+    }
+    later = {(m, p) for m, p, operation in operations() if "Prefer" in parameters(operation)}
+    assert later == money - {("post", "/transaction/batch")}
+    for method, path in money:
+        replies = set(document()["paths"][path][method]["responses"])
+        assert replies >= {"200", "201"}
+        assert ("202" in replies) == ((method, path) in later)
+
+
+def test_an_account_is_read_and_changed_by_its_etag() -> None:
+    for method, path, operation in operations():
+        assert ("If-Match" in parameters(operation)) == (method == "patch"), path
+        assert ("If-None-Match" in parameters(operation)) == ((method, path) == ("get", "/account/{id}")), path
+
+
+def test_a_body_is_required_where_something_in_it_is() -> None:
+    optional = {path for _, path, one in operations() if not one.get("requestBody", {"required": True})["required"]}
+    assert optional == {f"/transaction/{{id}}/{word}" for word in ("capture", "void", "refund")}
+
+
+def test_what_a_hold_and_a_declined_transaction_have_of_their_own_is_not_required() -> None:
+    transaction = document()["components"]["schemas"]["Transaction"]
+    assert set(transaction["properties"]) - set(transaction["required"]) == {"expires_at", "problem"}
+
+
+def test_a_batch_has_its_limits() -> None:
+    members = document()["components"]["schemas"]["BatchRequest"]["properties"]["transactions"]
+    assert (members["minItems"], members["maxItems"]) == (1, 1_000)

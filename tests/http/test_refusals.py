@@ -66,10 +66,16 @@ def assert_problem(answer: Answer, code: str) -> dict[str, Any]:
         (b'{"amount": ' + b"1" * 40 + b"}", "validation-failed", "/amount"),
         (b'{"amount": 1000000000000000000}', "validation-failed", "/amount"),
         (b'{"amount": "0.' + b"1" * 65 + b'"}', "validation-failed", "/amount"),
+        (b'{"amount": "999999999999999999.99999999999999"}', "validation-failed", "/amount"),
+        (b'{"amount": 0e-100}', "validation-failed", "/amount"),
+        (b'{"amount": 1, "hold": {}}', "validation-failed", "/hold"),
         (b'{"amount": 1, "metadata": []}', "validation-failed", "/metadata"),
         (b'{"amount": 1, "metadata": {"a": 1}}', "validation-failed", "/metadata"),
         (b'{"amount": 1, "metadata": {"a": "\\u0000"}}', "validation-failed", "/metadata"),
         (b'{"amount": 1, "metadata": {"": "b"}}', "validation-failed", "/metadata"),
+        (b'{"amount": 1, "metadata": {"a": {"b": "c"}}}', "validation-failed", "/metadata"),
+        (b'{"amount": 1, "metadata": {"a": null}}', "validation-failed", "/metadata"),
+        (b'{"amount": 1, "metadata": {"' + b"k" * 41 + b'": ""}}', "validation-failed", "/metadata"),
         (b'{"amount": 1, "metadata": {"a": "' + b"b" * 501 + b'"}}', "validation-failed", "/metadata"),
     ],
 )
@@ -102,6 +108,7 @@ def test_a_body_that_cannot_be_used_changes_nothing(
         ({"max_balance": "x"}, "/max_balance"),
         ({"max_balance": "1" * 19}, "/max_balance"),
         ({"balance": "1"}, "/balance"),
+        ({"status": "frozen"}, "/status"),
         ({"metadata": {str(n): "" for n in range(51)}}, "/metadata"),
     ],
 )
@@ -117,7 +124,7 @@ def test_an_account_needs_a_known_currency(service: Running) -> None:
     assert assert_problem(answer, "unknown-currency")["currency"] == "NOSUCH"
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "abc", "01", "1.0", str(HUGE), "9" * 400, "%20", "1%00", "١"])  # noqa: RUF001
+@pytest.mark.parametrize("text", ["0", "-1", "abc", "01", "1.0", str(HUGE), "9" * 400, "9" * 5_000, "%20", "1%00", "١"])  # noqa: RUF001
 def test_a_path_that_names_no_account_or_transaction_is_not_found(send: Send, text: str) -> None:
     path = text.encode("ascii", "ignore").decode() or "%D9%A1"
     body = b'{"amount": 1}'
@@ -125,7 +132,10 @@ def test_a_path_that_names_no_account_or_transaction_is_not_found(send: Send, te
     assert_problem(send("GET", f"/account/{path}", headers={"Accept": "*/*"}), "account-not-found")
     assert_problem(send("POST", f"/account/{path}/payment", body, headers), "account-not-found")
     assert_problem(send("POST", f"/account/{path}/withdrawal", body, headers), "account-not-found")
+    assert_problem(send("PATCH", f"/account/{path}", b"{}"), "account-not-found")
     assert_problem(send("GET", f"/transaction/{path}", headers={"Accept": "*/*"}), "transaction-not-found")
+    for word in ("capture", "void", "refund"):
+        assert_problem(send("POST", f"/transaction/{path}/{word}", b"{}"), "transaction-not-found")
 
 
 @pytest.mark.parametrize("missing", [999_999_999, HUGE - 1])
@@ -174,7 +184,17 @@ def test_refusals_carry_their_facts(service: Running, open_account: OpenAccount)
         ("POST", "/account/", "not-found", None),
         ("GET", "/account/1/payment/2", "not-found", None),
         ("GET", "/problem/no-such", "not-found", None),
-        ("DELETE", "/account/1", "method-not-allowed", "GET, HEAD"),
+        ("DELETE", "/account/1", "method-not-allowed", "GET, HEAD, PATCH"),
+        ("POST", "/account/1", "method-not-allowed", "GET, HEAD, PATCH"),
+        ("GET", "/transaction/batch", "method-not-allowed", "POST"),
+        ("DELETE", "/transaction/1", "method-not-allowed", "GET, HEAD"),
+        ("GET", "/transaction/1/capture", "method-not-allowed", "POST"),
+        ("PATCH", "/transaction/1/refund", "method-not-allowed", "POST"),
+        ("POST", "/transaction/1/expiry", "not-found", None),
+        ("POST", "/transaction/batch/void/1", "not-found", None),
+        ("POST", "/transaction//void", "not-found", None),
+        ("GET", "/health", "not-found", None),
+        ("POST", "/health/queue", "method-not-allowed", "GET, HEAD"),
         ("GET", "/account", "method-not-allowed", "POST"),
         ("GET", "/account/1/payment", "method-not-allowed", "POST"),
         ("PUT", "/transaction", "method-not-allowed", "POST"),

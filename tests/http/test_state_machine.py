@@ -1,117 +1,182 @@
 """A Hypothesis state machine drives the running service and a small model side by side."""
 
-from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+from collections.abc import Callable
+from copy import deepcopy
+from decimal import Decimal
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from tests.support.service import Answer, Running
+from tests.support.service import Answer
+from tests.support.till import Till
+from tests.support.wallet_model import Deed, Model, Purse, Refused, Wish
+from tests.support.wishes import SKETCHES, Sketch, member, request, wish_of
 
-CENT = Decimal("0.01")
-AMOUNTS = st.decimals("0.001", "120", places=3)
+T = TypeVar("T")
+
+ACCOUNTS_MAX = 4
+FLOORS = st.sampled_from(["0", "-50"])
+CEILINGS = st.sampled_from(["100", "1000", None])
+CHANGES = st.one_of(
+    st.fixed_dictionaries({"status": st.sampled_from(["open", "open", "frozen", "closed"])}),
+    st.fixed_dictionaries({"min_balance": FLOORS}),
+    st.fixed_dictionaries({"max_balance": CEILINGS}),
+)
 
 
-class Model:
-    """What the service promises, in ten lines."""
-
-    def __init__(self) -> None:
-        self.balances: dict[int, Decimal] = {}
-        self.versions: dict[int, int] = {}
-        self.limits: dict[int, tuple[Decimal, Decimal]] = {}
-
-    def move(self, source: int | None, target: int | None, sent: Decimal) -> str | None:
-        """Move money, or say the code of the refusal."""
-        amount = sent.quantize(CENT, ROUND_HALF_EVEN)
-        if source == target:
-            return "same-account"
-        if not amount:
-            return "validation-failed"
-        if source is not None and self.balances[source] - amount < self.limits[source][0]:
-            return "insufficient-funds"
-        if target is not None and self.balances[target] + amount > self.limits[target][1]:
-            return "balance-limit-exceeded"
-        for account_id, change in ((source, -amount), (target, amount)):
-            if account_id is not None:
-                self.balances[account_id] += change
-                self.versions[account_id] += 1
-        return None
+def agree(transaction: dict[str, Any], deed: Deed) -> None:
+    told = [transaction[name] for name in ("kind", "status", "source_account_id", "target_account_id", "parent_id")]
+    assert told == [deed.kind, deed.status, deed.source, deed.target, deed.parent]
+    assert transaction["amount"] == f"{deed.amount:.2f}"
 
 
 class Wallets(RuleBasedStateMachine):
-    """Commands to both, in random order; every answer and every account must agree."""
+    """Requests to both, in random order; every answer and every account must agree."""
 
-    service: Running
-    accounts = Bundle("accounts")
+    till: Till
     keyed = Bundle("keyed")
 
     def __init__(self) -> None:
         super().__init__()
         self.model = Model()
 
-    @rule(target=accounts, floor=st.sampled_from(["0", "-50"]), ceiling=st.sampled_from(["100", "1000"]))
-    def open_account(self, floor: str, ceiling: str) -> int:
-        body = {"email": "ann@example.com", "min_balance": floor, "max_balance": ceiling}
-        account_id: int = self.service.call("POST", "/account", body).body["id"]
-        self.model.balances[account_id] = Decimal(0)
-        self.model.versions[account_id] = 0
-        self.model.limits[account_id] = (Decimal(floor), Decimal(ceiling))
-        return account_id
+    @initialize()
+    def open_two_accounts(self) -> None:
+        self.open_account("0", "1000")
+        self.open_account("-50", "100")
+        for account_id in self.model.purses:
+            wish = Wish("payment", target=account_id, amount=Decimal(80))
+            self.settled(self.till.post(*request(wish)), wish)
 
-    @rule(account_id=accounts, amount=AMOUNTS)
-    def pay(self, account_id: int, amount: Decimal) -> None:
-        answer = self.service.call("POST", f"/account/{account_id}/payment", {"amount": str(amount)})
-        agree(answer, self.model.move(None, account_id, amount))
+    @rule(floor=FLOORS, ceiling=CEILINGS)
+    def open_account(self, floor: str, ceiling: str | None) -> None:
+        if len(self.model.purses) < ACCOUNTS_MAX:
+            account_id = self.till.open(min_balance=floor, max_balance=ceiling)
+            self.model.purses[account_id] = Purse(Decimal(floor), None if ceiling is None else Decimal(ceiling))
 
-    @rule(account_id=accounts, amount=AMOUNTS)
-    def withdraw(self, account_id: int, amount: Decimal) -> None:
-        answer = self.service.call("POST", f"/account/{account_id}/withdrawal", {"amount": str(amount)})
-        agree(answer, self.model.move(account_id, None, amount))
+    @rule(sketch=SKETCHES)
+    def ask(self, sketch: Sketch) -> None:
+        wish = wish_of(self.model, sketch)
+        self.settled(self.till.post(*request(wish)), wish)
 
-    @rule(payer=accounts, payee=accounts, amount=AMOUNTS)
-    def transfer(self, payer: int, payee: int, amount: Decimal) -> None:
-        body = {"source_account_id": payer, "target_account_id": payee, "amount": str(amount)}
-        agree(self.service.call("POST", "/transaction", body), self.model.move(payer, payee, amount))
+    @rule(sketch=SKETCHES)
+    def ask_what_would_happen(self, sketch: Sketch) -> None:
+        wish = wish_of(self.model, sketch)
+        path, body = request(wish)
+        answer = self.till.post(f"{path}?dry_run=true", body)
+        deed = outcome_of(deepcopy(self.model).make, wish)
+        if isinstance(deed, Refused):
+            assert answer.body["code"] == deed.code
+        else:
+            assert (answer.status, answer.body["id"]) == (200, None)
+            agree(answer.body, deed)
 
-    @rule(target=keyed, payer=accounts, payee=accounts, amount=AMOUNTS)
-    def transfer_with_a_key(self, payer: int, payee: int, amount: Decimal) -> tuple[dict[str, Any], str, Answer]:
+    @rule(sketch=SKETCHES)
+    def ask_for_later(self, sketch: Sketch) -> None:
+        wish = wish_of(self.model, sketch)
+        promise = self.till.later(*request(wish))
+        decided = self.till.decided(promise["id"])
+        deed = outcome_of(self.model.make, wish)
+        if isinstance(deed, Refused):
+            assert (decided["status"], decided["problem"]["code"]) == ("declined", deed.code)
+            self.model.declined.append(promise["id"])
+        else:
+            agree(decided, deed)
+            self.model.deeds[promise["id"]] = deed
+
+    @rule(target=keyed, sketch=SKETCHES)
+    def ask_with_a_key(self, sketch: Sketch) -> tuple[str, dict[str, Any], str, Answer]:
         key = str(uuid4())  # not drawn: Hypothesis repeats what it draws, and the service never forgets a key
-        body = {"source_account_id": payer, "target_account_id": payee, "amount": str(amount)}
-        answer = self.service.call("POST", "/transaction", body, Idempotency_Key=key)
-        agree(answer, self.model.move(payer, payee, amount))
-        return body, key, answer
+        wish = wish_of(self.model, sketch)
+        path, body = request(wish)
+        answer = self.till.post(path, body, Idempotency_Key=key)
+        self.settled(answer, wish)
+        return path, body, key, answer
 
-    @rule(sent=keyed)
-    def repeat_with_the_key(self, sent: tuple[dict[str, Any], str, Answer]) -> None:
-        body, key, first = sent
-        again = self.service.call("POST", "/transaction", body, Idempotency_Key=key)
+    @rule(sent=keyed, prefer=st.sampled_from(["", "respond-async"]))
+    def repeat_with_the_key(self, sent: tuple[str, dict[str, Any], str, Answer], prefer: str) -> None:
+        path, body, key, first = sent
+        again = self.till.post(path, body, Idempotency_Key=key, Prefer=prefer)
         assert (again.status, again.body) == (first.status, first.body)
+
+    @rule(sketches=st.lists(SKETCHES, min_size=1, max_size=6), atomic=st.booleans(), dry_run=st.booleans())
+    def ask_for_a_batch(self, sketches: list[Sketch], atomic: bool, dry_run: bool) -> None:  # noqa: FBT001
+        wishes = [wish_of(self.model, sketch) for sketch in sketches]
+        body = {"atomic": atomic, "transactions": [member(wish) for wish in wishes]}
+        answer = self.till.post(f"/transaction/batch{'?dry_run=true' if dry_run else ''}", body)
+        trial = deepcopy(self.model)
+        deeds = [(deed, deepcopy(deed)) for deed in (outcome_of(trial.make, wish) for wish in wishes)]
+        refused = [(index, deed.code) for index, (deed, _) in enumerate(deeds) if isinstance(deed, Refused)]
+        if atomic and refused:
+            assert answer.status == 409
+            assert (answer.body["index"], answer.body["cause"]["code"]) == refused[0]
+            return
+        assert answer.status == (201 if atomic and not dry_run else 200)
+        for (deed, as_made), result in zip(deeds, answer.body["results"], strict=True):
+            if isinstance(deed, Refused):
+                assert result["problem"]["code"] == deed.code
+            else:
+                assert isinstance(as_made, Deed)
+                agree(result["transaction"], as_made)  # a later member may have ended the hold
+                trial.deeds[result["transaction"]["id"]] = deed
+        if not dry_run:
+            self.model = trial
+
+    @rule(which=st.integers(0, 99), wanted=CHANGES, known=st.sampled_from([None, "now", "then"]))
+    def change(self, which: int, wanted: dict[str, Any], known: str | None) -> None:
+        account_id = list(self.model.purses)[which % len(self.model.purses)]
+        purse = self.model.purses[account_id]
+        at = (purse.version, purse.revision + (known == "then"))
+        answer = self.till.change(account_id, {} if known is None else {"If_Match": f'"{at[0]}.{at[1]}"'}, **wanted)
+        done = outcome_of(self.model.change, account_id, wanted, None if known is None else at)
+        if isinstance(done, Refused):
+            assert answer.body["code"] == done.code
+        else:
+            assert answer.status == 200
+
+    def settled(self, answer: Answer, wish: Wish) -> None:
+        """Both have done it, or both have refused it for one reason."""
+        deed = outcome_of(self.model.make, wish)
+        if isinstance(deed, Refused):
+            assert answer.body["code"] == deed.code
+        else:
+            assert answer.status == 201, answer
+            agree(answer.body, deed)
+            self.model.deeds[answer.body["id"]] = deed
 
     @invariant()
     def every_account_agrees(self) -> None:
-        for account_id, balance in self.model.balances.items():
-            account = self.service.call("GET", f"/account/{account_id}").body
-            assert Decimal(account["balance"]) == balance
-            assert account["version"] == self.model.versions[account_id]
-            assert Decimal(account["available"]) == balance - self.model.limits[account_id][0]
+        for account_id, purse in self.model.purses.items():
+            answer = self.till.call("GET", f"/account/{account_id}")
+            told = [Decimal(answer.body[name]) for name in ("balance", "held", "available")]
+            assert told == [purse.balance, purse.held, purse.balance - purse.held - purse.floor]
+            assert (answer.body["version"], answer.body["status"]) == (purse.version, purse.status)
+            known = (purse.version, purse.revision)
+            assert answer.headers["ETag"] == ('"{}.{}"' if purse.revision else '"{}"').format(*known)
+
+    def teardown(self) -> None:
+        """Every transaction is on the books as it was made; of a hold, what has become of it."""
+        for transaction_id, deed in self.model.deeds.items():
+            agree(self.till.transaction(transaction_id), deed)
 
 
-def agree(answer: Answer, refusal: str | None) -> None:
-    if refusal is None:
-        assert answer.status == 201, answer
-    else:
-        assert answer.body["code"] == refusal, answer
+def outcome_of(act: Callable[..., T], *args: object) -> T | Refused:
+    try:
+        return act(*args)
+    except Refused as refused:
+        return refused
 
 
 @pytest.fixture
-def wallets(service: Running) -> type[Wallets]:
+def wallets(till: Till) -> type[Wallets]:
     class WalletsOfThisService(Wallets):
         pass
 
-    WalletsOfThisService.service = service
+    WalletsOfThisService.till = till
     return WalletsOfThisService
 
 

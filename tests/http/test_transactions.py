@@ -4,6 +4,7 @@ import pytest
 
 from tests.http.conftest import OpenAccount
 from tests.support.service import Running
+from tests.support.till import Till, made
 
 
 def test_a_payment_a_transfer_and_a_withdrawal_are_on_the_books(service: Running, open_account: OpenAccount) -> None:
@@ -70,3 +71,44 @@ def test_a_balance_may_have_eighteen_digits_and_no_more(service: Running, open_a
     refused = service.call("POST", f"/account/{account_id}/payment", {"amount": "1"})
     assert (refused.status, refused.body["code"]) == (409, "balance-limit-exceeded")
     assert service.call("GET", f"/account/{account_id}").body["balance"] == f"{most}.00"
+
+
+def test_every_transaction_reads_as_it_was_answered(till: Till) -> None:
+    ann, bob = till.open("100"), till.open()
+    hold = made(till.hold(ann, bob, "10"))
+    answers = [
+        till.pay(ann, "1"),
+        till.withdraw(ann, "1"),
+        till.transfer(ann, bob, "1"),
+        till.hold(ann, None, "1"),
+        till.capture(hold["id"], "1", final=False),
+        till.refund(made(till.transfer(ann, bob, "5"))["id"], "1"),
+        till.void(hold["id"]),
+    ]
+    for answer in answers:
+        transaction = made(answer)
+        assert answer.headers["Location"] == f"/transaction/{transaction['id']}"
+        assert till.transaction(transaction["id"]) == transaction
+        assert ("expires_at" in transaction) == (transaction["kind"] == "hold")
+        assert "problem" not in transaction
+
+
+def test_the_members_of_a_transaction_come_in_the_order_that_the_contract_has(till: Till) -> None:
+    ann = till.open("10")
+    names = [
+        *("id", "kind", "status", "source_account_id", "target_account_id", "amount", "currency"),
+        *("parent_id", "group_id", "idempotency_key", "metadata", "ctime"),
+    ]
+    assert list(made(till.withdraw(ann, "1"))) == names
+    assert list(made(till.hold(ann, None, "1"))) == [*names, "expires_at"]
+    declined = till.decided(till.later(f"/account/{ann}/withdrawal", {"amount": "100"})["id"])
+    assert list(declined) == [*names, "problem"]
+
+
+def test_a_transaction_keeps_its_notes(till: Till) -> None:
+    notes = {"order": "7", "ключ": "кошель", "empty": "", "k" * 40: "v" * 500}
+    ann = till.open("10")
+    payment = made(till.post(f"/account/{ann}/payment", {"amount": "1", "metadata": notes}))
+    assert till.transaction(payment["id"])["metadata"] == notes
+    many = {str(n): str(n) for n in range(50)}
+    assert made(till.post(f"/account/{ann}/payment", {"amount": "1", "metadata": many}))["metadata"] == many

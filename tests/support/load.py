@@ -1,7 +1,7 @@
-"""Clients that pay each other without end, each transfer with a key.
+"""Clients at work without end, each request with a key: transfers, holds and what ends them, batches, promises.
 
 A client repeats what was not answered, with its key, until it is; so in the end every key has an answer,
-and `prove` holds the books to all of them.
+and every promise is kept or declined. `proof` holds the books to all of them.
 """
 
 import asyncio
@@ -15,18 +15,18 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 import aiohttp
-import psycopg
 
-from koshel.db.verify import verify
 from tests.support.service import Running
 from tests.support.waiting import TRUE_WITHIN_S, until
 
 CLIENTS = 12
-PAUSE_S = 0.005  # between two transfers of a client: the machine is needed for other things too
+PAUSE_S = 0.005  # between two errands of a client: the machine is needed for other things too
 REPEAT_PAUSE_S = 0.05
 ANSWER_TIMEOUT_S = 20
 FUNDS = Decimal(100)
 NO_ANSWER = "no answer"
+LEGS = 3  # of a batch
+QUEUED = "queued"
 
 
 class Got(NamedTuple):
@@ -39,61 +39,106 @@ class Got(NamedTuple):
 class Load:
     """Open it with `loading`."""
 
-    def __init__(self, account_ids: Sequence[int]) -> None:
+    def __init__(self, session: aiohttp.ClientSession, account_ids: Sequence[int]) -> None:
         self.name = uuid4().hex
         self.account_ids = account_ids
-        self.answered: dict[str, Got] = {}
-        self.repeated: Counter[str] = Counter()  # why a transfer was sent again, and how often
+        self.answered: dict[str, Got] = {}  # by key
+        self.kept: dict[int, Any] = {}  # by id: what has become of promised transactions
+        self.repeated: Counter[str] = Counter()  # why a request was sent again, and how often
+        self._session = session
         self._enough = False
         self._at_work = 0
         self._random = random.Random(self.name)
+        self._errands = [self._transfer] * 4 + [self._hold, self._batch, self._promise, self._promise_capture]
 
     async def more(self, answers: int) -> None:
-        """Return when so many more transfers have been answered."""
+        """Return when so many more requests have been answered."""
         goal = len(self.answered) + answers
         await until(lambda: len(self.answered) >= goal, f"{answers} more answers; repeated: {self.repeated}")
 
     async def trouble(self) -> None:
-        """Return when one more transfer had to be sent again."""
+        """Return when one more request had to be sent again."""
         past = self.repeated.total()
-        await until(lambda: self.repeated.total() > past, "a transfer is not answered")
+        await until(lambda: self.repeated.total() > past, "a request is not answered")
 
     async def finish(self) -> None:
-        """Begin no more transfers, and return when all that were begun are answered."""
+        """Begin nothing more, and return when all that was begun is answered, and all that was promised decided."""
         self._enough = True
         await until(lambda: not self._at_work, f"the last answers; repeated: {self.repeated}")
+        async with asyncio.timeout(TRUE_WITHIN_S):
+            for got in list(self.answered.values()):
+                if got.status == 202 and got.body["id"] not in self.kept:
+                    self.kept[got.body["id"]] = await self._decided(got.body["id"])
 
-    async def pay(self, session: aiohttp.ClientSession, client: int) -> None:
+    async def work(self, client: int) -> None:
         """One client's life."""
         self._at_work += 1
         for number in count():
             if self._enough:
                 break
-            await self._transfer(session, f"{self.name}-{client}-{number}")
+            await self._random.choice(self._errands)(f"{self.name}-{client}-{number}")
             await asyncio.sleep(PAUSE_S)
         self._at_work -= 1
 
-    async def _transfer(self, session: aiohttp.ClientSession, key: str) -> None:
+    async def _transfer(self, key: str) -> None:
+        await self._insist(key, "/transaction", self._body())
+
+    async def _hold(self, key: str) -> None:
+        """And what ends it: a capture, one more, or a void."""
+        held = await self._insist(key, "/transaction", self._body() | {"hold": {}})
+        if held.status != 201:
+            return
+        path = f"/transaction/{held.body['id']}"
+        for step in range(self._random.randrange(3)):
+            await self._insist(f"{key}-{step}", f"{path}/capture", {"amount": "0.01", "final": False})
+        await self._insist(f"{key}-end", f"{path}/{self._random.choice(['capture', 'void'])}", {})
+
+    async def _batch(self, key: str) -> None:
+        legs = [self._body() | {"idempotency_key": f"{key}-{leg}"} for leg in range(LEGS)]
+        await self._insist(key, "/transaction/batch", {"transactions": legs})
+
+    async def _promise(self, key: str) -> None:
+        await self._insist(key, "/transaction", self._body(), Prefer="respond-async")
+
+    async def _promise_capture(self, key: str) -> None:
+        held = await self._insist(key, "/transaction", self._body() | {"hold": {}})
+        if held.status == 201:
+            path = f"/transaction/{held.body['id']}/capture"
+            await self._insist(f"{key}-end", path, {}, Prefer="respond-async")
+
+    def _body(self) -> dict[str, Any]:
         source, target = self._random.sample(self.account_ids, 2)
-        amount = f"{self._random.uniform(0.01, 20):.2f}"
-        body = {"source_account_id": source, "target_account_id": target, "amount": amount}
+        amount = f"{self._random.uniform(0.1, 20):.2f}"
+        return {"source_account_id": source, "target_account_id": target, "amount": amount}
+
+    async def _insist(self, key: str, path: str, body: object, **headers: str) -> Got:
         async with asyncio.timeout(TRUE_WITHIN_S):
             while key not in self.answered:
-                await self._ask(session, key, body)
+                got = await self._ask("POST", path, body, {"Idempotency-Key": key, **headers})
+                if got is not None:
+                    assert got.status in {201, 202, 409}, got
+                    self.answered[key] = got
+        return self.answered[key]
 
-    async def _ask(self, session: aiohttp.ClientSession, key: str, body: object) -> None:
+    async def _decided(self, id_: int) -> Any:
+        while True:
+            got = await self._ask("GET", f"/transaction/{id_}")
+            if got is not None and got.body["status"] != QUEUED:
+                return got.body
+            await asyncio.sleep(PAUSE_S)
+
+    async def _ask(self, method: str, path: str, body: object = None, headers: Any = None) -> Got | None:
         try:
-            async with session.post("/transaction", json=body, headers={"Idempotency-Key": key}) as reply:
+            async with self._session.request(method, path, json=body, headers=headers) as reply:
                 got = Got(reply.status, await reply.json(content_type=None))
         except (aiohttp.ClientError, OSError):
             await self._note_trouble(NO_ANSWER)
-            return
+            return None
         if got.status == 503:
             assert got.body["retryable"] is True
             await self._note_trouble(got.body["code"])
-            return
-        assert got.status in {201, 409}, got
-        self.answered[key] = got
+            return None
+        return got
 
     async def _note_trouble(self, why: str) -> None:
         self.repeated[why] += 1
@@ -102,12 +147,12 @@ class Load:
 
 @asynccontextmanager
 async def loading(url: str, account_ids: Sequence[int]) -> AsyncIterator[Load]:
-    """Clients at work for as long as the block lasts; at its end every transfer has its answer."""
-    load = Load(account_ids)
+    """Clients at work for as long as the block lasts; at its end every request has its answer."""
     timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S)
     async with aiohttp.ClientSession(url, timeout=timeout) as session, asyncio.TaskGroup() as clients:
+        load = Load(session, account_ids)
         for client in range(CLIENTS):
-            clients.create_task(load.pay(session, client))
+            clients.create_task(load.work(client))
         yield load
         await load.finish()
 
@@ -118,23 +163,3 @@ def open_accounts(service: Running, number: int) -> list[int]:
     for id_ in ids:
         assert service.call("POST", f"/account/{id_}/payment", {"amount": str(FUNDS)}).status == 201
     return ids
-
-
-def prove(load: Load, owner_url: str) -> None:
-    """What was acknowledged is on the books exactly once, what was refused is not, and nothing else is."""
-    query = """
-        SELECT idempotency_key, id, source_account_id, target_account_id, amount::text
-        FROM transaction WHERE idempotency_key LIKE %s
-    """
-    with psycopg.connect(owner_url) as connection:
-        rows = connection.execute(query, [f"{load.name}%"]).fetchall()
-        [(kept,)] = connection.execute("SELECT sum(balance) FROM account WHERE id = ANY(%s)", [load.account_ids])
-    acknowledged = [_row(key, got.body) for key, got in load.answered.items() if got.status == 201]
-    assert acknowledged
-    assert sorted(rows) == sorted(acknowledged)
-    assert kept == FUNDS * len(load.account_ids)
-    assert verify(owner_url) == []
-
-
-def _row(key: str, body: Any) -> tuple[Any, ...]:
-    return key, body["id"], body["source_account_id"], body["target_account_id"], body["amount"]

@@ -1,56 +1,60 @@
-"""Random books and commands, with few accounts, keys and amounts, so that they get in each other's way.
+"""Random books and commands, with few accounts, transactions, keys and amounts, so that they get in each other's way.
 
-Drawn from menus made beforehand: one draw a book, two a command.
+All is made of one number, so that Hypothesis, which likes to repeat itself, draws something else each time. A smaller
+number asks for fewer commands: that is how it is shrunk.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
+from itertools import count
 from random import Random
+from typing import Any, TypeAlias
 
 from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn
+from hypothesis.strategies import SearchStrategy
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from koshel.core.book import after
-from koshel.core.decide import decide
-from koshel.core.model import Account, Book, Command, Kind, Move, OpenAccount
-from tests.support.wallets import account, book
-
-IDS = (1, 2, 3)
-MISSING = 999_999
-NINES = "9" * 18
-AMOUNTS = ("1", "1", "1", "2.5", "2.5", "3", "4", "1.234", "1.235", "0.5", "0.0004", "1e-18", "5e-19", "40", NINES)
-
-# Balance, held, floor, ceiling: each keeps its own rules in every currency.
-MONEY: tuple[tuple[str, str, str, str | None], ...] = (
-    ("10", "0", "0", "999999"),
-    ("10", "8", "0", "12"),
-    ("100", "0", "0", None),
-    ("3", "1", "-2", "5"),
-    ("-3", "0", "-5", None),
-    ("0", "3", "-10", "0"),
-    ("4", "3", "0", "6"),
-    (NINES, "0", "0", None),
+from koshel.core.commands import (
+    ChangeAccount,
+    Command,
+    Enqueue,
+    Execute,
+    Expire,
+    Group,
+    Hold,
+    Metadata,
+    OpenAccount,
+    Status,
 )
-# Currency and ledger of the three accounts: mostly the same.
-HOMES = [
-    *[(("USD", 1), ("USD", 1), ("USD", 1))] * 3,
-    *[(("WEI", 1), ("WEI", 1), ("WEI", 1))] * 2,
-    (("JPY", 1), ("JPY", 1), ("JPY", 2)),
-    *[(("KWD", 1), ("KWD", 1), ("USD", 1))] * 2,
-    (("USD", 2), ("USD", 2), ("USD", 1)),
-]
+from koshel.core.model import Book
+from tests.support.histories import (
+    ACROSS,
+    BOOKS,
+    ENDS,
+    FOLLOWING,
+    HOLDS,
+    IDS,
+    MOVES,
+    NINES,
+    PAST,
+    QUEUED_IDS,
+    REFUSED_ID,
+)
+from tests.support.wallets import capture, expire, group, hold, move, payment, refund, void
 
-_across = [(source, target) for source in IDS for target in IDS if source != target]
-_ends = [(None, one) for one in IDS] + [(one, None) for one in IDS]
+__all__ = ["IDS", "requests", "situations"]
+
+MISSING = 999_999
+AMOUNTS = (*["1"] * 6, "2.5", "2.5", "3", "4", "1.234", "1.235", "0.5", "0.0004", "1e-18", "5e-19", "40", NINES)
+SMALL = (None, None, "1", "1", "0.5", "2.5", "1.235", "0.0004", "40")  # None: all of it
+
 _odd = [(1, 1), (2, 2), (3, 3), (MISSING, 1), (2, MISSING), (None, MISSING), (MISSING, None), (MISSING, MISSING)]
-SIDES: list[tuple[int | None, int | None]] = [*_across * 4, *_ends * 4, *_odd]
+SIDES: list[tuple[int | None, int | None]] = [*ACROSS * 7, *ENDS * 7, *_odd]
 
-
-def _move(ledger_id: int, sides: tuple[int | None, int | None], amount: str) -> Move:
-    source, target = sides
-    kind = Kind.PAYMENT if source is None else Kind.WITHDRAWAL if target is None else Kind.TRANSFER
-    return Move(ledger_id, kind, source, target, Decimal(amount))
+SEEDS = 100_000
+LEDGERS = (*[1] * 11, 2)
+REFERENCES = (*PAST, *PAST, *QUEUED_IDS, REFUSED_ID, MISSING)
 
 
 OPENINGS: list[Command] = [
@@ -59,38 +63,136 @@ OPENINGS: list[Command] = [
     for currency in (UNSET, "USD", "JPY", "WEI", "SEASHELL")
     for floor, ceiling in (("0", UNSET), ("-2.5", Decimal("10.005")), ("0", None))
 ]
-# Key and metadata.
-LABELS = [*[(key, {}) for key in (None, None, None, None, "k", "k", "l", "m")], ("k", {"order": "1"})]
-
-_moves = st.builds(_move, st.sampled_from((1, 1, 1, 1, 1, 2)), st.sampled_from(SIDES), st.sampled_from(AMOUNTS))
-_openings = st.sampled_from(OPENINGS)
-# Not one_of: it would take the repetition for one.
-_commands = st.sampled_from("mmmmo").flatmap(lambda which: _openings if which == "o" else _moves)
-
-
-@st.composite
-def requests(draw: DrawFn, size_max: int = 12) -> list[Command]:
-    """Commands drawn again and again from a few: a request comes back, under the same key and under others."""
-    few = st.sampled_from(draw(st.lists(_commands, min_size=1, max_size=5)))
-    asked = draw(st.lists(st.tuples(few, st.sampled_from(LABELS)), min_size=2, max_size=size_max))
-    return [replace(command, key=key, metadata=metadata) for command, (key, metadata) in asked]
-
-
-def _book(dice: Random) -> Book:
-    """Three accounts; in every other book a few keys have been answered already."""
-    fresh = book(*[_account(dice, *numbered) for numbered in zip(IDS, dice.choice(HOMES), strict=True)])
-    keys = dice.choice(("", "", "k", "lm"))
-    earlier = [replace(_move(1, dice.choice(SIDES), dice.choice(AMOUNTS)), key=key) for key in keys]
-    return after(fresh, decide(fresh, earlier))
+CHANGES: list[dict[str, Any]] = [
+    {"email": "c@example.com"},
+    {"metadata": {"of": "new"}},
+    *[{"status": status} for status in (*Status, Status.OPEN, Status.FROZEN)],
+    *[{"min_balance": Decimal(floor)} for floor in ("0", "-2.5", "-100")],
+    *[{"max_balance": ceiling} for ceiling in (None, Decimal(0), Decimal("5.005"))],
+    {"max_balance": Decimal(-1000), "min_balance": Decimal(0)},  # more than one refusal
+    {"status": Status.OPEN, "expected": ((0, 0), (7, 0))},
+    {"status": Status.FROZEN, "expected": ((0, 1), (8, 0))},
+]
+Label: TypeAlias = tuple[str | None, Metadata]  # a key and notes
+LABELS: list[Label] = [
+    *[(None, {})] * 14,
+    *[(key, {}) for key in ("k", "k", "l", "m")],
+    ("k", {"order": "1"}),
+]
 
 
-def _account(dice: Random, account_id: int, home: tuple[str, int]) -> Account:
-    currency, ledger_id = home
-    balance, held, floor, ceiling = dice.choice(MONEY)
-    one = account(account_id, balance, currency, held=held, floor=floor, ceiling=ceiling, ledger_id=ledger_id)
-    return replace(one, version=dice.choice((0, 7)))
+def _hold(dice: Random) -> Hold:
+    source, target = dice.choice(SIDES)
+    return hold(
+        source or 1,
+        target,
+        dice.choice(AMOUNTS),
+        seconds=dice.choice((UNSET, UNSET, 0, 60)),
+        ledger_id=dice.choice(LEDGERS),
+    )
 
 
-BOOKS = [_book(Random(seed)) for seed in range(200)]
+def _follow_up(dice: Random, letter: str, references: Sequence[int]) -> Command:
+    if references is REFERENCES and dice.random() < 0.7:  # what is meant for it
+        references = (*MOVES, *MOVES, *FOLLOWING) if letter == "r" else HOLDS
+    id_, amount, ledger_id = dice.choice(references), dice.choice(SMALL), dice.choice(LEDGERS)
+    match letter:
+        case "c":
+            return capture(id_, amount, final=dice.random() < 0.5, ledger_id=ledger_id)
+        case "v":
+            return void(id_, ledger_id=ledger_id)
+        case "x":
+            return expire(id_, ledger_id=ledger_id)
+        case _:
+            return refund(id_, amount, ledger_id=ledger_id)
 
-situations = st.tuples(st.sampled_from(BOOKS), requests())
+
+def _command(dice: Random, letter: str, references: Sequence[int]) -> Command:
+    """One of those that the letter stands for in `requests`."""
+    match letter:
+        case "m":
+            return move(dice.choice(LEDGERS), dice.choice(SIDES), dice.choice(AMOUNTS))
+        case "o":
+            return dice.choice(OPENINGS)
+        case "a":
+            return ChangeAccount(dice.choice(LEDGERS), dice.choice((*IDS, MISSING)), **dice.choice(CHANGES))
+        case "h":
+            return _hold(dice)
+        case "e" | "q":
+            # Queued transactions are of ledger 1.
+            request: Any = replace(_command(dice, dice.choice("mmhcvr"), references), ledger_id=1)
+            return Enqueue(1, request) if letter == "e" else Execute(1, 0, request)
+        case _:
+            return _follow_up(dice, letter, references)
+
+
+def _labelled(command: Any, label: Label) -> Any:
+    key, metadata = label
+    match command:
+        case Expire() | Execute():
+            return command
+        case Group() if any(isinstance(member, Expire | Execute) for member in command.members):
+            return command  # nobody asked for it
+        case ChangeAccount() | Group():
+            return replace(command, key=key)
+        case Enqueue():
+            return replace(command, key=key, command=_labelled(command.command, label))
+        case _:
+            return replace(command, key=key, metadata=metadata)
+
+
+def _numbered(command: Command, ids: "count[int]") -> Command:
+    """With the ids of queued transactions in their order, each executed once."""
+    match command:
+        case Group():
+            return replace(command, members=tuple(_numbered(member, ids) for member in command.members))
+        case Execute():
+            return replace(command, id=next(ids))
+        case _:
+            return command
+
+
+def _pool(dice: Random, letters: str, references: tuple[int, ...]) -> list[Command]:
+    """A few commands, each under two labels."""
+    singles = [_command(dice, dice.choice(letters.replace("g", "")), references) for _ in range(dice.randint(1, 5))]
+    if any(isinstance(one, Execute) for one in singles) and dice.random() < 0.5:
+        singles += [_follow_up(dice, letter, QUEUED_IDS[:1]) for letter in "cr"]
+    groups = [_group(dice, singles) for _ in range(dice.randint(0, 2))] if "g" in letters else []
+    return [_labelled(command, dice.choice(LABELS)) for command in singles + groups for _ in range(2)]
+
+
+def _group(dice: Random, few: Sequence[Command]) -> Command:
+    """Some of those that can be in a group, and a payment; what is executed is always answered one by one."""
+    able: list[Any] = [one for one in few if not isinstance(one, OpenAccount | ChangeAccount | Enqueue)]
+    members = [dice.choice([*able, payment(1, "1")]) for _ in range(dice.randint(1, 4))]
+    atomic = dice.random() < 0.6 and not any(isinstance(one, Execute) for one in members)
+    return group(*[_labelled(one, dice.choice(LABELS)) for one in members], atomic=atomic)
+
+
+def _requests(number: int, letters: str, references: tuple[int, ...]) -> list[Command]:
+    """As many commands as the number has SEEDS."""
+    dice, ids = Random(number), count(QUEUED_IDS[0])
+    pool = _pool(dice, letters, references)
+    return [_numbered(dice.choice(pool), ids) for _ in range(number // SEEDS)]
+
+
+def numbers(size_max: int) -> SearchStrategy[int]:
+    return st.integers(2 * SEEDS, (size_max + 1) * SEEDS - 1)
+
+
+def requests(
+    letters: str = "mmmmo", references: tuple[int, ...] = REFERENCES, size_max: int = 12
+) -> SearchStrategy[list[Command]]:
+    """Commands drawn again and again from a few: a request comes back, under the same key and under others.
+
+    The letters, often if they are there often: m, moves; o, openings; a, changes of accounts; h, holds; c, captures;
+    v, voids; x, expiries; r, refunds; e, promises; q, what is executed; g, groups of the others.
+    """
+    return numbers(size_max).map(lambda number: _requests(number, letters, references))
+
+
+def _situation(number: int) -> tuple[Book, list[Command]]:
+    return BOOKS[number % len(BOOKS)], _requests(number, "mmmooaahhhcccvvxrrreqqggg", REFERENCES)
+
+
+situations = numbers(12).map(_situation)

@@ -1,12 +1,39 @@
 """Accounts, books and commands in one line each, for tables of test data. Money is given as text."""
 
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation
+from itertools import count
 
-from koshel.core.model import Account, Book, Kind, Metadata, Move
+from msgspec import UNSET, UnsetType
+from msgspec.structs import asdict
+
+from koshel.core.book import after
+from koshel.core.commands import (
+    Capture,
+    Command,
+    Enqueue,
+    Execute,
+    Expire,
+    Group,
+    Hold,
+    Kind,
+    Member,
+    Metadata,
+    Move,
+    Refund,
+    Request,
+    Status,
+    Void,
+)
+from koshel.core.decide import decide
+from koshel.core.model import Account, AccountDetails, Book, Executed, Grouped, Outcome, Posted, Queued
+from koshel.core.money import minus
 
 NOW = datetime(2026, 11, 22, 10, 35, tzinfo=UTC)
+DAY = 86_400  # seconds; what a hold lasts if nothing is said
 SCALES = {"JPY": 0, "USD": 2, "KWD": 3, "WEI": 18}
+FIRST_ID = 101  # of the transactions that `kept` puts on the books
 _exact = Context(prec=40, traps=[Inexact, InvalidOperation])
 
 
@@ -19,9 +46,11 @@ def account(
     floor: str = "0",
     ceiling: str | None = "999999",
     version: int = 0,
+    revision: int = 0,
     ledger_id: int = 1,
+    status: Status = Status.OPEN,
 ) -> Account:
-    """An open account, its money with the decimals of its currency."""
+    """An account, its money with the decimals of its currency."""
     scale = SCALES[currency]
     return Account(
         ledger_id,
@@ -31,9 +60,10 @@ def account(
         scaled(balance, scale),
         scaled(held, scale),
         version,
+        revision,
         scaled(floor, scale),
         None if ceiling is None else scaled(ceiling, scale),
-        "open",
+        status,
     )
 
 
@@ -42,9 +72,67 @@ def scaled(amount: str, scale: int) -> Decimal:
     return Decimal(amount).quantize(Decimal(1).scaleb(-scale), context=_exact)
 
 
+def detailed(one: Account) -> AccountDetails:
+    """The account with what most decisions do not need."""
+    return AccountDetails(**asdict(one), email=f"{one.id}@example.com", metadata={"of": "old"}, ctime=NOW)
+
+
 def book(*accounts: Account) -> Book:
     """What a decision may look at."""
-    return Book(NOW, {one.id: one for one in accounts}, {}, SCALES)
+    return Book(
+        NOW,
+        {one.id: one for one in accounts},
+        {},
+        SCALES,
+        details={one.id: detailed(one) for one in accounts},
+        currencies={one.id: (one.ledger_id, one.currency, one.scale) for one in accounts},
+    )
+
+
+def kept(start: Book, *commands: Command, first_id: int = FIRST_ID) -> Book:
+    """The book once these are settled one by one: the n-th transaction is referred to by the n-th id."""
+    ids = count(first_id)
+    for command in commands:
+        start = written(start, decide(start, [command]), ids)
+    return start
+
+
+def written(start: Book, outcomes: list[Outcome], ids: Iterator[int]) -> Book:
+    """The book after these, which have been given their ids, as the database would say it."""
+    for one in parts(outcomes):
+        number = next(ids)
+        if isinstance(one, Posted | Queued):
+            one.id = number
+    ahead = after(start, outcomes)
+    for one in parts(outcomes):
+        if isinstance(one, Posted):
+            ahead.originals[one.id] = one
+            ahead.refunded[one.id] = minus(one.amount, one.amount)
+        elif isinstance(one, Queued):
+            ahead.pending[one.id] = one.command.ledger_id, "queued"
+    return ahead
+
+
+def parts(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """The outcomes, and in the place of each group its members'."""
+    for outcome in outcomes:
+        if isinstance(outcome, Grouped):
+            yield from outcome.outcomes
+        else:
+            yield outcome
+
+
+def postings(outcomes: Iterable[Outcome]) -> list[Posted]:
+    """The transactions among the outcomes, members of groups and executed ones too."""
+    deeds = (one.outcome if isinstance(one, Executed) else one for one in parts(outcomes))
+    return [one for one in deeds if isinstance(one, Posted)]
+
+
+def move(ledger_id: int, sides: tuple[int | None, int | None], amount: str) -> Move:
+    """Money from one side to the other; None is the world outside."""
+    source, target = sides
+    kind = Kind.PAYMENT if source is None else Kind.WITHDRAWAL if target is None else Kind.TRANSFER
+    return Move(ledger_id, kind, source, target, Decimal(amount))
 
 
 def payment(
@@ -72,3 +160,54 @@ def transfer(
 ) -> Move:
     """Money across."""
     return Move(ledger_id, Kind.TRANSFER, source, target, Decimal(amount), metadata or {}, key)
+
+
+def hold(
+    source: int,
+    target: int | None,
+    amount: str,
+    *,
+    seconds: int | UnsetType = UNSET,
+    key: str | None = None,
+    ledger_id: int = 1,
+    metadata: Metadata | None = None,
+) -> Hold:
+    """Money that waits, for a day if nothing is said."""
+    return Hold(ledger_id, source, target, Decimal(amount), seconds, metadata or {}, key, DAY)
+
+
+def capture(
+    parent_id: int, amount: str | None = None, *, final: bool = True, key: str | None = None, ledger_id: int = 1
+) -> Capture:
+    """Money that has waited enough."""
+    return Capture(ledger_id, parent_id, None if amount is None else Decimal(amount), final, key=key)
+
+
+def void(parent_id: int, *, key: str | None = None, ledger_id: int = 1) -> Void:
+    """Money that has waited for nothing."""
+    return Void(ledger_id, parent_id, key=key)
+
+
+def expire(parent_id: int, *, ledger_id: int = 1) -> Expire:
+    """Money that has waited too long."""
+    return Expire(ledger_id, parent_id)
+
+
+def refund(parent_id: int, amount: str | None = None, *, key: str | None = None, ledger_id: int = 1) -> Refund:
+    """Money back."""
+    return Refund(ledger_id, parent_id, None if amount is None else Decimal(amount), key=key)
+
+
+def group(*members: Member, atomic: bool = True, key: str | None = None, ledger_id: int = 1) -> Group:
+    """All together, or each for itself."""
+    return Group(ledger_id, members, atomic, key)
+
+
+def enqueue(command: Request) -> Enqueue:
+    """Later, under the command's own key."""
+    return Enqueue(command.ledger_id, command, command.key)
+
+
+def execute(id_: int, command: Request) -> Execute:
+    """Now, what was queued with this id."""
+    return Execute(command.ledger_id, id_, command)

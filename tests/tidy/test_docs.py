@@ -3,17 +3,18 @@
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
+from msgspec import inspect
 
 from koshel import __version__
 from koshel.core.model import Refusal
 from koshel.db import migrate
 from koshel.http import wire
+from koshel.http.bodies import is_optional
 from koshel.http.problems import PROBLEMS, document
 from koshel.http.routes import ROUTES
 from koshel.settings import PREFIX, knobs
@@ -35,6 +36,24 @@ def block(text: str, language: str) -> str:
     """The one code block of a language."""
     (found,) = re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     return str(found)
+
+
+def fields_listed(text: str) -> list[str]:
+    """The fields in the tables of a text."""
+    return re.findall(r"^\| `([\w.\[\]]+)` \|", text, re.MULTILINE)
+
+
+def fields_of(body: type[msgspec.Struct], at: str = "") -> Iterator[str]:
+    """The fields of a struct, and after each that holds a struct, or an array of them, those of that."""
+    for field in msgspec.structs.fields(body):
+        yield at + field.encode_name
+        shown = inspect.type_info(field.type)
+        for one in shown.types if isinstance(shown, inspect.UnionType) else [shown]:
+            bare = one.type if isinstance(one, inspect.Metadata) else one
+            if isinstance(bare, inspect.StructType):
+                yield from fields_of(bare.cls, f"{at}{field.encode_name}.")
+            elif isinstance(bare, inspect.ListType) and isinstance(bare.item_type, inspect.StructType):
+                yield from fields_of(bare.item_type.cls, f"{at}{field.encode_name}[].")
 
 
 def test_every_setting_has_a_heading_and_no_other_has_one() -> None:
@@ -72,8 +91,9 @@ def test_a_problem_is_described_with_its_status_and_a_document(code: str) -> Non
     assert document(code, example["detail"]).items() <= example.items()
 
 
-def test_the_refusals_are_listed_in_order_of_precedence() -> None:
-    listed = re.findall(r"^\d+\. \[?`([a-z-]+)`", (DOCS / "errors.md").read_text(), re.MULTILINE)
+@pytest.mark.parametrize("page", ["errors.md", "architecture.md"])
+def test_the_refusals_are_listed_in_order_of_precedence(page: str) -> None:
+    listed = re.findall(r"^\d+\. \[?`([a-z-]+)`", (DOCS / page).read_text(), re.MULTILINE)
     assert listed == list(Refusal)
 
 
@@ -89,24 +109,52 @@ def test_the_example_of_a_route_is_a_request_that_it_takes(name: str) -> None:
     (url,) = [argument for argument in arguments if argument.startswith("http://127.0.0.1:8080/")]
     path = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(route.path))
     assert re.fullmatch(path, url.removeprefix("http://127.0.0.1:8080"))
-    assert ("-d" in arguments) == (route.method == "POST")
-    if route.body is not None:
+    sent = arguments[arguments.index("-d") + 1] if "-d" in arguments else None
+    method = arguments[arguments.index("-X") + 1] if "-X" in arguments else ("POST" if sent else "GET")
+    assert method == route.method
+    if route.body is None:
+        assert sent is None
+    elif sent is None:  # only where a request may come without
+        assert is_optional(route.body)
+        assert method == "POST"
+    else:
         assert "Content-Type: application/json" in arguments
-        msgspec.json.decode(arguments[arguments.index("-d") + 1], type=route.body)
+        msgspec.json.decode(sent, type=route.body)
+    keyed = any(argument.startswith("Idempotency-Key: ") for argument in arguments)
+    assert keyed == (method == "POST"), "whoever copies an example shall have a key"
 
 
 @pytest.mark.parametrize("name", [name for name, route in PATHS.items() if route.body is not None])
 def test_the_fields_of_a_request_are_those_that_the_route_takes(name: str) -> None:
-    body: Any = PATHS[name].body
-    listed = re.findall(r"^\| `(\w+)` \|", sections("api.md", 3)[name], re.MULTILINE)
-    assert listed == [field.name for field in msgspec.structs.fields(body)]
+    body = PATHS[name].body
+    assert body is not None
+    assert fields_listed(sections("api.md", 3)[name]) == list(fields_of(body))
 
 
 @pytest.mark.parametrize(("heading", "reply"), [("Accounts", wire.Account), ("Transactions", wire.Transaction)])
 def test_the_fields_of_a_reply_are_those_that_it_has(heading: str, reply: type[msgspec.Struct]) -> None:
     text = (DOCS / "api.md").read_text().partition(f"\n## {heading}\n")[2].partition("\n### ")[0]
-    listed = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
-    assert listed == [field.name for field in msgspec.structs.fields(reply)]
+    assert fields_listed(text) == list(fields_of(reply))
+
+
+def test_the_fields_of_the_queue_are_those_that_it_has() -> None:
+    assert fields_listed(sections("api.md", 3)["GET /health/queue"]) == list(fields_of(wire.Queue))
+
+
+def test_bad_input_is_answered_with_problems_that_have_these_statuses() -> None:
+    text = (DOCS / "api.md").read_text().partition("\n## Bad input")[2].partition("\n## ")[0]
+    answers = re.findall(r"(\d{3}) `([a-z-]+)`", text)
+    assert answers
+    assert [(int(status), code) for status, code in answers] == [(PROBLEMS[code].status, code) for _, code in answers]
+
+
+def test_every_module_is_in_the_list_of_rooms_once_and_in_its_own() -> None:
+    text = (DOCS / "architecture.md").read_text()
+    (tree,) = re.findall(r"^```\nsrc/koshel/\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    hall, *rooms = re.split(r"^  (\w+)/", tree, flags=re.MULTILINE)
+    for room, listed in {"": hall, **dict(zip(rooms[::2], rooms[1::2], strict=True))}.items():
+        there = [path.name for path in (ROOT / "src" / "koshel" / room).glob("*.py") if not path.name.startswith("__")]
+        assert sorted(re.findall(r"\b\w+\.py\b", listed)) == sorted(there), room
 
 
 def test_every_decision_is_listed_and_every_listed_one_is_there() -> None:

@@ -1,11 +1,26 @@
-"""The book moves on: what an outcome does to the accounts and receipts that later commands see."""
+"""The book moves on: what an outcome does to the accounts, receipts and holds that later commands see."""
 
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import assert_never
 
-from koshel.core.model import Account, Book, Declined, First, Opened, Outcome, Posted, Refusal, Replayed
-from koshel.core.money import CEILING, minus
+from koshel.core.commands import Kind
+from koshel.core.model import (
+    Account,
+    Book,
+    Changed,
+    Declined,
+    Executed,
+    First,
+    Grouped,
+    Opened,
+    Outcome,
+    Posted,
+    Queued,
+    Refusal,
+    Replayed,
+)
+from koshel.core.money import CEILING, ZEROS, minus, plus
 
 
 def available(account: Account) -> Decimal:
@@ -20,7 +35,18 @@ def limit(account: Account) -> Decimal:
 
 def after(book: Book, outcomes: Iterable[Outcome]) -> Book:
     """The book as these outcomes leave it; the given one stays as it was."""
-    ahead = Book(book.now, dict(book.accounts), dict(book.receipts), book.scales)
+    ahead = Book(
+        book.now,
+        book.accounts.copy(),
+        book.receipts.copy(),
+        book.scales,
+        book.details.copy(),
+        book.originals.copy(),
+        book.holds.copy(),
+        book.refunded.copy(),
+        book.pending.copy(),
+        book.currencies,
+    )
     for outcome in outcomes:
         apply(ahead, outcome)
     return ahead
@@ -30,30 +56,62 @@ def apply(book: Book, outcome: Outcome) -> None:
     """Move the book past one outcome, in place."""
     match outcome:
         case Posted():
-            _update(book, outcome.source_account_id, outcome.source_balance, outcome.source_version)
-            _update(book, outcome.target_account_id, outcome.target_balance, outcome.target_version)
+            _post(book, outcome)
             _remember(book, outcome.ledger_id, outcome.key, outcome)
-        case Opened() | Declined():
+        case Opened() | Queued() | Declined():
             if is_remembered(outcome):
                 _remember(book, outcome.command.ledger_id, outcome.command.key, outcome)
+        case Changed():
+            book.accounts[outcome.account.id] = book.details[outcome.account.id] = outcome.account
+            _remember(book, outcome.command.ledger_id, outcome.command.key, outcome)
+        case Executed():
+            # Its key, if it had one, has answered when it was queued.
+            _execute(book, outcome)
+        case Grouped():
+            for one in outcome.outcomes:
+                apply(book, one)
+            _remember(book, outcome.command.ledger_id, outcome.command.key, outcome)
         case Replayed():
             pass
         case _:
             assert_never(outcome)
 
 
-def is_remembered(outcome: Opened | Declined) -> bool:
+def _execute(book: Book, executed: Executed) -> None:
+    """Its id has been known since it was queued, so later commands may refer to it."""
+    id_, posted = executed.command.id, executed.outcome
+    if isinstance(posted, Declined):
+        book.pending[id_] = executed.command.ledger_id, "declined"
+        return
+    book.pending.pop(id_, None)
+    book.originals[id_] = posted
+    book.refunded[id_] = minus(posted.amount, posted.amount)
+    _post(book, posted)
+
+
+def is_remembered(outcome: Opened | Changed | Queued | Grouped | Declined) -> bool:
     """Whether its key gives this answer from now on: not if the key already stands for another."""
     if outcome.command.key is None:
         return False
-    return isinstance(outcome, Opened) or outcome.refusal is not Refusal.IDEMPOTENCY_KEY_REUSED
+    return not isinstance(outcome, Declined) or outcome.refusal is not Refusal.IDEMPOTENCY_KEY_REUSED
 
 
-def _update(book: Book, account_id: int | None, balance: Decimal | None, version: int | None) -> None:
-    if account_id is None:
-        return
+def _post(book: Book, posted: Posted) -> None:
+    if posted.source_version is not None:
+        assert posted.source_account_id is not None
+        _update(book, posted.source_account_id, posted.source_balance, posted.source_held, posted.source_version)
+    if posted.target_version is not None:
+        assert posted.target_account_id is not None
+        _update(book, posted.target_account_id, posted.target_balance, posted.target_held, posted.target_version)
+    if posted.rest is not None:
+        _reserve(book, posted, posted.rest)
+    if posted.kind is Kind.REFUND:
+        assert posted.parent_id is not None
+        book.refunded[posted.parent_id] = plus(book.refunded[posted.parent_id], posted.amount)
+
+
+def _update(book: Book, account_id: int, balance: Decimal | None, held: Decimal | None, version: int) -> None:
     assert balance is not None
-    assert version is not None
     old = book.accounts[account_id]
     # Field by field: several times faster than msgspec.structs.replace, and this is the hot path.
     book.accounts[account_id] = Account(
@@ -62,12 +120,21 @@ def _update(book: Book, account_id: int | None, balance: Decimal | None, version
         old.currency,
         old.scale,
         balance,
-        old.held,
+        ZEROS[old.scale] if held is None else held,
         version,
+        old.revision,
         old.min_balance,
         old.max_balance,
         old.status,
     )
+
+
+def _reserve(book: Book, posted: Posted, rest: Decimal) -> None:
+    """A hold and what follows it: what it reserves from now on."""
+    if posted.parent_id is not None:
+        book.holds[posted.parent_id] = rest or posted.kind
+    elif posted.id:  # else nobody knows its id yet, so nothing can refer to it
+        book.holds[posted.id] = rest
 
 
 def _remember(book: Book, ledger_id: int, key: str | None, first: First) -> None:

@@ -7,12 +7,30 @@ Where one batch ends and the next begins never changes an answer.
 from collections.abc import Sequence
 from typing import assert_never
 
-from koshel.core import declined
-from koshel.core.book import after, apply, available, limit
-from koshel.core.model import Account, Book, Command, Declined, Move, OpenAccount, Outcome, Posted
-from koshel.core.money import CEILING, minus, plus, rounded
-from koshel.core.opening import open_account
+from koshel.core.accounts import change_account, open_account
+from koshel.core.book import after, apply
+from koshel.core.commands import (
+    Capture,
+    ChangeAccount,
+    Command,
+    Enqueue,
+    Execute,
+    Expire,
+    Group,
+    Hold,
+    Member,
+    Move,
+    OpenAccount,
+    Refund,
+    Void,
+)
+from koshel.core.enqueue import enqueue
+from koshel.core.groups import grouped
+from koshel.core.holds import capture, hold, release
+from koshel.core.model import Book, Declined, Executed, Outcome, Posted
+from koshel.core.moves import move
 from koshel.core.receipts import replay
+from koshel.core.refunds import refund
 
 
 def decide(book: Book, commands: Sequence[Command]) -> list[Outcome]:
@@ -28,57 +46,41 @@ def decide(book: Book, commands: Sequence[Command]) -> list[Outcome]:
 
 def _decide_one(book: Book, command: Command) -> Outcome:
     match command:
-        case Move():
-            return _move(book, command)
+        case Move():  # nearly all are
+            return move(book, command)
         case OpenAccount():
             return open_account(book, command)
+        case ChangeAccount():
+            return change_account(book, command)
+        case Group():
+            return grouped(command, decide(book, command.members))
+        case Enqueue():
+            return enqueue(book, command)
+        case _:
+            return _transaction(book, command)
+
+
+def _transaction(book: Book, command: Member) -> Posted | Declined | Executed:
+    match command:
+        case Move():
+            return move(book, command)
+        case Hold():
+            return hold(book, command)
+        case Capture():
+            return capture(book, command)
+        case Void() | Expire():
+            return release(book, command)
+        case Refund():
+            return refund(book, command)
+        case Execute():
+            return _execute(book, command)
         case _:
             assert_never(command)
 
 
-def _move(book: Book, command: Move) -> Posted | Declined:
-    if command.source_account_id == command.target_account_id:
-        return declined.same_account(command)
-    source = _account(book, command, command.source_account_id)
-    if source is None and command.source_account_id is not None:
-        return declined.account_not_found(command, "source_account_id", command.source_account_id)
-    target = _account(book, command, command.target_account_id)
-    if target is None and command.target_account_id is not None:
-        return declined.account_not_found(command, "target_account_id", command.target_account_id)
-    if source and target and (source.currency != target.currency or source.scale != target.scale):
-        return declined.currency_mismatch(command, source, target)
-    one = source or target
-    assert one is not None, "a move has at least one side"
-    amount = rounded(command.amount, one.scale)
-    if not 0 < amount < CEILING:
-        return declined.amount_out_of_range(command, one, amount)
-    if source and amount > available(source):
-        return declined.insufficient_funds(command, source, amount)
-    if target and plus(target.balance, amount) > limit(target):
-        return declined.balance_limit_exceeded(command, target, amount)
-    # No refusal below this line.
-    source_balance = minus(source.balance, amount) if source else None
-    target_balance = plus(target.balance, amount) if target else None
-    assert source is None or source_balance is None or source_balance >= source.min_balance
-    assert target is None or target_balance is None or target.balance < target_balance <= limit(target)
-    return Posted(
-        ledger_id=command.ledger_id,
-        kind=command.kind,
-        source_account_id=command.source_account_id,
-        target_account_id=command.target_account_id,
-        amount=amount,
-        currency=one.currency,
-        source_balance=source_balance,
-        target_balance=target_balance,
-        source_version=source.version + 1 if source else None,
-        target_version=target.version + 1 if target else None,
-        metadata=command.metadata,
-        key=command.key,
-        ctime=book.now,
-    )
-
-
-def _account(book: Book, command: Move, account_id: int | None) -> Account | None:
-    """The account, if it is in the command's own ledger: another ledger's account does not exist."""
-    account = book.accounts.get(account_id) if account_id is not None else None
-    return account if account is not None and account.ledger_id == command.ledger_id else None
+def _execute(book: Book, command: Execute) -> Executed:
+    outcome = _transaction(book, command.command)
+    assert not isinstance(outcome, Executed)
+    if isinstance(outcome, Posted):
+        outcome.id = command.id
+    return Executed(command, outcome)

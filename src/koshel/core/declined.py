@@ -1,36 +1,122 @@
-"""The refusals of a move, each with the facts that explain it to its caller."""
+"""The refusals, each with the facts that explain it to its caller."""
 
 from decimal import Decimal
 
 from koshel.core.book import available, limit
-from koshel.core.model import Account, Declined, Move, Refusal
-from koshel.core.money import plain
+from koshel.core.commands import Capture, ChangeAccount, Command, Expire, Group, Hold, Move, Refund, Void
+from koshel.core.model import Account, Declined, Posted, Refusal
+from koshel.core.money import minus, plain
 
 
-def same_account(command: Move) -> Declined:
+def key_reused(command: Command, field: str) -> Declined:
+    """The command's key stands for another request, which differs in `field`."""
+    return Declined(command, Refusal.IDEMPOTENCY_KEY_REUSED, {"field": field})
+
+
+def transaction_not_found(command: Capture | Void | Expire | Refund) -> Declined:
+    """What the command refers to is not there."""
+    return Declined(command, Refusal.TRANSACTION_NOT_FOUND, {"transaction_id": command.parent_id})
+
+
+def not_a_hold(command: Capture | Void | Expire, original: Posted) -> Declined:
+    """What is to be captured or voided is something else."""
+    facts: dict[str, str | int] = {"transaction_id": command.parent_id, "kind": original.kind}
+    return Declined(command, Refusal.NOT_A_HOLD, facts)
+
+
+def not_refundable(command: Refund, kind: str) -> Declined:
+    """What is to be refunded has moved no money: its kind, or that it is `queued` or `declined`."""
+    return Declined(command, Refusal.NOT_REFUNDABLE, {"transaction_id": command.parent_id, "kind": kind})
+
+
+def same_account(command: Move | Hold) -> Declined:
     """Source equals target."""
     assert command.source_account_id is not None
     return Declined(command, Refusal.SAME_ACCOUNT, {"account_id": command.source_account_id})
 
 
-def account_not_found(command: Move, field: str, account_id: int) -> Declined:
+def account_not_found(command: Move | Hold | ChangeAccount, field: str, account_id: int) -> Declined:
     """`field` names the side that is missing."""
     return Declined(command, Refusal.ACCOUNT_NOT_FOUND, {"account_id": account_id, "field": field})
 
 
-def currency_mismatch(command: Move, source: Account, target: Account) -> Declined:
+def currency_mismatch(command: Command, source: Account, target: Account) -> Declined:
     """The two accounts differ in currency."""
     facts = {"source_currency": source.currency, "target_currency": target.currency}
     return Declined(command, Refusal.CURRENCY_MISMATCH, facts)
 
 
-def amount_out_of_range(command: Move, account: Account, amount: Decimal) -> Declined:
+def amount_out_of_range(command: Command, account: Account, amount: Decimal) -> Declined:
     """Rounded to the currency's smallest unit it is nothing, or has a digit too many."""
     facts: dict[str, str | int] = {"currency": account.currency, "scale": account.scale, "amount": plain(amount)}
     return Declined(command, Refusal.AMOUNT_OUT_OF_RANGE, facts)
 
 
-def insufficient_funds(command: Move, source: Account, required: Decimal) -> Declined:
+def hold_not_open(command: Capture | Void | Expire, status: str) -> Declined:
+    """The hold has ended, or has not begun."""
+    facts: dict[str, str | int] = {"transaction_id": command.parent_id, "status": status}
+    return Declined(command, Refusal.HOLD_NOT_OPEN, facts)
+
+
+def hold_expired(command: Capture | Void | Expire, original: Posted) -> Declined:
+    """The hold's time is up, whether or not that is booked yet."""
+    assert original.expires_at is not None
+    moment = original.expires_at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    facts: dict[str, str | int] = {"transaction_id": command.parent_id, "expires_at": moment}
+    return Declined(command, Refusal.HOLD_EXPIRED, facts)
+
+
+def version_mismatch(command: ChangeAccount, account: Account) -> Declined:
+    """The account is not as the caller knows it."""
+    facts: dict[str, str | int] = {"account_id": account.id, "version": account.version, "revision": account.revision}
+    return Declined(command, Refusal.VERSION_MISMATCH, facts)
+
+
+def account_closed(command: Command, account: Account) -> Declined:
+    """The account is closed, for ever."""
+    return Declined(command, Refusal.ACCOUNT_CLOSED, {"account_id": account.id})
+
+
+def account_frozen(command: Command, account: Account) -> Declined:
+    """The account lets no money in or out."""
+    return Declined(command, Refusal.ACCOUNT_FROZEN, {"account_id": account.id})
+
+
+def account_not_empty(command: ChangeAccount, account: Account) -> Declined:
+    """Only an account without money and without holds can be closed."""
+    facts: dict[str, str | int] = {
+        "account_id": account.id,
+        "currency": account.currency,
+        "balance": plain(account.balance),
+        "held": plain(account.held),
+    }
+    return Declined(command, Refusal.ACCOUNT_NOT_EMPTY, facts)
+
+
+def capture_exceeds_hold(command: Capture, original: Posted, held: Decimal, required: Decimal) -> Declined:
+    """More than the hold still reserves."""
+    facts: dict[str, str | int] = {
+        "transaction_id": command.parent_id,
+        "currency": original.currency,
+        "held": plain(held),
+        "required": plain(required),
+    }
+    return Declined(command, Refusal.CAPTURE_EXCEEDS_HOLD, facts)
+
+
+def refund_exceeds_original(command: Refund, original: Posted, left: Decimal, required: Decimal) -> Declined:
+    """More than is left of the original."""
+    facts: dict[str, str | int] = {
+        "transaction_id": command.parent_id,
+        "currency": original.currency,
+        "amount": plain(original.amount),
+        "refunded": plain(minus(original.amount, left)),
+        "required": plain(required),
+    }
+    return Declined(command, Refusal.REFUND_EXCEEDS_ORIGINAL, facts)
+
+
+def insufficient_funds(command: Command, source: Account, required: Decimal) -> Declined:
     """The source cannot spend that much."""
     facts: dict[str, str | int] = {
         "account_id": source.id,
@@ -41,7 +127,19 @@ def insufficient_funds(command: Move, source: Account, required: Decimal) -> Dec
     return Declined(command, Refusal.INSUFFICIENT_FUNDS, facts)
 
 
-def balance_limit_exceeded(command: Move, target: Account, amount: Decimal) -> Declined:
+def floor_too_high(command: ChangeAccount, account: Account, min_balance: Decimal) -> Declined:
+    """The account already has less than its new floor, its holds aside."""
+    facts: dict[str, str | int] = {
+        "account_id": account.id,
+        "currency": account.currency,
+        "balance": plain(account.balance),
+        "held": plain(account.held),
+        "min_balance": plain(min_balance),
+    }
+    return Declined(command, Refusal.INSUFFICIENT_FUNDS, facts)
+
+
+def balance_limit_exceeded(command: Command, target: Account, amount: Decimal) -> Declined:
     """The target would pass its maximum."""
     facts: dict[str, str | int] = {
         "account_id": target.id,
@@ -51,3 +149,19 @@ def balance_limit_exceeded(command: Move, target: Account, amount: Decimal) -> D
         "amount": plain(amount),
     }
     return Declined(command, Refusal.BALANCE_LIMIT_EXCEEDED, facts)
+
+
+def ceiling_too_low(command: ChangeAccount, account: Account, max_balance: Decimal) -> Declined:
+    """The account already has more than its new maximum."""
+    facts: dict[str, str | int] = {
+        "account_id": account.id,
+        "currency": account.currency,
+        "balance": plain(account.balance),
+        "max_balance": plain(max_balance),
+    }
+    return Declined(command, Refusal.BALANCE_LIMIT_EXCEEDED, facts)
+
+
+def batch_refused(command: Group, index: int, cause: Declined) -> Declined:
+    """A member of an atomic batch was refused, so nothing at all was done."""
+    return Declined(command, Refusal.BATCH_REFUSED, {"index": index}, cause)

@@ -1,9 +1,10 @@
-"""The nouns: what a wallet keeps, what it is asked, what it answers. Data only.
+"""What a wallet keeps and what it answers. Data only; what it is asked is in `commands`.
 
-    command  OpenAccount · Move          what somebody wants           (imperative)
-    outcome  Opened · Posted · Declined  what became of it             (past tense)
+    outcome  Opened · Changed            what became of a command    (past tense)
+             Posted · Queued · Executed
+             Grouped · Declined
              Replayed                    ... and had already become, for the same key
-    book     accounts, receipts, scales and the time: all that `decide` may look at
+    book     all that `decide` may look at
 
 Money is `Decimal` with exactly as many decimals as the currency has, once it is past `decide`.
 """
@@ -12,32 +13,52 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import Struct, field
 
-Metadata: TypeAlias = Mapping[str, str]
-
-
-class Kind(StrEnum):
-    """Where a transaction's money comes from and goes to."""
-
-    PAYMENT = "payment"  # from outside, into a target
-    WITHDRAWAL = "withdrawal"  # out of a source, to the outside
-    TRANSFER = "transfer"  # from a source to a target
+from koshel.core.commands import (
+    ChangeAccount,
+    Command,
+    Enqueue,
+    Execute,
+    Group,
+    Kind,
+    Metadata,
+    OpenAccount,
+    Request,
+)
 
 
 class Refusal(StrEnum):
-    """Why a command is declined, in order of precedence: the first that applies is the answer."""
+    """Why a command is declined, in order of precedence: the first that applies is the answer.
+
+    What no waiting can mend comes before what may be otherwise tomorrow.
+    """
 
     IDEMPOTENCY_KEY_REUSED = "idempotency-key-reused"
     UNKNOWN_CURRENCY = "unknown-currency"
+    TRANSACTION_NOT_FOUND = "transaction-not-found"
+    NOT_A_HOLD = "not-a-hold"
+    NOT_REFUNDABLE = "not-refundable"
     SAME_ACCOUNT = "same-account"
     ACCOUNT_NOT_FOUND = "account-not-found"
     CURRENCY_MISMATCH = "currency-mismatch"
     AMOUNT_OUT_OF_RANGE = "amount-out-of-range"
+    HOLD_NOT_OPEN = "hold-not-open"
+    HOLD_EXPIRED = "hold-expired"
+    VERSION_MISMATCH = "version-mismatch"
+    ACCOUNT_CLOSED = "account-closed"
+    ACCOUNT_FROZEN = "account-frozen"
+    ACCOUNT_NOT_EMPTY = "account-not-empty"
+    CAPTURE_EXCEEDS_HOLD = "capture-exceeds-hold"
+    REFUND_EXCEEDS_ORIGINAL = "refund-exceeds-original"
     INSUFFICIENT_FUNDS = "insufficient-funds"
     BALANCE_LIMIT_EXCEEDED = "balance-limit-exceeded"
+    BATCH_REFUSED = "batch-refused"
+
+
+TransactionStatus: TypeAlias = Literal["posted", "held", "captured", "voided", "expired", "queued", "declined"]
 
 
 class Account(Struct, frozen=True, gc=False):
@@ -50,46 +71,18 @@ class Account(Struct, frozen=True, gc=False):
     balance: Decimal
     held: Decimal
     version: int  # how many transactions have touched the account
+    revision: int  # how often it was changed otherwise
     min_balance: Decimal
     max_balance: Decimal | None
     status: str
 
 
 class AccountDetails(Account, frozen=True, gc=False):
-    """An account with what a decision does not need."""
+    """An account with what most decisions do not need."""
 
     email: str
     metadata: Metadata
     ctime: datetime
-
-
-class OpenAccount(Struct, frozen=True, gc=False, tag="open-account"):
-    """Open an account. What the caller left out is UNSET, and a default stands beside it."""
-
-    ledger_id: int
-    email: str
-    currency: str | UnsetType = UNSET
-    min_balance: Decimal = Decimal(0)
-    max_balance: Decimal | UnsetType | None = UNSET
-    metadata: Metadata = field(default_factory=dict)
-    key: str | None = None
-    default_currency: str = "USD"
-    default_max_balance: Decimal | None = None
-
-
-class Move(Struct, frozen=True, gc=False, tag="move"):
-    """Move `amount` from source to target; a side that is None is the world outside."""
-
-    ledger_id: int
-    kind: Kind
-    source_account_id: int | None
-    target_account_id: int | None
-    amount: Decimal  # positive, not rounded yet
-    metadata: Metadata = field(default_factory=dict)
-    key: str | None = None
-
-
-Command: TypeAlias = OpenAccount | Move
 
 
 class Opened(Struct, tag="opened"):
@@ -99,8 +92,18 @@ class Opened(Struct, tag="opened"):
     account: AccountDetails
 
 
+class Changed(Struct, frozen=True, tag="changed"):
+    """An account as its change has left it."""
+
+    command: ChangeAccount
+    account: AccountDetails
+
+
 class Posted(Struct, gc=False, tag="posted"):
-    """A transaction, with both sides as they stand after it. Its id is 0 until the row is written."""
+    """A transaction, with the sides that it touched as they stand after it. Its id is 0 until the row is written.
+
+    A hold, a void and an expiry name their target, but touch the source only.
+    """
 
     ledger_id: int
     kind: Kind
@@ -116,6 +119,13 @@ class Posted(Struct, gc=False, tag="posted"):
     key: str | None
     ctime: datetime
     id: int = 0
+    source_held: Decimal | None = None  # None: nothing
+    target_held: Decimal | None = None
+    parent_id: int | None = None  # the hold of a capture, void or expiry; what a refund sends back
+    group_id: int | None = None  # of an atomic batch; None until the rows are written
+    expires_at: datetime | None = None  # a hold's
+    request: Request | None = None  # what was asked, where the fields above don't say all of it
+    rest: Decimal | None = None  # what its hold, if it is or has one, still reserves; not kept in the row
 
 
 class Declined(Struct, frozen=True, tag="declined"):
@@ -124,28 +134,63 @@ class Declined(Struct, frozen=True, tag="declined"):
     command: Command
     refusal: Refusal
     facts: Mapping[str, str | int]
+    cause: "Declined | None" = None  # a batch's: the first member's that was refused
 
 
-First: TypeAlias = Opened | Posted | Declined
+class Queued(Struct, tag="queued"):
+    """A transaction that is not decided yet, as far as it is known. Its id is 0 until the row is written."""
+
+    command: Enqueue
+    kind: Kind
+    source_account_id: int | None
+    target_account_id: int | None
+    amount: Decimal | None
+    currency: str | None
+    parent_id: int | None
+    ctime: datetime
+    id: int = 0
 
 
-class Replayed(Struct, frozen=True):
+class Executed(Struct, frozen=True, tag="executed"):
+    """What became of a queued transaction."""
+
+    command: Execute
+    outcome: Posted | Declined
+
+
+class Grouped(Struct, tag="grouped"):
+    """What became of each member. An atomic group's id is None until it is written, as others' always is."""
+
+    command: Group
+    outcomes: "list[Posted | Declined | Executed | Replayed]"
+    group_id: int | None = None
+
+
+First: TypeAlias = Opened | Changed | Posted | Queued | Grouped | Declined
+
+
+class Replayed(Struct, frozen=True, tag="replayed"):
     """The answer that this key was given the first time."""
 
     first: First
 
 
-Outcome: TypeAlias = First | Replayed
+Outcome: TypeAlias = First | Executed | Replayed
 
 
 class Book(Struct):
-    """All that a decision may look at.
+    """All that a decision may look at; `now` is the database's clock.
 
-    `accounts` by id, as locked; `receipts` by (ledger id, key); `scales` by currency code, for the
-    currencies that the commands name; `now` is the database's clock.
+    Of the accounts, what is locked; of the rest, what the commands refer to, read after the locks.
     """
 
     now: datetime
-    accounts: dict[int, Account]
-    receipts: dict[tuple[int, str], First] = field(default_factory=dict)
-    scales: Mapping[str, int] = field(default_factory=dict)
+    accounts: dict[int, Account]  # by id
+    receipts: dict[tuple[int, str], First] = field(default_factory=dict)  # by (ledger id, key)
+    scales: Mapping[str, int] = field(default_factory=dict)  # by currency code
+    details: dict[int, AccountDetails] = field(default_factory=dict)  # by id, of accounts to be changed
+    originals: dict[int, Posted] = field(default_factory=dict)  # by id, of transactions that are referred to
+    holds: dict[int, Decimal | Kind] = field(default_factory=dict)  # by id: what it reserves, or what has ended it
+    refunded: dict[int, Decimal] = field(default_factory=dict)  # by the original's id: the sum of its refunds
+    pending: dict[int, tuple[int, str]] = field(default_factory=dict)  # by id: (ledger id, `queued` or `declined`)
+    currencies: Mapping[int, tuple[int, str, int]] = field(default_factory=dict)  # by account id: ledger, code, scale

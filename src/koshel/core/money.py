@@ -25,6 +25,8 @@ _quanta = [Decimal(1).scaleb(-scale) for scale in range(SCALE_MAX + 1)]
 plus = _exact.add
 minus = _exact.subtract
 
+ZEROS = [Decimal(0).scaleb(-scale) for scale in range(SCALE_MAX + 1)]  # by scale
+
 
 def rounded(amount: Decimal, scale: int) -> Decimal:
     """The amount with exactly `scale` decimals, half to even."""

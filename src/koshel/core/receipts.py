@@ -1,13 +1,24 @@
 """Receipts: the same key gives the same answer, for ever; with another request it is refused."""
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
-from koshel.core.model import Book, Command, Declined, First, Move, OpenAccount, Posted, Refusal, Replayed
+from koshel.core import declined
+from koshel.core.commands import Capture, ChangeAccount, Command, Enqueue, Group, Hold, Move, OpenAccount, Refund, Void
+from koshel.core.model import Book, Declined, First, Posted, Queued, Replayed
 from koshel.core.money import rounded
 
 # The fields of a request, in the order in which a difference is reported.
-_MOVE_FIELDS = ("kind", "source_account_id", "target_account_id", "amount", "metadata")
-_OPEN_FIELDS = ("email", "currency", "min_balance", "max_balance", "metadata")
+_FIELDS: Mapping[type, Sequence[str]] = {
+    Move: ("kind", "source_account_id", "target_account_id", "amount", "metadata"),
+    Hold: ("source_account_id", "target_account_id", "amount", "expires_in", "metadata"),
+    Capture: ("parent_id", "amount", "final", "metadata"),
+    Void: ("parent_id", "metadata"),
+    Refund: ("parent_id", "amount", "metadata"),
+    OpenAccount: ("email", "currency", "min_balance", "max_balance", "metadata"),
+    ChangeAccount: ("account_id", "email", "min_balance", "max_balance", "status", "metadata", "expected"),
+}
 
 
 def replay(book: Book, command: Command) -> Replayed | Declined | None:
@@ -17,32 +28,54 @@ def replay(book: Book, command: Command) -> Replayed | Declined | None:
     first = book.receipts.get((command.ledger_id, command.key))
     if first is None:
         return None
-    field = _first_difference(first, command)
-    if field is None:
-        return Replayed(first)
-    return Declined(command, Refusal.IDEMPOTENCY_KEY_REUSED, {"field": field})
+    field = _first_difference(_request(first), command.command if isinstance(command, Enqueue) else command)
+    return Replayed(first) if field is None else declined.key_reused(command, field)
 
 
-def _first_difference(first: First, command: Command) -> str | None:
-    request = first if isinstance(first, Posted) else first.command
-    match command, request:
-        case Move(), Move() | Posted():
-            fields = _MOVE_FIELDS
-        case OpenAccount(), OpenAccount():
-            fields = _OPEN_FIELDS
+def _request(first: First) -> Command | Posted:
+    """What was asked then; of a move, only what the transaction itself says."""
+    match first:
+        case Posted():
+            return first.request or first
+        case Queued():
+            return first.command.command
         case _:
-            return "kind"
-    for field in fields:
-        if getattr(command, field) != getattr(request, field) and not (
-            field == "amount" and isinstance(first, Posted) and _rounds_to(command, first.amount)
-        ):
+            return first.command
+
+
+def _first_difference(request: Command | Posted, command: Command) -> str | None:
+    if isinstance(command, Group):
+        return _first_difference_of_groups(request, command)
+    kind = Move if isinstance(request, Posted) else type(request)
+    if type(command) is not kind:
+        return "kind"
+    for field in _FIELDS[kind]:
+        if _differ(request, command, field):
             return field
     return None
 
 
-def _rounds_to(command: Command, amount: Decimal) -> bool:
+def _first_difference_of_groups(request: Any, command: Group) -> str | None:
+    if not isinstance(request, Group):
+        return "kind"
+    if request.atomic != command.atomic:
+        return "atomic"
+    if len(request.members) != len(command.members):
+        return "transactions"
+    for index, (earlier, member) in enumerate(zip(request.members, command.members, strict=True)):
+        field = "idempotency_key" if earlier.key != member.key else _first_difference(earlier, member)
+        if field is not None:
+            return f"transactions/{index}/{field}"
+    return None
+
+
+def _differ(request: Any, command: Any, field: str) -> bool:
+    was, now = getattr(request, field), getattr(command, field)
+    return bool(was != now) and not (field == "amount" and isinstance(request, Posted) and _rounds_to(now, was))
+
+
+def _rounds_to(sent: Decimal, amount: Decimal) -> bool:
     """A posted amount was rounded: 12.345 sent again is the same request as the 12.34 on the books."""
-    assert isinstance(command, Move)
     scale = amount.as_tuple().exponent
     assert isinstance(scale, int)
-    return rounded(command.amount, -scale) == amount
+    return rounded(sent, -scale) == amount

@@ -5,69 +5,104 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import asyncpg
-import msgspec
 
-from koshel.core.book import is_remembered
-from koshel.core.model import Book, Command, Declined, First, Move, OpenAccount, Opened, Outcome, Posted
+from koshel.core.commands import Claim, Command, Drain, Group, Sweep
+from koshel.core.model import Book, First, Outcome, Posted
 from koshel.core.money import iso_scales
-from koshel.core.opening import currency_of
-from koshel.db import rows
+from koshel.core.reach import Place, reach, references
+from koshel.db import claims, columns, rows
 from koshel.db.queries import Queries
+from koshel.db.writing import write
 
 if TYPE_CHECKING:
-    from koshel.db.pools import Connection
+    from koshel.db.pools import AnyConnection
 
 
 class Batch:
-    """`lock` once, `write` once; whoever opened the transaction commits it."""
+    """`resolve`, `lock` and `write` once each; whoever opened the transaction commits it."""
 
-    connection: "Connection"  # with the open transaction
+    connection: "AnyConnection"  # with the open transaction
 
-    def __init__(self, queries: Queries) -> None:
+    def __init__(self, queries: Queries, *, locks: bool = True) -> None:
         self.id: UUID = uuid4()
         self.written_ledger_id: int | None = None  # a ledger that has this batch's row, once it has one
         self._queries = queries
+        self._accounts = queries.lock_accounts if locks else queries.read_accounts
+        self._originals: dict[int, Posted] = {}
+        self._pending: dict[int, tuple[int, str]] = {}
+
+    async def resolve(self, commands: Sequence[Command | Claim]) -> Sequence[Command]:
+        """The commands, with what is due in the place of each claim; what they refer to is found."""
+        drained = []
+        resolved: list[Command] = []
+        for place, command in enumerate(commands):
+            if isinstance(command, Drain | Sweep):
+                if isinstance(command, Drain):
+                    drained.append(place)
+                resolved.append(await claims.claim(self.connection, self._queries, command))
+            else:
+                resolved.append(command)
+        if wanted := references(resolved):
+            await self._find_originals(wanted)
+        for place in drained:
+            group = resolved[place]
+            assert isinstance(group, Group)
+            resolved[place] = await claims.ripe(self.connection, self._queries, group, self._pending)
+        return resolved
 
     async def lock(self, commands: Sequence[Command]) -> Book:
-        """The book for these commands: accounts locked, then receipts read, by the database's clock."""
-        locked = await self._lock_accounts([c for c in commands if isinstance(c, Move)])
+        """The book for these commands: accounts locked, then all the rest read, by the database's clock."""
+        reached = reach(commands, self._originals)
+        reached.accounts.discard(None)
+        locked = await self._lock_accounts(reached.ledgers, [i for i in reached.accounts if i is not None])
         now = (locked and locked[-1]["now"]) or await self.connection.fetchval(self._queries.read_clock)
-        return Book(
+        book = Book(
             now,
             {account.id: account for account in map(rows.account, locked)},
-            await self._find_receipts({(c.ledger_id, c.key) for c in commands if c.key is not None}),
-            await self._find_scales({currency_of(c) for c in commands if isinstance(c, OpenAccount)}),
+            await self._find_receipts(reached.keys),
+            await self._find_scales(reached.currencies),
+            originals=self._originals,
+            pending=self._pending,
         )
+        q = self._queries
+        # Nearly always these are all empty, and nothing is asked.
+        for row in await self._find(q.find_details, reached.changed):
+            book.details[row["id"]] = rows.account_details(row)
+        for id_, amount, ended_by in await self._find(q.find_holds, reached.holds):
+            if amount is not None or ended_by is not None:
+                book.holds[id_] = rows.reserved(amount, ended_by)
+        book.refunded.update(await self._find(q.find_refunded, reached.refunded))
+        if reached.shown:
+            shown = {(ledger_id, id_) for ledger_id, id_ in reached.shown if id_ is not None}
+            book.currencies = {id_: tuple(known) for id_, *known in await self._find(q.find_currencies, shown)}
+        return book
 
     async def write(self, outcomes: Sequence[Outcome]) -> None:
         """Write what is new, and give it its ids."""
-        posted = [o for o in outcomes if isinstance(o, Posted)]
-        opened = [o for o in outcomes if isinstance(o, Opened)]
-        answers = [o for o in outcomes if isinstance(o, Opened | Declined) and is_remembered(o)]
-        if opened:
-            await self._open_accounts(opened)
-        if answers:
-            await self.connection.execute(self._queries.keep_answers, *rows.answer_columns(answers))
-        if posted:
-            await self._post(posted)
-            self.written_ledger_id = posted[0].ledger_id
-        elif opened or answers:
-            ledger_ids = sorted({o.command.ledger_id for o in (*opened, *answers)})
-            await self.connection.execute(self._queries.record_batch, ledger_ids, self.id)
-            self.written_ledger_id = ledger_ids[0]
+        self.written_ledger_id = await write(self.connection, self._queries, self.id, outcomes)
 
-    async def _lock_accounts(self, moves: Sequence[Move]) -> list[asyncpg.Record]:
-        sides = {c.source_account_id for c in moves} | {c.target_account_id for c in moves}
-        ids = [account_id for account_id in sides if account_id is not None]
+    async def _find_originals(self, wanted: set[Place]) -> None:
+        """Twice, as what is still promised at the first look may be posted at the second."""
+        for _ in range(2):
+            for posted in map(rows.posted, await self._find(self._queries.find_originals, wanted)):
+                self._originals[posted.id] = posted
+            wanted = {place for place in wanted if place[1] not in self._originals}
+            pending = await self._find(self._queries.find_pending, wanted)
+            self._pending |= {id_: (ledger_id, status) for ledger_id, id_, status in pending}
+            wanted = {place for place in wanted if place[1] not in self._pending}
+
+    async def _lock_accounts(self, ledger_ids: set[int], ids: Sequence[int]) -> list[asyncpg.Record]:
         if not ids:
             return []
-        ledger_ids = {c.ledger_id for c in moves}
-        return await self.connection.fetch(self._queries.lock_accounts, ledger_ids, ids, max(ids))
+        return await self.connection.fetch(self._accounts, ledger_ids, ids, max(ids))
+
+    async def _find(self, query: str, wanted: set[Place]) -> list[Any]:
+        return await self.connection.fetch(query, *columns.pairs(wanted)) if wanted else []
 
     async def _find_receipts(self, wanted: set[tuple[int, str]]) -> dict[tuple[int, str], First]:
         if not wanted:
             return {}
-        found = await self.connection.fetch(self._queries.find_receipts, *rows.key_columns(wanted))
+        found = await self.connection.fetch(self._queries.find_receipts, *columns.keys(wanted))
         return dict(map(rows.receipt, found))
 
     async def _find_scales(self, currencies: set[str]) -> dict[str, int]:
@@ -79,21 +114,3 @@ class Batch:
             found = await self.connection.fetch(self._queries.find_scales, unknown)
             scales |= {row["code"]: row["scale"] for row in found}
         return scales
-
-    async def _open_accounts(self, opened: Sequence[Opened]) -> None:
-        ids = await self.connection.fetch(self._queries.take_account_ids, len(opened))
-        for outcome, row in zip(opened, ids, strict=True):
-            outcome.account = msgspec.structs.replace(outcome.account, id=row["id"])
-        columns = rows.opening_columns(opened)
-        await self.connection.execute(self._queries.open_accounts, *columns, opened[0].account.ctime)
-
-    async def _post(self, posted: Sequence[Posted]) -> None:
-        columns: tuple[Any, ...] = (
-            *rows.posting_columns(posted),
-            posted[0].ctime,
-            self.id,
-            *rows.moved_columns(posted),
-        )
-        ids = await self.connection.fetch(self._queries.post, *columns)
-        for outcome, row in zip(posted, ids, strict=True):
-            outcome.id = row["id"]

@@ -16,6 +16,7 @@ import msgspec
 if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
     Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+    AnyConnection: TypeAlias = Connection | asyncpg.Connection[asyncpg.Record]
 
 
 class Limits(msgspec.Struct, frozen=True):

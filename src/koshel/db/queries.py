@@ -13,18 +13,40 @@ class Queries:
     """The statements by name; what each does and why stands above it in the file."""
 
     lock_accounts: str
+    read_accounts: str
     read_clock: str
+    find_originals: str
+    find_pending: str
+    find_holds: str
+    find_refunded: str
+    find_details: str
+    find_currencies: str
     find_receipts: str
     find_scales: str
     post: str
+    keep_holds: str
+    take_group_ids: str
+    take_transaction_ids: str
+    enqueue: str
+    settle_queued: str
+    change_accounts: str
     take_account_ids: str
     open_accounts: str
-    keep_answers: str
+    keep_receipts: str
     record_batch: str
     fence_batch: str
     find_batch: str
     get_account: str
     get_transaction: str
+    get_promise: str
+    find_due: str
+    claim_queued: str
+    claim_one_queued: str
+    limit_lock_wait: str
+    defer: str
+    postpone: str
+    claim_expired: str
+    measure_queue: str
     applied_migrations: str
     lock_migrations: str
     create_service_role: str
@@ -35,8 +57,16 @@ class Queries:
     verify_accounts: str
     verify_lines: str
     verify_references: str
+    verify_closed: str
+    verify_held: str
+    verify_holds: str
+    verify_endings: str
+    verify_parents: str
+    verify_refunds: str
+    verify_promises: str
     verify_receipts: str
     verify_batches: str
+    verify_groups: str
 
 
 def parse(text: str) -> Queries:

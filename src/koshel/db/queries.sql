@@ -8,28 +8,94 @@
 -- $3 is the highest id asked for: the clock is read once, with the last row, when all the others are
 -- locked; and again if that row changes while it is waited for, so that times along an account never
 -- go back. Once for each row took a tenth of a transfer.
-SELECT ledger_id, id, currency, scale, balance, held, version, min_balance, max_balance, status,
+SELECT ledger_id, id, currency, scale, balance, held, version, revision, min_balance, max_balance, status,
     CASE WHEN id = $3::bigint THEN clock_timestamp() END AS now
 FROM account
 WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::bigint [])
 ORDER BY id
 FOR NO KEY UPDATE;
 
+-- name: read_accounts
+-- As lock_accounts, for who only wants to know what would happen.
+SELECT ledger_id, id, currency, scale, balance, held, version, revision, min_balance, max_balance, status,
+    CASE WHEN id = $3::bigint THEN clock_timestamp() END AS now
+FROM account
+WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::bigint [])
+ORDER BY id;
+
 -- name: read_clock
 -- For a batch that locks no account, or not the last one it asked for. Reads no table, so no ledger.
 SELECT clock_timestamp();
 
+-- name: find_originals
+-- What commands refer to: rows that never change, so they are read before the locks, to know what to lock.
+-- Each pair carries its ledger_id in $1. JSON comes as text everywhere, since whose connection this is may
+-- have a codec of its own for it.
+SELECT t.ledger_id, t.kind, t.source_account_id, t.target_account_id, t.amount, a.currency,
+    t.source_balance, t.target_balance, t.source_version, t.target_version, t.metadata::text, t.idempotency_key,
+    t.ctime, t.id, t.source_held, t.target_held, t.parent_id, t.group_id, t.expires_at
+FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
+INNER JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.id = wanted.id
+INNER JOIN account AS a
+    ON a.ledger_id = t.ledger_id AND a.id = coalesce(t.source_account_id, t.target_account_id);
+
+-- name: find_pending
+-- Of what is no transaction: what was promised to become one. Each pair carries its ledger_id in $1.
+SELECT q.ledger_id, q.id, 'queued' AS status
+FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
+INNER JOIN queued AS q ON q.ledger_id = wanted.ledger_id AND q.id = wanted.id
+UNION ALL
+SELECT d.ledger_id, d.id, 'declined'
+FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
+INNER JOIN declined AS d ON d.ledger_id = wanted.ledger_id AND d.id = wanted.id;
+
+-- name: find_holds
+-- What holds still reserve, or what has ended them: read after their accounts are locked, so nobody changes it.
+-- The last that happened is the one with the highest version. Each pair carries its ledger_id in $1.
+SELECT wanted.id, hold.amount, CASE WHEN hold.id IS NULL THEN (
+    SELECT kind FROM transaction AS t
+    WHERE t.ledger_id = wanted.ledger_id AND t.parent_id = wanted.id
+    ORDER BY t.source_version DESC LIMIT 1
+) END AS ended_by
+FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
+LEFT JOIN hold ON hold.ledger_id = wanted.ledger_id AND hold.id = wanted.id;
+
+-- name: find_refunded
+-- The sum of refunds so far: read after the original's accounts are locked, as every refund of it locks them.
+-- Each pair carries its ledger_id in $1.
+SELECT wanted.id, (
+    SELECT coalesce(sum(t.amount), 0) FROM transaction AS t
+    WHERE t.ledger_id = wanted.ledger_id AND t.parent_id = wanted.id AND t.kind = 'refund'
+) AS refunded
+FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id);
+
+-- name: find_details
+-- The rest of the accounts that are to be changed; their rows are locked. Each pair carries its ledger_id in $1.
+SELECT a.ledger_id, a.id, a.currency, a.scale, a.balance, a.held, a.version, a.revision, a.min_balance,
+    a.max_balance, a.status, a.email, a.metadata::text, a.ctime
+FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
+INNER JOIN account AS a ON a.ledger_id = wanted.ledger_id AND a.id = wanted.id;
+
+-- name: find_currencies
+-- Of accounts that a queued transaction names: to show, so without a lock; they never change.
+-- Each pair carries its ledger_id in $1.
+SELECT a.id, a.ledger_id, a.currency, a.scale
+FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
+INNER JOIN account AS a ON a.ledger_id = wanted.ledger_id AND a.id = wanted.id;
+
 -- name: find_receipts
 -- Read after the locks, at READ COMMITTED: the twin of a command waited on the same rows, and now
 -- sees what the first one left. One index probe a key; the rest is joined for keys that are known.
--- Arrays come as text, as in `post`.
-SELECT r.ledger_id AS receipt_ledger_id, r.idempotency_key AS receipt_key, r.answer,
+-- Arrays come as text, as in `post`. An account that 0.1 has opened does not say its revision: it was 0.
+SELECT r.ledger_id AS receipt_ledger_id, r.idempotency_key AS receipt_key,
+    jsonb_set(r.answer, '{account,revision}', coalesce(r.answer #> '{account,revision}', '0'))::text AS answer,
+    r.request::text,
     t.ledger_id, t.kind, t.source_account_id, t.target_account_id, t.amount, a.currency,
-    t.source_balance, t.target_balance, t.source_version, t.target_version, t.metadata,
-    t.idempotency_key, t.ctime, t.id
+    t.source_balance, t.target_balance, t.source_version, t.target_version, t.metadata::text, t.idempotency_key,
+    t.ctime, t.id, t.source_held, t.target_held, t.parent_id, t.group_id, t.expires_at
 FROM unnest($1::text::bigint [], $2::text::text []) AS wanted (ledger_id, idempotency_key)
 INNER JOIN receipt AS r ON r.ledger_id = wanted.ledger_id AND r.idempotency_key = wanted.idempotency_key
-LEFT JOIN transaction AS t ON t.ledger_id = r.ledger_id AND t.id = r.transaction_id
+LEFT JOIN transaction AS t ON t.ledger_id = r.ledger_id AND t.id = r.transaction_id AND r.answer IS NULL
 LEFT JOIN account AS a
     ON a.ledger_id = t.ledger_id AND a.id = coalesce(t.source_account_id, t.target_account_id);
 
@@ -42,39 +108,100 @@ SELECT code, scale FROM currency WHERE code = ANY($1::text []);
 -- the transactions, their receipts, and one batch row a ledger ($13 is the batch, $12 the time).
 -- MATERIALIZED, since nextval must be asked once a row. The rows it updates are locked already.
 -- Arrays come as text, '{1,2}': the driver's own encoder asks each element for its class.
--- Each row carries its ledger_id in $1; the accounts theirs in $14.
+-- Each row carries its ledger_id in $1; the accounts theirs in $14. $18 to $25 are what plain transfers
+-- do not have: an array that would be all null comes empty, and unnest fills it up.
+-- A transaction that has its id already, as one that was queued, has its receipt too.
 WITH posting AS MATERIALIZED (
-    SELECT nextval('transaction_id') AS id, p.*
+    SELECT coalesce(given_id, nextval('transaction_id')) AS id, p.*
     FROM unnest(
         $1::text::bigint [], $2::text::text [], $3::text::bigint [], $4::text::bigint [], $5::text::numeric [],
         $6::text::numeric [], $7::text::numeric [], $8::text::bigint [], $9::text::bigint [], $10::text::text [],
-        $11::text::jsonb []
+        $11::text::jsonb [], $19::text::bigint [], $20::text::numeric [], $21::text::numeric [],
+        $22::text::bigint [], $23::text::bigint [], $24::text::timestamptz [], $25::text::jsonb []
     ) WITH ORDINALITY AS p (
         ledger_id, kind, source_account_id, target_account_id, amount, source_balance, target_balance,
-        source_version, target_version, idempotency_key, metadata, place
+        source_version, target_version, idempotency_key, metadata, given_id, source_held, target_held,
+        parent_id, group_id, expires_at, request, place
     )
 ), moved AS (
-    UPDATE account SET balance = m.balance, version = m.version
-    FROM unnest($14::text::bigint [], $15::text::bigint [], $16::text::numeric [], $17::text::bigint [])
-        AS m (ledger_id, id, balance, version)
+    UPDATE account SET balance = m.balance, version = m.version, held = coalesce(m.held, account.held)
+    FROM unnest(
+        $14::text::bigint [], $15::text::bigint [], $16::text::numeric [], $17::text::bigint [],
+        $18::text::numeric []
+    ) AS m (ledger_id, id, balance, version, held)
     WHERE account.ledger_id = m.ledger_id AND account.id = m.id
 ), posted AS (
     INSERT INTO transaction (
         ledger_id, id, kind, source_account_id, target_account_id, amount, source_balance, target_balance,
-        source_version, target_version, idempotency_key, metadata, ctime
+        source_version, target_version, idempotency_key, metadata, source_held, target_held, parent_id,
+        group_id, expires_at, ctime
     )
     SELECT ledger_id, id, kind, source_account_id, target_account_id, amount, source_balance, target_balance,
-        source_version, target_version, idempotency_key, metadata, $12::timestamptz
+        source_version, target_version, idempotency_key, metadata, source_held, target_held, parent_id,
+        group_id, expires_at, $12::timestamptz
     FROM posting
 ), receipted AS (
-    INSERT INTO receipt (ledger_id, idempotency_key, transaction_id)
-    SELECT ledger_id, idempotency_key, id FROM posting WHERE idempotency_key IS NOT NULL
+    INSERT INTO receipt (ledger_id, idempotency_key, transaction_id, request)
+    SELECT ledger_id, idempotency_key, id, request FROM posting
+    WHERE idempotency_key IS NOT NULL AND given_id IS NULL
     ORDER BY ledger_id, idempotency_key
 ), batched AS (
     INSERT INTO batch (ledger_id, id, transaction_ids)
     SELECT ledger_id, $13::uuid, array_agg(id ORDER BY place) FROM posting GROUP BY ledger_id
 )
 SELECT id FROM posting ORDER BY place;
+
+-- name: keep_holds
+-- What holds reserve from now on; nothing: they have ended. Each row carries its ledger_id in $1.
+WITH change AS MATERIALIZED (
+    SELECT * FROM unnest(
+        $1::text::bigint [], $2::text::bigint [], $3::text::numeric [], $4::text::timestamptz []
+    ) AS c (ledger_id, id, amount, expires_at)
+), ended AS (
+    DELETE FROM hold USING change
+    WHERE hold.ledger_id = change.ledger_id AND hold.id = change.id AND change.amount = 0
+)
+INSERT INTO hold (ledger_id, id, amount, expires_at)
+SELECT ledger_id, id, amount, expires_at FROM change WHERE amount > 0
+ON CONFLICT (ledger_id, id) DO UPDATE SET amount = excluded.amount;
+
+-- name: take_group_ids
+-- A sequence has no ledger.
+SELECT nextval('group_id') AS id FROM generate_series(1, $1::integer);
+
+-- name: take_transaction_ids
+-- For transactions that are promised: the promise says the id. A sequence has no ledger.
+SELECT nextval('transaction_id') AS id FROM generate_series(1, $1::integer);
+
+-- name: enqueue
+-- Promised transactions, due at once. Each row carries its ledger_id in $1.
+INSERT INTO queued (ledger_id, id, promise, due, ctime)
+SELECT ledger_id, id, promise::jsonb, $4::timestamptz, $4::timestamptz
+FROM unnest($1::bigint [], $2::bigint [], $3::text []) AS q (ledger_id, id, promise);
+
+-- name: settle_queued
+-- Of promised transactions that are decided, the promise goes; of those refused, the answer is kept for ever.
+-- Each row carries its ledger_id in $1.
+WITH settled AS (
+    DELETE FROM queued
+    USING unnest($1::bigint [], $2::bigint [], $3::text []) AS s (ledger_id, id, answer)
+    WHERE queued.ledger_id = s.ledger_id AND queued.id = s.id
+    RETURNING queued.ledger_id, queued.id, queued.promise, s.answer
+)
+INSERT INTO declined (ledger_id, id, promise, answer, ctime)
+SELECT ledger_id, id, promise, answer::jsonb, statement_timestamp() FROM settled WHERE answer IS NOT NULL;
+
+-- name: change_accounts
+-- All of an account at once, as the whole batch leaves it: its CHECKs see no state in between.
+-- Each row carries its ledger_id in $1.
+UPDATE account SET balance = c.balance, held = c.held, version = c.version, revision = c.revision,
+    min_balance = c.min_balance, max_balance = c.max_balance, status = c.status, email = c.email,
+    metadata = c.metadata::jsonb
+FROM unnest(
+    $1::bigint [], $2::bigint [], $3::numeric [], $4::numeric [], $5::bigint [], $6::bigint [], $7::numeric [],
+    $8::numeric [], $9::text [], $10::text [], $11::text []
+) AS c (ledger_id, id, balance, held, version, revision, min_balance, max_balance, status, email, metadata)
+WHERE account.ledger_id = c.ledger_id AND account.id = c.id;
 
 -- name: take_account_ids
 -- Ids before rows, since a receipt of an opening holds the whole account. A sequence has no ledger.
@@ -86,20 +213,21 @@ INSERT INTO account (
     ledger_id, id, email, currency, scale, balance, held, version, min_balance, max_balance, status, metadata,
     idempotency_key, ctime
 )
-SELECT ledger_id, id, email, currency, scale, balance, balance, 0, min_balance, max_balance, 'open', metadata,
-    idempotency_key, $11::timestamptz
+SELECT ledger_id, id, email, currency, scale, balance, balance, 0, min_balance, max_balance, 'open',
+    metadata::jsonb, idempotency_key, $11::timestamptz
 FROM unnest(
     $1::bigint [], $2::bigint [], $3::text [], $4::text [], $5::smallint [], $6::numeric [], $7::numeric [],
-    $8::numeric [], $9::jsonb [], $10::text []
+    $8::numeric [], $9::text [], $10::text []
 ) AS o (ledger_id, id, email, currency, scale, balance, min_balance, max_balance, metadata, idempotency_key);
 
--- name: keep_answers
--- Receipts that are not a transaction: accounts as they were opened, and refusals. In one order, as in
--- `post`: two workers with the same keys then wait for each other, but not in a circle.
--- Each row carries its ledger_id in $1.
-INSERT INTO receipt (ledger_id, idempotency_key, answer)
-SELECT ledger_id, idempotency_key, answer
-FROM unnest($1::bigint [], $2::text [], $3::jsonb []) AS k (ledger_id, idempotency_key, answer)
+-- name: keep_receipts
+-- All receipts of a batch, where some are not a transaction: accounts as they were opened or changed, batches,
+-- refusals, and promises, with the id of the transaction that is promised. In one order, as in `post`: two workers
+-- with the same keys then wait for each other, but not in a circle. Each row carries its ledger_id in $1.
+INSERT INTO receipt (ledger_id, idempotency_key, answer, transaction_id, request)
+SELECT ledger_id, idempotency_key, answer::jsonb, transaction_id, request::jsonb
+FROM unnest($1::bigint [], $2::text [], $3::text [], $4::bigint [], $5::text [])
+    AS k (ledger_id, idempotency_key, answer, transaction_id, request)
 ORDER BY ledger_id, idempotency_key;
 
 -- name: record_batch
@@ -118,19 +246,88 @@ SELECT transaction_ids IS NOT NULL AS committed FROM batch WHERE ledger_id = $1 
 
 -- name: get_account
 -- By primary key.
-SELECT ledger_id, id, currency, scale, balance, held, version, min_balance, max_balance, status, email,
-    metadata, ctime
+SELECT ledger_id, id, currency, scale, balance, held, version, revision, min_balance, max_balance, status, email,
+    metadata::text, ctime
 FROM account WHERE ledger_id = $1 AND id = $2;
 
 -- name: get_transaction
--- By primary key; its currency is its accounts'.
-SELECT t.ledger_id, t.kind, t.source_account_id, t.target_account_id, t.amount, a.currency,
-    t.source_balance, t.target_balance, t.source_version, t.target_version, t.metadata, t.idempotency_key,
-    t.ctime, t.id
+-- By primary key; its currency is its accounts'. A hold that is open has a row of its own; of one that is
+-- not, the last transaction that followed it says how it ended.
+SELECT CASE
+        WHEN t.kind <> 'hold' THEN 'posted'
+        WHEN EXISTS (SELECT FROM hold AS h WHERE h.ledger_id = t.ledger_id AND h.id = t.id) THEN 'held'
+        ELSE (
+            SELECT CASE f.kind WHEN 'capture' THEN 'captured' WHEN 'void' THEN 'voided' ELSE 'expired' END
+            FROM transaction AS f WHERE f.ledger_id = t.ledger_id AND f.parent_id = t.id
+            ORDER BY f.source_version DESC LIMIT 1
+        )
+    END AS status,
+    t.ledger_id, t.kind, t.source_account_id, t.target_account_id, t.amount, a.currency,
+    t.source_balance, t.target_balance, t.source_version, t.target_version, t.metadata::text, t.idempotency_key,
+    t.ctime, t.id, t.source_held, t.target_held, t.parent_id, t.group_id, t.expires_at
 FROM transaction AS t
 INNER JOIN account AS a
     ON a.ledger_id = t.ledger_id AND a.id = coalesce(t.source_account_id, t.target_account_id)
 WHERE t.ledger_id = $1 AND t.id = $2;
+
+-- name: get_promise
+-- By primary key: a transaction that is not decided yet, or was refused.
+SELECT promise::text, NULL AS answer FROM queued WHERE ledger_id = $1 AND id = $2
+UNION ALL
+SELECT promise::text, answer::text FROM declined WHERE ledger_id = $1 AND id = $2;
+
+-- name: find_due
+-- Reads all ledgers, to list those that have something due: then each is claimed from by itself.
+-- statement_timestamp, since an index is not searched for a time that changes while it is.
+SELECT 'queued' AS what, ledger_id FROM queued WHERE due <= statement_timestamp() GROUP BY ledger_id
+UNION ALL
+SELECT 'hold', ledger_id FROM hold WHERE expires_at <= statement_timestamp() GROUP BY ledger_id;
+
+-- name: claim_queued
+-- The claim is the row's lock: whoever dies with it gives it back, and nobody waits for it.
+SELECT id, promise::text FROM queued
+WHERE ledger_id = $1 AND due <= statement_timestamp()
+ORDER BY due, id LIMIT $2
+FOR UPDATE SKIP LOCKED;
+
+-- name: claim_one_queued
+-- By primary key: what was claimed together with others that it failed with; unless another process had claimed
+-- it too, and has put it off already.
+SELECT id, promise::text FROM queued
+WHERE ledger_id = $1 AND id = $2 AND due <= statement_timestamp()
+FOR UPDATE SKIP LOCKED;
+
+-- name: limit_lock_wait
+-- For this transaction only. Touches no table, so no ledger.
+SELECT set_config('lock_timeout', $1, true);
+
+-- name: defer
+-- What follows a promise that is still queued waits with it; these rows are claimed by this transaction.
+UPDATE queued SET due = clock_timestamp() + make_interval(secs => $3::float8)
+WHERE ledger_id = $1 AND id = ANY($2::bigint []);
+
+-- name: postpone
+-- Not before so many seconds from now; unless another process, which failed with it at the same moment, has put
+-- it off already. By primary key.
+UPDATE queued SET attempts = attempts + 1, error = $3,
+    due = clock_timestamp() + make_interval(secs => least($4::float8 * 2 ^ least(attempts, 30), $5::float8))
+WHERE ledger_id = $1 AND id = $2 AND due <= statement_timestamp();
+
+-- name: claim_expired
+-- Holds whose time is up, for the one sweeper of a ledger whose turn it is. Their rows are not locked: a
+-- capture locks the account first, and the two would wait for each other.
+WITH turn AS MATERIALIZED (
+    SELECT pg_try_advisory_xact_lock(hashtextextended('koshel sweep', $1::bigint)) AS is_mine
+)
+SELECT hold.id FROM turn INNER JOIN hold ON turn.is_mine
+WHERE hold.ledger_id = $1 AND hold.expires_at <= statement_timestamp()
+ORDER BY hold.expires_at LIMIT $2;
+
+-- name: measure_queue
+-- Reads all ledgers: the queue is looked at as a whole.
+SELECT count(*) AS depth, count(*) FILTER (WHERE attempts > 0) AS retrying,
+    coalesce(extract(epoch FROM clock_timestamp() - min(ctime)), 0)::float8 AS oldest_age_s
+FROM queued;
 
 -- name: applied_migrations
 -- The schema belongs to all ledgers.
@@ -163,15 +360,19 @@ SELECT code, scale FROM currency ORDER BY code;
 -- receipts and batches but never changes or deletes one. Grants belong to the schema, not to a ledger.
 SELECT format(statement, $1::text) AS statement
 FROM (VALUES
-    ('GRANT SELECT ON ledger, currency, account, transaction, receipt, batch, _yoyo_migration TO %I'),
-    ('GRANT INSERT ON account, transaction, receipt, batch TO %I'),
-    ('GRANT UPDATE (balance, version) ON account TO %I'),
-    ('GRANT USAGE ON SEQUENCE account_id, transaction_id TO %I')
+    ('GRANT SELECT ON ledger, currency, account, transaction, receipt, batch, hold, queued, declined,'
+     ' _yoyo_migration TO %I'),
+    ('GRANT INSERT ON account, transaction, receipt, batch, hold, queued, declined TO %I'),
+    ('GRANT UPDATE (balance, held, version, revision, min_balance, max_balance, status, email, metadata)'
+     ' ON account TO %I'),
+    ('GRANT UPDATE (amount), DELETE ON hold TO %I'),
+    ('GRANT UPDATE (due, attempts, error), DELETE ON queued TO %I'),
+    ('GRANT USAGE ON SEQUENCE account_id, transaction_id, group_id TO %I')
 ) AS grants (statement);
 
 -- name: verify_currencies
--- Per currency and ledger: what the accounts have is what came in less what went out.
--- Reads all ledgers: verification is of the whole database.
+-- Per currency and ledger: what the accounts have is what came in less what went out. A hold, a void and an
+-- expiry move no money. Reads all ledgers: verification is of the whole database.
 WITH kept AS (
     SELECT ledger_id, currency, sum(balance) AS balance FROM account GROUP BY ledger_id, currency
 ), flows AS (
@@ -181,7 +382,7 @@ WITH kept AS (
     FROM transaction AS t
     INNER JOIN account AS a
         ON a.ledger_id = t.ledger_id AND a.id = coalesce(t.source_account_id, t.target_account_id)
-    WHERE t.source_account_id IS NULL OR t.target_account_id IS NULL
+    WHERE (t.source_account_id IS NULL OR t.target_account_id IS NULL) AND t.kind NOT IN ('hold', 'void', 'expiry')
     GROUP BY t.ledger_id, a.currency
 )
 SELECT kept.ledger_id, kept.currency, kept.balance, coalesce(paid_in, 0) AS paid_in, coalesce(paid_out, 0) AS paid_out
@@ -191,13 +392,14 @@ ORDER BY kept.ledger_id, kept.currency;
 
 -- name: verify_accounts
 -- Every account's balance and version equal what its transactions say: their signed sum and their
--- number. Reads all ledgers: verification is of the whole database.
+-- number, where they touched it. Reads all ledgers: verification is of the whole database.
 WITH line AS (
-    SELECT ledger_id, source_account_id AS account_id, -amount AS change
-    FROM transaction WHERE source_account_id IS NOT NULL
+    SELECT ledger_id, source_account_id AS account_id,
+        CASE WHEN kind IN ('hold', 'void', 'expiry') THEN 0 ELSE -amount END AS change
+    FROM transaction WHERE source_version IS NOT NULL
     UNION ALL
     SELECT ledger_id, target_account_id, amount
-    FROM transaction WHERE target_account_id IS NOT NULL
+    FROM transaction WHERE target_version IS NOT NULL
 ), told AS (
     SELECT ledger_id, account_id, sum(change) AS balance, count(*) AS version
     FROM line GROUP BY ledger_id, account_id
@@ -209,24 +411,41 @@ WHERE a.balance <> coalesce(told.balance, 0) OR a.version <> coalesce(told.versi
 ORDER BY a.id;
 
 -- name: verify_lines
--- Along each account's history: versions run 1, 2, 3 ... without a gap, and each balance is the one
--- before it plus the change. Reads all ledgers: verification is of the whole database.
-WITH line AS (
-    SELECT ledger_id, id, source_account_id AS account_id, source_version AS version, source_balance AS balance,
-        -amount AS change
-    FROM transaction WHERE source_account_id IS NOT NULL
+-- Along each account's history: versions run 1, 2, 3 ... without a gap, and each balance, and what is held,
+-- is the one before it plus the change. What ends a hold also frees what is left of it.
+-- Reads all ledgers: verification is of the whole database.
+WITH freed AS (
+    SELECT f.ledger_id, (array_agg(f.id ORDER BY f.source_version DESC))[1] AS id, h.amount - sum(f.amount) AS amount
+    FROM transaction AS f
+    INNER JOIN transaction AS h ON h.ledger_id = f.ledger_id AND h.id = f.parent_id AND h.kind = 'hold'
+    WHERE f.parent_id IS NOT NULL AND f.kind IN ('capture', 'void', 'expiry')
+        AND NOT EXISTS (SELECT FROM hold WHERE hold.ledger_id = f.ledger_id AND hold.id = f.parent_id)
+    GROUP BY f.ledger_id, f.parent_id, h.amount
+    HAVING h.amount <> sum(f.amount)
+), line AS (
+    SELECT t.ledger_id, t.id, t.source_account_id AS account_id, t.source_version AS version,
+        t.source_balance AS balance, coalesce(t.source_held, 0) AS held,
+        CASE WHEN t.kind IN ('hold', 'void', 'expiry') THEN 0 ELSE -t.amount END AS change,
+        CASE WHEN t.kind = 'hold' THEN t.amount
+            WHEN t.kind IN ('capture', 'void', 'expiry') THEN -t.amount - coalesce(freed.amount, 0)
+            ELSE 0
+        END AS held_change
+    FROM transaction AS t
+    LEFT JOIN freed ON freed.ledger_id = t.ledger_id AND freed.id = t.id
+    WHERE t.source_version IS NOT NULL
     UNION ALL
-    SELECT ledger_id, id, target_account_id, target_version, target_balance, amount
-    FROM transaction WHERE target_account_id IS NOT NULL
+    SELECT ledger_id, id, target_account_id, target_version, target_balance, coalesce(target_held, 0), amount, 0
+    FROM transaction WHERE target_version IS NOT NULL
 ), told AS (
-    SELECT ledger_id, id, account_id, version, balance, change,
+    SELECT ledger_id, id, account_id, version, balance, held,
         coalesce(lag(version) OVER history, 0) + 1 AS told_version,
-        coalesce(lag(balance) OVER history, 0) + change AS told_balance
+        coalesce(lag(balance) OVER history, 0) + change AS told_balance,
+        coalesce(lag(held) OVER history, 0) + held_change AS told_held
     FROM line
     WINDOW history AS (PARTITION BY ledger_id, account_id ORDER BY version, id)
 )
-SELECT ledger_id, id, account_id, version, told_version, balance, told_balance
-FROM told WHERE version <> told_version OR balance <> told_balance
+SELECT ledger_id, id, account_id, version, told_version, balance, told_balance, held, told_held
+FROM told WHERE version <> told_version OR balance <> told_balance OR held <> told_held
 ORDER BY account_id, version;
 
 -- name: verify_references
@@ -238,13 +457,132 @@ LEFT JOIN account AS a ON a.ledger_id = t.ledger_id AND a.id = side.account_id
 WHERE side.account_id IS NOT NULL AND a.id IS NULL
 ORDER BY t.id;
 
+-- name: verify_closed
+-- A closed account is empty. Reads all ledgers: verification is of the whole database.
+SELECT ledger_id, id, balance, held FROM account
+WHERE status = 'closed' AND (balance <> 0 OR held <> 0)
+ORDER BY id;
+
+-- name: verify_held
+-- What an account has held is what its open holds reserve.
+-- Reads all ledgers: verification is of the whole database.
+WITH reserved AS (
+    SELECT t.ledger_id, t.source_account_id AS account_id, sum(hold.amount) AS amount
+    FROM hold INNER JOIN transaction AS t ON t.ledger_id = hold.ledger_id AND t.id = hold.id
+    GROUP BY t.ledger_id, t.source_account_id
+)
+SELECT a.ledger_id, a.id, a.held, coalesce(reserved.amount, 0) AS reserved
+FROM account AS a LEFT JOIN reserved ON reserved.ledger_id = a.ledger_id AND reserved.account_id = a.id
+WHERE a.held <> coalesce(reserved.amount, 0)
+ORDER BY a.id;
+
+-- name: verify_holds
+-- The row of a hold says what is left of it, and until when; a hold without a row has something that ended it.
+-- Reads all ledgers: verification is of the whole database.
+WITH followed AS (
+    SELECT ledger_id, parent_id, sum(amount) AS amount FROM transaction
+    WHERE parent_id IS NOT NULL AND kind IN ('capture', 'void', 'expiry')
+    GROUP BY ledger_id, parent_id
+), told AS (
+    SELECT t.ledger_id, t.id, t.amount - coalesce(f.amount, 0) AS rest, t.expires_at, f.amount AS followed
+    FROM transaction AS t LEFT JOIN followed AS f ON f.ledger_id = t.ledger_id AND f.parent_id = t.id
+    WHERE t.kind = 'hold'
+)
+SELECT coalesce(hold.ledger_id, told.ledger_id) AS ledger_id, coalesce(hold.id, told.id) AS id,
+    hold.amount AS reserved, told.rest, (hold.expires_at AT TIME ZONE 'UTC')::text AS expires_at,
+    (told.expires_at AT TIME ZONE 'UTC')::text AS told_expires_at
+FROM told FULL JOIN hold ON hold.ledger_id = told.ledger_id AND hold.id = told.id
+WHERE told.id IS NULL OR (hold.id IS NULL AND told.followed IS NULL)
+    OR hold.amount <> told.rest OR hold.expires_at <> told.expires_at
+ORDER BY 2;
+
+-- name: verify_endings
+-- No capture takes more than is left of its hold, a void and an expiry release exactly that, and the time of a
+-- hold is up when it expires and not before. Reads all ledgers: verification is of the whole database.
+WITH following AS (
+    SELECT f.ledger_id, f.id, f.kind, f.parent_id, f.amount, f.ctime, h.expires_at,
+        h.amount - coalesce(sum(f.amount) OVER earlier, 0) AS rest
+    FROM transaction AS f
+    INNER JOIN transaction AS h ON h.ledger_id = f.ledger_id AND h.id = f.parent_id AND h.kind = 'hold'
+    WHERE f.parent_id IS NOT NULL AND f.kind IN ('capture', 'void', 'expiry')
+    WINDOW earlier AS (
+        PARTITION BY f.ledger_id, f.parent_id ORDER BY f.source_version, f.id
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
+)
+SELECT ledger_id, id, kind, parent_id, amount, rest, (ctime AT TIME ZONE 'UTC')::text AS ctime,
+    (expires_at AT TIME ZONE 'UTC')::text AS expires_at,
+    CASE WHEN kind = 'capture' THEN amount <= rest ELSE amount = rest END AS is_covered
+FROM following
+WHERE (kind = 'expiry') <> (ctime >= expires_at)
+    OR CASE WHEN kind = 'capture' THEN amount > rest ELSE amount <> rest END
+ORDER BY id;
+
+-- name: verify_parents
+-- What follows a transaction follows one that can be followed so, between the same accounts; a refund goes
+-- the other way round. Reads all ledgers: verification is of the whole database.
+SELECT t.ledger_id, t.id, t.kind, t.parent_id, p.kind AS parent_kind, t.source_account_id, t.target_account_id,
+    p.source_account_id AS parent_source_account_id, p.target_account_id AS parent_target_account_id,
+    CASE WHEN t.kind = 'refund' THEN p.kind IN ('payment', 'withdrawal', 'transfer', 'capture')
+        ELSE p.kind = 'hold'
+    END AS is_suitable
+FROM transaction AS t LEFT JOIN transaction AS p ON p.ledger_id = t.ledger_id AND p.id = t.parent_id
+WHERE t.parent_id IS NOT NULL AND (p.id IS NULL OR CASE WHEN t.kind = 'refund'
+    THEN p.kind NOT IN ('payment', 'withdrawal', 'transfer', 'capture')
+        OR (t.source_account_id, t.target_account_id)
+        IS DISTINCT FROM (p.target_account_id, p.source_account_id)
+    ELSE p.kind <> 'hold'
+        OR (t.source_account_id, t.target_account_id)
+        IS DISTINCT FROM (p.source_account_id, p.target_account_id)
+END)
+ORDER BY t.id;
+
+-- name: verify_refunds
+-- The refunds of a transaction do not add up to more than it.
+-- Reads all ledgers: verification is of the whole database.
+WITH refunded AS (
+    SELECT ledger_id, parent_id, sum(amount) AS amount FROM transaction
+    WHERE parent_id IS NOT NULL AND kind = 'refund'
+    GROUP BY ledger_id, parent_id
+)
+SELECT t.ledger_id, t.id, t.amount, r.amount AS refunded
+FROM refunded AS r INNER JOIN transaction AS t ON t.ledger_id = r.ledger_id AND t.id = r.parent_id
+WHERE r.amount > t.amount
+ORDER BY t.id;
+
+-- name: verify_promises
+-- A promised transaction is posted, queued or declined, and only one of these.
+-- Reads all ledgers: verification is of the whole database.
+SELECT q.ledger_id, q.id, 'queued' AS one, 'posted' AS other
+FROM queued AS q INNER JOIN transaction AS t ON t.ledger_id = q.ledger_id AND t.id = q.id
+UNION ALL
+SELECT d.ledger_id, d.id, 'declined', 'posted'
+FROM declined AS d INNER JOIN transaction AS t ON t.ledger_id = d.ledger_id AND t.id = d.id
+UNION ALL
+SELECT d.ledger_id, d.id, 'declined', 'queued'
+FROM declined AS d INNER JOIN queued AS q ON q.ledger_id = d.ledger_id AND q.id = d.id
+ORDER BY 2, 3, 4;
+
 -- name: verify_receipts
--- A transaction with a key has the receipt of that key, and a receipt's transaction is there and has
--- its key. Reads all ledgers: verification is of the whole database.
-SELECT coalesce(t.ledger_id, r.ledger_id) AS ledger_id, t.id, r.transaction_id,
-    coalesce(t.idempotency_key, r.idempotency_key) AS idempotency_key
-FROM (SELECT ledger_id, id, idempotency_key FROM transaction WHERE idempotency_key IS NOT NULL) AS t
-FULL JOIN (SELECT ledger_id, transaction_id, idempotency_key FROM receipt WHERE transaction_id IS NOT NULL) AS r
+-- A transaction with a key, posted or promised, has the receipt of that key, and a receipt's transaction is
+-- there, or promised, or declined, and has its key. Reads all ledgers: verification is of the whole database.
+WITH keyed AS (
+    SELECT ledger_id, id, idempotency_key FROM transaction WHERE idempotency_key IS NOT NULL
+    UNION ALL
+    SELECT ledger_id, id, promise -> 'command' ->> 'key' FROM queued WHERE promise -> 'command' ->> 'key' IS NOT NULL
+    UNION ALL
+    SELECT ledger_id, id, promise -> 'command' ->> 'key' FROM declined WHERE promise -> 'command' ->> 'key' IS NOT NULL
+)
+SELECT coalesce(t.ledger_id, r.ledger_id) AS ledger_id, t.id, r.transaction_id, r.answer IS NOT NULL AS is_promise,
+    coalesce(t.idempotency_key, r.idempotency_key) AS idempotency_key, (
+        EXISTS (SELECT FROM transaction AS x WHERE x.ledger_id = r.ledger_id AND x.id = r.transaction_id)
+        OR EXISTS (SELECT FROM queued AS x WHERE x.ledger_id = r.ledger_id AND x.id = r.transaction_id)
+        OR EXISTS (SELECT FROM declined AS x WHERE x.ledger_id = r.ledger_id AND x.id = r.transaction_id)
+    ) AS is_there
+FROM keyed AS t
+FULL JOIN (
+    SELECT ledger_id, transaction_id, idempotency_key, answer FROM receipt WHERE transaction_id IS NOT NULL
+) AS r
     ON r.ledger_id = t.ledger_id AND r.transaction_id = t.id AND r.idempotency_key = t.idempotency_key
 WHERE t.id IS NULL OR r.transaction_id IS NULL
 ORDER BY 1, 2;
@@ -260,3 +598,15 @@ FULL JOIN (
 ) AS b ON b.ledger_id = t.ledger_id AND b.transaction_id = t.id
 WHERE t.id IS NULL OR b.transaction_id IS NULL OR b.times <> 1
 ORDER BY 2;
+
+-- name: verify_groups
+-- A group is whole: all its transactions are in one batch, and have one time.
+-- Reads all ledgers: verification is of the whole database.
+SELECT t.ledger_id, t.group_id AS id, count(DISTINCT b.id) AS batches, count(DISTINCT t.ctime) AS times
+FROM transaction AS t
+LEFT JOIN (SELECT ledger_id, id, unnest(transaction_ids) AS transaction_id FROM batch) AS b
+    ON b.ledger_id = t.ledger_id AND b.transaction_id = t.id
+WHERE t.group_id IS NOT NULL
+GROUP BY t.ledger_id, t.group_id
+HAVING count(DISTINCT b.id) > 1 OR count(DISTINCT t.ctime) > 1
+ORDER BY t.group_id;

@@ -6,20 +6,22 @@ row that the fence leaves makes sure that it never can.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import asyncpg
 import structlog
 from msgspec import Struct
 
-from koshel.core.model import AccountDetails, Posted
-from koshel.db import queries, rows
+from koshel.core.commands import Drain, Sweep
+from koshel.db import queries
 from koshel.db.batch import Batch
+from koshel.db.batches import Rehearsals
 from koshel.db.errors import LOST, Conflict, OutcomeUnknown, translated
 from koshel.db.pools import Limits, open_pool
+from koshel.db.reads import Reads
 
 if TYPE_CHECKING:
     from koshel.db.pools import Connection, Pool
@@ -39,7 +41,22 @@ class StoreConfig(Struct, frozen=True):
     limits: Limits = Limits()
 
 
-class Store:
+class QueueMeasure(Struct, frozen=True):
+    """The queue of background transactions, over all ledgers."""
+
+    depth: int
+    retrying: int  # of them, those that an accident has stopped at least once
+    oldest_age_s: float
+
+
+class Delay(NamedTuple):
+    """Before a queued transaction is tried again: first so many seconds, then twice as many, at most `most_s`."""
+
+    first_s: float
+    most_s: float
+
+
+class Store(Reads):
     """Open it with `open_store`."""
 
     def __init__(self, config: StoreConfig, settling: "Pool", reading: "Pool") -> None:
@@ -48,6 +65,7 @@ class Store:
         self._settling = settling
         self._reading = reading
         self._queries = queries.load()
+        self.rehearsals = Rehearsals(reading, self._acquire_timeout_s)
 
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[Batch]:
@@ -76,15 +94,23 @@ class Store:
         if ledger_id is not None and not await self._committed(ledger_id, batch):
             raise Conflict("the connection was lost before COMMIT took effect")
 
-    async def get_account(self, ledger_id: int, account_id: int) -> AccountDetails | None:
-        """The account, None if there is none. Raises StoreError."""
-        row = await self._fetchrow(self._queries.get_account, ledger_id, account_id)
-        return None if row is None else rows.account_details(row)
+    async def due(self) -> Sequence[Drain | Sweep]:
+        """A claim for each ledger that has something due; their counts are still 0. Raises StoreError."""
+        with translated():
+            async with self._reading.acquire(timeout=self._acquire_timeout_s) as connection:
+                found = await connection.fetch(self._queries.find_due)
+        return [Drain(ledger_id, 0) if what == "queued" else Sweep(ledger_id, 0) for what, ledger_id in found]
 
-    async def get_transaction(self, ledger_id: int, transaction_id: int) -> Posted | None:
-        """The transaction, None if there is none. Raises StoreError."""
-        row = await self._fetchrow(self._queries.get_transaction, ledger_id, transaction_id)
-        return None if row is None else rows.posted(row)
+    async def postpone(self, ledger_id: int, transaction_id: int, error: str, delay: Delay) -> None:
+        """Not to try a queued transaction again for a while, the longer the more often it failed. Raises StoreError."""
+        first_s, most_s = delay
+        await self._fetchrow(self._queries.postpone, ledger_id, transaction_id, error, first_s, most_s)
+
+    async def measure_queue(self) -> QueueMeasure:
+        """How long the queue is. Raises StoreError."""
+        row = await self._fetchrow(self._queries.measure_queue)
+        assert row is not None, "an aggregate has a row"
+        return QueueMeasure(*row)
 
     async def applied_migrations(self) -> set[str]:
         """Names of the migrations that the database has. Raises StoreError."""

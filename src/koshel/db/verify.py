@@ -31,8 +31,16 @@ def _checks() -> list[tuple[str, Callable[[Row], str]]]:
         (q.verify_accounts, _account),
         (q.verify_lines, _line),
         (q.verify_references, _reference),
+        (q.verify_closed, _closed),
+        (q.verify_held, _held),
+        (q.verify_holds, _hold),
+        (q.verify_endings, _ending),
+        (q.verify_parents, _parent),
+        (q.verify_refunds, _refunds),
+        (q.verify_promises, _promise),
         (q.verify_receipts, _receipt),
         (q.verify_batches, _batch),
+        (q.verify_groups, _group),
     ]
 
 
@@ -51,10 +59,12 @@ def _account(row: Row) -> str:
 
 
 def _line(row: Row) -> str:
+    left, told = str(row["balance"]), str(row["told_balance"])
+    if row["held"] != row["told_held"]:
+        left, told = f"{left}, {row['held']} of it held,", f"{told}, {row['told_held']} of it held,"
     return (
-        f"transaction {row['id']} leaves account {row['account_id']} with {row['balance']} "
-        f"at version {row['version']}, "
-        f"but those before it say {row['told_balance']} at version {row['told_version']}"
+        f"transaction {row['id']} leaves account {row['account_id']} with {left} at version {row['version']}, "
+        f"but those before it say {told} at version {row['told_version']}"
     )
 
 
@@ -62,11 +72,66 @@ def _reference(row: Row) -> str:
     return f"transaction {row['id']} names account {row['account_id']}, which does not exist"
 
 
+def _closed(row: Row) -> str:
+    return f"account {row['id']} is closed, but has balance {row['balance']}, {row['held']} of it held"
+
+
+def _held(row: Row) -> str:
+    return f"account {row['id']} has {row['held']} held, but its open holds reserve {row['reserved']}"
+
+
+def _hold(row: Row) -> str:
+    if row["rest"] is None:
+        return f"{row['reserved']} is reserved for hold {row['id']}, which does not exist"
+    if row["reserved"] is None:
+        return f"hold {row['id']} is not open, but nothing has ended it"
+    if row["reserved"] != row["rest"]:
+        return f"hold {row['id']} reserves {row['reserved']}, but {row['rest']} of it is left"
+    return f"hold {row['id']} is open until {row['expires_at']}Z, but was placed until {row['told_expires_at']}Z"
+
+
+def _ending(row: Row) -> str:
+    one = f"{row['kind']} {row['id']} of hold {row['parent_id']}"
+    if not row["is_covered"]:
+        return f"{one} is of {row['amount']}, but {row['rest']} was left"
+    return f"{one} is of {row['ctime']}Z, but the hold's time is up at {row['expires_at']}Z"
+
+
+def _parent(row: Row) -> str:
+    if row["parent_kind"] is None:
+        return f"{row['kind']} {row['id']} follows transaction {row['parent_id']}, which does not exist"
+    if not row["is_suitable"]:
+        return f"{row['kind']} {row['id']} follows transaction {row['parent_id']}, which is a {row['parent_kind']}"
+    return (
+        f"{row['kind']} {row['id']} goes {_way(row['source_account_id'], row['target_account_id'])}, but follows "
+        f"{row['parent_kind']} {row['parent_id']} "
+        f"{_way(row['parent_source_account_id'], row['parent_target_account_id'])}"
+    )
+
+
+def _way(source_id: int | None, target_id: int | None) -> str:
+    source, target = ("the outside" if one is None else f"account {one}" for one in (source_id, target_id))
+    return f"from {source} to {target}"
+
+
+def _refunds(row: Row) -> str:
+    return f"the refunds of transaction {row['id']} add up to {row['refunded']}, but it is of {row['amount']}"
+
+
+def _promise(row: Row) -> str:
+    return f"transaction {row['id']} is {row['one']}, but {row['other']} too"
+
+
 def _receipt(row: Row) -> str:
     key = row["idempotency_key"]
-    if row["id"] is None:
-        return f"the receipt of key {key!r} names transaction {row['transaction_id']}, which does not have that key"
-    return f"transaction {row['id']} has key {key!r}, but there is no receipt for it"
+    if row["transaction_id"] is None:
+        return f"transaction {row['id']} has key {key!r}, but there is no receipt for it"
+    if row["is_promise"] and not row["is_there"]:
+        return (
+            f"the receipt of key {key!r} promises transaction {row['transaction_id']}, "
+            "which is neither posted nor queued nor declined"
+        )
+    return f"the receipt of key {key!r} names transaction {row['transaction_id']}, which does not have that key"
 
 
 def _batch(row: Row) -> str:
@@ -75,3 +140,9 @@ def _batch(row: Row) -> str:
     if row["times"] > 1:
         return f"transaction {row['id']} is in {row['times']} batches"
     return f"a batch names transaction {row['id']}, which does not exist"
+
+
+def _group(row: Row) -> str:
+    if row["batches"] > 1:
+        return f"the transactions of group {row['id']} are in {row['batches']} batches"
+    return f"the transactions of group {row['id']} have {row['times']} times"

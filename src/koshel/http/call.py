@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct, field
 
 from koshel.app import Service
+from koshel.http.prefer import Preference
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -22,6 +23,8 @@ class Call(Struct):
     body: Any
     size: int  # of the body, in bytes
     key: str | None
+    prefer: Preference
+    dry_run: bool
 
 
 class Reply(Struct):

@@ -8,6 +8,7 @@ from koshel.db import migrate
 from koshel.http import docs_page
 from koshel.http.call import Call, Reply, json
 from koshel.http.problems import PROBLEMS, Failure, ProblemDocument
+from koshel.http.wire import Queue
 
 
 class Health(Struct, frozen=True):
@@ -23,10 +24,16 @@ async def live(_: Call) -> Reply:
 
 async def ready(call: Call) -> Reply:
     """GET /health/ready."""
-    missing = set(migrate.known()) - await call.service.store.applied_migrations()
+    missing = set(migrate.known()) - await call.service.engine.store.applied_migrations()
     if missing:
         raise Failure("database-unavailable", f"The schema lacks {', '.join(sorted(missing))}; run `koshel migrate`.")
     return json(200, Health())
+
+
+async def queue(call: Call) -> Reply:
+    """GET /health/queue."""
+    measured = await call.service.engine.store.measure_queue()
+    return json(200, Queue(measured.depth, measured.retrying, round(measured.oldest_age_s, 3)))
 
 
 async def problem(call: Call) -> Reply:

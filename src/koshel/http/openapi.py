@@ -1,15 +1,17 @@
 """The OpenAPI 3.1 document, from the table of routes."""
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from koshel import __version__
+from koshel.http.bodies import is_optional
 from koshel.http.call import JSON, PROBLEM
 from koshel.http.problems import PROBLEMS, ProblemDocument
 from koshel.http.routes import ROUTES, Route
-from koshel.http.wire import ID_MAX, KEY_PATTERN
+from koshel.values import ID_MAX, KEY_PATTERN
 
 _REF = "#/components/schemas/{name}"
 _PATH_ID = {
@@ -24,6 +26,24 @@ _KEY = {
     "in": "header",
     "description": "The same key gives the same answer, for ever. Repeat a request with its key until it is answered.",
     "schema": {"type": "string", "pattern": KEY_PATTERN},
+}
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "description": "`respond-async`: a promise, durable, instead of the answer; `wait=N`: only after N seconds.",
+    "schema": {"type": "string"},
+}
+_DRY_RUN = {
+    "name": "dry_run",
+    "in": "query",
+    "description": "`true`: answer what would happen, and do nothing.",
+    "schema": {"type": "boolean", "default": False},
+}
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "The ETag that the account must still have.",
+    "schema": {"type": "string"},
 }
 _IF_NONE_MATCH = {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}}
 _ALWAYS = ("internal-error",)
@@ -43,7 +63,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "Koshel",
             "version": __version__,
-            "description": "Accounts, payments, transfers. One request, one final answer, durable when it is given.",
+            "description": "Accounts, transfers, holds, refunds. One request, one final answer, durable when given.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
@@ -61,7 +81,8 @@ def _operation(route: Route) -> dict[str, Any]:
     }
     if route.body is not None:
         schema = {"$ref": _REF.format(name=route.body.__name__)}
-        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
+        required = not is_optional(route.body) or route.method == "PATCH"
+        operation["requestBody"] = {"required": required, "content": {JSON: {"schema": schema}}}
     return operation
 
 
@@ -71,8 +92,14 @@ def _parameters(route: Route) -> list[Mapping[str, Any]]:
         parameters.append(_PATH_ID)
     if "{code}" in route.path:
         parameters.append(_PATH_CODE)
-    if route.method == "POST":
+    if route.body is not None:
         parameters.append(_KEY)
+    if route.later:
+        parameters.append(_PREFER)
+    if route.dry_run:
+        parameters.append(_DRY_RUN)
+    if route.method == "PATCH":
+        parameters.append(_IF_MATCH)
     if 304 in route.replies:
         parameters.append(_IF_NONE_MATCH)
     return parameters
@@ -83,7 +110,7 @@ def _reply(status: int, body: type[msgspec.Struct] | str) -> dict[str, Any]:
         return {"description": "Not modified"}
     if isinstance(body, str):
         return {"description": "OK", "content": {body: {}}}
-    described = {"description": "Created" if status == 201 else "OK"}
+    described = {"description": HTTPStatus(status).phrase}
     return described | {"content": {JSON: {"schema": {"$ref": _REF.format(name=body.__name__)}}}}
 
 

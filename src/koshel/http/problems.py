@@ -1,13 +1,11 @@
-"""Problem documents (RFC 9457): every error, by code, and how a refusal becomes one."""
+"""Problem documents (RFC 9457): every error, by code."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-
-from koshel.core.model import Declined, Kind, Move, Refusal
 
 
 class Problem(Struct, frozen=True):
@@ -48,6 +46,19 @@ PROBLEMS: Mapping[str, Problem] = {
     "currency-mismatch": Problem(422, "Currency mismatch", "The two accounts differ in currency."),
     "insufficient-funds": Problem(409, "Insufficient funds", "The source cannot spend that much."),
     "balance-limit-exceeded": Problem(409, "Balance limit exceeded", "The target would pass its maximum."),
+    "hold-not-open": Problem(409, "Hold not open", "The hold is captured, voided, or not made yet."),
+    "hold-expired": Problem(409, "Hold expired", "The hold's time is up."),
+    "not-a-hold": Problem(409, "Not a hold", "The transaction to be captured or voided is no hold."),
+    "not-refundable": Problem(409, "Not refundable", "The transaction has moved no money, or is a refund itself."),
+    "version-mismatch": Problem(412, "Version mismatch", "If-Match names another version of the account."),
+    "account-closed": Problem(409, "Account closed", "The account is closed, for ever."),
+    "account-frozen": Problem(409, "Account frozen", "The account lets no money in or out."),
+    "account-not-empty": Problem(409, "Account not empty", "An account with money or holds cannot be closed."),
+    "capture-exceeds-hold": Problem(409, "Capture exceeds hold", "The hold does not reserve that much any more."),
+    "refund-exceeds-original": Problem(409, "Refund exceeds original", "Not that much of the transaction is left."),
+    "batch-refused": Problem(
+        409, "Batch refused", "A member of an atomic batch was refused, so nothing was done; see index and cause."
+    ),
     "idempotency-key-reused": Problem(422, "Idempotency key reused", "The same key came with another request."),
     "overloaded": Problem(
         503, "Overloaded", "The queue is full or the service is stopping; nothing was done.", retryable=True
@@ -79,9 +90,13 @@ class Failure(Exception):
         if PROBLEMS[code].status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
             self.headers["Retry-After"] = str(RETRY_AFTER_S)
 
+    def content(self) -> dict[str, Any]:
+        """The problem document."""
+        return document(self.code, self.detail, **self.members)
+
     def document(self) -> bytes:
         """The reply's body."""
-        return msgspec.json.encode(document(self.code, self.detail, **self.members))
+        return msgspec.json.encode(self.content())
 
 
 def document(code: str, detail: str, **members: Any) -> dict[str, Any]:
@@ -105,72 +120,12 @@ def validation_failed(pointer: str, detail: str) -> Failure:
     )
 
 
-def refused(declined: Declined) -> Failure:
-    """The problem of a refusal."""
-    return _REFUSED[declined.refusal](declined, declined.facts)
-
-
-Facts = Mapping[str, str | int]
-
-
-def _idempotency_key_reused(_: Declined, facts: Facts) -> Failure:
-    detail = f"This key came first with another request; {facts['field']} differs."
-    return Failure("idempotency-key-reused", detail, **facts)
-
-
-def _unknown_currency(_: Declined, facts: Facts) -> Failure:
-    detail = f"{facts['currency']} is neither in ISO 4217 nor registered with `koshel currency add`."
-    return Failure("unknown-currency", detail, **facts)
-
-
-def _same_account(_: Declined, facts: Facts) -> Failure:
-    return Failure("same-account", f"Account {facts['account_id']} is both source and target.", **facts)
-
-
 def account_not_found(account_id: int | str, **members: Any) -> Failure:
     """No such account, in the path or in the body."""
     return Failure("account-not-found", f"There is no account {account_id}.", account_id=account_id, **members)
 
 
-def _account_not_found(declined: Declined, facts: Facts) -> Failure:
-    # A transfer names its accounts in the body, the others theirs in the path.
-    in_body = isinstance(declined.command, Move) and declined.command.kind is Kind.TRANSFER
-    return account_not_found(facts["account_id"], **({"pointer": f"/{facts['field']}"} if in_body else {}))
-
-
-def _currency_mismatch(_: Declined, facts: Facts) -> Failure:
-    detail = f"The source is in {facts['source_currency']}, the target in {facts['target_currency']}."
-    return Failure("currency-mismatch", detail, **facts)
-
-
-def _amount_out_of_range(_: Declined, facts: Facts) -> Failure:
-    return validation_failed(
-        "/amount", f"rounds to {facts['amount']} at the {facts['scale']} decimals of {facts['currency']}"
-    )
-
-
-def _insufficient_funds(_: Declined, facts: Facts) -> Failure:
-    available, required = (f"{facts[name]} {facts['currency']}" for name in ("available", "required"))
-    detail = f"Account {facts['account_id']} can spend {available}, {required} is needed."
-    return Failure("insufficient-funds", detail, **facts)
-
-
-def _balance_limit_exceeded(_: Declined, facts: Facts) -> Failure:
-    detail = (
-        f"Account {facts['account_id']} has {facts['balance']} and may have at most {facts['max_balance']} "
-        f"{facts['currency']}; {facts['amount']} more would pass that."
-    )
-    return Failure("balance-limit-exceeded", detail, **facts)
-
-
-_REFUSED: Mapping[Refusal, Callable[[Declined, Facts], Failure]] = {
-    Refusal.IDEMPOTENCY_KEY_REUSED: _idempotency_key_reused,
-    Refusal.UNKNOWN_CURRENCY: _unknown_currency,
-    Refusal.SAME_ACCOUNT: _same_account,
-    Refusal.ACCOUNT_NOT_FOUND: _account_not_found,
-    Refusal.CURRENCY_MISMATCH: _currency_mismatch,
-    Refusal.AMOUNT_OUT_OF_RANGE: _amount_out_of_range,
-    Refusal.INSUFFICIENT_FUNDS: _insufficient_funds,
-    Refusal.BALANCE_LIMIT_EXCEEDED: _balance_limit_exceeded,
-}
-assert _REFUSED.keys() == set(Refusal)
+def transaction_not_found(transaction_id: int | str, **members: Any) -> Failure:
+    """No such transaction, in the path or in the body."""
+    detail = f"There is no transaction {transaction_id}."
+    return Failure("transaction-not-found", detail, transaction_id=transaction_id, **members)

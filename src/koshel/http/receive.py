@@ -6,14 +6,23 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from msgspec import Struct
 
 from koshel.http.problems import Failure, validation_failed
-from koshel.http.wire import KEY_PATTERN
+from koshel.values import KEY_PATTERN
 
 _KEY = re.compile(KEY_PATTERN)
 _WHERE = re.compile(r"(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>.*)`)?", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`", re.DOTALL)
+
+
+class Limits(Struct, frozen=True):
+    """What a route takes of a body."""
+
+    bytes_max: int
+    timeout_s: float
+    optional: bool  # it may be left out
 
 
 def idempotency_key(request: web.Request) -> str | None:
@@ -29,33 +38,52 @@ def idempotency_key(request: web.Request) -> str | None:
     return key
 
 
-async def body(request: web.Request, bytes_max: int, timeout_s: float) -> bytes:
-    """The whole body. Raises Failure."""
+def dry_run(request: web.Request, *, takes: bool) -> bool:
+    """Whether only to say what would happen. A query that is not known is refused: it might have meant that."""
+    if not request.rel_url.raw_query_string:
+        return False
+    for name, value in request.query.items():
+        if not takes or name != "dry_run" or value not in {"true", "false"}:
+            raise _unknown_parameter(name, "must be true or false" if takes and name == "dry_run" else "is not known")
+    if len(request.query) > 1:
+        raise _unknown_parameter("dry_run", "must come once")
+    return request.query["dry_run"] == "true"
+
+
+def _unknown_parameter(name: str, detail: str) -> Failure:
+    errors = [{"pointer": "", "parameter": name, "detail": detail}]
+    return Failure("validation-failed", f"The parameter {name} {detail}.", errors=errors)
+
+
+async def body(request: web.Request, limits: Limits) -> bytes:
+    """The whole body; one that may be left out, and is, is an empty object. Raises Failure."""
+    if limits.optional and not request.body_exists:
+        return b"{}"
     if request.content_type != "application/json" and not request.content_type.endswith("+json"):
         raise Failure("unsupported-media-type", "Send JSON, with Content-Type: application/json.")
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise Failure("unsupported-media-type", "Send the body as it is, without a Content-Encoding.")
-    if (request.content_length or 0) > bytes_max:
-        raise _too_large(bytes_max)
+    if (request.content_length or 0) > limits.bytes_max:
+        raise _too_large(limits.bytes_max)
     if request.content.is_eof():  # it came together with the head, as nearly all do
         received = request.content.read_nowait()
     else:
-        received = await _rest(request, bytes_max, timeout_s)
-    if len(received) > bytes_max:
-        raise _too_large(bytes_max)
-    return received
+        received = await _rest(request, limits)
+    if len(received) > limits.bytes_max:
+        raise _too_large(limits.bytes_max)
+    return received or (b"{}" if limits.optional else b"")
 
 
-async def _rest(request: web.Request, bytes_max: int, timeout_s: float) -> bytes:
+async def _rest(request: web.Request, limits: Limits) -> bytes:
     received = b""
     try:
-        async with asyncio.timeout(timeout_s):
-            while len(received) <= bytes_max and (chunk := await request.content.readany()):
+        async with asyncio.timeout(limits.timeout_s):
+            while len(received) <= limits.bytes_max and (chunk := await request.content.readany()):
                 received += chunk
     except web.RequestPayloadError as error:
         raise Failure("malformed-request", "The body is not sent as HTTP says.") from error
     except TimeoutError as error:
-        detail = f"The body did not arrive within {timeout_s:g} s."
+        detail = f"The body did not arrive within {limits.timeout_s:g} s."
         raise Failure("request-timeout", detail) from error
     return received
 

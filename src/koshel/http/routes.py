@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from koshel.http import meta, wallet, wire
+from koshel.http import accounts, bodies, meta, transactions, wire
 from koshel.http.call import Call, Reply
 from koshel.http.problems import ProblemDocument
 
@@ -22,6 +22,9 @@ class Route(Struct, frozen=True):
     body: type[Struct] | None = None
     replies: Mapping[int, type[Struct] | str] = {}
     problems: Sequence[str] = ()
+    dry_run: bool = False  # it takes ?dry_run=true, and 200 is then the reply
+    later: bool = False  # it takes Prefer: respond-async, and 202 is then the reply
+    is_batch: bool = False  # its body may be larger
 
 
 _POST = (
@@ -35,15 +38,18 @@ _POST = (
     "database-unavailable",
     "outcome-unknown",
 )
-_MOVE = (*_POST, "account-not-found", "insufficient-funds", "balance-limit-exceeded")
+_MONEY = (*_POST, "account-frozen", "account-closed")
+_MOVE = (*_MONEY, "account-not-found", "insufficient-funds", "balance-limit-exceeded")
+_HELD = (*_POST, "transaction-not-found", "not-a-hold", "hold-not-open", "hold-expired")
+_TRANSACTION: Mapping[int, type[Struct]] = {200: wire.Transaction, 201: wire.Transaction, 202: wire.Transaction}
 
 ROUTES: Sequence[Route] = (
     Route(
         "POST",
         "/account",
         "Open an account",
-        wallet.open_account,
-        wire.AccountRequest,
+        accounts.open_account,
+        bodies.AccountRequest,
         {201: wire.Account},
         (*_POST, "unknown-currency"),
     ),
@@ -51,46 +57,111 @@ ROUTES: Sequence[Route] = (
         "GET",
         "/account/{id}",
         "Read an account",
-        wallet.get_account,
+        accounts.get_account,
         None,
         {200: wire.Account, 304: ""},
         ("account-not-found", "database-unavailable"),
     ),
     Route(
+        "PATCH",
+        "/account/{id}",
+        "Change an account: its limits, its status, whose it is",
+        accounts.change_account,
+        bodies.AccountChange,
+        {200: wire.Account},
+        (
+            *(*_POST, "account-not-found", "version-mismatch", "account-closed", "account-not-empty"),
+            *("insufficient-funds", "balance-limit-exceeded"),
+        ),
+    ),
+    Route(
         "POST",
         "/account/{id}/payment",
         "Pay money in",
-        wallet.pay,
-        wire.PaymentRequest,
-        {201: wire.Transaction},
+        accounts.pay,
+        bodies.PaymentRequest,
+        _TRANSACTION,
         tuple(code for code in _MOVE if code != "insufficient-funds"),
+        dry_run=True,
+        later=True,
     ),
     Route(
         "POST",
         "/account/{id}/withdrawal",
         "Pay money out",
-        wallet.withdraw,
-        wire.WithdrawalRequest,
-        {201: wire.Transaction},
+        accounts.withdraw,
+        bodies.WithdrawalRequest,
+        _TRANSACTION,
         tuple(code for code in _MOVE if code != "balance-limit-exceeded"),
+        dry_run=True,
+        later=True,
     ),
     Route(
         "POST",
         "/transaction",
-        "Transfer money",
-        wallet.transfer,
-        wire.TransactionRequest,
-        {201: wire.Transaction},
+        "Transfer money, or hold it for a transfer or a withdrawal",
+        transactions.transfer,
+        bodies.TransactionRequest,
+        _TRANSACTION,
         (*_MOVE, "same-account", "currency-mismatch"),
+        dry_run=True,
+        later=True,
+    ),
+    Route(
+        "POST",
+        "/transaction/batch",
+        "Make up to 1,000 transactions together",
+        transactions.batch,
+        bodies.BatchRequest,
+        {200: wire.BatchReply, 201: wire.BatchReply},
+        (*_POST, "batch-refused"),
+        dry_run=True,
+        is_batch=True,
     ),
     Route(
         "GET",
         "/transaction/{id}",
         "Read a transaction",
-        wallet.get_transaction,
+        transactions.get_transaction,
         None,
         {200: wire.Transaction},
         ("transaction-not-found", "database-unavailable"),
+    ),
+    Route(
+        "POST",
+        "/transaction/{id}/capture",
+        "Move what a hold reserves, or a part of it",
+        transactions.capture,
+        bodies.CaptureRequest,
+        _TRANSACTION,
+        (*_HELD, "account-frozen", "account-closed", "capture-exceeds-hold", "balance-limit-exceeded"),
+        dry_run=True,
+        later=True,
+    ),
+    Route(
+        "POST",
+        "/transaction/{id}/void",
+        "Release what a hold reserves",
+        transactions.void,
+        bodies.VoidRequest,
+        _TRANSACTION,
+        _HELD,
+        dry_run=True,
+        later=True,
+    ),
+    Route(
+        "POST",
+        "/transaction/{id}/refund",
+        "Send money back, all or a part of it",
+        transactions.refund,
+        bodies.RefundRequest,
+        _TRANSACTION,
+        (
+            *(*_MONEY, "transaction-not-found", "not-refundable", "refund-exceeds-original"),
+            *("insufficient-funds", "balance-limit-exceeded"),
+        ),
+        dry_run=True,
+        later=True,
     ),
     Route("GET", "/health/live", "Whether the process answers", meta.live, None, {200: meta.Health}),
     Route(
@@ -100,6 +171,15 @@ ROUTES: Sequence[Route] = (
         meta.ready,
         None,
         {200: meta.Health},
+        ("database-unavailable",),
+    ),
+    Route(
+        "GET",
+        "/health/queue",
+        "How many background transactions wait, and for how long",
+        meta.queue,
+        None,
+        {200: wire.Queue},
         ("database-unavailable",),
     ),
     Route("GET", "/problem/{code}", "What a problem means", meta.problem, None, {200: ProblemDocument}, ("not-found",)),

@@ -17,7 +17,9 @@ from koshel.app import Service
 from koshel.batcher import Interrupted, Overloaded
 from koshel.db.errors import OutcomeUnknown, StoreError
 from koshel.http import openapi, receive, request_id
+from koshel.http.bodies import is_optional
 from koshel.http.call import PROBLEM, Call, Reply
+from koshel.http.prefer import NONE, parse
 from koshel.http.problems import PROBLEMS, Failure, validation_failed
 from koshel.http.response import Response
 from koshel.http.routes import ROUTES, Route
@@ -43,22 +45,33 @@ def application(settings: Settings, service: AbstractAsyncContextManager[Service
         for method in methods(route):
             # Any text without a slash: what cannot be an id is answered as one that is not there.
             app.router.add_route(method, route.path.replace("}", ":[^/]+}"), _wrap(_serve(route, settings, api)))
+    for path in sorted({route.path for route in ROUTES if "{" not in route.path}):
+        app.router.add_route("*", path, _wrap(_no_route))  # or a path with braces might take it: /transaction/{id}
     app.router.add_route("*", "/{path:(?s:.*)}", _wrap(_no_route))
     return app
 
 
 def _serve(route: Route, settings: Settings, api: Mapping[str, Any]) -> Callable[[web.Request], Awaitable[Reply]]:
     decoder = None if route.body is None else msgspec.json.Decoder(route.body)
-    timeout_s = settings.receive_timeout_ms / 1_000
+    limits = receive.Limits(
+        bytes_max=settings.batch_body_bytes_max if route.is_batch else settings.body_bytes_max,
+        timeout_s=settings.receive_timeout_ms / 1_000,
+        optional=route.body is not None and is_optional(route.body) and route.method == "POST",
+    )
 
     async def serve(request: web.Request) -> Reply:
-        received, decoded, key = b"", None, None
+        received, decoded, key, dry_run, prefer = b"", None, None, False, NONE
         if decoder is not None:
-            received = await receive.body(request, settings.body_bytes_max, timeout_s)
+            received = await receive.body(request, limits)
             key = receive.idempotency_key(request)
+            dry_run = receive.dry_run(request, takes=route.dry_run)
             decoded = receive.decode(decoder, received)
-        service = request.app[SERVICE]
-        return await route.handler(Call(service, api, request.match_info, request.headers, decoded, len(received), key))
+            if "Prefer" in request.headers:
+                prefer = parse(request.headers.getall("Prefer"))
+        call = Call(
+            request.app[SERVICE], api, request.match_info, request.headers, decoded, len(received), key, prefer, dry_run
+        )
+        return await route.handler(call)
 
     return serve
 
@@ -106,7 +119,9 @@ def problem(failure: Failure) -> Reply:
 
 
 async def _no_route(request: web.Request) -> Reply:
-    allowed = {method for route in ROUTES if _matches(route.path, request.path) for method in methods(route)}
+    routes = [route for route in ROUTES if route.path == request.path]
+    routes = routes or [route for route in ROUTES if _matches(route.path, request.path)]
+    allowed = {method for route in routes for method in methods(route)}
     if not allowed or request.method in allowed:  # the latter: a slash that was escaped is no slash
         raise Failure("not-found", f"There is no {request.path} here; see /docs.")
     allow = ", ".join(sorted(allowed))

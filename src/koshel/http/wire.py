@@ -1,4 +1,4 @@
-"""Bytes in, structs out, and back: the bodies of requests and of replies, with their limits.
+"""What both requests and replies are made of, with its limits; and the bodies of replies.
 
 An amount is decoded from the text that was sent, never through a binary float; it leaves as a string
 with exactly the decimals of its currency.
@@ -10,42 +10,37 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field, json
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, json
 
 from koshel.core.book import available
-from koshel.core.model import AccountDetails, Kind, Metadata, Posted
+from koshel.core.commands import Kind, Metadata
+from koshel.core.model import AccountDetails, Posted, Queued, TransactionStatus
 from koshel.core.money import DECIMALS_MAX, INTEGER_DIGITS_MAX, plain
+from koshel.values import ID_MAX
 
-ID_MAX = 2**63 - 1
-KEY_PATTERN = r"^[\x21-\x7e]{1,255}$"  # of an Idempotency-Key
-METADATA_MAX = 50  # entries
-
-_TEXT = r"^[^\x00]*$"  # PostgreSQL keeps every character but this one
 _DIGITS = rf"[0-9]{{1,{INTEGER_DIGITS_MAX}}}(\.[0-9]{{1,{DECIMALS_MAX}}})?"
 _PLAIN = re.compile(rf'"?(-?{_DIGITS})"?'.encode())  # nearly all there are; JSON has paired the quotes already
 # JSON's own grammar for a number; the exponent is bounded, or building the Decimal would not be.
 _NUMBER = re.compile(rb'"(-?[0-9]+(?:\.[0-9]+)?)"|(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?)')
+_ID_DIGITS_MAX = len(str(ID_MAX))  # of an id: more than some thousand, and Python would not make an int of them
 _TOO_MUCH = 10**INTEGER_DIGITS_MAX
 _ROUNDED = "Rounded half-even to the currency's decimals."
 
 
-def _money(description: str, *, sign: str = "", nullable: bool = False, **bounds: int) -> Meta:
+def money(description: str, *, sign: str = "", nullable: bool = False, **bounds: int) -> Meta:
+    """An amount in a request, as JSON Schema has it."""
     schema: list[dict[str, Any]] = [{"type": "string", "pattern": f"^{sign}{_DIGITS}$"}, {"type": "number", **bounds}]
     if nullable:
         schema.append({"type": "null"})
     return Meta(description=f"{description} {_ROUNDED}", extra_json_schema={"anyOf": schema})
 
 
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Id = Annotated[int, Meta(ge=1, le=ID_MAX)]
-CurrencyCode = Annotated[str, Meta(pattern="^[A-Z0-9_]{3,12}$", description="An ISO 4217 code, or a registered one.")]
-MetadataIn = Annotated[
-    dict[
-        Annotated[str, Meta(min_length=1, max_length=40, pattern=_TEXT)],
-        Annotated[str, Meta(max_length=500, pattern=_TEXT)],
-    ],
-    Meta(max_length=METADATA_MAX, description=f"Your own notes: at most {METADATA_MAX} strings by name."),
+CurrencyCode = Annotated[
+    str, Meta(pattern=r"^[A-Z0-9_]{3,12}(?!\n)$", description="An ISO 4217 code, or a registered one.")
 ]
-Amount = Annotated[Raw, _money("More than zero.", exclusiveMinimum=0, exclusiveMaximum=_TOO_MUCH)]
+Amount = Annotated[Raw, money("More than zero.", exclusiveMinimum=0, exclusiveMaximum=_TOO_MUCH)]
 
 
 class Invalid(Exception):
@@ -55,39 +50,6 @@ class Invalid(Exception):
         super().__init__(detail)
         self.pointer = pointer
         self.detail = detail
-
-
-class AccountRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """What an account is opened with."""
-
-    email: Annotated[str, Meta(max_length=254, description="Stands for the client; need not be unique.")]
-    currency: CurrencyCode | UnsetType = UNSET
-    min_balance: Annotated[Raw, _money("Zero or less: an overdraft line.", sign="-?", maximum=0)] | UnsetType = UNSET
-    max_balance: Annotated[Raw, _money("Zero or more; null: no limit.", nullable=True, minimum=0)] | UnsetType = UNSET
-    metadata: MetadataIn = field(default_factory=dict)
-
-
-class PaymentRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Money in."""
-
-    amount: Amount
-    metadata: MetadataIn = field(default_factory=dict)
-
-
-class WithdrawalRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Money out."""
-
-    amount: Amount
-    metadata: MetadataIn = field(default_factory=dict)
-
-
-class TransactionRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Money across."""
-
-    source_account_id: Id
-    target_account_id: Id
-    amount: Amount
-    metadata: MetadataIn = field(default_factory=dict)
 
 
 class Account(Struct, frozen=True, gc=False):
@@ -104,31 +66,33 @@ class Account(Struct, frozen=True, gc=False):
     status: str
     metadata: Metadata
     version: Annotated[int, Meta(description="How many transactions have touched the account.")]
-    ctime: Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+    ctime: Time
 
 
 class Transaction(Struct, frozen=True, gc=False):
     """A transaction. No source: money came in from outside; no target: it left."""
 
-    id: int
+    id: Annotated[int | None, Meta(description="null in a dry run")]
     kind: Kind
-    status: str
+    status: TransactionStatus
     source_account_id: int | None
     target_account_id: int | None
-    amount: str
-    currency: str
-    parent_id: int | None
-    group_id: int | None
+    amount: Annotated[str | None, Meta(description="null while a queued capture, void or refund does not know it")]
+    currency: Annotated[str | None, Meta(description="null if a queued transaction's accounts do not exist")]
+    parent_id: Annotated[int | None, Meta(description="The hold of a capture, void or expiry; what a refund refunds.")]
+    group_id: Annotated[int | None, Meta(description="The atomic batch that it came with.")]
     idempotency_key: str | None
     metadata: Metadata
-    ctime: Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+    ctime: Time
+    expires_at: Annotated[Time, Meta(description="A hold's, and only a hold's.")] | UnsetType = UNSET
+    problem: Annotated[dict[str, Any], Meta(description="Why it was declined, if it was.")] | UnsetType = UNSET
 
 
-def amount(raw: Raw) -> Decimal:
-    """The amount of a body. Raises Invalid."""
-    value = decimal(raw, "/amount")
+def amount(raw: Raw, at: str = "") -> Decimal:
+    """The amount of a body, or of the part of it that is `at` a pointer. Raises Invalid."""
+    value = decimal(raw, f"{at}/amount")
     if value <= 0:
-        raise Invalid("/amount", "must be more than zero")
+        raise Invalid(f"{at}/amount", "must be more than zero")
     return value
 
 
@@ -138,14 +102,14 @@ def decimal(raw: Raw, pointer: str) -> Decimal:
     if plain_match is not None:
         return Decimal(plain_match[1].decode())
     if b"\\" in bytes(raw):  # "\\u0031" is a 1, as JSON has it
-        return decimal(Raw(json.encode(json.decode(raw))), pointer)
+        raw = Raw(json.encode(json.decode(raw)))
     match = _NUMBER.fullmatch(raw)
     if match is None:
         raise Invalid(pointer, "must be a decimal number, or one in a string")
-    value = Decimal((match[1] or match[2]).decode())
+    value = Decimal((match[1] or match[2]).decode()) or Decimal(0)  # whatever a zero's exponent is
     exponent = value.as_tuple().exponent
     assert isinstance(exponent, int)
-    if value and (value.adjusted() >= INTEGER_DIGITS_MAX or exponent < -DECIMALS_MAX):
+    if value.adjusted() >= INTEGER_DIGITS_MAX or exponent < -DECIMALS_MAX:
         digits = f"at most {INTEGER_DIGITS_MAX} digits before the point and {DECIMALS_MAX} after it"
         raise Invalid(pointer, f"must have {digits}")
     return value
@@ -169,25 +133,91 @@ def account(details: AccountDetails) -> Account:
     )
 
 
-def transaction(posted: Posted) -> Transaction:
-    """The reply's form of a transaction."""
+def transaction(posted: Posted, status: TransactionStatus | None = None) -> Transaction:
+    """The reply's form of a transaction: as it was when it was made, if no status is given."""
+    is_hold = posted.kind is Kind.HOLD
     return Transaction(
-        posted.id,
+        posted.id or None,
         posted.kind,
-        "posted",
+        status or ("held" if is_hold else "posted"),
         posted.source_account_id,
         posted.target_account_id,
         plain(posted.amount),
         posted.currency,
-        None,
-        None,
+        posted.parent_id,
+        posted.group_id,
         posted.key,
         posted.metadata,
         time(posted.ctime),
+        time(posted.expires_at) if is_hold and posted.expires_at else UNSET,
     )
+
+
+def promise(queued: Queued, problem: dict[str, Any] | UnsetType = UNSET) -> Transaction:
+    """The reply's form of a transaction that is queued, or with its problem: declined."""
+    return Transaction(
+        queued.id,
+        queued.kind,
+        "queued" if problem is UNSET else "declined",
+        queued.source_account_id,
+        queued.target_account_id,
+        None if queued.amount is None else plain(queued.amount),
+        queued.currency,
+        queued.parent_id,
+        None,
+        queued.command.key,
+        queued.command.command.metadata,
+        time(queued.ctime),
+        problem=problem,
+    )
+
+
+def path_id(text: str) -> int | None:
+    """The id in a path; None for what cannot be one."""
+    if not (text.isascii() and text.isdigit()) or text[0] == "0" or len(text) > _ID_DIGITS_MAX or int(text) > ID_MAX:
+        return None
+    return int(text)
 
 
 @lru_cache(maxsize=64)  # a batch has one time
 def time(moment: datetime) -> str:
     """RFC 3339 in UTC, with microseconds and Z; the moment is in UTC already."""
     return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+class Result(Struct, frozen=True):
+    """What became of one member of a batch: one of the two."""
+
+    transaction: Transaction | UnsetType = UNSET
+    problem: Annotated[dict[str, Any], Meta(description="A problem document.")] | UnsetType = UNSET
+
+
+class BatchReply(Struct, frozen=True):
+    """What became of a batch's members, in order."""
+
+    results: list[Result]
+    group_id: Annotated[int | None, Meta(description="An atomic batch's; null in a dry run.")] | UnsetType = UNSET
+
+
+class Queue(Struct, frozen=True):
+    """The queue of background transactions."""
+
+    depth: int
+    retrying: Annotated[int, Meta(description="Of them, those that an accident has stopped at least once.")]
+    oldest_age_s: Annotated[float, Meta(description="Seconds since the oldest was queued.")]
+
+
+def etag(account: AccountDetails) -> str:
+    """The account's version, and after a dot how often it was changed otherwise, if it was."""
+    return f'"{account.version}.{account.revision}"' if account.revision else f'"{account.version}"'
+
+
+_ETAG = re.compile(r'"([0-9]{1,18})(?:\.([0-9]{1,18}))?"')
+
+
+def etags(header: str) -> list[tuple[int, int]] | None:
+    """The (version, revision)s that an If-Match names; None: any. What cannot be an account's matches nothing."""
+    if header.strip() == "*":
+        return None
+    matches = (_ETAG.fullmatch(tag.strip()) for tag in header.split(","))
+    return [(int(match[1]), int(match[2] or 0)) for match in matches if match]

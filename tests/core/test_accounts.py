@@ -5,10 +5,11 @@ from decimal import Decimal
 import pytest
 from msgspec import UNSET, UnsetType
 
+from koshel.core.accounts import currency_of, open_account
 from koshel.core.book import available, limit
-from koshel.core.model import Declined, OpenAccount, Opened, Refusal
+from koshel.core.commands import OpenAccount
+from koshel.core.model import Declined, Opened, Refusal
 from koshel.core.money import CEILING, plain
-from koshel.core.opening import currency_of, open_account
 from tests.support.wallets import NOW, book
 
 EMAIL = "ann@example.com"

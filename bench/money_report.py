@@ -1,0 +1,106 @@
+"""Sections of the report: batches, holds, the background, and one version against another."""
+
+from collections.abc import Sequence
+from statistics import median
+
+from bench.against import Compared
+from bench.backlog import Backlog
+from bench.batches import BATCH_CONNECTIONS, SINGLE_CONNECTIONS, Batched
+from bench.contest import Plan
+from bench.markdown import cells, pair, pairs, table, yes
+from bench.results import Results, Row
+
+
+def sections(results: Results) -> list[str]:
+    """Those that were measured."""
+    parts = []
+    if results.batched:
+        parts += _batched(results.batched, results.plan)
+    if results.held:
+        parts += _held(results.held)
+    if results.backlog is not None:
+        parts += _backlog(results.backlog)
+    if results.compared:
+        parts += _compared(results.compared)
+    return parts
+
+
+def _batched(batched: Sequence[Batched], plan: Plan) -> list[str]:
+    head = (
+        *("keys", "transfers/s against single", "against `settle`"),
+        *("server CPU µs", "PostgreSQL CPU µs", "p50 ms of a batch", "p99 ms", "worker MB"),
+    )
+    rows = [
+        (
+            yes(one.keys),
+            pair(one.batch.per_s, one.single.per_s, ",.0f"),
+            pair(one.batch.per_s, one.settle_per_s, ",.0f"),
+            pair(one.batch.server_us, one.single.server_us, ".0f"),
+            pair(one.batch.database_us, one.single.database_us, ".0f"),
+            *(f"{one.batch.p50_ms:.1f}", f"{one.batch.p99_ms:.1f}"),
+            pair(one.batch.worker_mb, one.single.worker_mb, ".0f"),
+        )
+        for one in batched
+    ]
+    text = (
+        f"`POST /transaction/batch`, atomic, 500 transfers each, over {BATCH_CONNECTIONS} connections : single "
+        f"requests over {SINGLE_CONNECTIONS} = ratio; and against `settle` alone, which settles batches of 500 plain "
+        f"transfers in {plan.workers} processes at once, as many as the server has, on the same database and in turn "
+        "with both, but without wrk beside it. With keys: one for each transfer and one for each batch. "
+        "CPU is for each transfer."
+    )
+    return ["## Batches over HTTP", text, table(head, rows)]
+
+
+def _held(held: Sequence[Row]) -> list[str]:
+    head = ("accounts", "conns", "keys", "units/s", "p50 ms", "p99 ms", "server CPU µs", "PostgreSQL CPU µs")
+    rows = [cells(shape, pairs(measures["pairs"], measures["transfers"])[:5]) for shape, measures in held]
+    text = (
+        "Pairs of a hold and its capture : plain transfers = ratio. Latencies are those of a single request, CPU that "
+        "of a whole pair. wrk reads each answer for the hold's id, which it does not with transfers."
+    )
+    return ["## Hold and capture", text, table(head, rows)]
+
+
+def _backlog(backlog: Backlog) -> list[str]:
+    drains = [
+        (f"{drain.per_s:,.0f}", f"{drain.early_mb:.1f}", f"{drain.most_mb:.1f}", f"{drain.after_mb:.1f}")
+        for drain in backlog.drains
+    ]
+    alone, beside = backlog.alone, backlog.beside
+    latencies = [
+        ("p50 ms", pair(beside.p50_ms, alone.p50_ms, ".2f")),
+        ("p99 ms", pair(beside.p99_ms, alone.p99_ms, ".2f")),
+        ("transfers/s", pair(beside.per_s, alone.per_s, ",.0f")),
+    ]
+    memory = (
+        f"{backlog.size:,} transfers, queued before the service starts, then drained by it alone; in turn with "
+        f"synchronous transfers over 256 connections: {pair(backlog.drained_per_s, backlog.sync.per_s, ',.0f')} a "
+        f"second. The largest worker has {backlog.idle_mb:.1f} MB when it starts with nothing queued, and "
+        f"{backlog.busy_mb:.1f} MB after synchronous transfers."
+    )
+    waiting = (
+        f"With `Prefer: respond-async`, over 256 connections: {backlog.accepted.per_s:,.0f} promises/s. "
+        "Synchronous transfers over 16 connections while those are drained : alone = ratio."
+    )
+    return [
+        "## In the background",
+        memory,
+        table(("drained/s", "MB when a tenth is drained", "MB at most", "MB after"), drains),
+        waiting,
+        table(("", "beside a backlog : alone"), latencies),
+    ]
+
+
+def _compared(compared: Sequence[Compared]) -> list[str]:
+    head = (
+        *("accounts", "conns", "keys", "transfers/s", "ratio by round", "p50 ms", "p99 ms"),
+        *("server CPU µs", "PostgreSQL CPU µs"),
+    )
+    rows = []
+    for one in compared:
+        rate, *rest = pairs(*one.medians)[:5]
+        ratios = f"**{median(one.ratios):.3f}** ({min(one.ratios):.2f} to {max(one.ratios):.2f})"
+        rows.append(cells(one.shape, [rate, ratios, *rest]))
+    text = "This version : the other = ratio. By round: the median of the ratios of runs that followed each other."
+    return ["## Against the other version", text, table(head, rows)]

@@ -1,0 +1,35 @@
+"""What was measured, part by part."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from msgspec import Struct, field
+
+from bench.against import Compared
+from bench.backlog import Backlog
+from bench.batches import Batched
+from bench.contest import Measure, Plan
+from bench.in_process import Settling
+from bench.lifetime import Look
+from bench.load import Shape
+
+Row: TypeAlias = tuple[Shape, Mapping[str, Measure]]
+
+
+class Results(Struct):
+    """All of it; what was not measured is empty."""
+
+    command: str
+    plan: Plan
+    machine: Sequence[tuple[str, str]]
+    settings: Sequence[tuple[str, str]]
+    table: list[Row] = field(default_factory=list)
+    batched: list[Batched] = field(default_factory=list)
+    held: list[Row] = field(default_factory=list)
+    backlog: Backlog | None = None
+    settling: list[Settling] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+    tuned: dict[str, list[Row]] = field(default_factory=dict)
+    compared: list[Compared] = field(default_factory=list)
+    first_answer_s: float | None = None
+    failures: Sequence[str] = ()

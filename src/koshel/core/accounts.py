@@ -1,0 +1,82 @@
+"""Opening an account, and changing it: its limits, its status, and whose it is."""
+
+from decimal import Decimal
+
+from msgspec import UNSET, UnsetType
+from msgspec.structs import asdict
+
+from koshel.core import declined
+from koshel.core.commands import ChangeAccount, OpenAccount, Status
+from koshel.core.model import Account, AccountDetails, Book, Changed, Declined, Opened, Refusal
+from koshel.core.money import ZEROS, minus, rounded_limit
+
+
+def currency_of(command: OpenAccount) -> str:
+    """The currency asked for, or the default."""
+    return command.default_currency if command.currency is UNSET else command.currency
+
+
+def open_account(book: Book, command: OpenAccount) -> Opened | Declined:
+    """An account without money, if its currency is known."""
+    currency = currency_of(command)
+    scale = book.scales.get(currency)
+    if scale is None:
+        return Declined(command, Refusal.UNKNOWN_CURRENCY, {"currency": currency})
+    # No refusal below this line.
+    limit = command.default_max_balance if command.max_balance is UNSET else command.max_balance
+    account = AccountDetails(
+        ledger_id=command.ledger_id,
+        id=0,
+        currency=currency,
+        scale=scale,
+        balance=ZEROS[scale],
+        held=ZEROS[scale],
+        version=0,
+        revision=0,
+        min_balance=rounded_limit(command.min_balance, scale),
+        max_balance=None if limit is None else rounded_limit(limit, scale),
+        status=Status.OPEN,
+        email=command.email,
+        metadata=command.metadata,
+        ctime=book.now,
+    )
+    return Opened(command, account)
+
+
+def change_account(book: Book, command: ChangeAccount) -> Changed | Declined:
+    """An account with other limits, another status or other details, if its money allows them."""
+    account = book.accounts.get(command.account_id)
+    if account is None or account.ledger_id != command.ledger_id:
+        return declined.account_not_found(command, "account_id", command.account_id)
+    if command.expected is not None and (account.version, account.revision) not in command.expected:
+        return declined.version_mismatch(command, account)
+    if account.status == Status.CLOSED:
+        return declined.account_closed(command, account)
+    if command.status is Status.CLOSED and (account.balance or account.held):
+        return declined.account_not_empty(command, account)
+    min_balance = _limit(command.min_balance, account.min_balance, account)
+    max_balance = _limit(command.max_balance, account.max_balance, account)
+    assert min_balance is not None
+    spare = minus(account.balance, account.held)
+    if spare < min_balance:
+        return declined.floor_too_high(command, account, min_balance)
+    if max_balance is not None and account.balance > max_balance:
+        return declined.ceiling_too_low(command, account, max_balance)
+    # No refusal below this line.
+    details = book.details[command.account_id]
+    fields = asdict(account) | {
+        "revision": account.revision + 1,
+        "min_balance": min_balance,
+        "max_balance": max_balance,
+        "status": account.status if command.status is UNSET else command.status,
+        "email": details.email if command.email is UNSET else command.email,
+        "metadata": details.metadata if command.metadata is UNSET else command.metadata,
+        "ctime": details.ctime,
+    }
+    return Changed(command, AccountDetails(**fields))
+
+
+def _limit(asked: Decimal | UnsetType | None, now: Decimal | None, account: Account) -> Decimal | None:
+    if asked is UNSET:
+        return now
+    return None if asked is None else rounded_limit(asked, account.scale)

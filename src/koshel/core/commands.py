@@ -1,0 +1,187 @@
+"""What somebody wants. Each is an imperative, and names its ledger and, if it has one, its idempotency key.
+
+    accounts      OpenAccount · ChangeAccount
+    transactions  Move · Hold · Capture · Void · Refund, and Expire, which is the sweeper's
+    together      Group        members that are decided one after the other, all or nothing if atomic
+    later         Enqueue      keep a transaction's command; Execute decides it, in the background
+    claims        Drain, Sweep: what is due, which `resolve` turns into a Group of Execute or of Expire
+
+Amounts are as they were sent: positive, not rounded yet; None where all that is left is meant.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import ClassVar, TypeAlias
+
+from msgspec import UNSET, Struct, UnsetType, field
+
+Metadata: TypeAlias = Mapping[str, str]
+
+
+class Kind(StrEnum):
+    """Where a transaction's money comes from and goes to."""
+
+    PAYMENT = "payment"  # from outside, into a target
+    WITHDRAWAL = "withdrawal"  # out of a source, to the outside
+    TRANSFER = "transfer"  # from a source to a target
+    HOLD = "hold"  # stays on the source, reserved for a target or for the outside
+    CAPTURE = "capture"  # what a hold has reserved goes where it was meant for
+    VOID = "void"  # what a hold has reserved is free again
+    EXPIRY = "expiry"  # the same, since its time was up
+    REFUND = "refund"  # back the way it came
+
+
+class Status(StrEnum):
+    """What an account lets happen."""
+
+    OPEN = "open"
+    FROZEN = "frozen"  # no money in or out; voids and expiries
+    CLOSED = "closed"  # nothing, for ever
+
+
+class OpenAccount(Struct, frozen=True, gc=False, tag="open-account"):
+    """Open an account. What the caller left out is UNSET, and a default stands beside it."""
+
+    ledger_id: int
+    email: str
+    currency: str | UnsetType = UNSET
+    min_balance: Decimal = Decimal(0)
+    max_balance: Decimal | UnsetType | None = UNSET
+    metadata: Metadata = field(default_factory=dict)
+    key: str | None = None
+    default_currency: str = "USD"
+    default_max_balance: Decimal | None = None
+
+
+class ChangeAccount(Struct, frozen=True, gc=False, tag="change-account"):
+    """Change what is not UNSET, if the account is at one of the (version, revision)s that are expected."""
+
+    ledger_id: int
+    account_id: int
+    email: str | UnsetType = UNSET
+    min_balance: Decimal | UnsetType = UNSET
+    max_balance: Decimal | UnsetType | None = UNSET
+    status: Status | UnsetType = UNSET
+    metadata: Metadata | UnsetType = UNSET
+    expected: tuple[tuple[int, int], ...] | None = None  # None: whichever it is at
+    key: str | None = None
+
+
+class Move(Struct, frozen=True, gc=False, tag="move"):
+    """Move `amount` from source to target; a side that is None is the world outside."""
+
+    ledger_id: int
+    kind: Kind
+    source_account_id: int | None
+    target_account_id: int | None
+    amount: Decimal
+    metadata: Metadata = field(default_factory=dict)
+    key: str | None = None
+
+
+class Hold(Struct, frozen=True, gc=False, tag="hold"):
+    """Reserve `amount` on the source, for a target or, if that is None, for the world outside."""
+
+    ledger_id: int
+    source_account_id: int
+    target_account_id: int | None
+    amount: Decimal
+    expires_in: int | UnsetType = UNSET  # seconds
+    metadata: Metadata = field(default_factory=dict)
+    key: str | None = None
+    default_expires_in: int = 0  # seconds
+
+
+class Capture(Struct, frozen=True, gc=False, tag="capture"):
+    """Move what the hold `parent_id` has reserved; the rest is released if this is the final capture."""
+
+    ledger_id: int
+    parent_id: int
+    amount: Decimal | None = None
+    final: bool = True
+    metadata: Metadata = field(default_factory=dict)
+    key: str | None = None
+
+
+class Void(Struct, frozen=True, gc=False, tag="void"):
+    """Release what the hold `parent_id` still has reserved."""
+
+    ledger_id: int
+    parent_id: int
+    metadata: Metadata = field(default_factory=dict)
+    key: str | None = None
+
+
+class Expire(Struct, frozen=True, gc=False, tag="expire"):
+    """Release what the hold `parent_id` still has reserved, since its time is up."""
+
+    ledger_id: int
+    parent_id: int
+    metadata: ClassVar[Metadata] = {}
+    key: ClassVar[str | None] = None
+
+
+class Refund(Struct, frozen=True, gc=False, tag="refund"):
+    """Send back what the transaction `parent_id` has moved, or a part of it."""
+
+    ledger_id: int
+    parent_id: int
+    amount: Decimal | None = None
+    metadata: Metadata = field(default_factory=dict)
+    key: str | None = None
+
+
+Request: TypeAlias = Move | Hold | Capture | Void | Refund  # makes one transaction
+
+
+class Execute(Struct, frozen=True, gc=False, tag="execute"):
+    """Decide what was queued; its transaction has its id already, and its key, if any, its receipt."""
+
+    ledger_id: int
+    id: int
+    command: Request
+    key: ClassVar[str | None] = None
+
+
+Member: TypeAlias = Request | Expire | Execute
+
+
+class Group(Struct, frozen=True, gc=False, tag="group"):
+    """Decide the members in order, each seeing those before it; if atomic, all of them or none."""
+
+    ledger_id: int
+    members: tuple[Member, ...]
+    atomic: bool = True
+    key: str | None = None
+
+
+class Enqueue(Struct, frozen=True, gc=False, tag="enqueue"):
+    """Keep the command, to be executed in the background; `key` is the command's own."""
+
+    ledger_id: int
+    command: Request
+    key: str | None = None
+
+
+Command: TypeAlias = OpenAccount | ChangeAccount | Member | Group | Enqueue
+
+
+class Drain(Struct):
+    """Claim up to `count` queued transactions of a ledger that are due, or the one with the id `only`."""
+
+    ledger_id: int
+    count: int
+    only: int | None = None
+    claimed: list[int] = field(default_factory=list)  # ids, once they are
+
+
+class Sweep(Struct):
+    """Claim up to `count` holds of a ledger whose time is up."""
+
+    ledger_id: int
+    count: int
+    claimed: list[int] = field(default_factory=list)  # ids, once they are
+
+
+Claim: TypeAlias = Drain | Sweep

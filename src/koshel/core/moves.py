@@ -1,0 +1,89 @@
+"""Moving money: a payment, a withdrawal, a transfer. And what every transaction asks of its two sides."""
+
+from typing import TypeAlias
+
+from koshel.core import declined
+from koshel.core.book import available, limit
+from koshel.core.commands import Command, Hold, Move, Status
+from koshel.core.model import Account, Book, Declined, Posted
+from koshel.core.money import CEILING, minus, plus, rounded
+
+Sides: TypeAlias = tuple[Account | None, Account | None]
+
+_OPEN = Status.OPEN.value
+
+
+def move(book: Book, command: Move) -> Posted | Declined:
+    """The money on the other side, if one can spend it and the other take it."""
+    sides = named(book, command)
+    if isinstance(sides, Declined):
+        return sides
+    source, target = sides
+    one = source or target
+    assert one is not None, "a move has at least one side"
+    amount = rounded(command.amount, one.scale)
+    if not 0 < amount < CEILING:
+        return declined.amount_out_of_range(command, one, amount)
+    if refusal := unusable(command, source, target):
+        return refusal
+    if source and amount > available(source):
+        return declined.insufficient_funds(command, source, amount)
+    if target and plus(target.balance, amount) > limit(target):
+        return declined.balance_limit_exceeded(command, target, amount)
+    # No refusal below this line.
+    source_balance = minus(source.balance, amount) if source else None
+    target_balance = plus(target.balance, amount) if target else None
+    assert source is None or source_balance is None or source_balance >= source.min_balance
+    assert target is None or target_balance is None or target.balance < target_balance <= limit(target)
+    return Posted(
+        ledger_id=command.ledger_id,
+        kind=command.kind,
+        source_account_id=command.source_account_id,
+        target_account_id=command.target_account_id,
+        amount=amount,
+        currency=one.currency,
+        source_balance=source_balance,
+        target_balance=target_balance,
+        source_version=source.version + 1 if source else None,
+        target_version=target.version + 1 if target else None,
+        metadata=command.metadata,
+        key=command.key,
+        ctime=book.now,
+        source_held=source.held or None if source else None,
+        target_held=target.held or None if target else None,
+    )
+
+
+def named(book: Book, command: Move | Hold) -> Sides | Declined:
+    """The accounts that a command names, if they are there and in one currency."""
+    if command.source_account_id == command.target_account_id:
+        return declined.same_account(command)
+    source = account(book, command, command.source_account_id)
+    if source is None and command.source_account_id is not None:
+        return declined.account_not_found(command, "source_account_id", command.source_account_id)
+    target = account(book, command, command.target_account_id)
+    if target is None and command.target_account_id is not None:
+        return declined.account_not_found(command, "target_account_id", command.target_account_id)
+    if source and target and (source.currency != target.currency or source.scale != target.scale):
+        return declined.currency_mismatch(command, source, target)
+    return source, target
+
+
+def account(book: Book, command: Command, account_id: int | None) -> Account | None:
+    """The account, if it is in the command's own ledger: another ledger's account does not exist."""
+    found = book.accounts.get(account_id) if account_id is not None else None
+    return found if found is not None and found.ledger_id == command.ledger_id else None
+
+
+def unusable(command: Command, source: Account | None, target: Account | None) -> Declined | None:
+    """The refusal if either side lets no money in or out."""
+    if (source is None or source.status == _OPEN) and (target is None or target.status == _OPEN):
+        return None
+    if source and source.status == Status.CLOSED:
+        return declined.account_closed(command, source)
+    if target and target.status == Status.CLOSED:
+        return declined.account_closed(command, target)
+    if source and source.status == Status.FROZEN:
+        return declined.account_frozen(command, source)
+    assert target is not None, "one of the two is not open"
+    return declined.account_frozen(command, target)

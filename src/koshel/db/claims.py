@@ -1,0 +1,51 @@
+"""Claims: what is due, taken by the very transaction that will settle it."""
+
+from typing import TYPE_CHECKING
+
+from koshel.core.commands import Claim, Execute, Expire, Group, Sweep
+from koshel.db import rows
+from koshel.db.queries import Queries
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from koshel.db.pools import AnyConnection
+
+LOCK_TIMEOUT_MS = 500  # for accounts: what is claimed can wait, and what it has locked already others may want
+FOLLOW_PAUSE_S = 0.2  # before what follows a promise that is still queued is tried again
+
+
+async def claim(connection: "AnyConnection", q: Queries, wanted: Claim) -> Group:
+    """A group of what is due, which nobody else gets while this transaction is open."""
+    ledger_id = wanted.ledger_id
+    await connection.execute(q.limit_lock_wait, str(LOCK_TIMEOUT_MS))
+    if isinstance(wanted, Sweep):
+        due = await connection.fetch(q.claim_expired, ledger_id, wanted.count)
+        wanted.claimed = [row["id"] for row in due]
+        return Group(ledger_id, tuple(Expire(ledger_id, id_) for id_ in wanted.claimed), atomic=False)
+    if wanted.only is None:
+        due = await connection.fetch(q.claim_queued, ledger_id, wanted.count)
+    else:
+        due = await connection.fetch(q.claim_one_queued, ledger_id, wanted.only)
+    wanted.claimed = [row["id"] for row in due]
+    return Group(ledger_id, tuple(rows.execution(ledger_id, row) for row in due), atomic=False)
+
+
+async def ripe(
+    connection: "AnyConnection", q: Queries, group: Group, pending: "Mapping[int, tuple[int, str]]"
+) -> Group:
+    """The group without what follows a promise that is still queued, and not in the group: that stays queued too."""
+    kept: dict[int, Execute] = {}
+    early = []
+    for member in group.members:
+        assert isinstance(member, Execute)
+        parent_id: int = getattr(member.command, "parent_id", 0)
+        is_promised = pending.get(parent_id, (0, ""))[1] == "queued"
+        if is_promised and parent_id < member.id and parent_id not in kept:
+            early.append(member.id)
+        else:
+            kept[member.id] = member
+    if not early:
+        return group
+    await connection.execute(q.defer, group.ledger_id, early, FOLLOW_PAUSE_S)
+    return Group(group.ledger_id, tuple(kept.values()), atomic=False)

@@ -1,0 +1,182 @@
+"""Outcomes in, arrays out: the columns of what is written. No connection here."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from koshel.core.model import AccountDetails, Changed, Declined, Executed, Grouped, Opened, Posted, Queued
+
+Columns: TypeAlias = Sequence[Sequence[Any]]
+Answer: TypeAlias = Opened | Changed | Queued | Grouped | Declined
+
+NOTHING = "{}"  # an array that would be all null: unnest fills it up
+
+
+class Side(Struct, gc=False):
+    """An account as the last transaction that touched it leaves it."""
+
+    ledger_id: int
+    id: int
+    balance: Decimal | None
+    version: int
+    held: Decimal | None
+
+
+def pairs(wanted: Collection[tuple[int, Any]]) -> list[str]:
+    """The arrays $1 and $2 of whatever looks for (ledger id, id), as text."""
+    ledger_ids, ids = zip(*wanted, strict=True)
+    return [_array(ledger_ids), _array(ids)]
+
+
+def keys(wanted: Iterable[tuple[int, str]]) -> list[str]:
+    """The arrays $1 and $2 of `find_receipts`, as text."""
+    ledger_ids, texts = zip(*wanted, strict=True)
+    return [_array(ledger_ids), _array(map(_quoted, texts))]
+
+
+def postings(transactions: Sequence[Posted]) -> list[str]:
+    """The arrays $1 to $11 of `post`, as text."""
+    return [
+        _array([t.ledger_id for t in transactions]),
+        _array([t.kind for t in transactions]),
+        _array([t.source_account_id or "NULL" for t in transactions]),
+        _array([t.target_account_id or "NULL" for t in transactions]),
+        _array([t.amount for t in transactions]),
+        _array(["NULL" if t.source_balance is None else t.source_balance for t in transactions]),
+        _array(["NULL" if t.target_balance is None else t.target_balance for t in transactions]),
+        _array([t.source_version or "NULL" for t in transactions]),
+        _array([t.target_version or "NULL" for t in transactions]),
+        _array(["NULL" if t.key is None else _quoted(t.key) for t in transactions]),
+        _array([_quoted(_json(t.metadata)) if t.metadata else '"{}"' for t in transactions]),
+    ]
+
+
+def rarities(transactions: Sequence[Posted]) -> list[str]:
+    """The arrays $19 to $25 of `post`, as text: what plain transfers do not have."""
+    if not any(t.id or t.source_held or t.target_held or t.parent_id or t.group_id or t.request for t in transactions):
+        return [NOTHING] * 7
+    return [
+        _rare([t.id or None for t in transactions]),
+        _rare([t.source_held for t in transactions]),
+        _rare([t.target_held for t in transactions]),
+        _rare([t.parent_id for t in transactions]),
+        _rare([t.group_id for t in transactions]),
+        _rare([t.expires_at and t.expires_at.isoformat() for t in transactions]),
+        _rare([t.request and t.key and _quoted(_json(t.request)) for t in transactions]),
+    ]
+
+
+def last_sides(transactions: Iterable[Posted]) -> dict[int, Side]:
+    """Each account that was touched, once."""
+    last: dict[int, Side] = {}
+    for t in transactions:
+        if t.source_version is not None and t.source_account_id is not None:
+            last[t.source_account_id] = Side(
+                t.ledger_id, t.source_account_id, t.source_balance, t.source_version, t.source_held
+            )
+        if t.target_version is not None and t.target_account_id is not None:
+            last[t.target_account_id] = Side(
+                t.ledger_id, t.target_account_id, t.target_balance, t.target_version, t.target_held
+            )
+    return last
+
+
+def moved(sides: Collection[Side], *, with_held: bool) -> list[str]:
+    """The arrays $14 to $18 of `post`, as text. Without what is held, that stays as it is."""
+    return [
+        _array([side.ledger_id for side in sides]),
+        _array([side.id for side in sides]),
+        _array([side.balance for side in sides]),
+        _array([side.version for side in sides]),
+        _array([_held(side) for side in sides]) if with_held else NOTHING,
+    ]
+
+
+def holds(transactions: Iterable[Posted]) -> list[str]:
+    """The arrays of `keep_holds`, as text: each hold once, as the last transaction leaves it."""
+    last: dict[int, tuple[int, int, Decimal, str]] = {}
+    for t in transactions:
+        if t.rest is not None:
+            id_ = t.parent_id or t.id
+            expires_at = '"-infinity"' if t.expires_at is None else f'"{t.expires_at.isoformat()}"'
+            last[id_] = (t.ledger_id, id_, t.rest, last[id_][3] if id_ in last else expires_at)
+    return [_array(column) for column in zip(*last.values(), strict=True)] if last else []
+
+
+def openings(accounts: Sequence[Opened]) -> Columns:
+    """The arrays $1 to $10 of `open_accounts`."""
+    rows = [
+        (
+            *(a.ledger_id, a.id, a.email, a.currency, a.scale, a.balance, a.min_balance, a.max_balance),
+            *(_json(a.metadata), o.command.key),
+        )
+        for o in accounts
+        for a in (o.account,)
+    ]
+    return list(zip(*rows, strict=True))
+
+
+def changes(changed: Iterable[Changed], sides: Mapping[int, Side]) -> Columns:
+    """The arrays of `change_accounts`: each account once, as the whole batch leaves it."""
+    last: dict[int, AccountDetails] = {one.account.id: one.account for one in changed}
+    rows = []
+    for a in last.values():
+        side = sides.get(a.id)
+        money = (a.balance, a.held, a.version) if side is None else (side.balance, _held(side), side.version)
+        limits = (a.min_balance, a.max_balance, a.status, a.email, _json(a.metadata))
+        rows.append((a.ledger_id, a.id, *money, a.revision, *limits))
+    return list(zip(*rows, strict=True))
+
+
+def receipts(remembered: Sequence[Answer | Posted]) -> Columns:
+    """The arrays of `keep_receipts`."""
+    return list(zip(*map(_receipt, remembered), strict=True))
+
+
+def _receipt(one: Answer | Posted) -> tuple[Any, ...]:
+    if isinstance(one, Posted):
+        return one.ledger_id, one.key, None, one.id, one.request and _json(one.request)
+    return one.command.ledger_id, one.command.key, _json(one), one.id if isinstance(one, Queued) else None, None
+
+
+def promises(queued: Sequence[Queued]) -> Columns:
+    """The arrays $1 to $3 of `enqueue`."""
+    return list(zip(*[(q.command.ledger_id, q.id, _json(q)) for q in queued], strict=True))
+
+
+def executions(executed: Sequence[Executed]) -> Columns:
+    """The arrays $1 to $3 of `settle_queued`."""
+    rows = [
+        (e.command.ledger_id, e.command.id, _json(e.outcome) if isinstance(e.outcome, Declined) else None)
+        for e in executed
+    ]
+    return list(zip(*rows, strict=True))
+
+
+def _held(side: Side) -> Decimal:
+    """What is held, or a zero with as many decimals as the balance: an account has its currency's scale."""
+    assert side.balance is not None
+    return side.balance * 0 if side.held is None else side.held
+
+
+def _rare(elements: Sequence[object]) -> str:
+    """An array that is nearly always empty."""
+    if not any(elements):
+        return NOTHING
+    return _array(["NULL" if element is None else element for element in elements])
+
+
+def _array(elements: Iterable[object]) -> str:
+    return "{" + ",".join(map(str, elements)) + "}"
+
+
+def _quoted(text: str) -> str:
+    """An array element that may hold anything but NUL."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode() if value else "{}"

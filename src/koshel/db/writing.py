@@ -1,0 +1,130 @@
+"""What a batch writes, in order: ids before what names them, accounts and receipts before transactions."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from koshel.core.book import is_remembered
+from koshel.core.model import Changed, Executed, Grouped, Opened, Outcome, Posted, Queued
+from koshel.db import columns
+from koshel.db.columns import Side
+from koshel.db.queries import Queries
+
+if TYPE_CHECKING:
+    from koshel.db.pools import AnyConnection
+
+
+class _News(Struct):
+    """What of a batch's outcomes is new, by what becomes of it, in the order in which it was decided."""
+
+    posted: list[Posted]
+    opened: list[Opened] = field(default_factory=list)
+    changed: list[Changed] = field(default_factory=list)
+    queued: list[Queued] = field(default_factory=list)
+    executed: list[Executed] = field(default_factory=list)
+    atomic: list[Grouped] = field(default_factory=list)
+    answers: list[columns.Answer] = field(default_factory=list)  # that a key gives from now on
+
+    def ledger_ids(self) -> set[int]:
+        """Whose they are."""
+        outcomes = (*self.opened, *self.changed, *self.queued, *self.executed, *self.answers)
+        return {one.command.ledger_id for one in outcomes}
+
+
+async def write(connection: "AnyConnection", q: Queries, batch_id: UUID, outcomes: Sequence[Outcome]) -> int | None:
+    """Write what is new, and give it its ids; returns a ledger that has the batch's row, if there is one."""
+    news = _sort(outcomes)
+    # All receipts in one statement, and so in one order: a batch that has two keys and waits for the second
+    # never has what another one with both is waiting for.
+    receipts = [*news.answers, *(one for one in news.posted if one.key and not one.id)] if news.answers else []
+    await _take_ids(connection, q, news)
+    sides = columns.last_sides(news.posted)
+    if news.opened:
+        opened = news.opened
+        await connection.execute(q.open_accounts, *columns.openings(opened), opened[0].account.ctime)
+    if news.changed:
+        await connection.execute(q.change_accounts, *columns.changes(news.changed, sides))
+    if receipts:
+        await connection.execute(q.keep_receipts, *columns.receipts(receipts))
+    if news.posted:
+        await _post(connection, q, batch_id, news.posted, sides)
+    if news.executed:
+        await connection.execute(q.settle_queued, *columns.executions(news.executed))
+    if news.queued:
+        await connection.execute(q.enqueue, *columns.promises(news.queued), news.queued[0].ctime)
+    if news.posted:
+        return news.posted[0].ledger_id
+    if ledger_ids := sorted(news.ledger_ids()):
+        await connection.execute(q.record_batch, ledger_ids, batch_id)
+        return ledger_ids[0]
+    return None
+
+
+def _sort(outcomes: Sequence[Outcome]) -> _News:
+    posted = [o for o in outcomes if type(o) is Posted]
+    if len(posted) == len(outcomes):
+        return _News(posted)
+    parts = list(_parts(outcomes))
+    return _News(
+        posted=[o for o in parts if isinstance(o, Posted)],
+        opened=[o for o in parts if isinstance(o, Opened)],
+        changed=[o for o in parts if isinstance(o, Changed)],
+        queued=[o for o in parts if isinstance(o, Queued)],
+        executed=[o for o in parts if isinstance(o, Executed)],
+        atomic=[o for o in parts if isinstance(o, Grouped) and o.command.atomic],
+        # The key of what was executed has answered with the promise.
+        answers=[o for o in parts if isinstance(o, columns.Answer) and is_remembered(o)],
+    )
+
+
+def _parts(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """The outcomes, each group's members before the group, and what a promise has become before its Executed."""
+    for outcome in outcomes:
+        if isinstance(outcome, Grouped):
+            yield from _parts(outcome.outcomes)
+        elif isinstance(outcome, Executed) and isinstance(outcome.outcome, Posted):
+            yield outcome.outcome
+        yield outcome
+
+
+async def _take_ids(connection: "AnyConnection", q: Queries, news: _News) -> None:
+    if news.opened:
+        ids = await connection.fetch(q.take_account_ids, len(news.opened))
+        for opened, row in zip(news.opened, ids, strict=True):
+            opened.account = replace(opened.account, id=row["id"])
+    # Nearly always all that is posted gets its ids, and its receipts, when it is written.
+    promised: list[Posted | Queued] = [*news.queued]
+    if news.answers:
+        promised += [one for one in news.posted if not one.id]
+    if promised:
+        ids = await connection.fetch(q.take_transaction_ids, len(promised))
+        for one, row in zip(promised, ids, strict=True):
+            one.id = row["id"]
+    if news.atomic:
+        ids = await connection.fetch(q.take_group_ids, len(news.atomic))
+        for grouped, row in zip(news.atomic, ids, strict=True):
+            grouped.group_id = row["id"]
+            for member in grouped.outcomes:
+                if isinstance(member, Posted):
+                    member.group_id = grouped.group_id
+
+
+async def _post(
+    connection: "AnyConnection", q: Queries, batch_id: UUID, posted: Sequence[Posted], sides: Mapping[int, Side]
+) -> None:
+    reserving = any(one.rest is not None for one in posted)
+    ids = await connection.fetch(
+        q.post,
+        *columns.postings(posted),
+        posted[0].ctime,
+        batch_id,
+        *columns.moved(sides.values(), with_held=reserving),
+        *columns.rarities(posted),
+    )
+    for one, row in zip(posted, ids, strict=True):
+        one.id = row["id"]
+    if reserving:
+        await connection.execute(q.keep_holds, *columns.holds(posted))

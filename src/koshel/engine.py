@@ -1,0 +1,83 @@
+"""What settles: a store, a batcher before it, and what goes on in the background; opened and closed together."""
+
+from collections.abc import AsyncIterator, Hashable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from msgspec import Struct
+
+from koshel.background import Background, BackgroundLimits, open_background
+from koshel.batcher import Batcher, BatcherLimits, open_batcher
+from koshel.core.commands import Command
+from koshel.core.model import Outcome
+from koshel.db.errors import DatabaseUnavailable, OutcomeUnknown
+from koshel.db.pools import Limits
+from koshel.db.store import Delay, Store, StoreConfig, open_store
+from koshel.retry import settle_again
+from koshel.settings import Settings
+
+
+class Engine(Struct, frozen=True):
+    """The engine of one process."""
+
+    store: Store
+    batcher: Batcher[Command, Outcome]
+    background: Background
+
+
+@asynccontextmanager
+async def open_engine(settings: Settings, database_url: str, *, background: bool = True) -> AsyncIterator[Engine]:
+    """The engine; at the end what waits is settled, then the connections close.
+
+    Without `background` it leaves queued transactions and expired holds to other processes.
+    """
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(store_config(settings, database_url)))
+        batcher = await stack.enter_async_context(
+            open_batcher(
+                partial(settle_again, store, attempts_max=settings.settle_attempts),
+                partition=_ledger if settings.partition_by == "ledger" else _database,
+                limits=BatcherLimits(
+                    batch_max=settings.batch_max,
+                    flights_max=settings.batches_in_flight,
+                    singles_max=settings.settle_connections,
+                    queue_max=settings.queue_max,
+                    queue_bytes_max=settings.queue_bytes_max,
+                    queue_timeout_ms=settings.queue_timeout_ms,
+                ),
+                outages=(DatabaseUnavailable, OutcomeUnknown),
+            )
+        )
+        limits = BackgroundLimits(
+            batch_max=settings.background_batch_max,
+            poll_s=settings.background_poll_ms / 1_000,
+            delay=Delay(settings.background_retry_ms / 1_000, settings.background_retry_max_ms / 1_000),
+        )
+        work = Background(store, limits, is_busy=lambda: not batcher.is_idle)
+        if background:
+            await stack.enter_async_context(open_background(work))
+        yield Engine(store, batcher, work)
+
+
+def store_config(settings: Settings, database_url: str) -> StoreConfig:
+    """The settings that the store needs."""
+    return StoreConfig(
+        database_url,
+        settle_connections=settings.settle_connections,
+        read_connections=settings.read_connections,
+        outcome_timeout_ms=settings.outcome_timeout_ms,
+        limits=Limits(
+            connect_timeout_ms=settings.connect_timeout_ms,
+            statement_timeout_ms=settings.statement_timeout_ms,
+            lock_timeout_ms=settings.lock_timeout_ms,
+            idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
+        ),
+    )
+
+
+def _database(_: Command) -> Hashable:
+    return None
+
+
+def _ledger(command: Command) -> Hashable:
+    return command.ledger_id

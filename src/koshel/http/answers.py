@@ -1,0 +1,135 @@
+"""A command's way to its reply: now, later, or only as it would be.
+
+command ─┬─ dry run ────────▶ rehearsal ──────────────────▶ 200: what would happen
+├─ respond-async ──▶ queued, and durable so ─────▶ 202: a promise
+└─ else ───────────▶ batcher ──▶ settled ────────▶ 201: done
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import assert_never
+
+from msgspec import UNSET
+
+from koshel.batcher import Overloaded
+from koshel.core.commands import ChangeAccount, Group, OpenAccount, Request
+from koshel.core.model import (
+    Changed,
+    Declined,
+    Executed,
+    First,
+    Grouped,
+    Opened,
+    Outcome,
+    Posted,
+    Queued,
+    Replayed,
+)
+from koshel.db.errors import OutcomeUnknown, StoreError
+from koshel.http import wire
+from koshel.http.call import Call, Reply, json
+from koshel.http.prefer import Preference
+from koshel.http.refusals import refused
+
+REPLAYED = {"Idempotent-Replayed": "true"}
+
+
+async def answer(call: Call, command: Request) -> Reply:
+    """The reply to a request that makes a transaction."""
+    if call.dry_run:
+        return _reply(await call.service.rehearsal.submit(command), dry_run=True)
+    if call.prefer.respond_async:
+        return await _answer_later(call, command)
+    return _reply(await call.service.engine.batcher.submit(command, size=call.size))
+
+
+async def answer_now(call: Call, command: OpenAccount | ChangeAccount) -> Reply:
+    """The reply to a request that makes no transaction."""
+    return _reply(await call.service.engine.batcher.submit(command, size=call.size))
+
+
+async def answer_together(call: Call, command: Group) -> Reply:
+    """The reply to a batch, which counts as many as it has members."""
+    if call.dry_run:
+        return _reply(await call.service.rehearsal.submit(command), dry_run=True)
+    return _reply(await call.service.engine.batcher.submit(command, size=call.size, weight=len(command.members)))
+
+
+async def _answer_later(call: Call, command: Request) -> Reply:
+    """A promise, unless the answer comes within the time that the caller would wait."""
+    engine, prefer = call.service.engine, call.prefer
+    if prefer.wait_s:
+        try:
+            outcome = await _within(call, command)
+        except (Overloaded, StoreError) as error:
+            if isinstance(error, OutcomeUnknown):
+                raise
+            outcome = None  # nothing was done, so it can still be promised
+        if outcome is not None:
+            return _reply(outcome, {"Preference-Applied": f"wait={prefer.wait_s}"})
+    outcome = await engine.batcher.submit(call.service.requests.later(command), size=call.size)
+    engine.background.wake()
+    return _reply(outcome, prefer=prefer)
+
+
+async def _within(call: Call, command: Request) -> Outcome | None:
+    """The outcome, or None if the command was taken back, since it had not even left when time was up."""
+    batcher = call.service.engine.batcher
+    settled = batcher.submit(command, size=call.size)
+    done, _ = await asyncio.wait([settled], timeout=call.prefer.wait_s)
+    return await settled if done or not batcher.withdraw(settled) else None
+
+
+def _reply(
+    outcome: Outcome,
+    headers: Mapping[str, str] | None = None,
+    *,
+    prefer: Preference | None = None,
+    dry_run: bool = False,
+) -> Reply:
+    named = dict(headers or {})
+    if isinstance(outcome, Replayed):
+        return _first(outcome.first, {**named, **REPLAYED}, 0)
+    assert not isinstance(outcome, Executed)
+    if isinstance(outcome, Queued) and prefer is not None:
+        named["Preference-Applied"] = prefer.applied
+    return _first(outcome, named, 200 if dry_run else 0)
+
+
+def _first(outcome: First, headers: dict[str, str], status: int) -> Reply:
+    """`status`, if it is not 0, instead of the outcome's own."""
+    match outcome:
+        case Posted():
+            where = {"Location": f"/transaction/{outcome.id}"} if outcome.id else {}
+            return json(status or 201, wire.transaction(outcome), {**where, **headers})
+        case Queued():
+            return json(202, wire.promise(outcome), {"Location": f"/transaction/{outcome.id}", **headers})
+        case Grouped():
+            return json(status or (201 if outcome.command.atomic else 200), _results(outcome), headers)
+        case Opened():
+            where = {"Location": f"/account/{outcome.account.id}", "ETag": wire.etag(outcome.account)}
+            return json(201, wire.account(outcome.account), {**where, **headers})
+        case Changed():
+            return json(200, wire.account(outcome.account), {"ETag": wire.etag(outcome.account), **headers})
+        case Declined():
+            failure = refused(outcome)
+            failure.headers.update(headers)
+            raise failure
+        case _:
+            assert_never(outcome)
+
+
+def _results(group: Grouped) -> wire.BatchReply:
+    results = []
+    for index, one in enumerate(group.outcomes):
+        first = one.first if isinstance(one, Replayed) else one
+        match first:
+            case Posted():
+                results.append(wire.Result(transaction=wire.transaction(first)))
+            case Queued():
+                results.append(wire.Result(transaction=wire.promise(first)))
+            case Declined():
+                results.append(wire.Result(problem=refused(first, f"/transactions/{index}").content()))
+            case _:
+                raise AssertionError(first)
+    return wire.BatchReply(results, group.group_id if group.command.atomic else UNSET)

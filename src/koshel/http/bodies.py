@@ -1,0 +1,111 @@
+"""The bodies of requests. Unknown fields are refused: a misspelt `amout` must never move money."""
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
+from msgspec.structs import fields
+
+from koshel.http.wire import Amount, CurrencyCode, Id, money
+from koshel.values import MEMBERS_MAX, Key, Notes
+
+Email = Annotated[str, Meta(max_length=254, description="Stands for the client; need not be unique.")]
+Floor = Annotated[Raw, money("Zero or less: an overdraft line.", sign="-?", maximum=0)]
+Ceiling = Annotated[Raw, money("Zero or more; null: no limit.", nullable=True, minimum=0)]
+
+
+class AccountRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """What an account is opened with."""
+
+    email: Email
+    currency: CurrencyCode | UnsetType = UNSET
+    min_balance: Floor | UnsetType = UNSET
+    max_balance: Ceiling | UnsetType = UNSET
+    metadata: Notes = field(default_factory=dict)
+
+
+class AccountChange(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be different of an account; what is left out stays."""
+
+    email: Email | UnsetType = UNSET
+    min_balance: Floor | UnsetType = UNSET
+    max_balance: Ceiling | UnsetType = UNSET
+    status: Literal["open", "frozen", "closed"] | UnsetType = UNSET
+    metadata: Notes | UnsetType = UNSET
+
+
+class PaymentRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Money in."""
+
+    amount: Amount
+    metadata: Notes = field(default_factory=dict)
+
+
+class WithdrawalRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Money out."""
+
+    amount: Amount
+    metadata: Notes = field(default_factory=dict)
+
+
+class HoldTerms(Struct, frozen=True, forbid_unknown_fields=True):
+    """Reserve instead of move."""
+
+    expires_in: Annotated[int, Meta(ge=1, description="Seconds.")] | UnsetType = UNSET
+
+
+class TransactionRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Money across, or reserved for that; a hold without a target is for a withdrawal."""
+
+    source_account_id: Id
+    amount: Amount
+    target_account_id: Id | None = None
+    hold: HoldTerms | UnsetType = UNSET
+    metadata: Notes = field(default_factory=dict)
+
+
+class CaptureRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a hold: `amount`, or all that it still reserves. Unless it is final, the rest stays reserved."""
+
+    amount: Amount | UnsetType = UNSET
+    final: bool = True
+    metadata: Notes = field(default_factory=dict)
+
+
+class VoidRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a hold: all that it still reserves."""
+
+    metadata: Notes = field(default_factory=dict)
+
+
+class RefundRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a transaction: `amount`, or all that is left of it."""
+
+    amount: Amount | UnsetType = UNSET
+    metadata: Notes = field(default_factory=dict)
+
+
+class MemberRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """A member of a batch: the body of POST /transaction, with either side null or neither; or what it refers to."""
+
+    source_account_id: Id | UnsetType | None = UNSET
+    target_account_id: Id | UnsetType | None = UNSET
+    amount: Amount | UnsetType = UNSET
+    hold: HoldTerms | UnsetType = UNSET
+    capture: Annotated[Id, Meta(description="The hold to capture.")] | UnsetType = UNSET
+    final: bool | UnsetType = UNSET
+    void: Annotated[Id, Meta(description="The hold to void.")] | UnsetType = UNSET
+    refund: Annotated[Id, Meta(description="The transaction to refund.")] | UnsetType = UNSET
+    metadata: Notes = field(default_factory=dict)
+    idempotency_key: Key | UnsetType | None = UNSET
+
+
+class BatchRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Transactions that are made together, in order."""
+
+    transactions: Annotated[list[MemberRequest], Meta(min_length=1, max_length=MEMBERS_MAX)]
+    atomic: Annotated[bool, Meta(description="All of them or none.")] = True
+
+
+def is_optional(body: type[Struct]) -> bool:
+    """Whether a request may come without this body, as all its fields may be left out."""
+    return not any(one.required for one in fields(body))

@@ -1,0 +1,161 @@
+"""How a refusal of the core becomes a problem document."""
+
+from collections.abc import Callable, Mapping
+
+from koshel.core.commands import Capture, ChangeAccount, Hold, Kind, Move, Refund, Void
+from koshel.core.model import Declined, Refusal
+from koshel.http.problems import Failure, account_not_found, transaction_not_found, validation_failed
+
+
+def refused(declined: Declined, at: str = "") -> Failure:
+    """The problem of a refusal; `at` is the JSON pointer of a batch's member, if it is one's."""
+    return _REFUSED[declined.refusal](declined, declined.facts, at)
+
+
+Facts = Mapping[str, str | int]
+
+
+def _idempotency_key_reused(_: Declined, facts: Facts, __: str) -> Failure:
+    detail = f"This key came first with another request; {facts['field']} differs."
+    return Failure("idempotency-key-reused", detail, **facts)
+
+
+def _unknown_currency(_: Declined, facts: Facts, __: str) -> Failure:
+    detail = f"{facts['currency']} is neither in ISO 4217 nor registered with `koshel currency add`."
+    return Failure("unknown-currency", detail, **facts)
+
+
+def _transaction_not_found(declined: Declined, facts: Facts, at: str) -> Failure:
+    # In the path, except for a batch's members.
+    names: Mapping[type, str] = {Capture: "capture", Void: "void", Refund: "refund"}
+    pointer = {"pointer": f"{at}/{names[type(declined.command)]}"} if at else {}
+    return transaction_not_found(facts["transaction_id"], **pointer)
+
+
+def _not_a_hold(_: Declined, facts: Facts, __: str) -> Failure:
+    detail = f"Transaction {facts['transaction_id']} is {_article(facts['kind'])}, not a hold."
+    return Failure("not-a-hold", detail, **facts)
+
+
+def _not_refundable(_: Declined, facts: Facts, __: str) -> Failure:
+    detail = f"Transaction {facts['transaction_id']} cannot be refunded: it is {_article(facts['kind'])}."
+    return Failure("not-refundable", detail, **facts)
+
+
+def _article(kind: str | int) -> str:
+    return str(kind) if kind in {"queued", "declined"} else f"{'an' if kind == Kind.EXPIRY else 'a'} {kind}"
+
+
+def _same_account(_: Declined, facts: Facts, __: str) -> Failure:
+    return Failure("same-account", f"Account {facts['account_id']} is both source and target.", **facts)
+
+
+def _account_not_found(declined: Declined, facts: Facts, at: str) -> Failure:
+    # A transfer, a hold and a batch's members name their accounts in the body, the others theirs in the path.
+    command = declined.command
+    in_body = at or isinstance(command, Hold) or (isinstance(command, Move) and command.kind is Kind.TRANSFER)
+    return account_not_found(facts["account_id"], **({"pointer": f"{at}/{facts['field']}"} if in_body else {}))
+
+
+def _currency_mismatch(_: Declined, facts: Facts, __: str) -> Failure:
+    detail = f"The source is in {facts['source_currency']}, the target in {facts['target_currency']}."
+    return Failure("currency-mismatch", detail, **facts)
+
+
+def _amount_out_of_range(_: Declined, facts: Facts, at: str) -> Failure:
+    detail = f"rounds to {facts['amount']} at the {facts['scale']} decimals of {facts['currency']}"
+    return validation_failed(f"{at}/amount", detail)
+
+
+def _hold_not_open(_: Declined, facts: Facts, __: str) -> Failure:
+    # Not as `status`, which is the problem's own.
+    members = {"transaction_id": facts["transaction_id"], "hold_status": facts["status"]}
+    return Failure("hold-not-open", f"Hold {facts['transaction_id']} is {facts['status']}.", **members)
+
+
+def _hold_expired(_: Declined, facts: Facts, __: str) -> Failure:
+    return Failure("hold-expired", f"Hold {facts['transaction_id']} expired at {facts['expires_at']}.", **facts)
+
+
+def _version_mismatch(_: Declined, facts: Facts, __: str) -> Failure:
+    tag = f"{facts['version']}.{facts['revision']}" if facts["revision"] else f"{facts['version']}"
+    detail = f'Account {facts["account_id"]} is at "{tag}"; read it again.'
+    return Failure("version-mismatch", detail, account_id=facts["account_id"], version=facts["version"])
+
+
+def _account_closed(_: Declined, facts: Facts, __: str) -> Failure:
+    return Failure("account-closed", f"Account {facts['account_id']} is closed.", **facts)
+
+
+def _account_frozen(_: Declined, facts: Facts, __: str) -> Failure:
+    return Failure("account-frozen", f"Account {facts['account_id']} is frozen: no money goes in or out.", **facts)
+
+
+def _account_not_empty(_: Declined, facts: Facts, __: str) -> Failure:
+    detail = f"Account {facts['account_id']} has {facts['balance']} {facts['currency']}, {facts['held']} of it held."
+    return Failure("account-not-empty", detail, **facts)
+
+
+def _capture_exceeds_hold(_: Declined, facts: Facts, __: str) -> Failure:
+    held, required = (f"{facts[name]} {facts['currency']}" for name in ("held", "required"))
+    detail = f"Hold {facts['transaction_id']} reserves {held}, {required} is asked for."
+    return Failure("capture-exceeds-hold", detail, **facts)
+
+
+def _refund_exceeds_original(_: Declined, facts: Facts, __: str) -> Failure:
+    detail = (
+        f"Transaction {facts['transaction_id']} was {facts['amount']} {facts['currency']}, "
+        f"{facts['refunded']} of it is refunded already."
+    )
+    return Failure("refund-exceeds-original", detail, **facts)
+
+
+def _insufficient_funds(declined: Declined, facts: Facts, _: str) -> Failure:
+    if isinstance(declined.command, ChangeAccount):
+        detail = (
+            f"Account {facts['account_id']} has {facts['balance']} {facts['currency']}, {facts['held']} of it held: "
+            f"less than the {facts['min_balance']} that is to be its min_balance."
+        )
+        return Failure("insufficient-funds", detail, **facts)
+    available, required = (f"{facts[name]} {facts['currency']}" for name in ("available", "required"))
+    detail = f"Account {facts['account_id']} can spend {available}, {required} is needed."
+    return Failure("insufficient-funds", detail, **facts)
+
+
+def _balance_limit_exceeded(_: Declined, facts: Facts, __: str) -> Failure:
+    most = f"{facts['max_balance']} {facts['currency']}"
+    rest = f"; {facts['amount']} more would pass that." if "amount" in facts else " then."
+    detail = f"Account {facts['account_id']} has {facts['balance']} and may have at most {most}{rest}"
+    return Failure("balance-limit-exceeded", detail, **facts)
+
+
+def _batch_refused(declined: Declined, facts: Facts, _: str) -> Failure:
+    assert declined.cause is not None
+    cause = refused(declined.cause, f"/transactions/{facts['index']}").content()
+    detail = f"Nothing was done, since member {facts['index']} was refused: {cause['detail']}"
+    return Failure("batch-refused", detail, cause=cause, **facts)
+
+
+_REFUSED: Mapping[Refusal, Callable[[Declined, Facts, str], Failure]] = {
+    Refusal.IDEMPOTENCY_KEY_REUSED: _idempotency_key_reused,
+    Refusal.UNKNOWN_CURRENCY: _unknown_currency,
+    Refusal.TRANSACTION_NOT_FOUND: _transaction_not_found,
+    Refusal.NOT_A_HOLD: _not_a_hold,
+    Refusal.NOT_REFUNDABLE: _not_refundable,
+    Refusal.SAME_ACCOUNT: _same_account,
+    Refusal.ACCOUNT_NOT_FOUND: _account_not_found,
+    Refusal.CURRENCY_MISMATCH: _currency_mismatch,
+    Refusal.AMOUNT_OUT_OF_RANGE: _amount_out_of_range,
+    Refusal.HOLD_NOT_OPEN: _hold_not_open,
+    Refusal.HOLD_EXPIRED: _hold_expired,
+    Refusal.VERSION_MISMATCH: _version_mismatch,
+    Refusal.ACCOUNT_CLOSED: _account_closed,
+    Refusal.ACCOUNT_FROZEN: _account_frozen,
+    Refusal.ACCOUNT_NOT_EMPTY: _account_not_empty,
+    Refusal.CAPTURE_EXCEEDS_HOLD: _capture_exceeds_hold,
+    Refusal.REFUND_EXCEEDS_ORIGINAL: _refund_exceeds_original,
+    Refusal.INSUFFICIENT_FUNDS: _insufficient_funds,
+    Refusal.BALANCE_LIMIT_EXCEEDED: _balance_limit_exceeded,
+    Refusal.BATCH_REFUSED: _batch_refused,
+}
+assert _REFUSED.keys() == set(Refusal)

@@ -1,0 +1,153 @@
+"""The handlers of transactions: a request becomes a command, an outcome a reply."""
+
+from decimal import Decimal
+from typing import NoReturn
+
+from msgspec import UNSET, Raw, UnsetType
+
+from koshel.core.commands import Hold, Move, Request
+from koshel.core.model import Posted
+from koshel.http import bodies, wire
+from koshel.http.answers import answer, answer_together
+from koshel.http.call import Call, Reply, json
+from koshel.http.problems import transaction_not_found
+from koshel.http.refusals import refused
+from koshel.requests import Requests
+
+# What of a member says that it is not a transfer, and what may come with it.
+_REFERENCES = {"capture": {"amount", "final"}, "void": set[str](), "refund": {"amount"}}
+_OWN_FIELDS = ("source_account_id", "target_account_id", "amount", "hold", "final")
+
+
+async def transfer(call: Call) -> Reply:
+    """POST /transaction."""
+    body: bodies.TransactionRequest = call.body
+    target = body.target_account_id
+    if target is None and body.hold is UNSET:
+        raise wire.Invalid("/target_account_id", "is required, except for a hold")
+    amount = wire.amount(body.amount)
+    requests = call.service.requests
+    if body.hold is not UNSET:
+        return await answer(call, _hold(requests, body, (body.source_account_id, target, amount), call.key))
+    assert target is not None
+    return await answer(
+        call, requests.transfer(body.source_account_id, target, amount, metadata=body.metadata, key=call.key)
+    )
+
+
+async def capture(call: Call) -> Reply:
+    """POST /transaction/{id}/capture."""
+    body: bodies.CaptureRequest = call.body
+    amount = _optional_amount(body.amount)
+    command = call.service.requests.capture(
+        _transaction_id(call), amount, final=body.final, metadata=body.metadata, key=call.key
+    )
+    return await answer(call, command)
+
+
+async def void(call: Call) -> Reply:
+    """POST /transaction/{id}/void."""
+    command = call.service.requests.void(_transaction_id(call), metadata=call.body.metadata, key=call.key)
+    return await answer(call, command)
+
+
+async def refund(call: Call) -> Reply:
+    """POST /transaction/{id}/refund."""
+    amount = _optional_amount(call.body.amount)
+    command = call.service.requests.refund(_transaction_id(call), amount, metadata=call.body.metadata, key=call.key)
+    return await answer(call, command)
+
+
+async def batch(call: Call) -> Reply:
+    """POST /transaction/batch."""
+    body: bodies.BatchRequest = call.body
+    members = [
+        _member(call.service.requests, one, f"/transactions/{index}") for index, one in enumerate(body.transactions)
+    ]
+    return await answer_together(call, call.service.requests.batch(members, atomic=body.atomic, key=call.key))
+
+
+async def get_transaction(call: Call) -> Reply:
+    """GET /transaction/{id}."""
+    transaction_id = _transaction_id(call)
+    found = await call.service.engine.store.get_transaction(call.service.ledger_id, transaction_id)
+    if found is None:
+        raise transaction_not_found(transaction_id)
+    if isinstance(found.transaction, Posted):
+        return json(200, wire.transaction(found.transaction, found.status))
+    problem = UNSET if found.refusal is None else refused(found.refusal).content()
+    return json(200, wire.promise(found.transaction, problem))
+
+
+def _transaction_id(call: Call) -> int:
+    transaction_id = wire.path_id(call.path["id"])
+    if transaction_id is None:
+        raise transaction_not_found(call.path["id"])
+    return transaction_id
+
+
+def _member(requests: Requests, body: bodies.MemberRequest, at: str) -> Request:
+    """A batch's member; `at` is its JSON pointer."""
+    key = None if body.idempotency_key is UNSET else body.idempotency_key
+    named = [name for name in _REFERENCES if getattr(body, name) is not UNSET]
+    if not named:
+        return _plain_member(requests, body, key, at)
+    (name, *others) = named
+    for other in (*others, *_OWN_FIELDS):
+        if other not in _REFERENCES[name] and getattr(body, other) is not UNSET:
+            raise wire.Invalid(f"{at}/{other}", f"does not go with {name}")
+    amount = _optional_amount(body.amount, at)
+    if body.capture is not UNSET:
+        final = body.final is UNSET or body.final
+        return requests.capture(body.capture, amount, final=final, metadata=body.metadata, key=key)
+    if body.void is not UNSET:
+        return requests.void(body.void, metadata=body.metadata, key=key)
+    assert body.refund is not UNSET
+    return requests.refund(body.refund, amount, metadata=body.metadata, key=key)
+
+
+def _plain_member(requests: Requests, body: bodies.MemberRequest, key: str | None, at: str) -> Hold | Move:
+    source, target = body.source_account_id, body.target_account_id
+    if body.final is not UNSET:
+        raise wire.Invalid(f"{at}/final", "goes with capture")
+    # Null is the world outside; left out it might be forgotten, and money would come from nowhere.
+    if source is UNSET or (target is UNSET and body.hold is UNSET) or body.amount is UNSET:
+        side = target if body.hold is UNSET else None
+        _missing(at, source_account_id=source, target_account_id=side, amount=body.amount)
+    amount = wire.amount(body.amount, at)
+    if body.hold is not UNSET:
+        if source is None:
+            raise wire.Invalid(f"{at}/source_account_id", "must not be null for a hold")
+        return _hold(requests, body, (source, None if target is UNSET else target, amount), key, at)
+    assert target is not UNSET
+    if source is not None and target is not None:
+        return requests.transfer(source, target, amount, metadata=body.metadata, key=key)
+    if target is not None:
+        return requests.payment(target, amount, metadata=body.metadata, key=key)
+    if source is not None:
+        return requests.withdrawal(source, amount, metadata=body.metadata, key=key)
+    raise wire.Invalid(f"{at}/target_account_id", "must not be null when the source is")
+
+
+def _missing(at: str, **fields: object) -> NoReturn:
+    name = next(name for name, value in fields.items() if value is UNSET)
+    raise wire.Invalid(f"{at}/{name}", "is required")
+
+
+def _hold(
+    requests: Requests,
+    body: bodies.TransactionRequest | bodies.MemberRequest,
+    what: tuple[int, int | None, Decimal],
+    key: str | None,
+    at: str = "",
+) -> Hold:
+    assert body.hold is not UNSET
+    seconds = body.hold.expires_in
+    most = requests.terms.hold_lifetime_max_s
+    if seconds is not UNSET and seconds > most:
+        raise wire.Invalid(f"{at}/hold/expires_in", f"must not be more than {most} seconds")
+    return requests.hold(*what, expires_in=seconds, metadata=body.metadata, key=key)
+
+
+def _optional_amount(raw: Raw | UnsetType, at: str = "") -> Decimal | None:
+    return None if raw is UNSET else wire.amount(raw, at)

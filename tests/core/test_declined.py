@@ -1,0 +1,208 @@
+"""A refusal says why, with the facts that its caller needs; money among them is text."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from koshel.core.book import after
+from koshel.core.commands import ChangeAccount, Command, OpenAccount, Status
+from koshel.core.decide import decide
+from koshel.core.model import Declined, Refusal
+from tests.support.wallets import (
+    NOW,
+    account,
+    book,
+    capture,
+    expire,
+    group,
+    hold,
+    kept,
+    payment,
+    refund,
+    transfer,
+    void,
+    withdrawal,
+)
+
+R = Refusal
+EIGHTEEN_NINES = "999999999999999999"
+Facts = dict[str, str | int]
+
+WALLETS = (
+    account(1, "100.00", version=4, revision=2),
+    account(2, "5.00", version=9),
+    account(3, "0.00", "KWD"),
+    account(4, "1000", "JPY", version=1),
+    account(5, "50.00", ledger_id=2),
+    account(7, "99.99", ceiling="100.00"),
+    account(8, "0.00", status=Status.CLOSED),
+    account(9, "5.00", status=Status.FROZEN),
+    account(11, "0.000000000000000001", "WEI"),
+    account(12, EIGHTEEN_NINES, ceiling=None),
+    account(14, "0.00"),
+    replace(account(13, "5", "JPY"), currency="USD"),  # opened when a dollar had no cents
+)
+JPY: Facts = {"currency": "JPY", "scale": 0}
+PAID, HELD, CAPTURED, EXPIRED, BRIEF = 101, 102, 103, 104, 105
+EXPIRY = "2026-11-22T10:36:00.000000Z"
+_EARLIER = kept(
+    book(*WALLETS),
+    payment(1, "1", key="used"),
+    hold(1, 14, "40"),
+    capture(102, "2.5", final=False),
+    hold(1, 2, "6", seconds=60),
+    hold(1, None, "7", seconds=60),
+    refund(PAID, "0.25"),
+)
+BOOK = replace(_EARLIER, now=NOW + timedelta(seconds=60))
+BOOK = after(BOOK, decide(BOOK, [expire(EXPIRED)]))
+BOOK.pending = {201: (1, "queued"), 202: (1, "declined")}
+
+FACTS: list[tuple[Command, Refusal, Facts]] = [
+    (payment(1, "2", key="used"), R.IDEMPOTENCY_KEY_REUSED, {"field": "amount"}),
+    (OpenAccount(1, "a@example.com", "GOLD"), R.UNKNOWN_CURRENCY, {"currency": "GOLD"}),
+    (
+        OpenAccount(1, "a@example.com", default_currency="SEASHELL"),
+        R.UNKNOWN_CURRENCY,
+        {"currency": "SEASHELL"},
+    ),
+    (transfer(2, 2, "1"), R.SAME_ACCOUNT, {"account_id": 2}),
+    (transfer(404, 1, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "source_account_id"}),
+    (transfer(1, 404, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "target_account_id"}),
+    (transfer(404, 405, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "source_account_id"}),
+    (payment(404, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "target_account_id"}),
+    (withdrawal(404, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "source_account_id"}),
+    (transfer(5, 1, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 5, "field": "source_account_id"}),
+    (transfer(1, 5, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 5, "field": "target_account_id"}),
+    (payment(1, "1", ledger_id=2), R.ACCOUNT_NOT_FOUND, {"account_id": 1, "field": "target_account_id"}),
+    (transfer(1, 3, "1"), R.CURRENCY_MISMATCH, {"source_currency": "USD", "target_currency": "KWD"}),
+    (transfer(1, 13, "1"), R.CURRENCY_MISMATCH, {"source_currency": "USD", "target_currency": "USD"}),
+    (payment(4, "0.5"), R.AMOUNT_OUT_OF_RANGE, JPY | {"amount": "0"}),
+    (withdrawal(11, "5e-19"), R.AMOUNT_OUT_OF_RANGE, {"currency": "WEI", "scale": 18, "amount": f"0.{0:018}"}),
+    (payment(4, EIGHTEEN_NINES + ".5"), R.AMOUNT_OUT_OF_RANGE, JPY | {"amount": f"{10**18}"}),
+    (
+        transfer(2, 1, "5.006"),
+        R.INSUFFICIENT_FUNDS,
+        {"account_id": 2, "currency": "USD", "available": "5.00", "required": "5.01"},
+    ),
+    (
+        withdrawal(4, "1e4"),
+        R.INSUFFICIENT_FUNDS,
+        {"account_id": 4, "currency": "JPY", "available": "1000", "required": "10000"},
+    ),
+    (
+        withdrawal(11, "2e-18"),
+        R.INSUFFICIENT_FUNDS,
+        {
+            "account_id": 11,
+            "currency": "WEI",
+            "available": "0.000000000000000001",
+            "required": "0.000000000000000002",
+        },
+    ),
+    (
+        payment(7, "0.02"),
+        R.BALANCE_LIMIT_EXCEEDED,
+        {"account_id": 7, "currency": "USD", "balance": "99.99", "max_balance": "100.00", "amount": "0.02"},
+    ),
+    (
+        payment(12, "0.01"),
+        R.BALANCE_LIMIT_EXCEEDED,
+        {
+            "account_id": 12,
+            "currency": "USD",
+            "balance": f"{EIGHTEEN_NINES}.00",
+            "max_balance": EIGHTEEN_NINES,
+            "amount": "0.01",
+        },
+    ),
+    (capture(404), R.TRANSACTION_NOT_FOUND, {"transaction_id": 404}),
+    (void(404), R.TRANSACTION_NOT_FOUND, {"transaction_id": 404}),
+    (expire(404), R.TRANSACTION_NOT_FOUND, {"transaction_id": 404}),
+    (refund(404), R.TRANSACTION_NOT_FOUND, {"transaction_id": 404}),
+    (capture(PAID), R.NOT_A_HOLD, {"transaction_id": PAID, "kind": "payment"}),
+    (void(CAPTURED), R.NOT_A_HOLD, {"transaction_id": CAPTURED, "kind": "capture"}),
+    (refund(HELD), R.NOT_REFUNDABLE, {"transaction_id": HELD, "kind": "hold"}),
+    (refund(201), R.NOT_REFUNDABLE, {"transaction_id": 201, "kind": "queued"}),
+    (hold(2, 2, "1"), R.SAME_ACCOUNT, {"account_id": 2}),
+    (hold(1, 404, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "target_account_id"}),
+    (ChangeAccount(1, 404), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "account_id"}),
+    (hold(1, 3, "1"), R.CURRENCY_MISMATCH, {"source_currency": "USD", "target_currency": "KWD"}),
+    (hold(4, None, "0.5"), R.AMOUNT_OUT_OF_RANGE, JPY | {"amount": "0"}),
+    (capture(HELD, "0.005"), R.AMOUNT_OUT_OF_RANGE, {"currency": "USD", "scale": 2, "amount": "0.00"}),
+    (refund(PAID, "0.005"), R.AMOUNT_OUT_OF_RANGE, {"currency": "USD", "scale": 2, "amount": "0.00"}),
+    (expire(HELD), R.HOLD_NOT_OPEN, {"transaction_id": HELD, "status": "held"}),
+    (void(202), R.HOLD_NOT_OPEN, {"transaction_id": 202, "status": "declined"}),
+    (capture(EXPIRED), R.HOLD_EXPIRED, {"transaction_id": EXPIRED, "expires_at": EXPIRY}),
+    (void(BRIEF), R.HOLD_EXPIRED, {"transaction_id": BRIEF, "expires_at": EXPIRY}),
+    (
+        ChangeAccount(1, 1, expected=((0, 2), (9, 9))),
+        R.VERSION_MISMATCH,
+        {"account_id": 1, "version": 11, "revision": 2},
+    ),
+    (transfer(1, 8, "1"), R.ACCOUNT_CLOSED, {"account_id": 8}),
+    (transfer(9, 8, "1"), R.ACCOUNT_CLOSED, {"account_id": 8}),
+    (transfer(8, 9, "1"), R.ACCOUNT_CLOSED, {"account_id": 8}),
+    (ChangeAccount(1, 8), R.ACCOUNT_CLOSED, {"account_id": 8}),
+    (transfer(1, 9, "1"), R.ACCOUNT_FROZEN, {"account_id": 9}),
+    (hold(9, 1, "1"), R.ACCOUNT_FROZEN, {"account_id": 9}),
+    (
+        ChangeAccount(1, 1, status=Status.CLOSED),
+        R.ACCOUNT_NOT_EMPTY,
+        {"account_id": 1, "currency": "USD", "balance": "98.25", "held": "44.50"},
+    ),
+    (
+        capture(HELD, "37.505000001"),
+        R.CAPTURE_EXCEEDS_HOLD,
+        {"transaction_id": HELD, "currency": "USD", "held": "37.50", "required": "37.51"},
+    ),
+    (
+        refund(PAID, "0.755000001"),
+        R.REFUND_EXCEEDS_ORIGINAL,
+        {"transaction_id": PAID, "currency": "USD", "amount": "1.00", "refunded": "0.25", "required": "0.76"},
+    ),
+    (
+        hold(1, 2, "53.76"),
+        R.INSUFFICIENT_FUNDS,
+        {"account_id": 1, "currency": "USD", "available": "53.75", "required": "53.76"},
+    ),
+    (
+        ChangeAccount(1, 1, min_balance=Decimal("53.76")),
+        R.INSUFFICIENT_FUNDS,
+        {"account_id": 1, "currency": "USD", "balance": "98.25", "held": "44.50", "min_balance": "53.76"},
+    ),
+    (
+        ChangeAccount(1, 1, max_balance=Decimal("98.24")),
+        R.BALANCE_LIMIT_EXCEEDED,
+        {"account_id": 1, "currency": "USD", "balance": "98.25", "max_balance": "98.24"},
+    ),
+    (group(transfer(1, 2, "1"), payment(404, "1")), R.BATCH_REFUSED, {"index": 1}),
+]
+
+
+@pytest.mark.parametrize(("command", "refusal", "facts"), FACTS)
+def test_a_refusal_says_why(command: Command, refusal: Refusal, facts: Facts) -> None:
+    (outcome,) = decide(BOOK, [command])
+    assert isinstance(outcome, Declined)
+    assert (outcome.command, outcome.refusal, outcome.facts) == (command, refusal, facts)
+
+
+def test_only_a_batch_has_another_refusal_for_its_cause() -> None:
+    for command, refusal, _ in FACTS:
+        (outcome,) = decide(BOOK, [command])
+        assert isinstance(outcome, Declined)
+        assert (outcome.cause is not None) is (refusal is R.BATCH_REFUSED)
+
+
+def test_the_facts_are_text_and_numbers_so_that_they_can_be_kept() -> None:
+    for command, _, facts in FACTS:
+        (outcome,) = decide(BOOK, [command])
+        assert isinstance(outcome, Declined)
+        assert msgspec.json.decode(msgspec.json.encode(outcome.facts)) == facts
+
+
+def test_every_refusal_has_its_facts_in_the_table() -> None:
+    assert {refusal for _, refusal, _ in FACTS} == set(Refusal)

@@ -1,0 +1,130 @@
+"""Outcomes in, arrays out: what plain transfers do not have takes no room; each account and hold is written once."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from koshel.core.commands import ChangeAccount, Command, Status
+from koshel.core.decide import decide
+from koshel.core.model import Changed, Outcome, Posted
+from koshel.db import columns
+from tests.support.wallets import account, book, capture, group, hold, kept, payment, postings, transfer, void
+
+BOOK = book(account(1, "100"), account(2, "0"), account(3, "0", "WEI"))
+
+
+def decided(*outcomes: Outcome) -> list[Posted]:
+    return postings(outcomes)
+
+
+def test_pairs_and_keys_are_arrays_as_text() -> None:
+    assert columns.pairs([(1, 7), (2, 8)]) == ["{1,2}", "{7,8}"]
+    assert columns.keys([(1, 'a"b'), (2, "c\\d"), (3, "NULL"), (4, "{,}")]) == [
+        "{1,2,3,4}",
+        '{"a\\"b","c\\\\d","NULL","{,}"}',
+    ]
+
+
+def test_plain_transfers_have_none_of_the_rarities() -> None:
+    posted = decided(*decide(BOOK, [payment(1, "1", key="k"), transfer(1, 2, "2")]))
+    assert columns.rarities(posted) == ["{}"] * 7
+
+
+def test_a_rarity_stands_where_its_transaction_does() -> None:
+    commands: list[Command] = [transfer(1, 2, "1"), hold(1, 2, "2", key='k"'), transfer(1, 2, "3")]
+    ids, source_held, target_held, parents, groups, expiries, requests = columns.rarities(
+        decided(*decide(BOOK, commands))
+    )
+    assert source_held == "{NULL,2.00,2.00}"
+    assert (ids, target_held, parents, groups) == ("{}", "{}", "{}", "{}")
+    assert expiries == "{NULL,2026-11-23T10:35:00+00:00,NULL}"
+    assert requests.startswith('{NULL,"{\\"type\\":\\"hold\\",\\"ledger_id\\":1,')
+    assert requests.endswith('}",NULL}')
+
+
+def test_a_request_is_kept_for_its_key_only() -> None:
+    posted = decided(*decide(BOOK, [hold(1, 2, "2")]))
+    assert posted[0].request is not None
+    assert columns.rarities(posted)[-1] == "{}"
+
+
+def test_each_account_is_moved_once_as_the_last_transaction_leaves_it() -> None:
+    commands: list[Command] = [transfer(1, 2, "1"), hold(1, 2, "2"), transfer(1, 2, "3"), payment(2, "4")]
+    sides = columns.last_sides(decided(*decide(BOOK, commands)))
+    assert columns.moved(sides.values(), with_held=True) == ["{1,1}", "{1,2}", "{96.00,8.00}", "{3,3}", "{2.00,0.00}"]
+    assert columns.moved(sides.values(), with_held=False)[-1] == "{}"
+
+
+def test_a_target_that_a_hold_only_names_is_not_moved() -> None:
+    assert list(columns.last_sides(decided(*decide(BOOK, [hold(1, 2, "2")])))) == [1]
+
+
+@pytest.mark.parametrize("balance", ["0.00", "-0.50", "999999999999999999.99"])
+def test_nothing_held_has_as_many_decimals_as_the_balance(balance: str) -> None:
+    (*_, held) = columns.moved([columns.Side(1, 3, Decimal(balance), 1, None)], with_held=True)
+    assert held.strip("{}-") == "0.00"
+
+
+def test_each_hold_is_kept_once_as_the_last_transaction_leaves_it() -> None:
+    held = kept(BOOK, hold(1, 2, "10"), hold(1, 2, "20"))
+    outcomes = decided(
+        *decide(
+            held,
+            [
+                capture(101, "1", final=False),
+                capture(102, "2", final=False),
+                capture(101, "3", final=False),
+                void(102),
+                hold(1, None, "5"),
+            ],
+        )
+    )
+    outcomes[-1].id = 110
+    ledgers, ids, amounts, expiries = columns.holds(outcomes)
+    assert (ledgers, ids, amounts) == ("{1,1,1}", "{101,102,110}", "{6.00,0.00,5.00}")
+    # Of a hold that has a row, this is never written.
+    assert expiries == '{"-infinity","-infinity","2026-11-23T10:35:00+00:00"}'
+    assert columns.holds(decided(*decide(BOOK, [transfer(1, 2, "1")]))) == []
+
+
+def test_a_hold_that_is_placed_and_followed_in_one_batch_keeps_its_time() -> None:
+    moment = datetime(2026, 11, 23, 10, 35, tzinfo=UTC)
+    (placed,) = decided(*decide(BOOK, [hold(1, 2, "10")]))
+    placed.id = 101
+    followed = replace(placed, id=102, parent_id=101, rest=Decimal("4.00"), expires_at=None)
+    assert placed.expires_at == moment
+    assert columns.holds([placed, followed]) == ["{1}", "{101}", "{4.00}", f'{{"{moment.isoformat()}"}}']
+
+
+def test_an_account_is_changed_once_with_the_money_that_the_whole_batch_leaves_it() -> None:
+    outcomes = decide(
+        BOOK,
+        [
+            ChangeAccount(1, 1, min_balance=Decimal(-50), email="new@example.com"),
+            transfer(1, 2, "20"),
+            ChangeAccount(1, 1, max_balance=None, metadata={"a": "b"}),
+        ],
+    )
+    changed = [one for one in outcomes if isinstance(one, Changed)]
+    rows = list(zip(*columns.changes(changed, columns.last_sides(postings(outcomes))), strict=True))
+    assert [tuple(map(str, row)) for row in rows] == [
+        ("1", "1", "80.00", "0.00", "1", "2", "-50.00", "None", "open", "new@example.com", '{"a":"b"}')
+    ]
+
+
+def test_an_account_that_no_transaction_touched_keeps_its_money() -> None:
+    outcomes = decide(BOOK, [ChangeAccount(1, 1, status=Status.FROZEN, expected=((0, 0),), email=UNSET)])
+    changed = [one for one in outcomes if isinstance(one, Changed)]
+    (row,) = zip(*columns.changes(changed, {}), strict=True)
+    assert tuple(map(str, row[2:6])) == ("100.00", "0.00", "0", "1")
+
+
+def test_a_groups_answer_is_kept_with_those_of_its_members() -> None:
+    (answer,) = decide(BOOK, [group(transfer(1, 2, "1", key="m"), transfer(1, 2, "900"), atomic=False, key="g")])
+    (_, keys, texts, ids, _) = columns.receipts([answer])  # type: ignore[list-item]  # it is a group's
+    assert (list(keys), list(ids)) == (["g"], [None])
+    assert texts[0].startswith('{"type":"grouped",')
+    assert '"insufficient-funds"' in texts[0]

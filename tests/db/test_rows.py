@@ -1,0 +1,109 @@
+"""Rows in, structs out: an answer reads as it was given, whatever it was."""
+
+import msgspec
+import pytest
+
+from koshel.core.commands import Capture, ChangeAccount, Command, Hold, Kind, Status
+from koshel.core.decide import decide
+from koshel.core.model import Declined, First, Grouped, Posted, Queued
+from koshel.db import rows
+from tests.support.wallets import (
+    account,
+    book,
+    capture,
+    enqueue,
+    group,
+    hold,
+    kept,
+    payment,
+    refund,
+    scaled,
+    transfer,
+    void,
+)
+
+BOOK = kept(book(account(1, "100"), account(2, "5")), hold(1, 2, "10"), payment(1, "3"))
+
+ANSWERS: dict[str, Command] = {
+    "an account that was changed": ChangeAccount(1, 1, status=Status.FROZEN, metadata={"a": "b"}, key="k"),
+    "a refusal": transfer(1, 2, "900", key="k"),
+    "a refused capture": capture(101, "11", final=False, key="k"),
+    "a refused refund": refund(101, key="k"),
+    "a group": group(transfer(1, 2, "1"), capture(101, "4"), refund(102, "1", key="m"), atomic=True, key="k"),
+    "a group of which some were refused": group(
+        transfer(1, 2, "900"), void(101), hold(1, None, "1"), atomic=False, key="k"
+    ),
+    "a group that was refused": group(transfer(1, 2, "1"), void(77), key="k"),
+    "a promise": enqueue(hold(1, 2, "7", seconds=60, key="k", metadata={"a": "b"})),
+    "a promise of a capture": enqueue(capture(101, key="k")),
+    "a promise for nobody": enqueue(payment(404, "7.123456", key="k")),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_answer_reads_as_it_was_given(name: str) -> None:
+    (first,) = decide(BOOK, [ANSWERS[name]])
+    text = msgspec.json.encode(first).decode()
+    place, read = rows.receipt((1, "k", text, None, *[None] * 19))  # type: ignore[arg-type]  # a tuple is as good
+    assert place == (1, "k")
+    assert read == first
+    assert msgspec.json.encode(read).decode() == text
+    assert type(read) is type(first)
+
+
+def test_a_transaction_is_its_own_receipt_with_what_was_asked() -> None:
+    first = posted(hold(1, 2, "7", seconds=60, key="k"))
+    request = msgspec.json.encode(first.request).decode()
+    _, read = rows.receipt((1, "k", None, request, *row_of(first)))  # type: ignore[arg-type]
+    assert isinstance(read, Posted)
+    assert isinstance(read.request, Hold)
+    assert read == msgspec.structs.replace(first, rest=None)
+
+
+def test_a_plain_transfer_is_its_own_request() -> None:
+    first = posted(transfer(1, 2, "7", key="k"))
+    assert first.request is None
+    assert rows.receipt((1, "k", None, None, *row_of(first)))[1] == first  # type: ignore[arg-type]
+
+
+def test_a_promise_reads_as_queued_or_as_declined() -> None:
+    (queued,) = decide(BOOK, [enqueue(transfer(1, 2, "900"))])
+    promise = msgspec.json.encode(queued).decode()
+    found = rows.promise({"promise": promise, "answer": None})  # type: ignore[arg-type]
+    assert (found.transaction, found.status, found.refusal) == (queued, "queued", None)
+    (declined,) = decide(BOOK, [transfer(1, 2, "900")])
+    found = rows.promise({"promise": promise, "answer": msgspec.json.encode(declined).decode()})  # type: ignore[arg-type]
+    assert (found.transaction, found.status, found.refusal) == (queued, "declined", declined)
+
+
+def test_a_claim_is_executed_with_the_command_that_was_promised() -> None:
+    (queued,) = decide(BOOK, [enqueue(capture(101, "3", key="k"))])
+    assert isinstance(queued, Queued)
+    row = {"id": 9, "promise": msgspec.json.encode(queued).decode()}
+    execution = rows.execution(1, row)  # type: ignore[arg-type]
+    assert (execution.ledger_id, execution.id, execution.key) == (1, 9, None)
+    assert execution.command == Capture(1, 101, scaled("3", 0), key="k")
+
+
+def test_a_hold_reserves_something_or_was_ended_by_something() -> None:
+    assert rows.reserved(scaled("3", 2), None) == scaled("3", 2)
+    assert rows.reserved(None, "void") is Kind.VOID
+
+
+def posted(command: Command) -> Posted:
+    (first,) = decide(BOOK, [command])
+    assert isinstance(first, Posted)
+    return first
+
+
+def row_of(one: Posted) -> list[object]:
+    """As `find_receipts` would read it."""
+    fields = [getattr(one, name) for name in one.__struct_fields__[:19]]
+    fields[1] = str(one.kind)
+    fields[10] = msgspec.json.encode(one.metadata).decode()
+    return fields
+
+
+def test_answers_are_of_every_kind_that_is_kept() -> None:
+    kinds: set[type[First]] = {type(decide(BOOK, [command])[0]) for command in ANSWERS.values()}  # type: ignore[misc]
+    assert kinds >= {Declined, Queued, Grouped}

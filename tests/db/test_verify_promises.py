@@ -1,0 +1,76 @@
+"""Proof of promises, and of what was promised to be one: kept, queued or declined; and groups are whole."""
+
+import pytest
+
+from koshel.db.verify import verify
+from tests.support.bookkeeping import execute
+
+# How the books, as `keep_books` leaves them, are put wrong, and what is said of it.
+WRONG = {
+    "a transaction that is queued although it is posted": (
+        "INSERT INTO queued (ledger_id, id, promise, due, ctime) VALUES (1, 19, '{}', now(), now())",
+        ["transaction 19 is queued, but posted too"],
+    ),
+    "a transaction that is declined although it is posted": (
+        "INSERT INTO declined VALUES (1, 19, '{}', '{}', now())",
+        ["transaction 19 is declined, but posted too"],
+    ),
+    "a transaction that is queued although it was declined": (
+        """INSERT INTO queued (ledger_id, id, promise, due, ctime)
+           SELECT ledger_id, id, promise, now(), ctime FROM declined""",
+        ["transaction 20 is declined, but queued too"],
+    ),
+    "a queued transaction that was lost": (
+        "DELETE FROM queued",
+        ["the receipt of key 'waiting' promises transaction 21, which is neither posted nor queued nor declined"],
+    ),
+    "a declined transaction that was forgotten": (
+        "DELETE FROM declined",
+        ["the receipt of key 'never' promises transaction 20, which is neither posted nor queued nor declined"],
+    ),
+    "a promise of another transaction": (
+        "UPDATE receipt SET transaction_id = 22 WHERE idempotency_key = 'later'",
+        [
+            "transaction 19 has key 'later', but there is no receipt for it",
+            "the receipt of key 'later' names transaction 22, which does not have that key",
+        ],
+    ),
+    "a promised transaction that lost its key": (
+        "UPDATE transaction SET idempotency_key = NULL WHERE id = 19",
+        ["the receipt of key 'later' names transaction 19, which does not have that key"],
+    ),
+    "a queued transaction whose key was forgotten": (
+        "DELETE FROM receipt WHERE idempotency_key = 'waiting'",
+        ["transaction 21 has key 'waiting', but there is no receipt for it"],
+    ),
+    "a declined transaction whose key was forgotten": (
+        "DELETE FROM receipt WHERE idempotency_key = 'never'",
+        ["transaction 20 has key 'never', but there is no receipt for it"],
+    ),
+    "a hold whose key was forgotten": (
+        "DELETE FROM receipt WHERE idempotency_key = 'held'",
+        ["transaction 7 has key 'held', but there is no receipt for it"],
+    ),
+    "a group in two batches": (
+        (
+            "UPDATE batch SET transaction_ids = '{17}' WHERE transaction_ids = '{17,18}';"
+            "INSERT INTO batch VALUES (1, gen_random_uuid(), '{18}')"
+        ),
+        ["the transactions of group 1 are in 2 batches"],
+    ),
+    "a group at two times": (
+        "UPDATE transaction SET ctime = ctime + interval '1 microsecond' WHERE id = 18",
+        ["the transactions of group 1 have 2 times"],
+    ),
+    "a group with a stranger": (
+        "UPDATE transaction SET group_id = 1 WHERE id = 16",
+        ["the transactions of group 1 are in 2 batches"],
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_a_broken_promise_is_named_and_nothing_else(books: str, fault: str) -> None:
+    statements, said = WRONG[fault]
+    execute(books, *statements.split(";"))
+    assert verify(books) == [f"ledger 1: {sentence}" for sentence in said]

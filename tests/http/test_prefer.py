@@ -1,0 +1,87 @@
+"""The Prefer header: what a caller would rather have is read as RFC 7240 has it, and what is not known passed over."""
+
+import pytest
+
+from koshel.http.prefer import NONE, WAIT_MAX_S, Preference, parse
+
+
+@pytest.mark.parametrize(
+    ("headers", "preference"),
+    [
+        ([], NONE),
+        ([""], NONE),
+        ([",, ,"], NONE),
+        (["respond-async"], Preference(respond_async=True)),
+        (["  Respond-ASYNC  "], Preference(respond_async=True)),
+        (["respond-async; foo=bar"], Preference(respond_async=True)),
+        (["respond-async, respond-async"], Preference(respond_async=True)),
+        (["return=minimal, respond-async, handling=lenient"], Preference(respond_async=True)),
+        (["respond-async=true"], NONE),
+        (["respond-asynchronously"], NONE),
+        (['"respond-async"'], NONE),
+        (["respond-sync"], NONE),
+        (["return=minimal"], NONE),
+    ],
+)
+def test_whether_a_caller_would_rather_not_wait(headers: list[str], preference: Preference) -> None:
+    assert parse(headers) == preference
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait_s"),
+    [
+        (["wait=10"], 10),
+        (['wait="10"'], 10),
+        (["WAIT = 10"], 10),
+        (["wait=10; x=1"], 10),
+        (["respond-async", "wait=10"], 10),
+        (["wait=10", "respond-async"], 10),
+        (["wait=10, wait=20"], 10),
+        (["wait=10", "wait=20"], 10),
+        (["wait=0, wait=20"], 0),
+        (["wait=60"], 60),
+        (["wait=61"], WAIT_MAX_S),
+        (["wait=999999999"], WAIT_MAX_S),
+        (["wait=9999999999"], 0),
+        (["wait=-1"], 0),
+        (["wait=1.5"], 0),
+        (["wait=ten"], 0),
+        (["wait="], 0),
+        (["wait"], 0),
+        (["await=10"], 0),
+        (["wait=\u0661"], 0),
+    ],
+)
+def test_how_long_a_caller_would_wait(headers: list[str], wait_s: int) -> None:
+    assert parse(headers).wait_s == wait_s
+
+
+def test_what_cannot_be_read_does_not_hide_what_can() -> None:
+    assert parse(["wait=soon, wait=7, respond-async"]) == Preference(respond_async=True, wait_s=7)
+
+
+@pytest.mark.parametrize(
+    ("header", "preference"),
+    [
+        ('note="a, respond-async, b"', NONE),
+        (r'note="a \", respond-async, b"', NONE),
+        ('note="a, b", respond-async', Preference(respond_async=True)),
+        ('note="wait=5", wait=7', Preference(wait_s=7)),
+        ('wait="10', NONE),
+        ('respond-async, "', Preference(respond_async=True)),
+    ],
+)
+def test_a_comma_between_quotes_parts_nothing(header: str, preference: Preference) -> None:
+    assert parse([header]) == preference
+
+
+@pytest.mark.parametrize(
+    ("preference", "applied"),
+    [
+        (Preference(respond_async=True), "respond-async"),
+        (Preference(respond_async=True, wait_s=5), "respond-async, wait=5"),
+    ],
+)
+def test_what_was_applied_is_said_as_it_is_asked_for(preference: Preference, applied: str) -> None:
+    assert preference.applied == applied
+    assert parse([applied]) == preference

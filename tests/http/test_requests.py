@@ -1,0 +1,190 @@
+"""What a caller wants, as commands: exact amounts only, and no request that could never be right."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from msgspec import UNSET
+from msgspec.structs import asdict
+
+from koshel.core.commands import (
+    Capture,
+    ChangeAccount,
+    Enqueue,
+    Group,
+    Hold,
+    Kind,
+    Move,
+    OpenAccount,
+    Refund,
+    Status,
+    Void,
+)
+from koshel.requests import Requests, Terms
+from koshel.values import MEMBERS_MAX, ceiling, exact, floor, positive
+
+LEDGER = 7
+TERMS = Terms(currency="EUR", max_balance=Decimal(500), hold_lifetime_s=60, hold_lifetime_max_s=3_600)
+requests = Requests(LEDGER, TERMS)
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [
+        ("12.50", Decimal("12.50")),
+        (Decimal("12.50"), Decimal("12.50")),
+        (12, Decimal(12)),
+        (0, Decimal(0)),
+        ("-3", Decimal(-3)),
+        ("1e2", Decimal("1e2")),
+        (10**18 - 1, Decimal(10**18 - 1)),
+        ("0." + "1" * 64, Decimal("0." + "1" * 64)),
+        ("9" * 18 + "." + "9" * 18, Decimal("9" * 18 + "." + "9" * 18)),
+        ("-" + "9" * 18 + "." + "9" * 64, Decimal("-" + "9" * 18 + "." + "9" * 64)),
+    ],
+)
+def test_an_amount_is_taken_exactly(given: Any, value: Decimal) -> None:
+    taken = exact(given)
+    assert (taken, str(taken)) == (value, str(value))
+
+
+@pytest.mark.parametrize("given", [1.5, 0.1, True, False, None, b"1", [1]])
+def test_an_amount_that_is_not_exact_is_refused_by_its_type(given: object) -> None:
+    with pytest.raises(TypeError, match="is not exact: give a Decimal, a str or an int"):
+        exact(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("", "'' is not a decimal number"),
+        ("1_000", "'1_000' is not a decimal number"),
+        (" 1", "' 1' is not a decimal number"),
+        (Decimal("NaN"), "NaN has more digits than an amount can have"),
+        (Decimal("-Infinity"), "-Infinity has more digits than an amount can have"),
+        ("1e9999", "1e9999 has more digits than an amount can have"),
+        ("ten", "'ten' is not a decimal number"),
+        ("1,50", "'1,50' is not a decimal number"),
+        ("NaN", "'NaN' is not a decimal number"),
+        ("sNaN", "'sNaN' is not a decimal number"),
+        ("Infinity", "'Infinity' is not a decimal number"),
+        ("-Infinity", "'-Infinity' is not a decimal number"),
+        (10**18, "1000000000000000000 has more digits than an amount can have"),
+        (-(10**18), "-1000000000000000000 has more digits than an amount can have"),
+        ("1e999999", "'1e999999' is not a decimal number"),
+        ("1e-65", "1e-65 has more digits than an amount can have"),
+        ("0." + "1" * 65, f"0.{'1' * 65} has more digits than an amount can have"),
+    ],
+)
+def test_an_amount_that_cannot_be_kept_is_refused(given: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said) as refused:
+        exact(given)
+    assert str(refused.value) == said
+
+
+@pytest.mark.parametrize(
+    ("check", "taken", "refused", "said"),
+    [
+        (positive, ["0.01", 1, "1e-64"], ["0", 0, "-0.01", "-0"], "is not more than zero"),
+        (floor, ["0", "-0.01", -100], ["0.01", 1], "min_balance must not be more than zero"),
+        (ceiling, ["0", "0.01", 100], ["-0.01", -1], "max_balance must not be less than zero"),
+    ],
+)
+def test_an_amount_has_the_sign_that_it_must(
+    check: Callable[[Any], Decimal], taken: list[Any], refused: list[Any], said: str
+) -> None:
+    for given in taken:
+        assert check(given) == Decimal(given)
+    for given in refused:
+        with pytest.raises(ValueError, match=said):
+            check(given)
+
+
+def test_every_request_is_its_command() -> None:
+    notes = {"order": "7"}
+    assert requests.payment(1, "5", metadata=notes, key="k") == Move(
+        LEDGER, Kind.PAYMENT, None, 1, Decimal(5), notes, "k"
+    )
+    assert requests.withdrawal(1, 5) == Move(LEDGER, Kind.WITHDRAWAL, 1, None, Decimal(5))
+    assert requests.transfer(1, 2, Decimal(5)) == Move(LEDGER, Kind.TRANSFER, 1, 2, Decimal(5))
+    assert requests.hold(1, None, 5, expires_in=9) == Hold(LEDGER, 1, None, Decimal(5), 9, {}, None, 60)
+    assert requests.capture(3, "1", final=False, key="k") == Capture(LEDGER, 3, Decimal(1), final=False, key="k")
+    assert requests.void(3, metadata=notes) == Void(LEDGER, 3, notes)
+    assert requests.refund(3, "2.50") == Refund(LEDGER, 3, Decimal("2.50"))
+
+
+def test_what_is_left_out_means_all_of_it() -> None:
+    assert requests.capture(3) == Capture(LEDGER, 3, None, final=True)
+    assert requests.refund(3) == Refund(LEDGER, 3, None)
+
+
+def test_an_account_is_opened_on_the_terms_that_hold_unless_others_are_given() -> None:
+    plain = requests.open_account("ann@example.com")
+    assert plain == OpenAccount(
+        LEDGER, "ann@example.com", UNSET, Decimal(0), UNSET, {}, None, "EUR", default_max_balance=Decimal(500)
+    )
+    chosen = requests.open_account("ann@example.com", currency="JPY", min_balance="-5", max_balance=None, key="k")
+    assert chosen == OpenAccount(LEDGER, "ann@example.com", "JPY", Decimal(-5), None, {}, "k", "EUR", Decimal(500))
+
+
+def test_a_change_names_only_what_is_to_change() -> None:
+    nothing = asdict(requests.change_account(4))
+    assert nothing.pop("ledger_id") == LEDGER
+    assert nothing.pop("account_id") == 4
+    assert {name for name, value in nothing.items() if value is not UNSET} == {"expected", "key"}
+    change = requests.change_account(4, min_balance=-1, max_balance=None, status="frozen", expected=[(3, 0)])
+    assert change == ChangeAccount(
+        LEDGER, 4, min_balance=Decimal(-1), max_balance=None, status=Status.FROZEN, expected=((3, 0),)
+    )
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 3_601, 10**12])
+def test_a_hold_lasts_as_long_as_it_may(seconds: int) -> None:
+    with pytest.raises(ValueError, match="expires_in must be from 1 to 3600 seconds"):
+        requests.hold(1, 2, "5", expires_in=seconds)
+
+
+def test_a_hold_may_last_the_least_and_the_most() -> None:
+    assert [requests.hold(1, 2, "5", expires_in=seconds).expires_in for seconds in (1, 3_600)] == [1, 3_600]
+    assert requests.hold(1, 2, "5").expires_in is UNSET
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda amount: requests.payment(1, amount),
+        lambda amount: requests.withdrawal(1, amount),
+        lambda amount: requests.transfer(1, 2, amount),
+        lambda amount: requests.hold(1, 2, amount),
+        lambda amount: requests.capture(3, amount),
+        lambda amount: requests.refund(3, amount),
+    ],
+)
+def test_nothing_moves_less_than_something(build: Callable[[Any], object]) -> None:
+    for amount in ("0", "-1"):
+        with pytest.raises(ValueError, match="is not more than zero"):
+            build(amount)
+    with pytest.raises(TypeError):
+        build(0.5)
+
+
+def test_a_status_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(ValueError, match="asleep"):
+        requests.change_account(1, status="asleep")
+
+
+@pytest.mark.parametrize("count", [0, MEMBERS_MAX + 1])
+def test_a_batch_has_one_to_a_thousand_members(count: int) -> None:
+    with pytest.raises(ValueError, match="a batch has 1 to 1000 members"):
+        requests.batch([requests.void(1)] * count)
+
+
+def test_a_batch_keeps_its_members_in_order() -> None:
+    members = [requests.void(number) for number in range(1, MEMBERS_MAX + 1)]
+    assert requests.batch(members, atomic=False, key="k") == Group(LEDGER, tuple(members), atomic=False, key="k")
+
+
+def test_what_is_settled_later_keeps_its_key() -> None:
+    request = requests.payment(1, "5", key="k")
+    assert requests.later(request) == Enqueue(LEDGER, request, "k")

@@ -1,0 +1,176 @@
+from decimal import Decimal
+
+import pytest
+from msgspec import UNSET
+
+from koshel import Ledger, Promised, Refused
+from koshel.core.commands import Kind
+from koshel.core.model import AccountDetails, Posted
+from koshel.db.rows import Found
+
+pytestmark = pytest.mark.usefixtures("ann")
+
+
+async def account(ledger: Ledger, account_id: int) -> AccountDetails:
+    found = await ledger.account(account_id)
+    assert found is not None
+    return found
+
+
+async def balances(ledger: Ledger, *ids: int) -> list[str]:
+    return [str((await account(ledger, id_)).balance) for id_ in ids]
+
+
+async def found(ledger: Ledger, transaction_id: int) -> Found:
+    there = await ledger.transaction(transaction_id)
+    assert there is not None
+    return there
+
+
+async def test_an_account_is_opened_as_it_was_asked_for(ledger: Ledger) -> None:
+    opened = await ledger.open_account(
+        "eve@Example.COM", currency="JPY", min_balance=-50, max_balance=None, metadata={"plan": "gold"}, key="eve"
+    )
+    assert (opened.email, opened.currency, opened.metadata) == ("eve@example.com", "JPY", {"plan": "gold"})
+    assert (str(opened.balance), str(opened.min_balance), opened.max_balance) == ("0", "-50", None)
+    assert await ledger.account(opened.id) == opened
+
+
+async def test_an_account_is_opened_with_the_settings_defaults(ledger: Ledger) -> None:
+    opened = await ledger.open_account("eve@example.com")
+    assert (opened.currency, opened.max_balance) == ("USD", Decimal("999999.99"))
+
+
+async def test_an_account_is_changed_and_only_where_it_is_asked(ledger: Ledger, ann: int) -> None:
+    before = await account(ledger, ann)
+    changed = await ledger.change_account(ann, min_balance="-20", metadata={"plan": "gold"})
+    assert (str(changed.min_balance), changed.email) == ("-20.00", before.email)
+    assert changed.metadata == {"plan": "gold"}
+    assert (changed.version, changed.revision) == (before.version, before.revision + 1)
+    assert await ledger.account(ann) == changed
+
+
+async def test_a_change_that_expects_another_version_is_refused(ledger: Ledger, ann: int) -> None:
+    read = await account(ledger, ann)
+    await ledger.change_account(ann, status="frozen", expected=[(read.version, read.revision)])
+    with pytest.raises(Refused) as caught:
+        await ledger.change_account(ann, status="open", expected=[(read.version, read.revision)])
+    assert caught.value.code == "version-mismatch"
+
+
+async def test_money_comes_in_goes_across_and_leaves(ledger: Ledger, ann: int, bob: int) -> None:
+    paid = await ledger.pay(bob, "7.50", metadata={"card": "4711"})
+    moved = await ledger.transfer(ann, bob, Decimal("12.50"))
+    left = await ledger.withdraw(bob, 5)
+    assert [one.kind for one in (paid, moved, left)] == ["payment", "transfer", "withdrawal"]
+    assert await balances(ledger, ann, bob) == ["87.50", "15.00"]
+
+
+async def test_a_hold_is_captured_in_parts_and_the_rest_is_free_again(ledger: Ledger, ann: int, bob: int) -> None:
+    hold = await ledger.hold(ann, bob, "30", expires_in=60)
+    assert (await account(ledger, ann)).held == 30
+    first = await ledger.capture(hold.id, "10", final=False)
+    assert (await found(ledger, hold.id)).status == "held"
+    last = await ledger.capture(hold.id, "5")
+    assert (await found(ledger, hold.id)).status == "captured"
+    assert {first.parent_id, last.parent_id} == {hold.id}
+    assert (await account(ledger, ann)).held == 0
+    assert await balances(ledger, ann, bob) == ["85.00", "15.00"]
+
+
+async def test_a_hold_for_a_withdrawal_is_voided(ledger: Ledger, ann: int) -> None:
+    hold = await ledger.hold(ann, None, "30")
+    await ledger.void(hold.id, metadata={"why": "out of stock"})
+    assert (await found(ledger, hold.id)).status == "voided"
+    assert (await account(ledger, ann)).held == 0
+
+
+async def test_money_returns_in_parts(ledger: Ledger, ann: int, bob: int) -> None:
+    moved = await ledger.transfer(ann, bob, "12.50")
+    back = await ledger.refund(moved.id, "5")
+    rest = await ledger.refund(moved.id)
+    assert (str(back.amount), str(rest.amount), rest.kind) == ("5.00", "7.50", Kind.REFUND)
+    assert await balances(ledger, ann, bob) == ["100.00", "0.00"]
+
+
+async def test_a_batch_is_answered_member_by_member(ledger: Ledger, ann: int, bob: int) -> None:
+    make = ledger.requests
+    first, second = await ledger.batch([make.transfer(ann, bob, 10), make.withdrawal(bob, 4)], key="legs")
+    assert isinstance(first, Posted)
+    assert isinstance(second, Posted)
+    assert first.group_id == second.group_id is not None
+    again = await ledger.batch([make.transfer(ann, bob, 10), make.withdrawal(bob, 4)], key="legs")
+    assert [one.id for one in again if isinstance(one, Posted)] == [first.id, second.id]
+    assert await balances(ledger, ann, bob) == ["90.00", "6.00"]
+
+
+async def test_a_batch_that_is_not_atomic_returns_its_refusals(ledger: Ledger, ann: int, bob: int) -> None:
+    make = ledger.requests
+    paid, refused = await ledger.batch([make.transfer(ann, bob, 10), make.transfer(ann, bob, 1000)], atomic=False)
+    assert isinstance(paid, Posted)
+    assert isinstance(refused, Refused)
+    assert (refused.code, refused.facts["available"]) == ("insufficient-funds", "90.00")
+
+
+async def test_an_atomic_batch_is_refused_as_a_whole_and_says_by_which_member(
+    ledger: Ledger, ann: int, bob: int
+) -> None:
+    make = ledger.requests
+    with pytest.raises(Refused, match="batch-refused: index 1: insufficient-funds: account_id") as caught:
+        await ledger.batch([make.transfer(ann, bob, 10), make.transfer(ann, bob, 1000)])
+    assert (caught.value.code, caught.value.facts) == ("batch-refused", {"index": 1})
+    assert caught.value.cause is not None
+    assert caught.value.cause.code == "insufficient-funds"
+    assert caught.value.cause.cause is None
+    assert await balances(ledger, ann, bob) == ["100.00", "0.00"]
+
+
+async def test_a_refusal_is_raised_with_its_code_and_its_facts(ledger: Ledger, ann: int, bob: int) -> None:
+    with pytest.raises(Refused, match=r"insufficient-funds: account_id \d+, .*required 100\.01") as caught:
+        await ledger.transfer(ann, bob, "100.01")
+    facts = {"account_id": ann, "currency": "USD", "available": "100.00", "required": "100.01"}
+    assert (caught.value.code, caught.value.facts, caught.value.cause) == ("insufficient-funds", facts, None)
+
+
+async def test_a_key_gives_the_same_answer_for_ever(ledger: Ledger, ann: int, bob: int) -> None:
+    first = await ledger.transfer(ann, bob, "5", key="order-17")
+    assert (await ledger.transfer(ann, bob, "5", key="order-17")).id == first.id
+    with pytest.raises(Refused) as caught:
+        await ledger.transfer(ann, bob, "6", key="order-17")
+    assert (caught.value.code, caught.value.facts) == ("idempotency-key-reused", {"field": "amount"})
+    assert await balances(ledger, ann, bob) == ["95.00", "5.00"]
+
+
+async def test_a_refusal_with_a_key_is_raised_again_whatever_has_changed(ledger: Ledger, ann: int, bob: int) -> None:
+    for amount in ("0.01", "1"):
+        with pytest.raises(Refused, match="insufficient-funds"):
+            await ledger.transfer(bob, ann, "1", key="early")
+        await ledger.pay(bob, amount)
+
+
+async def test_a_key_of_a_promise_raises_promised(ledger: Ledger, ann: int, bob: int) -> None:
+    await ledger.submit(ledger.requests.later(ledger.requests.transfer(ann, bob, "5", key="later")))
+    with pytest.raises(Promised) as caught:
+        await ledger.transfer(ann, bob, "5", key="later")
+    assert (await found(ledger, caught.value.transaction_id)).status == "queued"
+
+
+async def test_what_is_not_there_is_none(ledger: Ledger) -> None:
+    assert await ledger.account(999) is None
+    assert await ledger.transaction(999) is None
+
+
+async def test_a_request_that_can_never_be_right_is_refused_before_it_is_sent(ledger: Ledger, ann: int) -> None:
+    with pytest.raises(ValueError, match="not more than zero"):
+        await ledger.pay(ann, "0")
+    with pytest.raises(TypeError, match="not exact"):
+        await ledger.pay(ann, 12.5)  # type: ignore[arg-type]  # a float is what it is about
+    with pytest.raises(ValueError, match="email"):
+        await ledger.open_account("nonsense")
+    with pytest.raises(ValueError, match="email"):
+        await ledger.change_account(ann, email="nonsense", metadata=UNSET)
+    with pytest.raises(ValueError, match="key"):
+        await ledger.batch([ledger.requests.payment(ann, 1, key="two\nlines")])
+    with pytest.raises(ValueError, match="metadata"):
+        await ledger.pay(ann, 1, metadata={"n": 1})  # type: ignore[dict-item]  # a row that nobody could read
+    assert await balances(ledger, ann) == ["100.00"]

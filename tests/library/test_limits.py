@@ -1,0 +1,78 @@
+"""What the library takes as text is what HTTP takes: the same strings pass, and the same do not."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from koshel.core.commands import Group, Move
+from koshel.http.bodies import MemberRequest
+from koshel.ledger import terms_of
+from koshel.requests import Requests, checked
+from koshel.settings import Settings
+
+REQUESTS = Requests(1, terms_of(Settings()))
+KEYS = ["k", "k" * 255, "~!", "", "k" * 256, "two words", "schlüssel", "\x00"]
+METADATA: list[Any] = [
+    {},
+    {"a": "b"},
+    {"n" * 40: "v" * 500},
+    {str(i): "" for i in range(50)},
+    {"line": "one\ntwo\n"},
+    {str(i): "" for i in range(51)},
+    {"": "empty"},
+    {"n" * 41: ""},
+    {"a": "v" * 501},
+    {"a": "\x00"},
+    {"\x00": "a"},
+    {"a": 1},
+    {"a": None},
+    {"a": {"b": "c"}},
+    ["a"],
+]
+
+
+def over_http(**fields: Any) -> bool:
+    """Whether a request's body may say so."""
+    try:
+        msgspec.json.decode(msgspec.json.encode(fields), type=MemberRequest)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_is_taken_as_over_http(key: str) -> None:
+    assert taken(key=key) == over_http(idempotency_key=key)
+
+
+@pytest.mark.parametrize("metadata", METADATA, ids=range(len(METADATA)))
+def test_metadata_is_taken_as_over_http(metadata: Any) -> None:
+    assert taken(metadata=metadata) == over_http(metadata=metadata)
+
+
+def taken(**fields: Any) -> bool:
+    """Whether a call of the library may say so; in a batch too."""
+    member = REQUESTS.payment(1, 1, **fields)
+    alone = is_in_order(member)
+    assert is_in_order(REQUESTS.batch([REQUESTS.payment(1, 1), member])) == alone
+    return alone
+
+
+def is_in_order(command: Move | Group) -> bool:
+    try:
+        checked(command)
+    except ValueError:
+        return False
+    return True
+
+
+def test_an_email_is_kept_in_its_normal_form() -> None:
+    assert checked(REQUESTS.open_account("ann@Example.COM")).email == "ann@example.com"
+
+
+@pytest.mark.parametrize("email", ["Ann <ann@example.com>", "ann", "ann@", "a@b@c", ""])
+def test_an_email_is_checked_for_its_form(email: str) -> None:
+    for command in (REQUESTS.open_account(email), REQUESTS.change_account(1, email=email)):
+        with pytest.raises(ValueError, match=r"email|@-sign"):
+            checked(command)

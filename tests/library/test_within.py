@@ -1,0 +1,216 @@
+"""Money in the caller's own transaction."""
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+
+from koshel import Conflict, Ledger, Refused
+from koshel.core.model import Posted
+from tests.support.database import Database
+from tests.support.settled import query, waits
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+
+async def balance(ledger: Ledger, account_id: int) -> str:
+    account = await ledger.account(account_id)
+    assert account is not None
+    return str(account.balance)
+
+
+def orders(database: Database) -> int:
+    ((number,),) = query(database, "SELECT count(*) FROM orders")
+    assert isinstance(number, int)
+    return number
+
+
+async def test_money_and_the_callers_rows_commit_together(
+    ledger: Ledger, connection: "Connection", database: Database, ann: int, bob: int
+) -> None:
+    async with connection.transaction():
+        paid = await ledger.within(connection).transfer(ann, bob, "12.50", key="order-17")
+        await connection.execute("INSERT INTO orders VALUES ('a book')")
+        assert (orders(database), await balance(ledger, bob)) == (0, "0.00")
+    assert (orders(database), await balance(ledger, bob)) == (1, "12.50")
+    assert (await ledger.transfer(ann, bob, "12.50", key="order-17")).id == paid.id
+
+
+async def test_money_and_the_callers_rows_roll_back_together(
+    ledger: Ledger, connection: "Connection", database: Database, ann: int, bob: int
+) -> None:
+    transaction = connection.transaction()
+    await transaction.start()
+    await ledger.within(connection).transfer(ann, bob, "12.50", key="order-17")
+    await connection.execute("INSERT INTO orders VALUES ('a book')")
+    await transaction.rollback()
+    assert (orders(database), await balance(ledger, bob)) == (0, "0.00")
+    assert str((await ledger.transfer(ann, bob, "1", key="order-17")).amount) == "1.00"  # the key was not used up
+
+
+async def test_a_refusal_leaves_the_callers_transaction_usable(
+    ledger: Ledger, connection: "Connection", database: Database, ann: int, bob: int
+) -> None:
+    async with connection.transaction():
+        money = ledger.within(connection)
+        with pytest.raises(Refused, match="insufficient-funds"):
+            await money.transfer(ann, bob, "1000", key="too-much")
+        await connection.execute("INSERT INTO orders VALUES ('on account')")
+        await money.transfer(ann, bob, "10")
+    assert (orders(database), await balance(ledger, bob)) == (1, "10.00")
+    with pytest.raises(Refused, match="insufficient-funds"):  # for ever, since the caller has committed it
+        await ledger.transfer(ann, bob, "1000", key="too-much")
+
+
+async def test_the_transaction_sees_what_it_has_done(ledger: Ledger, connection: "Connection", ann: int) -> None:
+    async with connection.transaction():
+        money = ledger.within(connection)
+        eve = await money.open_account("eve@example.com")
+        hold = await money.hold(ann, eve.id, "40")
+        await money.capture(hold.id, "30")
+        found = await money.transaction(hold.id)
+        assert found is not None
+        assert (found.status, await balance(money, eve.id), await balance(money, ann)) == ("captured", "30.00", "70.00")
+        assert await ledger.account(eve.id) is None
+
+
+async def test_a_savepoint_takes_back_a_part(ledger: Ledger, connection: "Connection", ann: int, bob: int) -> None:
+    async with connection.transaction():
+        money = ledger.within(connection)
+        await money.transfer(ann, bob, "1")
+        savepoint = connection.transaction()
+        await savepoint.start()
+        await money.transfer(ann, bob, "2")
+        await savepoint.rollback()
+        await money.transfer(ann, bob, "4")
+    assert await balance(ledger, bob) == "5.00"
+
+
+async def test_a_batch_in_it_has_one_group(ledger: Ledger, connection: "Connection", ann: int, bob: int) -> None:
+    make = ledger.requests
+    async with connection.transaction():
+        members = await ledger.within(connection).batch([make.transfer(ann, bob, 2), make.transfer(bob, ann, 1)])
+    first, second = members
+    assert isinstance(first, Posted)
+    assert isinstance(second, Posted)
+    assert first.group_id == second.group_id is not None
+
+
+async def test_a_promise_is_kept_once_the_caller_has_committed(
+    ledger: Ledger, connection: "Connection", database: Database, ann: int, bob: int
+) -> None:
+    async with connection.transaction():
+        money = ledger.within(connection)
+        await money.submit(money.requests.later(money.requests.transfer(ann, bob, "5")))
+        assert query(database, "SELECT count(*) FROM queued") == [(0,)]
+    assert query(database, "SELECT count(*) FROM queued") == [(1,)]
+
+
+async def test_another_transaction_that_came_in_between_is_a_conflict(
+    ledger: Ledger, connection: "Connection", ann: int, bob: int
+) -> None:
+    transaction = connection.transaction(isolation="repeatable_read")
+    await transaction.start()
+    await connection.fetchval("SELECT count(*) FROM account")  # its snapshot is of now
+    await ledger.transfer(ann, bob, "1")
+    with pytest.raises(Conflict):
+        await ledger.within(connection).transfer(ann, bob, "2")
+    await transaction.rollback()
+    assert await balance(ledger, bob) == "1.00"
+
+
+async def test_a_twin_that_came_in_between_is_a_conflict_and_the_next_attempt_sees_it(
+    ledger: Ledger, connection: "Connection", ann: int, bob: int
+) -> None:
+    first = await ledger.transfer(ann, bob, "1", key="twin")
+    transaction = connection.transaction(isolation="repeatable_read")
+    await transaction.start()
+    assert (await ledger.within(connection).transfer(ann, bob, "1", key="twin")).id == first.id
+    eve = await ledger.open_account("eve@example.com", key="eve")  # after this transaction's snapshot
+    with pytest.raises(Conflict):
+        await ledger.within(connection).open_account("eve@example.com", key="eve")
+    await transaction.rollback()
+    async with connection.transaction():
+        assert (await ledger.within(connection).open_account("eve@example.com", key="eve")).id == eve.id
+
+
+async def test_without_a_transaction_there_is_nothing_to_be_within(ledger: Ledger, connection: "Connection") -> None:
+    with pytest.raises(ValueError, match="not in a transaction"):
+        ledger.within(connection)
+
+
+async def test_the_connection_may_have_a_json_codec_of_its_own(
+    ledger: Ledger, connection: "Connection", ann: int, bob: int
+) -> None:
+    for kind in ("json", "jsonb"):
+        await connection.set_type_codec(kind, schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+    async with connection.transaction():
+        money = ledger.within(connection)
+        await money.change_account(bob, metadata={"plan": "gold"}, key="gold")
+        moved = await money.transfer(ann, bob, "12.50", metadata={"order": "17"}, key="order-17")
+        assert (await money.transfer(ann, bob, "12.50", metadata={"order": "17"}, key="order-17")).id == moved.id
+        await money.refund(moved.id, "2", metadata={"why": "late"}, key="back")
+        assert (await money.refund(moved.id, "2", metadata={"why": "late"}, key="back")).amount == 2
+        await money.submit(money.requests.later(money.requests.transfer(ann, bob, "1", key="later")))
+        with pytest.raises(Refused):
+            await money.transfer(ann, bob, "12.50", metadata={"order": "18"}, key="order-17")
+        found = await money.transaction(moved.id)
+        assert found is not None
+        assert isinstance(found.transaction, Posted)
+        assert found.transaction.metadata == {"order": "17"}
+    account = await ledger.account(bob)
+    assert account is not None
+    assert account.metadata == {"plan": "gold"}
+
+
+async def test_a_connection_that_gives_binary_floats_moves_nothing(
+    ledger: Ledger, connection: "Connection", ann: int, bob: int
+) -> None:
+    await connection.set_type_codec("numeric", schema="pg_catalog", encoder=str, decoder=float)
+    with pytest.raises(TypeError):
+        async with connection.transaction():
+            await ledger.within(connection).transfer(ann, bob, "12.50")
+    assert await balance(ledger, bob) == "0.00"
+
+
+async def test_a_pools_connection_will_do(ledger: Ledger, database: Database, ann: int, bob: int) -> None:
+    async with (
+        asyncpg.create_pool(database.owner_url, min_size=1, max_size=1) as pool,
+        pool.acquire() as connection,
+        connection.transaction(),
+    ):
+        await ledger.within(connection).transfer(ann, bob, "1")
+    assert await balance(ledger, bob) == "1.00"
+
+
+async def test_others_wait_for_its_accounts_until_it_ends(
+    ledger: Ledger, connection: "Connection", database: Database, ann: int, bob: int
+) -> None:
+    async with connection.transaction():
+        await ledger.within(connection).transfer(ann, bob, "1")
+        waiting = asyncio.create_task(ledger.transfer(ann, bob, "2"))
+        await waits(database)
+        assert not waiting.done()
+    await waiting
+    assert await balance(ledger, bob) == "3.00"
+
+
+async def test_two_who_lock_the_other_way_round_are_a_conflict_for_one(
+    ledger: Ledger, connection: "Connection", database: Database, ann: int, bob: int
+) -> None:
+    other = await asyncpg.connect(database.owner_url)
+    transactions = [connection.transaction(), other.transaction()]
+    for transaction in transactions:
+        await transaction.start()
+    one, another = ledger.within(connection), ledger.within(other)
+    await one.pay(ann, "1")
+    await another.pay(bob, "1")
+    answers = await asyncio.gather(one.pay(bob, "2"), another.pay(ann, "2"), return_exceptions=True)
+    assert [type(answer) for answer in answers].count(Conflict) == 1
+    for transaction in transactions:
+        await transaction.rollback()
+    await other.close()
+    assert await balance(ledger, bob) == "0.00"

@@ -1,0 +1,182 @@
+"""The docs are run: the examples of every route, one after the other, and the examples of every refusal."""
+
+import json
+import re
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from koshel.core.model import Refusal
+from koshel.db import embedded
+from koshel.db.embedded import Cluster
+from tests.conftest import TEMPLATE
+from tests.support.database import Database
+from tests.support.service import Running, serving
+
+DOCS = Path(__file__).parents[2] / "docs"
+BLOCK = re.compile(r"^```(sh|json)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+TIMES = {"ctime", "expires_at"}
+
+Ask = Callable[..., Any]
+
+
+def without_times(document: Any) -> Any:
+    if isinstance(document, list):
+        return [without_times(one) for one in document]
+    if isinstance(document, dict):
+        return {name: without_times(one) for name, one in document.items() if name not in TIMES}
+    return document
+
+
+def curl(script: str, port: int) -> tuple[int, str]:
+    """The status and the body that the example's request is answered with."""
+    words = shlex.split(script.replace("\\\n", "").replace("127.0.0.1:8080", f"127.0.0.1:{port}"))
+    done = subprocess.run([*words, "-w", "\n%{http_code}"], capture_output=True, check=True, text=True, timeout=60)
+    body, _, status = done.stdout.rpartition("\n")
+    return int(status), body
+
+
+def test_the_examples_of_the_routes_succeed_in_their_order(database: Database) -> None:
+    checked = 0
+    with serving(database.service_url, workers="1") as service:
+        for name in ("ann", "shop", "fees"):
+            service.call("POST", "/account", {"email": f"{name}@example.com"})
+        body = ""
+        for kind, text in BLOCK.findall((DOCS / "api.md").read_text()):
+            if kind == "sh":
+                status, body = curl(text, service.port)
+                assert status in {200, 201, 202}, (text, body)
+            else:
+                assert without_times(json.loads(body)) == without_times(json.loads(text))
+                checked += 1
+    assert checked == 3
+
+
+class Shop:
+    """A service with two accounts, of which the first has 100.00 USD."""
+
+    def __init__(self, service: Running) -> None:
+        self.service = service
+        self.ann, self.bob = self.open(), self.open()
+        self.paid = self.ask("POST", f"/account/{self.ann}/payment", {"amount": "100"})["id"]
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        return self.service.call(method, path, body, **headers).body
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self.ask("POST", path, {} if body is None else body, **headers)
+
+    def open(self, **terms: str) -> int:
+        account_id: int = self.post("/account", {"email": "ann@example.com", **terms})["id"]
+        return account_id
+
+    def move(self, amount: str, source: int | None = None, target: int | None = None, **more: Any) -> Any:
+        sides = {"source_account_id": source or self.ann, "target_account_id": target or self.bob}
+        return self.post("/transaction", {**sides, "amount": amount, **more})
+
+    def hold(self, seconds: int = 60) -> int:
+        hold_id: int = self.move("25", hold={"expires_in": seconds})["id"]
+        return hold_id
+
+    def patch(self, account_id: int, body: Any, **headers: str) -> Any:
+        return self.ask("PATCH", f"/account/{account_id}", body, **headers)
+
+
+def reused(shop: Shop) -> Any:
+    shop.post(f"/account/{shop.ann}/payment", {"amount": "1"}, Idempotency_Key="one")
+    return shop.post(f"/account/{shop.ann}/payment", {"amount": "2"}, Idempotency_Key="one")
+
+
+def voided(shop: Shop) -> Any:
+    hold = shop.hold()
+    shop.post(f"/transaction/{hold}/void")
+    return shop.post(f"/transaction/{hold}/capture")
+
+
+def expired(shop: Shop) -> Any:
+    hold = shop.hold(seconds=1)
+    time.sleep(1.01)  # what is waited for is the clock itself
+    return shop.post(f"/transaction/{hold}/capture")
+
+
+def closed(shop: Shop) -> Any:
+    shop.patch(shop.bob, {"status": "closed"})
+    return shop.move("1")
+
+
+def frozen(shop: Shop) -> Any:
+    shop.patch(shop.bob, {"status": "frozen"})
+    return shop.move("1")
+
+
+def not_empty(shop: Shop) -> Any:
+    shop.hold()
+    return shop.patch(shop.ann, {"status": "closed"})
+
+
+def refunded(shop: Shop) -> Any:
+    moved = shop.move("12.50")["id"]
+    shop.post(f"/transaction/{moved}/refund", {"amount": "5"})
+    return shop.post(f"/transaction/{moved}/refund", {"amount": "8"})
+
+
+def batched(shop: Shop) -> Any:
+    sides = {"source_account_id": shop.ann, "target_account_id": shop.bob}
+    return shop.post("/transaction/batch", {"transactions": [{**sides, "amount": one} for one in ("1", "1000")]})
+
+
+REFUSED: Mapping[Refusal, Callable[[Shop], Any]] = {
+    Refusal.IDEMPOTENCY_KEY_REUSED: reused,
+    Refusal.UNKNOWN_CURRENCY: lambda shop: shop.post("/account", {"email": "a@example.com", "currency": "POINTS"}),
+    Refusal.TRANSACTION_NOT_FOUND: lambda shop: shop.post("/transaction/999/refund"),
+    Refusal.NOT_A_HOLD: lambda shop: shop.post(f"/transaction/{shop.move('1')['id']}/capture"),
+    Refusal.NOT_REFUNDABLE: lambda shop: shop.post(f"/transaction/{shop.hold()}/refund"),
+    Refusal.SAME_ACCOUNT: lambda shop: shop.move("1", target=shop.ann),
+    Refusal.ACCOUNT_NOT_FOUND: lambda shop: shop.move("1", target=999),
+    Refusal.CURRENCY_MISMATCH: lambda shop: shop.move("1", target=shop.open(currency="EUR")),
+    Refusal.HOLD_NOT_OPEN: voided,
+    Refusal.HOLD_EXPIRED: expired,
+    Refusal.VERSION_MISMATCH: lambda shop: shop.patch(shop.ann, {"status": "frozen"}, If_Match='"77"'),
+    Refusal.ACCOUNT_CLOSED: closed,
+    Refusal.ACCOUNT_FROZEN: frozen,
+    Refusal.ACCOUNT_NOT_EMPTY: not_empty,
+    Refusal.CAPTURE_EXCEEDS_HOLD: lambda shop: shop.post(f"/transaction/{shop.hold()}/capture", {"amount": "40"}),
+    Refusal.REFUND_EXCEEDS_ORIGINAL: refunded,
+    Refusal.INSUFFICIENT_FUNDS: lambda shop: shop.move("200"),
+    Refusal.BALANCE_LIMIT_EXCEEDED: lambda shop: shop.post(f"/account/{shop.bob}/payment", {"amount": "1000000"}),
+    Refusal.BATCH_REFUSED: batched,
+}
+
+
+def shape(document: Any) -> Any:
+    """The document with every number and every time in it as one and the same."""
+    if isinstance(document, dict):
+        return {name: one if name == "status" else shape(one) for name, one in document.items()}
+    return re.sub(r"\d[\dT:.Z-]*(?<!\.)", "0", str(document))
+
+
+@pytest.fixture(scope="module")
+def service(cluster: Cluster) -> Iterator[Running]:
+    """One service for all refusals; each has a shop of its own."""
+    with psycopg.connect(cluster.url(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE docs_tests TEMPLATE {TEMPLATE}")
+    with serving(cluster.url(embedded.SERVICE, "docs_tests"), workers="1") as service:
+        yield service
+
+
+@pytest.mark.parametrize("refusal", REFUSED)
+def test_the_example_of_a_refusal_is_what_the_service_sends(service: Running, refusal: Refusal) -> None:
+    sent = REFUSED[refusal](Shop(service))
+    text = (DOCS / "errors.md").read_text().partition(f"\n## `{refusal}`\n")[2]
+    example = next(json.loads(block) for kind, block in BLOCK.findall(text) if kind == "json")
+    assert shape(sent) == shape(example)
+
+
+def test_every_refusal_with_a_problem_of_its_own_is_run() -> None:
+    assert set(Refusal) - REFUSED.keys() == {Refusal.AMOUNT_OUT_OF_RANGE}
