@@ -139,7 +139,9 @@ def _options(arguments: Sequence[str]) -> Any:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="two minutes: fewer shapes, shorter runs; written nowhere")
+    parser.add_argument(
+        "--quick", action="store_true", help="three minutes: fewer shapes, shorter runs; written nowhere"
+    )
     parser.add_argument("--million", action="store_true", help="also the memory over a million transfers")
     parser.add_argument("--flights", action="store_true", help="also 1, 2 and 3 batches in flight")
     parser.add_argument("--pools", action="store_true", help="also the baseline with 5, 10 and 20 connections")

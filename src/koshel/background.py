@@ -16,9 +16,8 @@ from contextlib import asynccontextmanager, suppress
 
 import structlog
 from msgspec import Struct
-from msgspec.structs import replace
 
-from koshel.core.commands import Claim, Command, Drain, Expire
+from koshel.core.commands import Claim, Drain, Sweep
 from koshel.db.errors import DatabaseUnavailable, Obstructed, OutcomeUnknown, StoreError
 from koshel.db.store import Delay, Store
 from koshel.retry import settle_again
@@ -28,6 +27,7 @@ BUSY_REST = 9  # then of ten parts of the time nine are theirs
 REST_MAX_S = 1.0  # a claim that took longer has waited rather than worked
 ALONE_MAX = 4  # at once, after an accident
 OUTAGE_PAUSE_S = 1.0
+STUCK_S = 5.0  # before a hold that could not be released is tried again
 
 _log = structlog.get_logger()
 
@@ -49,57 +49,76 @@ class Background:
         self._is_busy = is_busy
         self._woken = asyncio.Event()
         self._stopped = asyncio.Event()
+        self._room: dict[type[Claim], int] = {Drain: limits.batch_max, Sweep: limits.batch_max}
+        self._stuck: dict[int, float] = {}  # holds that could not be released, and until when to let them be
 
     def wake(self) -> None:
         """Something was queued: look now rather than at the next poll."""
         self._woken.set()
 
     def stop(self) -> None:
-        """Return from `run` after the claim that is under way."""
+        """Return from `run` after the claims that are under way."""
         self._stopped.set()
         self._woken.set()
 
     async def run(self) -> None:
-        """Work until told to stop."""
+        """Work until told to stop: queue and holds each for itself, so that neither waits for the other's accidents."""
+        await asyncio.gather(self._run(Drain, self._woken), self._run(Sweep, asyncio.Event()))
+
+    async def _run(self, kind: type[Claim], woken: asyncio.Event) -> None:
         while not self._stopped.is_set():
-            self._woken.clear()
+            woken.clear()
             try:
-                more = await self._work()
+                more = await self._work(kind)
             except StoreError as error:
                 _log.warning("the background waits for the database", error=str(error))
-                await _pause(OUTAGE_PAUSE_S, until=self._stopped)
+                await _pause(OUTAGE_PAUSE_S, self._stopped)
                 continue
             except Exception:  # noqa: BLE001  whatever it is, the next look may find it gone
                 _log.exception("background work failed")
                 more = False
             if not more:
-                await _pause(self._limits.poll_s, until=self._woken)
+                await _pause(self._limits.poll_s, self._stopped, woken)
 
-    async def _work(self) -> bool:
+    async def _work(self, kind: type[Claim]) -> bool:
         """Settle what is due, each ledger in turn, for as long as a poll; whether more is left."""
-        claims = deque(await self._store.due())
+        claims = deque(claim for claim in await self._store.due() if isinstance(claim, kind))
         deadline = time.monotonic() + self._limits.poll_s
         while claims and time.monotonic() < deadline and not self._stopped.is_set():
-            count = BUSY_BATCH_MAX if self._is_busy() else self._limits.batch_max
-            claim = replace(claims.popleft(), count=count, claimed=[])
+            claim = self._sized(claims.popleft())
             start = time.monotonic()
             if await self._settle(claim) >= claim.count:
                 claims.append(claim)
             if self._is_busy():
-                await _pause(min((time.monotonic() - start) * BUSY_REST, REST_MAX_S), until=self._stopped)
+                await _pause(min((time.monotonic() - start) * BUSY_REST, REST_MAX_S), self._stopped)
         return bool(claims)
+
+    def _sized(self, claim: Claim) -> Claim:
+        """A fresh claim, of as many as there is room for."""
+        count = min(self._room[type(claim)], BUSY_BATCH_MAX if self._is_busy() else self._limits.batch_max)
+        if isinstance(claim, Drain):
+            return Drain(claim.ledger_id, count)
+        now = time.monotonic()
+        self._stuck = {id_: until for id_, until in self._stuck.items() if until > now}
+        return Sweep(claim.ledger_id, count, without=list(self._stuck))
 
     async def _settle(self, claim: Claim) -> int:
         """Settle one claim; how many it settled or put off. Raises StoreError while the database is away."""
+        kind = type(claim)
         try:
             await settle_again(self._store, [claim])
-        except (DatabaseUnavailable, OutcomeUnknown):
-            raise  # nothing was done, or it is done: the next claim sees which
+        except (DatabaseUnavailable, OutcomeUnknown) as error:
+            # Nothing was done, or it is done: the next claim sees which. It is smaller, as this one may have been
+            # too much for the time that a statement has; and what is too much by itself lets the others past.
+            self._room[kind] = max(1, len(claim.claimed) // 2)
+            if len(claim.claimed) != 1:
+                raise
+            await self._put_off(claim, claim.claimed[0], error)
         except Exception as error:  # noqa: BLE001  whatever it is, the others shall not suffer for one
             _log.warning("a claim is settled one by one", error=str(error), claimed=len(claim.claimed))
             await self._settle_one_by_one(claim)
-            # Holds are not put off: those that failed would be claimed again at once, and so without end.
-            return len(claim.claimed) if isinstance(claim, Drain) else 0
+        else:
+            self._room[kind] = min(self._limits.batch_max, self._room[kind] * 2)
         return len(claim.claimed)
 
     async def _settle_one_by_one(self, claim: Claim) -> None:
@@ -116,26 +135,29 @@ class Background:
                 raise end
 
     async def _settle_alone(self, claim: Claim, id_: int) -> None:
-        alone: Command | Claim
-        alone = Drain(claim.ledger_id, 1, id_) if isinstance(claim, Drain) else Expire(claim.ledger_id, id_)
         try:
-            await settle_again(self._store, [alone])
+            await settle_again(self._store, [type(claim)(claim.ledger_id, 1, id_)])
         except (DatabaseUnavailable, OutcomeUnknown):
             raise
         except Exception as error:  # noqa: BLE001  it is logged, and tried again later
-            _log.error("a transaction could not be settled", transaction_id=id_, error=str(error))
-            if isinstance(claim, Drain):
-                await self._put_off(claim.ledger_id, id_, f"{type(error).__name__}: {error}")
+            await self._put_off(claim, id_, error)
 
-    async def _put_off(self, ledger_id: int, id_: int, error: str) -> None:
+    async def _put_off(self, claim: Claim, id_: int, error: Exception) -> None:
+        _log.error("a transaction could not be settled", transaction_id=id_, error=str(error))
+        if isinstance(claim, Sweep):
+            self._stuck[id_] = time.monotonic() + STUCK_S
+            return
         with suppress(Obstructed):  # another process is at it just now, and will see for itself
-            await self._store.postpone(ledger_id, id_, error, self._limits.delay)
+            text = f"{type(error).__name__}: {error}"
+            await self._store.postpone(claim.ledger_id, id_, text, self._limits.delay)
 
 
-async def _pause(seconds: float, *, until: asyncio.Event) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await until.wait()
+async def _pause(seconds: float, *until: asyncio.Event) -> None:
+    """Wait so long, or until one of these happens."""
+    waits = [asyncio.ensure_future(event.wait()) for event in until]
+    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for one in waits:
+        one.cancel()
 
 
 @asynccontextmanager

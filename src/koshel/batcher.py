@@ -72,6 +72,9 @@ class Batcher(Generic[CommandT, OutcomeT]):
         self._limits = limits
         self._outages = outages
         self._lanes: dict[Hashable, _Lane[CommandT, OutcomeT]] = {}
+        self._places: dict[
+            asyncio.Future[OutcomeT], tuple[_Lane[CommandT, OutcomeT], _Waiting[CommandT, OutcomeT]]
+        ] = {}
         self._flights: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._queue_timeout_s = limits.queue_timeout_ms / 1_000
@@ -98,7 +101,9 @@ class Batcher(Generic[CommandT, OutcomeT]):
         lane = self._lanes.get(partition)
         if lane is None:
             lane = self._lanes[partition] = _Lane()
-        lane.waiting.append(_Waiting(command, size, weight, self._loop.time() + self._queue_timeout_s, answer))
+        one = _Waiting(command, size, weight, self._loop.time() + self._queue_timeout_s, answer)
+        lane.waiting.append(one)
+        self._places[answer] = lane, one
         lane.weight += weight
         self._count += weight
         self._bytes += size
@@ -111,8 +116,11 @@ class Batcher(Generic[CommandT, OutcomeT]):
 
     def withdraw(self, answer: "asyncio.Future[OutcomeT]") -> bool:
         """Take a command back, if it has not left yet; whether it had not."""
-        waits = any(one.answer is answer for lane in self._lanes.values() for one in lane.waiting)
-        return waits and answer.cancel()
+        place = self._places.get(answer)
+        if place is None or answer.done():
+            return False
+        self._forget(*place)
+        return answer.cancel()
 
     async def drain(self) -> None:
         """Take no more, and return when everything that waits has its answer."""
@@ -148,13 +156,20 @@ class Batcher(Generic[CommandT, OutcomeT]):
         room = self._limits.batch_max
         while lane.waiting and (lane.waiting[0].weight <= room or not batch):
             one = lane.waiting.popleft()
-            lane.weight -= one.weight
-            self._count -= one.weight
-            self._bytes -= one.size
+            if one.answer not in self._places:
+                continue  # withdrawn
+            self._forget(lane, one)
             if self._is_wanted(one):
                 room -= one.weight
                 batch.append(one)
         return batch
+
+    def _forget(self, lane: _Lane[CommandT, OutcomeT], one: _Waiting[CommandT, OutcomeT]) -> None:
+        """It waits no longer."""
+        del self._places[one.answer]
+        lane.weight -= one.weight
+        self._count -= one.weight
+        self._bytes -= one.size
 
     def _is_wanted(self, one: _Waiting[CommandT, OutcomeT]) -> bool:
         """Whether its caller is still there; who has waited too long is answered here."""

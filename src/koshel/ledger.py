@@ -6,13 +6,13 @@
 A refusal is raised as Refused; whatever else is raised is an accident, and says whether anything was done.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from koshel.batcher import Batcher
-from koshel.core.commands import ChangeAccount, Command, Group, OpenAccount, Request
+from koshel.core.commands import Command, Enqueue, Group
 from koshel.core.model import (
     AccountDetails,
     Changed,
@@ -89,14 +89,14 @@ def _members(first: First) -> list[Posted | Queued | Refused]:
 
 
 def _asking(
-    build: Callable[Concatenate[Requests, P], OpenAccount | ChangeAccount | Request | Group],
+    build: Callable[Concatenate[Requests, P], Command],
     answer: Callable[[First], AnswerT],
 ) -> "Callable[Concatenate[Ledger, P], Coroutine[Any, Any, AnswerT]]":
     """The method of Ledger that settles what the method of Requests builds, with the same arguments."""
 
     @wraps(build)
     async def ask(ledger: "Ledger", /, *args: P.args, **kwargs: P.kwargs) -> AnswerT:
-        outcome = await ledger.submit(checked(build(ledger.requests, *args, **kwargs)))
+        outcome = await ledger.submit(build(ledger.requests, *args, **kwargs))
         first = outcome.first if isinstance(outcome, Replayed) else outcome
         assert not isinstance(first, Executed)
         if isinstance(first, Declined):
@@ -118,7 +118,7 @@ class Ledger:
 
     def __init__(self, ledger_id: int, terms: Terms, reads: Reads, submit: Submit, *, rehearses: bool = False) -> None:
         self.requests = Requests(ledger_id, terms)  # what the methods send, to put into a batch
-        self.submit = submit
+        self._submit = submit
         self._ledger_id = ledger_id
         self._reads = reads
         self._rehearses = rehearses
@@ -154,7 +154,7 @@ class Ledger:
     @classmethod
     def of(cls, engine: Engine, terms: Terms) -> "Ledger":
         """The main ledger, over an engine that is open."""
-        return cls(MAIN_LEDGER_ID, terms, engine.store, partial(_submit, engine.batcher))
+        return cls(MAIN_LEDGER_ID, terms, engine.store, partial(_submit, engine))
 
     def rehearsal(self) -> "Ledger":
         """This ledger, where everything is answered as it would be, and nothing is done: no id, no lock, no receipt."""
@@ -165,14 +165,19 @@ class Ledger:
         """This ledger in the caller's own transaction: money and the caller's rows commit together or not at all.
 
         The accounts stay locked until that transaction ends: do all at once, with `batch`, and commit soon.
-        Koshel's Conflict means that another transaction came in between, and any StoreError that this one can
-        only be rolled back; it may then be tried again from its beginning. Raises ValueError outside of one.
+        Each call is a savepoint, so what fails leaves nothing behind. Koshel's Conflict means that another
+        transaction came in between: roll back, which lets that one go on, and begin again. Raises ValueError
+        outside of a transaction.
         """
         if not connection.is_in_transaction():
             raise ValueError("the connection is not in a transaction")
         borrowed = Borrowed(connection, rehearses=self._rehearses)
         submit = partial(_settle_one, borrowed)
         return Ledger(self._ledger_id, self.requests.terms, borrowed, submit, rehearses=self._rehearses)
+
+    def submit(self, command: Command) -> Awaitable[Outcome]:
+        """The outcome of a command, refusals too; `requests.later(…)` is one that promises. Raises ValueError."""
+        return self._submit(checked(command))
 
     async def account(self, account_id: int) -> AccountDetails | None:
         """The account, None if there is none."""
@@ -188,8 +193,12 @@ def terms_of(settings: Settings) -> Terms:
     return Terms(settings.currency, settings.max_balance, settings.hold_lifetime_s, settings.hold_lifetime_max_s)
 
 
-def _submit(batcher: Batcher[Command, Outcome], command: Command) -> Awaitable[Outcome]:
-    return batcher.submit(command, size=0, weight=len(command.members) if isinstance(command, Group) else 1)
+def _submit(engine: Engine, command: Command) -> "asyncio.Future[Outcome]":
+    weight = len(command.members) if isinstance(command, Group) else 1
+    answer = engine.batcher.submit(command, size=0, weight=weight)
+    if isinstance(command, Enqueue):
+        answer.add_done_callback(lambda _: engine.background.wake())
+    return answer
 
 
 async def _settle_one(batches: Batches, command: Command) -> Outcome:

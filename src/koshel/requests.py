@@ -5,12 +5,13 @@ from decimal import Decimal
 from typing import TypeVar
 
 from email_validator import validate_email
-from msgspec import UNSET, Struct, UnsetType, ValidationError, convert
+from msgspec import UNSET, Struct, UnsetType, ValidationError, convert, json
 from msgspec.structs import replace
 
 from koshel.core.commands import (
     Capture,
     ChangeAccount,
+    Command,
     Enqueue,
     Group,
     Hold,
@@ -22,11 +23,11 @@ from koshel.core.commands import (
     Status,
     Void,
 )
-from koshel.values import MEMBERS_MAX, Money, Texts, ceiling, floor, positive
+from koshel.values import MEMBERS_MAX, Id, Money, Texts, ceiling, floor, positive
 
 Strings = Mapping[str, str]
 
-CommandT = TypeVar("CommandT", bound=OpenAccount | ChangeAccount | Request | Group)
+CommandT = TypeVar("CommandT", bound=Command)
 
 
 class Terms(Struct, frozen=True):
@@ -173,14 +174,32 @@ class Requests:
 
 
 def checked(command: CommandT) -> CommandT:
-    """The command, if its key, metadata and email are in order; over HTTP its body has been. Raises ValueError."""
-    for one in (command, *command.members) if isinstance(command, Group) else (command,):
-        metadata = getattr(one, "metadata", UNSET)
-        try:
+    """The command, if it can be kept and read again; what comes over HTTP has been checked. Raises ValueError."""
+    try:
+        json.decode(json.encode(command), type=type(command))
+        for one in _parts(command):
+            metadata = getattr(one, "metadata", UNSET)
             convert({"key": one.key, "metadata": {} if metadata is UNSET else metadata}, Texts)
-        except ValidationError as error:
-            raise ValueError(str(error)) from error
+            for name in ("account_id", "source_account_id", "target_account_id", "parent_id"):
+                convert(getattr(one, name, None), Id | None)
+    except ValidationError as error:
+        raise ValueError(str(error)) from error
     if isinstance(command, OpenAccount | ChangeAccount) and command.email is not UNSET:
         email = validate_email(command.email, check_deliverability=False, test_environment=True)
         return replace(command, email=email.normalized)
     return command
+
+
+def _parts(command: Command) -> Sequence[Command]:
+    """The command, and those in it; each Move has the sides of its kind. Raises ValueError."""
+    inside: Sequence[Command] = ()
+    match command:
+        case Group():
+            inside = command.members
+        case Enqueue():
+            inside = (command.command,)
+        case Move(kind=Kind.TRANSFER, source_account_id=source, target_account_id=target) if None in {source, target}:
+            raise ValueError("a transfer has a source and a target")
+        case Move(source_account_id=None, target_account_id=None):
+            raise ValueError("money moves from or to an account")
+    return (command, *(part for one in inside for part in _parts(one)))

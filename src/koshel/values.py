@@ -16,6 +16,7 @@ METADATA_MAX = 50  # entries
 KEY_PATTERN = r"^[\x21-\x7e]{1,255}(?!\n)$"  # of an idempotency key
 TEXT_PATTERN = r"^[^\x00]*$"  # PostgreSQL keeps every character but this one
 
+Id = Annotated[int, Meta(ge=1, le=ID_MAX)]
 Key = Annotated[str, Meta(pattern=KEY_PATTERN)]
 Notes = Annotated[
     dict[

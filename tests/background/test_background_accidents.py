@@ -123,8 +123,8 @@ async def test_to_be_put_off_it_waits_for_nobody_who_is_at_it_just_now(store: St
     work = Background(store, HASTY, lambda: False)
     with psycopg.connect(database.owner_url) as other:
         other.execute("SELECT FROM queued WHERE id = %s FOR UPDATE", [ids[0]])
-        await work._put_off(1, ids[0], "an accident")
-        await work._put_off(1, ids[1], "an accident")
+        for id_ in ids:
+            await work._put_off(Drain(1, 1), id_, RuntimeError("an accident"))
     assert [trial(database, id_).attempts for id_ in ids] == [0, 1]
 
 

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 
-from koshel.batcher import Batcher, BatcherLimits, open_batcher
+import pytest
+
+from koshel.batcher import Batcher, BatcherLimits, Overloaded, open_batcher
 from tests.support.flights import Settle, open_lanes
 
 
@@ -35,3 +37,22 @@ async def test_who_comes_back_at_once_leaves_together() -> None:
     async with open_lanes(settle) as batcher:
         await asyncio.gather(*(caller(batcher, name, turns) for turns, name in enumerate("abc")))
     assert [len(flight) for flight in settle.flights] == [3, 3, 3]
+
+
+async def test_what_is_withdrawn_makes_room_at_once() -> None:
+    settle = Settle()
+    async with open_lanes(settle, queue_max=2) as batcher:
+        settle.runway.clear()
+        first = batcher.submit("first", size=1)
+        await asyncio.sleep(0)
+        gone = [batcher.submit(name, size=1) for name in "ab"]
+        with pytest.raises(Overloaded):
+            batcher.submit("c", size=1)
+        assert all(batcher.withdraw(one) for one in gone)
+        kept = [batcher.submit(name, size=1) for name in "de"]
+        with pytest.raises(Overloaded):
+            batcher.submit("f", size=1)
+        settle.runway.set()
+        assert await asyncio.gather(first, *kept) == ["FIRST", "D", "E"]
+        assert await batcher.submit("g", size=1) == "G"
+    assert settle.flights == [["first"], ["d", "e"], ["g"]]

@@ -53,6 +53,7 @@ REPEATED: list[tuple[Command, Command]] = [
     (payment(4, "2.5", key="k"), payment(4, "2", key="k")),
     (BROKE, BROKE),
     (BROKE, replace(BROKE, amount=Decimal("12.3450"))),
+    (GROUPED, replace(GROUPED, members=(replace(GROUPED.members[0], amount=Decimal("12.34")), *GROUPED.members[1:]))),
     (OPENED, OPENED),
     (OPENED, replace(OPENED, min_balance=Decimal("-5.00"))),
     (UNKNOWN, UNKNOWN),
@@ -82,7 +83,7 @@ _first, _second, _third = GROUPED.members
 # The members of another group; the first of their fields that differs.
 OTHER_MEMBERS: list[tuple[list[Member], str]] = [
     ([payment(2, "12.345", key="a"), _second, _third], "0/kind"),
-    ([transfer(1, 2, "12.34", key="a"), _second, refund(PAID)], "0/amount"),  # as it was sent
+    ([transfer(1, 2, "12.3450001", key="a"), _second, refund(PAID)], "0/amount"),  # rounds to 12.35
     ([transfer(1, 2, "1", key="A"), _second, _third], "0/idempotency_key"),
     ([transfer(1, 2, "12.345"), _second, _third], "0/idempotency_key"),
     ([_first, void(HELD), _third], "1/kind"),

@@ -28,7 +28,8 @@ async def test_nothing_is_due_where_nothing_waits(store: Store) -> None:
     assert (measure.depth, measure.retrying, measure.oldest_age_s) == (0, 0, 0.0)
 
 
-async def test_each_ledger_with_something_due_is_told_once(store: Store) -> None:
+async def test_each_ledger_with_something_due_is_told_once(store: Store, database: Database) -> None:
+    execute(database.owner_url, "INSERT INTO ledger (id, name) VALUES (3, 'three'), (7, 'seven'), (8, 'idle')")
     for ledger_id in (3, 1, 7):
         await promise(store, ledger_id=ledger_id, count=3)
     ann, bob = await open_accounts(store, opening(ledger_id=3), opening(ledger_id=3))

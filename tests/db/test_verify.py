@@ -113,11 +113,11 @@ WRONG = {
         ["transaction 3 is in no batch"],
     ),
     "a transaction in two batches": (
-        "INSERT INTO batch VALUES (1, gen_random_uuid(), '{4}')",
+        "INSERT INTO batch VALUES (1, gen_random_uuid(), '{4}', 2)",
         ["transaction 4 is in 2 batches"],
     ),
     "a batch of a transaction that does not exist": (
-        "INSERT INTO batch VALUES (1, gen_random_uuid(), '{77}')",
+        "INSERT INTO batch VALUES (1, gen_random_uuid(), '{77}', 2)",
         ["a batch names transaction 77, which does not exist"],
     ),
 }
@@ -128,7 +128,7 @@ def test_books_that_are_right_are_found_right(books: str) -> None:
 
 
 def test_a_fence_is_no_fault(books: str) -> None:
-    execute(books, "INSERT INTO batch VALUES (1, gen_random_uuid(), NULL)")
+    execute(books, "INSERT INTO batch VALUES (1, gen_random_uuid(), NULL, 2)")
     assert verify(books) == []
 
 

@@ -46,7 +46,7 @@ WRONG = {
            9.00, 82.00, 7, 16, 12, NULL, NULL, metadata, ctime, NULL, 26.00 FROM transaction WHERE id = 15;
            UPDATE account SET balance = 82.00, version = 16 WHERE id = 4;
            UPDATE account SET balance = 9.00, version = 7 WHERE id = 5;
-           INSERT INTO batch VALUES (1, gen_random_uuid(), '{23}')""",
+           INSERT INTO batch VALUES (1, gen_random_uuid(), '{23}', 2)""",
         ["the refunds of transaction 12 add up to 16.00, but it is of 15.00"],
     ),
     "a capture of nothing": (

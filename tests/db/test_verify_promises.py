@@ -54,7 +54,7 @@ WRONG = {
     "a group in two batches": (
         (
             "UPDATE batch SET transaction_ids = '{17}' WHERE transaction_ids = '{17,18}';"
-            "INSERT INTO batch VALUES (1, gen_random_uuid(), '{18}')"
+            "INSERT INTO batch VALUES (1, gen_random_uuid(), '{18}', 2)"
         ),
         ["the transactions of group 1 are in 2 batches"],
     ),

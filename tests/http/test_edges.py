@@ -34,6 +34,12 @@ def test_a_compressed_body_is_refused(send: Send, open_account: OpenAccount) -> 
         assert_problem(send("POST", f"/account/{open_account()}/payment", body, headers), "unsupported-media-type")
 
 
+@pytest.mark.parametrize("query", ["?", "?&", "?&&"])
+def test_a_query_without_parameters_is_none(send: Send, open_account: OpenAccount, query: str) -> None:
+    body = b'{"amount": 1}'
+    assert send("POST", f"/account/{open_account()}/payment{query}", body, sized(body)).status == 201
+
+
 @pytest.mark.parametrize(
     "amount",
     [

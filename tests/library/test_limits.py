@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from koshel.core.commands import Group, Move
+from koshel.core.commands import Command, Group, Move
 from koshel.http.bodies import MemberRequest
 from koshel.ledger import terms_of
 from koshel.requests import Requests, checked
@@ -76,3 +76,27 @@ def test_an_email_is_checked_for_its_form(email: str) -> None:
     for command in (REQUESTS.open_account(email), REQUESTS.change_account(1, email=email)):
         with pytest.raises(ValueError, match=r"email|@-sign"):
             checked(command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        REQUESTS.hold(1, 2, 1, expires_in=1.5),  # type: ignore[arg-type]
+        REQUESTS.hold(None, 2, 1),  # type: ignore[arg-type]
+        REQUESTS.hold(0, 2, 1),
+        REQUESTS.capture(1, final="no"),  # type: ignore[arg-type]
+        REQUESTS.capture(2**63),
+        REQUESTS.transfer(1, None, 1),  # type: ignore[arg-type]
+        REQUESTS.transfer(1, "2", 1),  # type: ignore[arg-type]
+        REQUESTS.payment(None, 1),  # type: ignore[arg-type]
+        REQUESTS.payment(1, 1, metadata={"a": "\ud800"}),
+        REQUESTS.later(REQUESTS.payment(1, 1, key="two words")),
+        REQUESTS.later(REQUESTS.hold(1, 2, 1, expires_in=1.5)),  # type: ignore[arg-type]
+        REQUESTS.batch([REQUESTS.refund(1), REQUESTS.refund(-1)]),
+        REQUESTS.batch([REQUESTS.refund(1), REQUESTS.void(1, metadata={"a": "\ud800"})]),
+        REQUESTS.change_account(0),
+    ],
+)
+def test_what_could_not_be_read_again_is_not_taken(command: Command) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        checked(command)

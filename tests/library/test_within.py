@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from koshel import Conflict, Ledger, Refused
+from koshel import Conflict, Ledger, Refused, StoreError
 from koshel.core.model import Posted
+from koshel.db import columns
+from koshel.db.verify import verify
 from tests.support.database import Database
 from tests.support.settled import query, waits
 
@@ -49,6 +51,24 @@ async def test_money_and_the_callers_rows_roll_back_together(
     await transaction.rollback()
     assert (orders(database), await balance(ledger, bob)) == (0, "0.00")
     assert str((await ledger.transfer(ann, bob, "1", key="order-17")).amount) == "1.00"  # the key was not used up
+
+
+async def test_what_fails_in_the_middle_of_writing_leaves_nothing_behind(
+    ledger: Ledger, connection: "Connection", database: Database, ann: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise TimeoutError("in the turn in which the reply came")
+
+    async with connection.transaction():
+        money = ledger.within(connection)
+        with monkeypatch.context() as patch:
+            patch.setattr(columns, "holds", fail)  # the transaction is written by then, what it reserves is not
+            with pytest.raises((TimeoutError, StoreError)):
+                await money.hold(ann, None, "2", key="reserved")
+        await connection.execute("INSERT INTO orders VALUES ('a book')")
+    assert verify(database.owner_url) == []
+    assert orders(database) == 1
+    assert str((await ledger.hold(ann, None, "3", key="reserved")).amount) == "3.00"  # the key was not used up
 
 
 async def test_a_refusal_leaves_the_callers_transaction_usable(
@@ -208,9 +228,18 @@ async def test_two_who_lock_the_other_way_round_are_a_conflict_for_one(
     one, another = ledger.within(connection), ledger.within(other)
     await one.pay(ann, "1")
     await another.pay(bob, "1")
-    answers = await asyncio.gather(one.pay(bob, "2"), another.pay(ann, "2"), return_exceptions=True)
-    assert [type(answer) for answer in answers].count(Conflict) == 1
-    for transaction in transactions:
-        await transaction.rollback()
+
+    async def pay(within: Ledger, account_id: int, transaction: "asyncpg.transaction.Transaction") -> bool:
+        """Whether it could; who could not lets go of what it has locked, else the other would wait for ever."""
+        try:
+            await within.pay(account_id, "2")
+        except Conflict:
+            return False
+        finally:
+            await transaction.rollback()
+        return True
+
+    paid = await asyncio.gather(pay(one, bob, transactions[0]), pay(another, ann, transactions[1]))
+    assert sorted(paid) == [False, True]
     await other.close()
     assert await balance(ledger, bob) == "0.00"

@@ -51,8 +51,19 @@ def timeless(outcome: Outcome) -> Any:
 
 def _without(names: set[str], value: Any) -> Any:
     if isinstance(value, dict):
+        if value.get("type") == "grouped":
+            value = _as_kept(value)
         return {name: _without(names, one) for name, one in value.items() if name not in names}
     return [_without(names, one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _as_kept(grouped: dict[str, Any]) -> dict[str, Any]:
+    """A group's receipt says of a plain move that was posted what was posted, not what was sent and then rounded."""
+    members = [
+        member | {"amount": outcome["amount"]} if (member["type"], outcome["type"]) == ("move", "posted") else member
+        for member, outcome in zip(grouped["command"]["members"], grouped["outcomes"], strict=True)
+    ]
+    return grouped | {"command": grouped["command"] | {"members": members}}
 
 
 async def waits(database: Database) -> None:

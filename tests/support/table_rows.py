@@ -40,7 +40,7 @@ TRANSFER = {
 NO_SOURCE = {"source_account_id": "NULL", "source_balance": "NULL", "source_version": "NULL"}
 NO_TARGET = {"target_account_id": "NULL", "target_balance": "NULL", "target_version": "NULL"}
 RECEIPT = {"ledger_id": "1", "idempotency_key": "'k'", "transaction_id": "1"}
-BATCH = {"ledger_id": "1", "id": "'00000000-0000-4000-8000-000000000000'", "transaction_ids": "'{1}'"}
+BATCH = {"ledger_id": "1", "id": "'00000000-0000-4000-8000-000000000000'", "transaction_ids": "'{1}'", "rules": "2"}
 
 
 def insert(connection: Connection, table: str, row: Row) -> None:

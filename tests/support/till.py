@@ -18,6 +18,7 @@ class Till:
     """A running service, asked in the words of its business. Each word gives the answer, whatever it is."""
 
     def __init__(self, service: Running) -> None:
+        self.port = service.port
         self.call = service.call
 
     def post(self, path: str, body: Any = None, **headers: str) -> Answer:

@@ -177,10 +177,12 @@ class Drain(Struct):
 
 
 class Sweep(Struct):
-    """Claim up to `count` holds of a ledger whose time is up."""
+    """Claim up to `count` holds of a ledger whose time is up, without some, or the one with the id `only`."""
 
     ledger_id: int
     count: int
+    only: int | None = None
+    without: list[int] = field(default_factory=list)  # ids
     claimed: list[int] = field(default_factory=list)  # ids, once they are
 
 

@@ -40,9 +40,7 @@ class Reach(Struct):
 def references(commands: Iterable[Command]) -> set[Place]:
     """The transactions that the commands refer to."""
     found = set()
-    for command in _parts(commands):
-        if type(command) is Move:  # nearly all are
-            continue
+    for command in _parts([command for command in commands if type(command) is not Move]):  # as nearly all are
         one = command.command if isinstance(command, Enqueue | Execute) else command
         if isinstance(one, Capture | Void | Expire | Refund):
             found.add((one.ledger_id, one.parent_id))
@@ -55,7 +53,11 @@ def reach(commands: Iterable[Command], originals: Mapping[int, Posted]) -> Reach
     for command in commands:
         if command.key is not None:
             reached.keys.add((command.ledger_id, command.key))
-        if type(command) is Group:
+        if type(command) is Move:  # as nearly all are
+            reached.ledgers.add(command.ledger_id)
+            reached.accounts.add(command.source_account_id)
+            reached.accounts.add(command.target_account_id)
+        elif type(command) is Group:
             for member in command.members:
                 if member.key is not None:
                     reached.keys.add((member.ledger_id, member.key))

@@ -6,7 +6,7 @@ from typing import Any
 
 from koshel.core import declined
 from koshel.core.commands import Capture, ChangeAccount, Command, Enqueue, Group, Hold, Move, OpenAccount, Refund, Void
-from koshel.core.model import Book, Declined, First, Posted, Queued, Replayed
+from koshel.core.model import Book, Declined, First, Grouped, Posted, Queued, Replayed
 from koshel.core.money import rounded
 
 # The fields of a request, in the order in which a difference is reported.
@@ -28,7 +28,10 @@ def replay(book: Book, command: Command) -> Replayed | Declined | None:
     first = book.receipts.get((command.ledger_id, command.key))
     if first is None:
         return None
-    field = _first_difference(_request(first), command.command if isinstance(command, Enqueue) else command)
+    if isinstance(command, Group):
+        field = _first_difference_of_groups(first, command)
+    else:
+        field = _first_difference(_request(first), command.command if isinstance(command, Enqueue) else command)
     return Replayed(first) if field is None else declined.key_reused(command, field)
 
 
@@ -44,8 +47,6 @@ def _request(first: First) -> Command | Posted:
 
 
 def _first_difference(request: Command | Posted, command: Command) -> str | None:
-    if isinstance(command, Group):
-        return _first_difference_of_groups(request, command)
     kind = Move if isinstance(request, Posted) else type(request)
     if type(command) is not kind:
         return "kind"
@@ -55,15 +56,19 @@ def _first_difference(request: Command | Posted, command: Command) -> str | None
     return None
 
 
-def _first_difference_of_groups(request: Any, command: Group) -> str | None:
-    if not isinstance(request, Group):
+def _first_difference_of_groups(first: First, command: Group) -> str | None:
+    group = None if isinstance(first, Posted) else first.command
+    if not isinstance(group, Group):
         return "kind"
-    if request.atomic != command.atomic:
+    if group.atomic != command.atomic:
         return "atomic"
-    if len(request.members) != len(command.members):
+    if len(group.members) != len(command.members):
         return "transactions"
-    for index, (earlier, member) in enumerate(zip(request.members, command.members, strict=True)):
-        field = "idempotency_key" if earlier.key != member.key else _first_difference(earlier, member)
+    # Of a member that was posted its transaction says what was asked, and that it was rounded.
+    answers: Sequence[Any] = first.outcomes if isinstance(first, Grouped) else group.members
+    for index, (earlier, answer, member) in enumerate(zip(group.members, answers, command.members, strict=True)):
+        request = _request(answer) if isinstance(answer, Posted) else earlier
+        field = "idempotency_key" if earlier.key != member.key else _first_difference(request, member)
         if field is not None:
             return f"transactions/{index}/{field}"
     return None

@@ -10,7 +10,8 @@ from koshel.core.commands import Claim, Command, Drain, Group, Sweep
 from koshel.core.model import Book, First, Outcome, Posted
 from koshel.core.money import iso_scales
 from koshel.core.reach import Place, reach, references
-from koshel.db import claims, columns, rows
+from koshel.db import claims, columns, kept, rows
+from koshel.db.ids import Ids, take_before
 from koshel.db.queries import Queries
 from koshel.db.writing import write
 
@@ -27,32 +28,33 @@ class Batch:
         self.id: UUID = uuid4()
         self.written_ledger_id: int | None = None  # a ledger that has this batch's row, once it has one
         self._queries = queries
-        self._accounts = queries.lock_accounts if locks else queries.read_accounts
+        self._locks = locks
+        self._ids = Ids()
         self._originals: dict[int, Posted] = {}
         self._pending: dict[int, tuple[int, str]] = {}
 
     async def resolve(self, commands: Sequence[Command | Claim]) -> Sequence[Command]:
         """The commands, with what is due in the place of each claim; what they refer to is found."""
-        drained = []
         resolved: list[Command] = []
-        for place, command in enumerate(commands):
+        for command in commands:
             if isinstance(command, Drain | Sweep):
-                if isinstance(command, Drain):
-                    drained.append(place)
                 resolved.append(await claims.claim(self.connection, self._queries, command))
             else:
                 resolved.append(command)
         if wanted := references(resolved):
             await self._find_originals(wanted)
-        for place in drained:
-            group = resolved[place]
-            assert isinstance(group, Group)
-            resolved[place] = await claims.ripe(self.connection, self._queries, group, self._pending)
+        for place, command in enumerate(commands):
+            if isinstance(command, Drain):
+                group = resolved[place]
+                assert isinstance(group, Group)
+                resolved[place] = await claims.ripe(self.connection, self._queries, group, self._pending)
         return resolved
 
     async def lock(self, commands: Sequence[Command]) -> Book:
         """The book for these commands: accounts locked, then all the rest read, by the database's clock."""
         reached = reach(commands, self._originals)
+        if self._locks and any(type(command) is Group for command in commands):
+            self._ids = await take_before(self.connection, self._queries, commands)
         reached.accounts.discard(None)
         locked = await self._lock_accounts(reached.ledgers, [i for i in reached.accounts if i is not None])
         now = (locked and locked[-1]["now"]) or await self.connection.fetchval(self._queries.read_clock)
@@ -79,7 +81,7 @@ class Batch:
 
     async def write(self, outcomes: Sequence[Outcome]) -> None:
         """Write what is new, and give it its ids."""
-        self.written_ledger_id = await write(self.connection, self._queries, self.id, outcomes)
+        self.written_ledger_id = await write(self.connection, self._queries, self.id, self._ids, outcomes)
 
     async def _find_originals(self, wanted: set[Place]) -> None:
         """Twice, as what is still promised at the first look may be posted at the second."""
@@ -94,7 +96,8 @@ class Batch:
     async def _lock_accounts(self, ledger_ids: set[int], ids: Sequence[int]) -> list[asyncpg.Record]:
         if not ids:
             return []
-        return await self.connection.fetch(self._accounts, ledger_ids, ids, max(ids))
+        query = self._queries.lock_accounts if self._locks else self._queries.read_accounts
+        return await self.connection.fetch(query, ledger_ids, ids, max(ids))
 
     async def _find(self, query: str, wanted: set[Place]) -> list[Any]:
         return await self.connection.fetch(query, *columns.pairs(wanted)) if wanted else []
@@ -103,7 +106,13 @@ class Batch:
         if not wanted:
             return {}
         found = await self.connection.fetch(self._queries.find_receipts, *columns.keys(wanted))
-        return dict(map(rows.receipt, found))
+        receipts = dict(map(rows.receipt, found))
+        groups = [one for one in receipts.values() if isinstance(one, kept.KeptGroup)]
+        members = set[Place]().union(*map(kept.transactions, groups))
+        posted = {one.id: one for one in map(rows.posted, await self._find(self._queries.find_originals, members))}
+        return {
+            key: kept.restore(one, posted) if isinstance(one, kept.KeptGroup) else one for key, one in receipts.items()
+        }
 
     async def _find_scales(self, currencies: set[str]) -> dict[str, int]:
         if not currencies:

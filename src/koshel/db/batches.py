@@ -62,11 +62,15 @@ class Borrowed(Reads):
 
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[Batch]:
-        """The caller's transaction. Raises StoreError, and then it can only be rolled back."""
+        """A savepoint in the caller's transaction, which stays usable whatever happens here. Raises StoreError.
+
+        Without it somebody who catches an exception in the middle, and commits, would keep half of a batch.
+        """
         batch = _Rehearsal(self._queries, locks=False) if self._rehearses else Batch(self._queries)
         batch.connection = self._connection
         with translated():
-            yield batch
+            async with self._connection.transaction():
+                yield batch
 
     async def _fetchrow(self, query: str, *arguments: Any) -> "asyncpg.Record | None":
         with translated():

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from koshel.db.pools import AnyConnection
 
-LOCK_TIMEOUT_MS = 500  # for accounts: what is claimed can wait, and what it has locked already others may want
-FOLLOW_PAUSE_S = 0.2  # before what follows a promise that is still queued is tried again
+LOCK_TIMEOUT_MS = 100  # for accounts: what is claimed can wait, and what it has locked already others may want
+FOLLOW_PAUSE_S = 0.2  # before what follows a promise that is still queued is tried again, at least
 
 
 async def claim(connection: "AnyConnection", q: Queries, wanted: Claim) -> Group:
@@ -20,8 +20,11 @@ async def claim(connection: "AnyConnection", q: Queries, wanted: Claim) -> Group
     ledger_id = wanted.ledger_id
     await connection.execute(q.limit_lock_wait, str(LOCK_TIMEOUT_MS))
     if isinstance(wanted, Sweep):
-        due = await connection.fetch(q.claim_expired, ledger_id, wanted.count)
-        wanted.claimed = [row["id"] for row in due]
+        if wanted.only is None:
+            due = await connection.fetch(q.claim_expired, ledger_id, wanted.count, wanted.without)
+            wanted.claimed = [row["id"] for row in due]
+        else:
+            wanted.claimed = [wanted.only]
         return Group(ledger_id, tuple(Expire(ledger_id, id_) for id_ in wanted.claimed), atomic=False)
     if wanted.only is None:
         due = await connection.fetch(q.claim_queued, ledger_id, wanted.count)
@@ -36,16 +39,16 @@ async def ripe(
 ) -> Group:
     """The group without what follows a promise that is still queued, and not in the group: that stays queued too."""
     kept: dict[int, Execute] = {}
-    early = []
+    early: dict[int, int] = {}  # parent's id by its own
     for member in group.members:
         assert isinstance(member, Execute)
         parent_id: int = getattr(member.command, "parent_id", 0)
         is_promised = pending.get(parent_id, (0, ""))[1] == "queued"
         if is_promised and parent_id < member.id and parent_id not in kept:
-            early.append(member.id)
+            early[member.id] = parent_id
         else:
             kept[member.id] = member
     if not early:
         return group
-    await connection.execute(q.defer, group.ledger_id, early, FOLLOW_PAUSE_S)
+    await connection.execute(q.defer, group.ledger_id, list(early), list(early.values()), FOLLOW_PAUSE_S)
     return Group(group.ledger_id, tuple(kept.values()), atomic=False)

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from koshel.core.model import AccountDetails, Changed, Declined, Executed, Grouped, Opened, Posted, Queued
+from koshel.db.kept import keep
 
 Columns: TypeAlias = Sequence[Sequence[Any]]
 Answer: TypeAlias = Opened | Changed | Queued | Grouped | Declined
@@ -139,7 +140,8 @@ def receipts(remembered: Sequence[Answer | Posted]) -> Columns:
 def _receipt(one: Answer | Posted) -> tuple[Any, ...]:
     if isinstance(one, Posted):
         return one.ledger_id, one.key, None, one.id, one.request and _json(one.request)
-    return one.command.ledger_id, one.command.key, _json(one), one.id if isinstance(one, Queued) else None, None
+    answer = keep(one) if isinstance(one, Grouped) else one
+    return one.command.ledger_id, one.command.key, _json(answer), one.id if isinstance(one, Queued) else None, None
 
 
 def promises(queued: Sequence[Queued]) -> Columns:

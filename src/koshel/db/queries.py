@@ -53,6 +53,7 @@ class Queries:
     add_currency: str
     list_currencies: str
     grant_service: str
+    plan_for_whole_tables: str
     verify_currencies: str
     verify_accounts: str
     verify_lines: str

@@ -30,24 +30,34 @@ SELECT clock_timestamp();
 -- name: find_originals
 -- What commands refer to: rows that never change, so they are read before the locks, to know what to lock.
 -- Each pair carries its ledger_id in $1. JSON comes as text everywhere, since whose connection this is may
--- have a codec of its own for it.
+-- have a codec of its own for it. OFFSET 0 makes each look-up an index probe, also where the planner has seen
+-- the tables while they were empty, and would read all of one for each row.
 SELECT t.ledger_id, t.kind, t.source_account_id, t.target_account_id, t.amount, a.currency,
     t.source_balance, t.target_balance, t.source_version, t.target_version, t.metadata::text, t.idempotency_key,
     t.ctime, t.id, t.source_held, t.target_held, t.parent_id, t.group_id, t.expires_at
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
-INNER JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.id = wanted.id
-INNER JOIN account AS a
-    ON a.ledger_id = t.ledger_id AND a.id = coalesce(t.source_account_id, t.target_account_id);
+CROSS JOIN LATERAL (
+    SELECT * FROM transaction WHERE transaction.ledger_id = wanted.ledger_id AND transaction.id = wanted.id OFFSET 0
+) AS t
+CROSS JOIN LATERAL (
+    SELECT currency FROM account
+    WHERE account.ledger_id = t.ledger_id AND account.id = coalesce(t.source_account_id, t.target_account_id)
+    OFFSET 0
+) AS a;
 
 -- name: find_pending
 -- Of what is no transaction: what was promised to become one. Each pair carries its ledger_id in $1.
-SELECT q.ledger_id, q.id, 'queued' AS status
+-- OFFSET 0 as in find_originals: these tables are empty most of the time.
+SELECT found.ledger_id, found.id, found.status
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
-INNER JOIN queued AS q ON q.ledger_id = wanted.ledger_id AND q.id = wanted.id
-UNION ALL
-SELECT d.ledger_id, d.id, 'declined'
-FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
-INNER JOIN declined AS d ON d.ledger_id = wanted.ledger_id AND d.id = wanted.id;
+CROSS JOIN LATERAL (
+    SELECT q.ledger_id, q.id, 'queued' AS status FROM queued AS q
+    WHERE q.ledger_id = wanted.ledger_id AND q.id = wanted.id
+    UNION ALL
+    SELECT d.ledger_id, d.id, 'declined' FROM declined AS d
+    WHERE d.ledger_id = wanted.ledger_id AND d.id = wanted.id
+    OFFSET 0
+) AS found;
 
 -- name: find_holds
 -- What holds still reserve, or what has ended them: read after their accounts are locked, so nobody changes it.
@@ -58,7 +68,9 @@ SELECT wanted.id, hold.amount, CASE WHEN hold.id IS NULL THEN (
     ORDER BY t.source_version DESC LIMIT 1
 ) END AS ended_by
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
-LEFT JOIN hold ON hold.ledger_id = wanted.ledger_id AND hold.id = wanted.id;
+LEFT JOIN LATERAL (
+    SELECT id, amount FROM hold WHERE hold.ledger_id = wanted.ledger_id AND hold.id = wanted.id OFFSET 0
+) AS hold ON true;
 
 -- name: find_refunded
 -- The sum of refunds so far: read after the original's accounts are locked, as every refund of it locks them.
@@ -85,7 +97,7 @@ INNER JOIN account AS a ON a.ledger_id = wanted.ledger_id AND a.id = wanted.id;
 
 -- name: find_receipts
 -- Read after the locks, at READ COMMITTED: the twin of a command waited on the same rows, and now
--- sees what the first one left. One index probe a key; the rest is joined for keys that are known.
+-- sees what the first one left. One index probe a key (OFFSET 0 as in find_originals); the rest is read for keys that are known.
 -- Arrays come as text, as in `post`. An account that 0.1 has opened does not say its revision: it was 0.
 SELECT r.ledger_id AS receipt_ledger_id, r.idempotency_key AS receipt_key,
     jsonb_set(r.answer, '{account,revision}', coalesce(r.answer #> '{account,revision}', '0'))::text AS answer,
@@ -94,10 +106,21 @@ SELECT r.ledger_id AS receipt_ledger_id, r.idempotency_key AS receipt_key,
     t.source_balance, t.target_balance, t.source_version, t.target_version, t.metadata::text, t.idempotency_key,
     t.ctime, t.id, t.source_held, t.target_held, t.parent_id, t.group_id, t.expires_at
 FROM unnest($1::text::bigint [], $2::text::text []) AS wanted (ledger_id, idempotency_key)
-INNER JOIN receipt AS r ON r.ledger_id = wanted.ledger_id AND r.idempotency_key = wanted.idempotency_key
-LEFT JOIN transaction AS t ON t.ledger_id = r.ledger_id AND t.id = r.transaction_id AND r.answer IS NULL
-LEFT JOIN account AS a
-    ON a.ledger_id = t.ledger_id AND a.id = coalesce(t.source_account_id, t.target_account_id);
+CROSS JOIN LATERAL (
+    SELECT * FROM receipt
+    WHERE receipt.ledger_id = wanted.ledger_id AND receipt.idempotency_key = wanted.idempotency_key
+    OFFSET 0
+) AS r
+LEFT JOIN LATERAL (
+    SELECT * FROM transaction
+    WHERE transaction.ledger_id = r.ledger_id AND transaction.id = r.transaction_id AND r.answer IS NULL
+    OFFSET 0
+) AS t ON true
+LEFT JOIN LATERAL (
+    SELECT currency FROM account
+    WHERE account.ledger_id = t.ledger_id AND account.id = coalesce(t.source_account_id, t.target_account_id)
+    OFFSET 0
+) AS a ON true;
 
 -- name: find_scales
 -- Registered currencies are few and belong to all ledgers.
@@ -146,8 +169,8 @@ WITH posting AS MATERIALIZED (
     WHERE idempotency_key IS NOT NULL AND given_id IS NULL
     ORDER BY ledger_id, idempotency_key
 ), batched AS (
-    INSERT INTO batch (ledger_id, id, transaction_ids)
-    SELECT ledger_id, $13::uuid, array_agg(id ORDER BY place) FROM posting GROUP BY ledger_id
+    INSERT INTO batch (ledger_id, id, transaction_ids, rules)
+    SELECT ledger_id, $13::uuid, array_agg(id ORDER BY place), 2 FROM posting GROUP BY ledger_id
 )
 SELECT id FROM posting ORDER BY place;
 
@@ -232,13 +255,13 @@ ORDER BY ledger_id, idempotency_key;
 
 -- name: record_batch
 -- For a batch that posts nothing but still writes. Each row carries its ledger_id in $1.
-INSERT INTO batch (ledger_id, id, transaction_ids)
-SELECT ledger_id, $2::uuid, '{}' FROM unnest($1::bigint []) AS b (ledger_id);
+INSERT INTO batch (ledger_id, id, transaction_ids, rules)
+SELECT ledger_id, $2::uuid, '{}', 2 FROM unnest($1::bigint []) AS b (ledger_id);
 
 -- name: fence_batch
 -- Settles whether a commit happened: if the batch's own row is there, or still being committed, this
 -- waits for it and then does nothing; if not, the batch can never commit any more.
-INSERT INTO batch (ledger_id, id) VALUES ($1, $2) ON CONFLICT DO NOTHING;
+INSERT INTO batch (ledger_id, id, rules) VALUES ($1, $2, 2) ON CONFLICT DO NOTHING;
 
 -- name: find_batch
 -- Read after the fence: null transaction_ids are the fence itself.
@@ -277,11 +300,16 @@ UNION ALL
 SELECT promise::text, answer::text FROM declined WHERE ledger_id = $1 AND id = $2;
 
 -- name: find_due
--- Reads all ledgers, to list those that have something due: then each is claimed from by itself.
+-- Reads all ledgers, to list those that have something due: then each is claimed from by itself. A probe for
+-- each ledger's queue, so that a long one hides no other; of holds, those that are due the longest.
 -- statement_timestamp, since an index is not searched for a time that changes while it is.
-SELECT 'queued' AS what, ledger_id FROM queued WHERE due <= statement_timestamp() GROUP BY ledger_id
+SELECT 'queued' AS what, id AS ledger_id FROM ledger WHERE EXISTS (
+    SELECT FROM queued WHERE queued.ledger_id = ledger.id AND queued.due <= statement_timestamp()
+)
 UNION ALL
-SELECT 'hold', ledger_id FROM hold WHERE expires_at <= statement_timestamp() GROUP BY ledger_id;
+SELECT 'hold', ledger_id FROM (
+    SELECT ledger_id FROM hold WHERE expires_at <= statement_timestamp() ORDER BY expires_at LIMIT 1000
+) AS oldest GROUP BY ledger_id;
 
 -- name: claim_queued
 -- The claim is the row's lock: whoever dies with it gives it back, and nobody waits for it.
@@ -302,9 +330,12 @@ FOR UPDATE SKIP LOCKED;
 SELECT set_config('lock_timeout', $1, true);
 
 -- name: defer
--- What follows a promise that is still queued waits with it; these rows are claimed by this transaction.
-UPDATE queued SET due = clock_timestamp() + make_interval(secs => $3::float8)
-WHERE ledger_id = $1 AND id = ANY($2::bigint []);
+-- What follows a promise that is still queued is due after it; these rows are claimed by this transaction.
+UPDATE queued SET due = greatest(clock_timestamp() + make_interval(secs => $4::float8), (
+    SELECT parent.due FROM queued AS parent WHERE parent.ledger_id = $1 AND parent.id = early.parent_id
+))
+FROM unnest($2::bigint [], $3::bigint []) AS early (id, parent_id)
+WHERE queued.ledger_id = $1 AND queued.id = early.id;
 
 -- name: postpone
 -- Not before so many seconds from now; unless another process, which failed with it at the same moment, has put
@@ -320,7 +351,7 @@ WITH turn AS MATERIALIZED (
     SELECT pg_try_advisory_xact_lock(hashtextextended('koshel sweep', $1::bigint)) AS is_mine
 )
 SELECT hold.id FROM turn INNER JOIN hold ON turn.is_mine
-WHERE hold.ledger_id = $1 AND hold.expires_at <= statement_timestamp()
+WHERE hold.ledger_id = $1 AND hold.expires_at <= statement_timestamp() AND hold.id <> ALL($3::bigint [])
 ORDER BY hold.expires_at LIMIT $2;
 
 -- name: measure_queue
@@ -369,6 +400,11 @@ FROM (VALUES
     ('GRANT UPDATE (due, attempts, error), DELETE ON queued TO %I'),
     ('GRANT USAGE ON SEQUENCE account_id, transaction_id, group_id TO %I')
 ) AS grants (statement);
+
+-- name: plan_for_whole_tables
+-- For this transaction only. Where the statistics are older than the rows, a nested loop over a window's
+-- rows took minutes for what a hash takes a second for. Touches no table, so no ledger.
+SELECT set_config('enable_nestloop', 'off', true);
 
 -- name: verify_currencies
 -- Per currency and ledger: what the accounts have is what came in less what went out. A hold, a void and an

@@ -14,14 +14,14 @@ from koshel.core.model import (
     Changed,
     Declined,
     First,
-    Grouped,
     Opened,
     Posted,
     Queued,
     TransactionStatus,
 )
+from koshel.db.kept import KeptGroup
 
-_answer = msgspec.json.Decoder(Opened | Changed | Queued | Grouped | Declined)
+_answer = msgspec.json.Decoder(Opened | Changed | Queued | KeptGroup | Declined)
 _declined = msgspec.json.Decoder(Declined)
 _promise = msgspec.json.Decoder(Queued)
 _request = msgspec.json.Decoder(Request)
@@ -67,8 +67,8 @@ def promise(row: Record) -> Found:
     return Found(queued, "declined", _declined.decode(row["answer"]))
 
 
-def receipt(row: Record) -> tuple[tuple[int, str], First]:
-    """A row of `find_receipts`: what the (ledger, key) has answered."""
+def receipt(row: Record) -> tuple[tuple[int, str], First | KeptGroup]:
+    """A row of `find_receipts`: what the (ledger, key) has answered; a group's answer is to be restored yet."""
     ledger_id, key, answer, request, *transaction = row
     if answer is not None:
         return (ledger_id, key), _answer.decode(answer)

@@ -42,7 +42,8 @@ CREATE SEQUENCE account_id
 CREATE TABLE batch (
     ledger_id bigint NOT NULL,
     id uuid NOT NULL,
-    transaction_ids bigint[]
+    transaction_ids bigint[],
+    rules smallint NOT NULL
 );
 
 CREATE TABLE currency (

@@ -16,6 +16,7 @@ def verify(url: str) -> list[str]:
     with psycopg.connect(url, row_factory=dict_row) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
+        connection.execute(queries.load().plan_for_whole_tables)
         return [sentence for statement, say in _checks() for sentence in _findings(connection, statement, say)]
 
 

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from koshel.core.book import is_remembered
 from koshel.core.model import Changed, Executed, Grouped, Opened, Outcome, Posted, Queued
 from koshel.db import columns
 from koshel.db.columns import Side
+from koshel.db.ids import Ids, give_accounts, give_groups, give_transactions
 from koshel.db.queries import Queries
 
 if TYPE_CHECKING:
@@ -34,13 +34,19 @@ class _News(Struct):
         return {one.command.ledger_id for one in outcomes}
 
 
-async def write(connection: "AnyConnection", q: Queries, batch_id: UUID, outcomes: Sequence[Outcome]) -> int | None:
+async def write(
+    connection: "AnyConnection", q: Queries, batch_id: UUID, ids: Ids, outcomes: Sequence[Outcome]
+) -> int | None:
     """Write what is new, and give it its ids; returns a ledger that has the batch's row, if there is one."""
     news = _sort(outcomes)
     # All receipts in one statement, and so in one order: a batch that has two keys and waits for the second
     # never has what another one with both is waiting for.
     receipts = [*news.answers, *(one for one in news.posted if one.key and not one.id)] if news.answers else []
-    await _take_ids(connection, q, news)
+    await give_accounts(connection, q, news.opened)
+    # Nearly always all that is posted gets its ids, and its receipts, when it is written.
+    promised: list[Posted | Queued] = [*news.queued, *(one for one in news.posted if news.answers and not one.id)]
+    await give_transactions(connection, q, ids, promised)
+    give_groups(ids, news.atomic)
     sides = columns.last_sides(news.posted)
     if news.opened:
         opened = news.opened
@@ -88,28 +94,6 @@ def _parts(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
         elif isinstance(outcome, Executed) and isinstance(outcome.outcome, Posted):
             yield outcome.outcome
         yield outcome
-
-
-async def _take_ids(connection: "AnyConnection", q: Queries, news: _News) -> None:
-    if news.opened:
-        ids = await connection.fetch(q.take_account_ids, len(news.opened))
-        for opened, row in zip(news.opened, ids, strict=True):
-            opened.account = replace(opened.account, id=row["id"])
-    # Nearly always all that is posted gets its ids, and its receipts, when it is written.
-    promised: list[Posted | Queued] = [*news.queued]
-    if news.answers:
-        promised += [one for one in news.posted if not one.id]
-    if promised:
-        ids = await connection.fetch(q.take_transaction_ids, len(promised))
-        for one, row in zip(promised, ids, strict=True):
-            one.id = row["id"]
-    if news.atomic:
-        ids = await connection.fetch(q.take_group_ids, len(news.atomic))
-        for grouped, row in zip(news.atomic, ids, strict=True):
-            grouped.group_id = row["id"]
-            for member in grouped.outcomes:
-                if isinstance(member, Posted):
-                    member.group_id = grouped.group_id
 
 
 async def _post(

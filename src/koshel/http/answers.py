@@ -76,7 +76,11 @@ async def _within(call: Call, command: Request) -> Outcome | None:
     """The outcome, or None if the command was taken back, since it had not even left when time was up."""
     batcher = call.service.engine.batcher
     settled = batcher.submit(command, size=call.size)
-    done, _ = await asyncio.wait([settled], timeout=call.prefer.wait_s)
+    try:
+        done, _ = await asyncio.wait([settled], timeout=call.prefer.wait_s)
+    except asyncio.CancelledError:
+        settled.cancel()  # who hangs up before it leaves has not asked
+        raise
     return await settled if done or not batcher.withdraw(settled) else None
 
 

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 from msgspec.structs import fields
 
-from koshel.http.wire import Amount, CurrencyCode, Id, money
-from koshel.values import MEMBERS_MAX, Key, Notes
+from koshel.http.wire import Amount, CurrencyCode, money
+from koshel.values import MEMBERS_MAX, Id, Key, Notes
 
 Email = Annotated[str, Meta(max_length=254, description="Stands for the client; need not be unique.")]
 Floor = Annotated[Raw, money("Zero or less: an overdraft line.", sign="-?", maximum=0)]

@@ -47,7 +47,7 @@ def dry_run(request: web.Request, *, takes: bool) -> bool:
             raise _unknown_parameter(name, "must be true or false" if takes and name == "dry_run" else "is not known")
     if len(request.query) > 1:
         raise _unknown_parameter("dry_run", "must come once")
-    return request.query["dry_run"] == "true"
+    return request.query.get("dry_run") == "true"
 
 
 def _unknown_parameter(name: str, detail: str) -> Failure:

@@ -16,8 +16,8 @@ Facts = Mapping[str, str | int]
 
 
 def _idempotency_key_reused(_: Declined, facts: Facts, __: str) -> Failure:
-    detail = f"This key came first with another request; {facts['field']} differs."
-    return Failure("idempotency-key-reused", detail, **facts)
+    field = "If-Match" if facts["field"] == "expected" else facts["field"]
+    return Failure("idempotency-key-reused", f"This key came first with another request; {field} differs.", field=field)
 
 
 def _unknown_currency(_: Declined, facts: Facts, __: str) -> Failure:

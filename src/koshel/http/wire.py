@@ -36,7 +36,6 @@ def money(description: str, *, sign: str = "", nullable: bool = False, **bounds:
 
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
-Id = Annotated[int, Meta(ge=1, le=ID_MAX)]
 CurrencyCode = Annotated[
     str, Meta(pattern=r"^[A-Z0-9_]{3,12}(?!\n)$", description="An ISO 4217 code, or a registered one.")
 ]

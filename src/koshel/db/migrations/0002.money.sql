@@ -1,6 +1,14 @@
 -- Holds, refunds, batches, background transactions, and accounts that change.
 -- depends: 0001.wallet
 
+-- All at once and in the order in which reads take them, so that none of those and this wait for each other.
+LOCK TABLE receipt, transaction, account, batch;
+
+-- By which rules a batch was settled: 1 knows nothing of holds, and would write their accounts wrong. There is
+-- no default, so that a process of 0.1 can write nothing any more.
+ALTER TABLE batch ADD COLUMN rules smallint NOT NULL DEFAULT 1;
+ALTER TABLE batch ALTER COLUMN rules DROP DEFAULT;
+
 ALTER TABLE account
 ADD COLUMN revision bigint NOT NULL DEFAULT 0 CHECK (revision >= 0),
 DROP CONSTRAINT account_status_check,
