@@ -168,7 +168,7 @@ Command: TypeAlias = OpenAccount | ChangeAccount | Member | Group | Enqueue
 
 
 class Drain(Struct):
-    """Claim up to `count` queued transactions of a ledger that are due, or the one with the id `only`."""
+    """Claim up to `count` queued transactions of a ledger that are due, or the one with the id `only` if it is."""
 
     ledger_id: int
     count: int
