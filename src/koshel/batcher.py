@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from contextlib import asynccontextmanager
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from msgspec import Struct
 
@@ -40,7 +40,7 @@ class Interrupted(Exception):
     """The settling was stopped in the middle: whether it was done is not known."""
 
 
-class _Waiting(NamedTuple, Generic[CommandT, OutcomeT]):
+class _Waiting(Struct, Generic[CommandT, OutcomeT], frozen=True, eq=False, gc=False):
     command: CommandT
     size: int
     weight: int
@@ -72,9 +72,6 @@ class Batcher(Generic[CommandT, OutcomeT]):
         self._limits = limits
         self._outages = outages
         self._lanes: dict[Hashable, _Lane[CommandT, OutcomeT]] = {}
-        self._places: dict[
-            asyncio.Future[OutcomeT], tuple[_Lane[CommandT, OutcomeT], _Waiting[CommandT, OutcomeT]]
-        ] = {}
         self._flights: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._queue_timeout_s = limits.queue_timeout_ms / 1_000
@@ -101,9 +98,7 @@ class Batcher(Generic[CommandT, OutcomeT]):
         lane = self._lanes.get(partition)
         if lane is None:
             lane = self._lanes[partition] = _Lane()
-        one = _Waiting(command, size, weight, self._loop.time() + self._queue_timeout_s, answer)
-        lane.waiting.append(one)
-        self._places[answer] = lane, one
+        lane.waiting.append(_Waiting(command, size, weight, self._loop.time() + self._queue_timeout_s, answer))
         lane.weight += weight
         self._count += weight
         self._bytes += size
@@ -116,11 +111,13 @@ class Batcher(Generic[CommandT, OutcomeT]):
 
     def withdraw(self, answer: "asyncio.Future[OutcomeT]") -> bool:
         """Take a command back, if it has not left yet; whether it had not."""
-        place = self._places.get(answer)
-        if place is None or answer.done():
-            return False
-        self._forget(*place)
-        return answer.cancel()
+        for lane in self._lanes.values():
+            for one in lane.waiting:  # who gives up has waited for long, and is among the first
+                if one.answer is answer:
+                    lane.waiting.remove(one)
+                    self._forget(lane, one)
+                    return answer.cancel()
+        return False
 
     async def drain(self) -> None:
         """Take no more, and return when everything that waits has its answer."""
@@ -153,29 +150,20 @@ class Batcher(Generic[CommandT, OutcomeT]):
     def _take(self, lane: _Lane[CommandT, OutcomeT]) -> list[_Waiting[CommandT, OutcomeT]]:
         """The next batch: in order, without those whose callers hung up or waited too long."""
         batch: list[_Waiting[CommandT, OutcomeT]] = []
-        room = self._limits.batch_max
+        room, now = self._limits.batch_max, self._loop.time()
         while lane.waiting and (lane.waiting[0].weight <= room or not batch):
             one = lane.waiting.popleft()
-            if one.answer not in self._places:
-                continue  # withdrawn
             self._forget(lane, one)
-            if self._is_wanted(one):
+            if _is_wanted(one, now):
                 room -= one.weight
                 batch.append(one)
         return batch
 
     def _forget(self, lane: _Lane[CommandT, OutcomeT], one: _Waiting[CommandT, OutcomeT]) -> None:
         """It waits no longer."""
-        del self._places[one.answer]
         lane.weight -= one.weight
         self._count -= one.weight
         self._bytes -= one.size
-
-    def _is_wanted(self, one: _Waiting[CommandT, OutcomeT]) -> bool:
-        """Whether its caller is still there; who has waited too long is answered here."""
-        if not one.answer.done() and one.deadline < self._loop.time():
-            one.answer.set_exception(Overloaded())
-        return not one.answer.done()
 
     async def _settle_batch(self, batch: Sequence[_Waiting[CommandT, OutcomeT]]) -> None:
         try:
@@ -202,10 +190,20 @@ class Batcher(Generic[CommandT, OutcomeT]):
 
         async def one_after_another() -> None:
             for one in rest:
-                if self._is_wanted(one):
+                if _is_wanted(one, self._loop.time()):
                     await self._settle_batch([one])
 
         await asyncio.gather(*(one_after_another() for _ in range(self._limits.singles_max)))
+
+
+def _is_wanted(one: _Waiting[CommandT, OutcomeT], now: float) -> bool:
+    """Whether its caller is still there; who has waited too long is answered here."""
+    if one.answer.done():
+        return False
+    if one.deadline < now:
+        one.answer.set_exception(Overloaded())
+        return False
+    return True
 
 
 def _answer_all(batch: Sequence[_Waiting[CommandT, OutcomeT]], error: Exception) -> None:

@@ -16,6 +16,7 @@ from koshel.core.commands import (
     Group,
     Hold,
     Kind,
+    Metadata,
     Move,
     OpenAccount,
     Refund,
@@ -101,19 +102,32 @@ class Requests:
         self, account_id: int, amount: Money, *, metadata: Strings | None = None, key: str | None = None
     ) -> Move:
         """Money in, from outside."""
-        return Move(self._ledger_id, Kind.PAYMENT, None, account_id, positive(amount), metadata or {}, key)
+        return self.move(Kind.PAYMENT, None, account_id, positive(amount), metadata=metadata or {}, key=key)
 
     def withdrawal(
         self, account_id: int, amount: Money, *, metadata: Strings | None = None, key: str | None = None
     ) -> Move:
         """Money out, to outside."""
-        return Move(self._ledger_id, Kind.WITHDRAWAL, account_id, None, positive(amount), metadata or {}, key)
+        return self.move(Kind.WITHDRAWAL, account_id, None, positive(amount), metadata=metadata or {}, key=key)
 
     def transfer(
         self, source: int, target: int, amount: Money, *, metadata: Strings | None = None, key: str | None = None
     ) -> Move:
         """Money across, from one account to another."""
-        return Move(self._ledger_id, Kind.TRANSFER, source, target, positive(amount), metadata or {}, key)
+        return self.move(Kind.TRANSFER, source, target, positive(amount), metadata=metadata or {}, key=key)
+
+    def move(
+        self,
+        kind: Kind,
+        source: int | None,
+        target: int | None,
+        amount: Decimal,
+        *,
+        metadata: Metadata,
+        key: str | None,
+    ) -> Move:
+        """Any of the three, for who has checked the amount already: that is most of what these cost."""
+        return Move(self._ledger_id, kind, source, target, amount, metadata, key)
 
     def hold(
         self,

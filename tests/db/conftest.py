@@ -28,7 +28,7 @@ def kept(cluster: Cluster) -> Iterator[Database]:
     with cloned(cluster, "test_verify") as database:
         asyncio.run(keep(database.service_url))
         execute(database.owner_url, *(f"CREATE TABLE right_{name} AS TABLE {name}" for name in TABLES))
-        execute(database.owner_url, "ALTER TABLE account DROP CONSTRAINT account_closed_check")
+        execute(database.owner_url, "ALTER TABLE account DROP CONSTRAINT account_state_check")
         yield database
 
 

@@ -60,7 +60,8 @@ KEYS = "{" + ",".join(f"key-{n}" for n in range(2, 502)) + "}"
 ONES = "{" + ",".join("1" for _ in range(500)) + "}"
 # What `post` is told, for 500 payments into accounts of one ledger.
 BATCH_ID = "00000000-0000-4000-8000-000000000000"
-POST = [ONES, *["{}"] * 10, "2026-01-01", BATCH_ID, ONES, FEW_IDS, ONES, ONES, *["{}"] * 8]
+NO, YES = ("{" + ",".join(500 * [word]) + "}" for word in ("false", "true"))
+POST = [ONES, *["{}"] * 2, FEW_IDS, *["{}"] * 7, "2026-01-01", BATCH_ID, NO, YES, *["{}"] * 7]
 FEW_HOLDS = "{" + ",".join(str(TRANSACTIONS + n * 7) for n in range(1, 501)) + "}"
 FEW_QUEUED = "{" + ",".join(str(10 * TRANSACTIONS + n * 2) for n in range(1, 501)) + "}"
 

@@ -11,7 +11,6 @@ from koshel.core.model import (
     Changed,
     Declined,
     Executed,
-    First,
     Grouped,
     Opened,
     Outcome,
@@ -52,29 +51,41 @@ def after(book: Book, outcomes: Iterable[Outcome]) -> Book:
     return ahead
 
 
+def adopt(book: Book, ahead: Book) -> None:
+    """Move the book, in place, to where another is that was made of it."""
+    for name in Book.__struct_fields__:
+        setattr(book, name, getattr(ahead, name))
+
+
 def apply(book: Book, outcome: Outcome) -> None:
     """Move the book past one outcome, in place."""
     match outcome:
         case Posted():
             _post(book, outcome)
-            _remember(book, outcome.ledger_id, outcome.key, outcome)
+            if outcome.key is not None:
+                book.receipts[outcome.ledger_id, outcome.key] = outcome
         case Opened() | Queued() | Declined():
-            if is_remembered(outcome):
-                _remember(book, outcome.command.ledger_id, outcome.command.key, outcome)
+            remember(book, outcome)
         case Changed():
             book.accounts[outcome.account.id] = book.details[outcome.account.id] = outcome.account
-            _remember(book, outcome.command.ledger_id, outcome.command.key, outcome)
+            remember(book, outcome)
         case Executed():
             # Its key, if it had one, has answered when it was queued.
             _execute(book, outcome)
         case Grouped():
             for one in outcome.outcomes:
                 apply(book, one)
-            _remember(book, outcome.command.ledger_id, outcome.command.key, outcome)
+            remember(book, outcome)
         case Replayed():
             pass
         case _:
             assert_never(outcome)
+
+
+def remember(book: Book, outcome: Opened | Changed | Queued | Grouped | Declined) -> None:
+    """What its key, if it has one, answers from now on."""
+    if outcome.command.key is not None and is_remembered(outcome):
+        book.receipts[outcome.command.ledger_id, outcome.command.key] = outcome
 
 
 def _execute(book: Book, executed: Executed) -> None:
@@ -135,8 +146,3 @@ def _reserve(book: Book, posted: Posted, rest: Decimal) -> None:
         book.holds[posted.parent_id] = rest or posted.kind
     elif posted.id:  # else nobody knows its id yet, so nothing can refer to it
         book.holds[posted.id] = rest
-
-
-def _remember(book: Book, ledger_id: int, key: str | None, first: First) -> None:
-    if key is not None:
-        book.receipts[ledger_id, key] = first

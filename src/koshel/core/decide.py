@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from koshel.core.accounts import change_account, open_account
-from koshel.core.book import after, apply
+from koshel.core.book import adopt, after, apply, remember
 from koshel.core.commands import (
     Capture,
     ChangeAccount,
@@ -27,7 +27,7 @@ from koshel.core.commands import (
 from koshel.core.enqueue import enqueue
 from koshel.core.groups import grouped
 from koshel.core.holds import capture, hold, release
-from koshel.core.model import Book, Declined, Executed, Outcome, Posted
+from koshel.core.model import Book, Declined, Executed, Grouped, Outcome, Posted
 from koshel.core.moves import move
 from koshel.core.receipts import replay
 from koshel.core.refunds import refund
@@ -36,12 +36,27 @@ from koshel.core.refunds import refund
 def decide(book: Book, commands: Sequence[Command]) -> list[Outcome]:
     """One outcome for each command, in order; each sees the effects of those before it."""
     ahead = after(book, ())
-    outcomes = []
-    for command in commands:
-        outcome = replay(ahead, command) or _decide_one(ahead, command)
-        apply(ahead, outcome)
-        outcomes.append(outcome)
-    return outcomes
+    return [_pass(ahead, command) for command in commands]
+
+
+def _pass(book: Book, command: Command) -> Outcome:
+    """The command's outcome; the book moves past it, in place."""
+    outcome: Outcome | None = replay(book, command)
+    if outcome is None:
+        if type(command) is Group:
+            return _pass_group(book, command)
+        outcome = _decide_one(book, command)
+    apply(book, outcome)
+    return outcome
+
+
+def _pass_group(book: Book, group: Group) -> Grouped | Declined:
+    ahead = after(book, ())
+    outcome = grouped(group, [_pass(ahead, member) for member in group.members])
+    if isinstance(outcome, Grouped):
+        adopt(book, ahead)  # it is past the members already
+    remember(book, outcome)
+    return outcome
 
 
 def _decide_one(book: Book, command: Command) -> Outcome:
@@ -52,11 +67,10 @@ def _decide_one(book: Book, command: Command) -> Outcome:
             return open_account(book, command)
         case ChangeAccount():
             return change_account(book, command)
-        case Group():
-            return grouped(command, decide(book, command.members))
         case Enqueue():
             return enqueue(book, command)
         case _:
+            assert not isinstance(command, Group), "no group is inside another"
             return _transaction(book, command)
 
 

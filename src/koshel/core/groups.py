@@ -6,18 +6,20 @@ from koshel.core import declined
 from koshel.core.commands import Group
 from koshel.core.model import Declined, Executed, Grouped, Outcome, Posted, Replayed
 
+_MEMBERS = (Posted, Declined, Executed, Replayed)
+
 
 def grouped(command: Group, outcomes: Sequence[Outcome]) -> Grouped | Declined:
     """The group's answer, given those of its members, decided in order."""
+    if command.key is not None:
+        for index, member in enumerate(command.members):
+            if member.key == command.key:
+                return declined.key_reused(command, f"transactions/{index}/idempotency_key")
     answers = []
-    for index, (member, outcome) in enumerate(zip(command.members, outcomes, strict=True)):
-        assert isinstance(outcome, Posted | Declined | Executed | Replayed)
-        if member.key is not None and member.key == command.key:
-            return declined.key_reused(command, f"transactions/{index}/idempotency_key")
+    for index, outcome in enumerate(outcomes):
+        assert isinstance(outcome, _MEMBERS)
+        cause = outcome.first if isinstance(outcome, Replayed) else outcome
+        if isinstance(cause, Declined) and command.atomic:
+            return declined.batch_refused(command, index, cause)
         answers.append(outcome)
-    if command.atomic:
-        for index, outcome in enumerate(outcomes):
-            cause = outcome.first if isinstance(outcome, Replayed) else outcome
-            if isinstance(cause, Declined):
-                return declined.batch_refused(command, index, cause)
     return Grouped(command, answers)

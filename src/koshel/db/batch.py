@@ -1,6 +1,6 @@
 """One batch under way: an open transaction, what it locks and what it writes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -55,7 +55,6 @@ class Batch:
         reached = reach(commands, self._originals)
         if self._locks and any(type(command) is Group for command in commands):
             self._ids = await take_before(self.connection, self._queries, commands)
-        reached.accounts.discard(None)
         locked = await self._lock_accounts(reached.ledgers, [i for i in reached.accounts if i is not None])
         now = (locked and locked[-1]["now"]) or await self.connection.fetchval(self._queries.read_clock)
         book = Book(
@@ -93,7 +92,7 @@ class Batch:
             self._pending |= {id_: (ledger_id, status) for ledger_id, id_, status in pending}
             wanted = {place for place in wanted if place[1] not in self._pending}
 
-    async def _lock_accounts(self, ledger_ids: set[int], ids: Sequence[int]) -> list[asyncpg.Record]:
+    async def _lock_accounts(self, ledger_ids: set[int], ids: Collection[int]) -> list[asyncpg.Record]:
         if not ids:
             return []
         query = self._queries.lock_accounts if self._locks else self._queries.read_accounts

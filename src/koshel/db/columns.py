@@ -1,6 +1,6 @@
 """Outcomes in, arrays out: the columns of what is written. No connection here."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -41,8 +41,8 @@ def keys(wanted: Iterable[tuple[int, str]]) -> list[str]:
 def postings(transactions: Sequence[Posted]) -> list[str]:
     """The arrays $1 to $11 of `post`, as text."""
     return [
-        _array([t.ledger_id for t in transactions]),
-        _array([t.kind for t in transactions]),
+        _array_of_few([t.ledger_id for t in transactions]),
+        _array_of_few([t.kind for t in transactions]),
         _array([t.source_account_id or "NULL" for t in transactions]),
         _array([t.target_account_id or "NULL" for t in transactions]),
         _array([t.amount for t in transactions]),
@@ -50,13 +50,13 @@ def postings(transactions: Sequence[Posted]) -> list[str]:
         _array(["NULL" if t.target_balance is None else t.target_balance for t in transactions]),
         _array([t.source_version or "NULL" for t in transactions]),
         _array([t.target_version or "NULL" for t in transactions]),
-        _array(["NULL" if t.key is None else _quoted(t.key) for t in transactions]),
-        _array([_quoted(_json(t.metadata)) if t.metadata else '"{}"' for t in transactions]),
+        _rare([t.key and _quoted(t.key) for t in transactions]),
+        _rare([t.metadata and _quoted(_json(t.metadata)) for t in transactions]),
     ]
 
 
 def rarities(transactions: Sequence[Posted]) -> list[str]:
-    """The arrays $19 to $25 of `post`, as text: what plain transfers do not have."""
+    """The arrays $16 to $22 of `post`, as text: what plain transfers do not have."""
     if not any(t.id or t.source_held or t.target_held or t.parent_id or t.group_id or t.request for t in transactions):
         return [NOTHING] * 7
     return [
@@ -70,29 +70,17 @@ def rarities(transactions: Sequence[Posted]) -> list[str]:
     ]
 
 
-def last_sides(transactions: Iterable[Posted]) -> dict[int, Side]:
-    """Each account that was touched, once."""
-    last: dict[int, Side] = {}
-    for t in transactions:
-        if t.source_version is not None and t.source_account_id is not None:
-            last[t.source_account_id] = Side(
-                t.ledger_id, t.source_account_id, t.source_balance, t.source_version, t.source_held
-            )
-        if t.target_version is not None and t.target_account_id is not None:
-            last[t.target_account_id] = Side(
-                t.ledger_id, t.target_account_id, t.target_balance, t.target_version, t.target_held
-            )
-    return last
-
-
-def moved(sides: Collection[Side], *, with_held: bool) -> list[str]:
-    """The arrays $14 to $18 of `post`, as text. Without what is held, that stays as it is."""
+def lasts(transactions: Sequence[Posted]) -> list[str]:
+    """The arrays $14 and $15 of `post`, as text: whether each is the last to touch its source, and its target."""
+    last: dict[int | None, int] = {}
+    for place, t in enumerate(transactions):
+        if t.source_version is not None:
+            last[t.source_account_id] = place
+        if t.target_version is not None:
+            last[t.target_account_id] = place
     return [
-        _array([side.ledger_id for side in sides]),
-        _array([side.id for side in sides]),
-        _array([side.balance for side in sides]),
-        _array([side.version for side in sides]),
-        _array([_held(side) for side in sides]) if with_held else NOTHING,
+        _array_of_few([last.get(t.source_account_id) == place for place, t in enumerate(transactions)]),
+        _array_of_few([last.get(t.target_account_id) == place for place, t in enumerate(transactions)]),
     ]
 
 
@@ -120,8 +108,9 @@ def openings(accounts: Sequence[Opened]) -> Columns:
     return list(zip(*rows, strict=True))
 
 
-def changes(changed: Iterable[Changed], sides: Mapping[int, Side]) -> Columns:
+def changes(changed: Iterable[Changed], posted: Iterable[Posted]) -> Columns:
     """The arrays of `change_accounts`: each account once, as the whole batch leaves it."""
+    sides = _last_sides(posted)
     last: dict[int, AccountDetails] = {one.account.id: one.account for one in changed}
     rows = []
     for a in last.values():
@@ -132,16 +121,20 @@ def changes(changed: Iterable[Changed], sides: Mapping[int, Side]) -> Columns:
     return list(zip(*rows, strict=True))
 
 
-def receipts(remembered: Sequence[Answer | Posted]) -> Columns:
-    """The arrays of `keep_receipts`."""
-    return list(zip(*map(_receipt, remembered), strict=True))
+def receipts(remembered: Sequence[Answer | Posted]) -> list[str]:
+    """The arrays of `keep_receipts`, as text."""
+    return [_array_of_few(column) for column in zip(*map(_receipt, remembered), strict=True)]
 
 
-def _receipt(one: Answer | Posted) -> tuple[Any, ...]:
+def _receipt(one: Answer | Posted) -> tuple[object, ...]:
     if isinstance(one, Posted):
-        return one.ledger_id, one.key, None, one.id, one.request and _json(one.request)
-    answer = keep(one) if isinstance(one, Grouped) else one
-    return one.command.ledger_id, one.command.key, _json(answer), one.id if isinstance(one, Queued) else None, None
+        assert one.key is not None, "what has no key has no receipt"
+        request = _quoted(_json(one.request)) if one.request else "NULL"
+        return one.ledger_id, _quoted(one.key), "NULL", one.id, request
+    key = one.command.key
+    assert key is not None, "what has no key has no receipt"
+    answer = _quoted(_json(keep(one) if isinstance(one, Grouped) else one))
+    return one.command.ledger_id, _quoted(key), answer, one.id if isinstance(one, Queued) else "NULL", "NULL"
 
 
 def promises(queued: Sequence[Queued]) -> Columns:
@@ -158,6 +151,21 @@ def executions(executed: Sequence[Executed]) -> Columns:
     return list(zip(*rows, strict=True))
 
 
+def _last_sides(transactions: Iterable[Posted]) -> dict[int, Side]:
+    """Each account that was touched, once."""
+    last: dict[int, Side] = {}
+    for t in transactions:
+        if t.source_version is not None and t.source_account_id is not None:
+            last[t.source_account_id] = Side(
+                t.ledger_id, t.source_account_id, t.source_balance, t.source_version, t.source_held
+            )
+        if t.target_version is not None and t.target_account_id is not None:
+            last[t.target_account_id] = Side(
+                t.ledger_id, t.target_account_id, t.target_balance, t.target_version, t.target_held
+            )
+    return last
+
+
 def _held(side: Side) -> Decimal:
     """What is held, or a zero with as many decimals as the balance: an account has its currency's scale."""
     assert side.balance is not None
@@ -168,16 +176,26 @@ def _rare(elements: Sequence[object]) -> str:
     """An array that is nearly always empty."""
     if not any(elements):
         return NOTHING
-    return _array(["NULL" if element is None else element for element in elements])
+    return _array_of_few([element or "NULL" for element in elements])
 
 
 def _array(elements: Iterable[object]) -> str:
     return "{" + ",".join(map(str, elements)) + "}"
 
 
+def _array_of_few(elements: Sequence[object]) -> str:
+    """As `_array`, of what is nearly always the same."""
+    first = elements[0]
+    if elements.count(first) == len(elements):
+        return "{" + f"{first}," * (len(elements) - 1) + f"{first}}}"
+    return _array(elements)
+
+
 def _quoted(text: str) -> str:
     """An array element that may hold anything but NUL."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if "\\" in text or '"' in text:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
 
 
 def _json(value: object) -> str:

@@ -19,6 +19,7 @@ from koshel.core.model import (
     Queued,
     TransactionStatus,
 )
+from koshel.core.money import ZEROS
 from koshel.db.kept import KeptGroup
 
 _answer = msgspec.json.Decoder(Opened | Changed | Queued | KeptGroup | Declined)
@@ -38,7 +39,21 @@ class Found(msgspec.Struct, frozen=True):
 
 def account(row: Record) -> Account:
     """A row of `lock_accounts` or `read_accounts`."""
-    return Account(*row[:-1])
+    ledger_id, id_, currency, scale, balance, held, version, revision, min_balance, max_balance, status, _ = row
+    zero = ZEROS[scale]
+    return Account(
+        ledger_id,
+        id_,
+        currency,
+        scale,
+        balance,
+        held or zero,
+        version,
+        revision,
+        min_balance or zero,
+        max_balance,
+        status,
+    )
 
 
 def account_details(row: Record) -> AccountDetails:

@@ -16,19 +16,14 @@ CREATE TABLE account (
     idempotency_key text,
     ctime timestamp with time zone NOT NULL,
     revision bigint DEFAULT 0 NOT NULL,
-    CONSTRAINT account_balance_check CHECK ((abs(balance) < '1000000000000000000'::numeric)),
-    CONSTRAINT account_check CHECK (((balance - held) >= min_balance)),
-    CONSTRAINT account_check1 CHECK ((balance <= max_balance)),
-    CONSTRAINT account_check2 CHECK (((scale(balance) = scale) AND (scale(held) = scale))),
-    CONSTRAINT account_closed_check CHECK (((status <> 'closed'::text) OR ((balance = (0)::numeric) AND (held = (0)::numeric)))),
-    CONSTRAINT account_held_check CHECK (((held >= (0)::numeric) AND (held < 'Infinity'::numeric))),
-    CONSTRAINT account_id_check CHECK ((id > 0)),
-    CONSTRAINT account_max_balance_check CHECK ((max_balance < 'Infinity'::numeric)),
-    CONSTRAINT account_min_balance_check CHECK (((min_balance <= (0)::numeric) AND (min_balance > '-Infinity'::numeric))),
-    CONSTRAINT account_revision_check CHECK ((revision >= 0)),
-    CONSTRAINT account_scale_check CHECK (((scale >= 0) AND (scale <= 18))),
-    CONSTRAINT account_status_check CHECK ((status = ANY (ARRAY['open'::text, 'frozen'::text, 'closed'::text]))),
-    CONSTRAINT account_version_check CHECK ((version >= 0))
+    CONSTRAINT account_money_check CHECK (((abs(balance) < '1000000000000000000'::numeric) AND (held >= (0)::numeric) AND (held < 'Infinity'::numeric) AND (min_balance <= (0)::numeric) AND (min_balance > '-Infinity'::numeric) AND (max_balance < 'Infinity'::numeric) AND ((balance - held) >= min_balance) AND (balance <= max_balance) AND (scale(balance) = scale) AND (scale(held) = scale))),
+    CONSTRAINT account_state_check CHECK (((id > 0) AND ((scale >= 0) AND (scale <= 18)) AND (version >= 0) AND (revision >= 0) AND
+CASE status
+    WHEN 'open'::text THEN true
+    WHEN 'frozen'::text THEN true
+    WHEN 'closed'::text THEN ((balance = (0)::numeric) AND (held = (0)::numeric))
+    ELSE false
+END))
 )
 WITH (fillfactor='50');
 
@@ -45,6 +40,7 @@ CREATE TABLE batch (
     transaction_ids bigint[],
     rules smallint NOT NULL
 );
+ALTER TABLE ONLY batch ALTER COLUMN transaction_ids SET STORAGE EXTERNAL;
 
 CREATE TABLE currency (
     code text NOT NULL,
@@ -134,30 +130,19 @@ CREATE TABLE transaction (
     source_held numeric,
     target_held numeric,
     expires_at timestamp with time zone,
-    CONSTRAINT transaction_amount_check CHECK (((amount > (0)::numeric) AND (amount < 'Infinity'::numeric))),
-    CONSTRAINT transaction_check CHECK ((source_account_id <> target_account_id)),
-    CONSTRAINT transaction_check1 CHECK ((num_nulls(source_account_id, source_balance, source_version) = ANY (ARRAY[0, 3]))),
-    CONSTRAINT transaction_expires_check CHECK (((kind = 'hold'::text) = (expires_at IS NOT NULL))),
-    CONSTRAINT transaction_held_check CHECK ((((source_held IS NULL) OR (source_version IS NOT NULL)) AND ((target_held IS NULL) OR (target_version IS NOT NULL)))),
     CONSTRAINT transaction_kind_check CHECK (
 CASE kind
-    WHEN 'payment'::text THEN ((source_account_id IS NULL) AND (target_account_id IS NOT NULL) AND (parent_id IS NULL))
-    WHEN 'withdrawal'::text THEN ((source_account_id IS NOT NULL) AND (target_account_id IS NULL) AND (parent_id IS NULL))
-    WHEN 'transfer'::text THEN ((source_account_id IS NOT NULL) AND (target_account_id IS NOT NULL) AND (parent_id IS NULL))
-    WHEN 'hold'::text THEN ((source_account_id IS NOT NULL) AND (parent_id IS NULL))
-    WHEN 'capture'::text THEN ((source_account_id IS NOT NULL) AND (parent_id IS NOT NULL))
-    WHEN 'void'::text THEN ((source_account_id IS NOT NULL) AND (parent_id IS NOT NULL))
-    WHEN 'expiry'::text THEN ((source_account_id IS NOT NULL) AND (parent_id IS NOT NULL))
-    WHEN 'refund'::text THEN ((num_nulls(source_account_id, target_account_id) < 2) AND (parent_id IS NOT NULL))
+    WHEN 'transfer'::text THEN ((ROW(source_account_id, source_balance, source_version) IS NOT NULL) AND (ROW(target_account_id, target_balance, target_version) IS NOT NULL) AND (ROW(parent_id, expires_at) IS NULL))
+    WHEN 'payment'::text THEN ((ROW(source_account_id, source_balance, source_version) IS NULL) AND (ROW(target_account_id, target_balance, target_version) IS NOT NULL) AND (ROW(parent_id, expires_at) IS NULL))
+    WHEN 'withdrawal'::text THEN ((ROW(source_account_id, source_balance, source_version) IS NOT NULL) AND (ROW(target_account_id, target_balance, target_version) IS NULL) AND (ROW(parent_id, expires_at) IS NULL))
+    WHEN 'hold'::text THEN ((ROW(source_account_id, source_balance, source_version, expires_at) IS NOT NULL) AND (ROW(target_balance, target_version, parent_id) IS NULL))
+    WHEN 'capture'::text THEN ((ROW(source_account_id, source_balance, source_version, parent_id) IS NOT NULL) AND (num_nulls(target_account_id, target_balance, target_version) = ANY (ARRAY[0, 3])) AND (expires_at IS NULL))
+    WHEN 'void'::text THEN ((ROW(source_account_id, source_balance, source_version, parent_id) IS NOT NULL) AND (ROW(target_balance, target_version, expires_at) IS NULL))
+    WHEN 'expiry'::text THEN ((ROW(source_account_id, source_balance, source_version, parent_id) IS NOT NULL) AND (ROW(target_balance, target_version, expires_at) IS NULL))
+    WHEN 'refund'::text THEN ((num_nulls(source_account_id, source_balance, source_version) = ANY (ARRAY[0, 3])) AND (num_nulls(target_account_id, target_balance, target_version) = ANY (ARRAY[0, 3])) AND (num_nulls(source_account_id, target_account_id) < 2) AND (parent_id IS NOT NULL) AND (expires_at IS NULL))
     ELSE false
 END),
-    CONSTRAINT transaction_source_held_check CHECK (((source_held > (0)::numeric) AND (source_held < 'Infinity'::numeric))),
-    CONSTRAINT transaction_target_held_check CHECK (((target_held > (0)::numeric) AND (target_held < 'Infinity'::numeric))),
-    CONSTRAINT transaction_touched_check CHECK (
-CASE
-    WHEN (kind = ANY (ARRAY['hold'::text, 'void'::text, 'expiry'::text])) THEN (num_nulls(target_balance, target_version) = 2)
-    ELSE (num_nulls(target_account_id, target_balance, target_version) = ANY (ARRAY[0, 3]))
-END)
+    CONSTRAINT transaction_money_check CHECK (((amount > (0)::numeric) AND (amount < 'Infinity'::numeric) AND (source_account_id <> target_account_id) AND ((source_held IS NULL) OR ((source_held > (0)::numeric) AND (source_held < 'Infinity'::numeric) AND (source_version IS NOT NULL))) AND ((target_held IS NULL) OR ((target_held > (0)::numeric) AND (target_held < 'Infinity'::numeric) AND (target_version IS NOT NULL)))))
 );
 
 CREATE SEQUENCE transaction_id

@@ -1,6 +1,6 @@
 """What a batch writes, in order: ids before what names them, accounts and receipts before transactions."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -9,7 +9,6 @@ from msgspec import Struct, field
 from koshel.core.book import is_remembered
 from koshel.core.model import Changed, Executed, Grouped, Opened, Outcome, Posted, Queued
 from koshel.db import columns
-from koshel.db.columns import Side
 from koshel.db.ids import Ids, give_accounts, give_groups, give_transactions
 from koshel.db.queries import Queries
 
@@ -47,16 +46,15 @@ async def write(
     promised: list[Posted | Queued] = [*news.queued, *(one for one in news.posted if news.answers and not one.id)]
     await give_transactions(connection, q, ids, promised)
     give_groups(ids, news.atomic)
-    sides = columns.last_sides(news.posted)
     if news.opened:
         opened = news.opened
         await connection.execute(q.open_accounts, *columns.openings(opened), opened[0].account.ctime)
     if news.changed:
-        await connection.execute(q.change_accounts, *columns.changes(news.changed, sides))
+        await connection.execute(q.change_accounts, *columns.changes(news.changed, news.posted))
     if receipts:
         await connection.execute(q.keep_receipts, *columns.receipts(receipts))
     if news.posted:
-        await _post(connection, q, batch_id, news.posted, sides)
+        await _post(connection, q, batch_id, news.posted)
     if news.executed:
         await connection.execute(q.settle_queued, *columns.executions(news.executed))
     if news.queued:
@@ -69,20 +67,23 @@ async def write(
     return None
 
 
-def _sort(outcomes: Sequence[Outcome]) -> _News:
-    posted = [o for o in outcomes if type(o) is Posted]
-    if len(posted) == len(outcomes):
-        return _News(posted)
-    parts = list(_parts(outcomes))
+def _sort(outcomes: Iterable[Outcome]) -> _News:
+    posted: list[Posted] = []
+    rest: list[Outcome] = []  # nearly always nothing, or a group
+    for part in _parts(outcomes):
+        if isinstance(part, Posted):
+            posted.append(part)
+        else:
+            rest.append(part)
     return _News(
-        posted=[o for o in parts if isinstance(o, Posted)],
-        opened=[o for o in parts if isinstance(o, Opened)],
-        changed=[o for o in parts if isinstance(o, Changed)],
-        queued=[o for o in parts if isinstance(o, Queued)],
-        executed=[o for o in parts if isinstance(o, Executed)],
-        atomic=[o for o in parts if isinstance(o, Grouped) and o.command.atomic],
+        posted,
+        opened=[o for o in rest if isinstance(o, Opened)],
+        changed=[o for o in rest if isinstance(o, Changed)],
+        queued=[o for o in rest if isinstance(o, Queued)],
+        executed=[o for o in rest if isinstance(o, Executed)],
+        atomic=[o for o in rest if isinstance(o, Grouped) and o.command.atomic],
         # The key of what was executed has answered with the promise.
-        answers=[o for o in parts if isinstance(o, columns.Answer) and is_remembered(o)],
+        answers=[o for o in rest if isinstance(o, columns.Answer) and is_remembered(o)],
     )
 
 
@@ -96,19 +97,17 @@ def _parts(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
         yield outcome
 
 
-async def _post(
-    connection: "AnyConnection", q: Queries, batch_id: UUID, posted: Sequence[Posted], sides: Mapping[int, Side]
-) -> None:
-    reserving = any(one.rest is not None for one in posted)
-    ids = await connection.fetch(
+async def _post(connection: "AnyConnection", q: Queries, batch_id: UUID, posted: Sequence[Posted]) -> None:
+    batches = await connection.fetch(
         q.post,
         *columns.postings(posted),
         posted[0].ctime,
         batch_id,
-        *columns.moved(sides.values(), with_held=reserving),
+        *columns.lasts(posted),
         *columns.rarities(posted),
     )
-    for one, row in zip(posted, ids, strict=True):
-        one.id = row["id"]
-    if reserving:
+    ids = {ledger_id: iter(transaction_ids) for ledger_id, transaction_ids in batches}
+    for one in posted:
+        one.id = next(ids[one.ledger_id])
+    if any(one.rest is not None for one in posted):
         await connection.execute(q.keep_holds, *columns.holds(posted))

@@ -5,6 +5,7 @@ from decimal import Decimal
 from email_validator import EmailNotValidError, validate_email
 from msgspec import UNSET, Raw, UnsetType
 
+from koshel.core.commands import Kind
 from koshel.http import bodies, wire
 from koshel.http.answers import answer, answer_now
 from koshel.http.call import Call, Reply, json
@@ -58,15 +59,15 @@ async def change_account(call: Call) -> Reply:
 async def pay(call: Call) -> Reply:
     """POST /account/{id}/payment."""
     amount = wire.amount(call.body.amount)
-    command = call.service.requests.payment(_account_id(call), amount, metadata=call.body.metadata, key=call.key)
-    return await answer(call, command)
+    target, requests, metadata = _account_id(call), call.service.requests, call.body.metadata
+    return await answer(call, requests.move(Kind.PAYMENT, None, target, amount, metadata=metadata, key=call.key))
 
 
 async def withdraw(call: Call) -> Reply:
     """POST /account/{id}/withdrawal."""
     amount = wire.amount(call.body.amount)
-    command = call.service.requests.withdrawal(_account_id(call), amount, metadata=call.body.metadata, key=call.key)
-    return await answer(call, command)
+    source, requests, metadata = _account_id(call), call.service.requests, call.body.metadata
+    return await answer(call, requests.move(Kind.WITHDRAWAL, source, None, amount, metadata=metadata, key=call.key))
 
 
 def _account_id(call: Call) -> int:

@@ -27,7 +27,7 @@ from koshel.core.model import (
 )
 from koshel.db.errors import OutcomeUnknown, StoreError
 from koshel.http import wire
-from koshel.http.call import Call, Reply, json
+from koshel.http.call import NO_HEADERS, Call, Reply, json
 from koshel.http.prefer import Preference
 from koshel.http.refusals import refused
 
@@ -86,33 +86,34 @@ async def _within(call: Call, command: Request) -> Outcome | None:
 
 def _reply(
     outcome: Outcome,
-    headers: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] = NO_HEADERS,
     *,
     prefer: Preference | None = None,
     dry_run: bool = False,
 ) -> Reply:
-    named = dict(headers or {})
+    if type(outcome) is Posted:  # as nearly all are
+        return _first(outcome, headers, 200 if dry_run else 201)
     if isinstance(outcome, Replayed):
-        return _first(outcome.first, {**named, **REPLAYED}, 0)
+        return _first(outcome.first, {**headers, **REPLAYED})
     assert not isinstance(outcome, Executed)
     if isinstance(outcome, Queued) and prefer is not None:
-        named["Preference-Applied"] = prefer.applied
-    return _first(outcome, named, 200 if dry_run else 0)
+        headers = {**headers, "Preference-Applied": prefer.applied}
+    return _first(outcome, headers, 200 if dry_run else 201)
 
 
-def _first(outcome: First, headers: dict[str, str], status: int) -> Reply:
-    """`status`, if it is not 0, instead of the outcome's own."""
+def _first(outcome: First, headers: Mapping[str, str], made: int = 201) -> Reply:
+    """`made`: the status where something was made."""
     match outcome:
         case Posted():
-            where = {"Location": f"/transaction/{outcome.id}"} if outcome.id else {}
-            return json(status or 201, wire.transaction(outcome), {**where, **headers})
+            where = {"Location": f"/transaction/{outcome.id}", **headers} if outcome.id else headers
+            return json(made, wire.transaction(outcome), where)
         case Queued():
             return json(202, wire.promise(outcome), {"Location": f"/transaction/{outcome.id}", **headers})
         case Grouped():
-            return json(status or (201 if outcome.command.atomic else 200), _results(outcome), headers)
+            return json(made if outcome.command.atomic else 200, _results(outcome), headers)
         case Opened():
             where = {"Location": f"/account/{outcome.account.id}", "ETag": wire.etag(outcome.account)}
-            return json(201, wire.account(outcome.account), {**where, **headers})
+            return json(made, wire.account(outcome.account), {**where, **headers})
         case Changed():
             return json(200, wire.account(outcome.account), {"ETag": wire.etag(outcome.account), **headers})
         case Declined():

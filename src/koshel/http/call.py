@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
 from koshel.app import Service
 from koshel.http.prefer import Preference
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
+
+NO_HEADERS: Mapping[str, str] = {}
 
 
 class Call(Struct):
@@ -32,11 +34,11 @@ class Reply(Struct):
 
     status: int
     body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = NO_HEADERS
     media_type: str = JSON
     closes: bool = False  # the connection, after it
 
 
-def json(status: int, value: object, headers: Mapping[str, str] | None = None) -> Reply:
+def json(status: int, value: object, headers: Mapping[str, str] = NO_HEADERS) -> Reply:
     """A reply with a JSON body. Metadata in order of its names: an answer that is replayed is the same to the byte."""
-    return Reply(status, msgspec.json.encode(value, order="deterministic"), headers or {})
+    return Reply(status, msgspec.json.encode(value, order="deterministic"), headers)

@@ -63,8 +63,6 @@ async def body(request: web.Request, limits: Limits) -> bytes:
         raise Failure("unsupported-media-type", "Send JSON, with Content-Type: application/json.")
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise Failure("unsupported-media-type", "Send the body as it is, without a Content-Encoding.")
-    if (request.content_length or 0) > limits.bytes_max:
-        raise _too_large(limits.bytes_max)
     if request.content.is_eof():  # it came together with the head, as nearly all do
         received = request.content.read_nowait()
     else:
@@ -75,6 +73,8 @@ async def body(request: web.Request, limits: Limits) -> bytes:
 
 
 async def _rest(request: web.Request, limits: Limits) -> bytes:
+    if (request.content_length or 0) > limits.bytes_max:
+        raise _too_large(limits.bytes_max)
     received = b""
     try:
         async with asyncio.timeout(limits.timeout_s):

@@ -8,10 +8,12 @@ from functools import lru_cache
 from http import HTTPStatus
 from time import time
 
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
 from koshel.http.call import Reply
+
+_UNSENT_MAX = 64 * 1024  # bytes of answers on one connection
 
 _WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 _HEADS = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\nServer: koshel\r\nContent-Type: " for s in HTTPStatus}
@@ -32,26 +34,31 @@ class Response(web.StreamResponse):
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """Send it all."""
-        assert self._req is not None
+        """Send it all; a client that does not take its answers is waited for."""
+        request = self._req
+        assert request is not None
         assert not data
-        await self._req.writer.write(self._bytes(self._req))
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            raise ClientConnectionResetError("the client has gone")
+        transport.write(self._bytes(request))
+        if transport.get_write_buffer_size() > _UNSENT_MAX:
+            await request.writer.drain()
 
     def _bytes(self, request: web.BaseRequest) -> bytes:
         reply = self.reply
-        lines = [
-            f"{_HEADS[reply.status]}{reply.media_type}\r\nX-Request-Id: {self.request_id}",
-            f"Date: {_date(int(time()))}",
-            *[f"{name}: {value}" for name, value in reply.headers.items()],
-        ]
+        date = _date(int(time()))
+        head = f"{_HEADS[reply.status]}{reply.media_type}\r\nX-Request-Id: {self.request_id}\r\nDate: {date}\r\n"
+        for name, value in reply.headers.items():
+            head += f"{name}: {value}\r\n"
         if reply.status not in _WITHOUT_BODY:
-            lines.append(f"Content-Length: {len(reply.body)}")
+            head += f"Content-Length: {len(reply.body)}\r\n"
         if not self._keep_alive:
-            lines.append("Connection: close")
-        elif request.version < (1, 1):
-            lines.append("Connection: keep-alive")
+            head += "Connection: close\r\n"
+        elif request.version < HttpVersion11:
+            head += "Connection: keep-alive\r\n"
         body = b"" if request.method == "HEAD" else reply.body
-        return "\r\n".join([*lines, "", ""]).encode() + body
+        return f"{head}\r\n".encode() + body
 
 
 @lru_cache(maxsize=1)

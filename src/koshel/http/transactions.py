@@ -5,7 +5,7 @@ from typing import NoReturn
 
 from msgspec import UNSET, Raw, UnsetType
 
-from koshel.core.commands import Hold, Move, Request
+from koshel.core.commands import Hold, Kind, Move, Request
 from koshel.core.model import Posted
 from koshel.http import bodies, wire
 from koshel.http.answers import answer, answer_together
@@ -30,8 +30,9 @@ async def transfer(call: Call) -> Reply:
     if body.hold is not UNSET:
         return await answer(call, _hold(requests, body, (body.source_account_id, target, amount), call.key))
     assert target is not None
+    source = body.source_account_id
     return await answer(
-        call, requests.transfer(body.source_account_id, target, amount, metadata=body.metadata, key=call.key)
+        call, requests.move(Kind.TRANSFER, source, target, amount, metadata=body.metadata, key=call.key)
     )
 
 
@@ -120,13 +121,10 @@ def _plain_member(requests: Requests, body: bodies.MemberRequest, key: str | Non
             raise wire.Invalid(f"{at}/source_account_id", "must not be null for a hold")
         return _hold(requests, body, (source, None if target is UNSET else target, amount), key, at)
     assert target is not UNSET
-    if source is not None and target is not None:
-        return requests.transfer(source, target, amount, metadata=body.metadata, key=key)
-    if target is not None:
-        return requests.payment(target, amount, metadata=body.metadata, key=key)
-    if source is not None:
-        return requests.withdrawal(source, amount, metadata=body.metadata, key=key)
-    raise wire.Invalid(f"{at}/target_account_id", "must not be null when the source is")
+    if source is None and target is None:
+        raise wire.Invalid(f"{at}/target_account_id", "must not be null when the source is")
+    kind = Kind.PAYMENT if source is None else Kind.WITHDRAWAL if target is None else Kind.TRANSFER
+    return requests.move(kind, source, target, amount, metadata=body.metadata, key=key)
 
 
 def _missing(at: str, **fields: object) -> NoReturn:
