@@ -3,9 +3,10 @@
 --
 --     wrk ... -s batch.lua URL -- ACCOUNTS uniform KEYS RUN MEMBERS
 --
--- KEYS is yes or no: with keys each member has one, and the batch has one too. RUN is a word unlike that of
--- any other run against the same database: with it no key comes twice. Without keys the requests are built
--- before the first is sent; with keys all but a counter in each.
+-- KEYS is yes or no: with keys each batch has one, and if MEMBERS is not `500` but `500 keyed`, each of its
+-- members has one of its own too. RUN is a word unlike that of any other run against the same database: with
+-- it no key comes twice. Without keys the requests are built before the first is sent; with keys all but a
+-- counter in each.
 
 local POOL = 64 -- batches built; they are sent round and round
 
@@ -18,7 +19,7 @@ end
 
 right, wrong = 0, 0 -- answers; `done` asks for them, so they are not local
 
-local built, keys, count, run = {}, {}, 0, ""
+local built, keys, member_keys, count, run = {}, false, false, 0, ""
 
 local function head(body, headers)
    return "POST " .. wrk.path .. " HTTP/1.1\r\nHost: " .. wrk.host .. "\r\nContent-Type: application/json"
@@ -33,12 +34,12 @@ local function transfer(accounts)
       source, target, math.random(0, 9), math.random(1, 99))
 end
 
--- A body in pieces; with keys every second piece is where the counter goes.
+-- A body in pieces; if its members have keys, every second piece is where the counter goes.
 local function build(accounts, members)
    local pieces, text = {}, '{"transactions": ['
    for i = 1, members do
       text = text .. transfer(accounts)
-      if keys then
+      if member_keys then
          -- Random at the front, as clients' keys are: neighbours in time are not neighbours in the index.
          text = text .. string.format(', "idempotency_key": "%08x-%s-%d-', math.random(0, 0x7fffffff), run, i)
          pieces[#pieces + 1], pieces[#pieces + 2] = text, ""
@@ -69,7 +70,8 @@ function init(args)
    local seed = number
    for i = 1, #args[4] do seed = (seed * 131 + args[4]:byte(i)) % 2147483647 end
    math.randomseed(seed)
-   keys, run, members = args[3] == "yes", args[4] .. "-" .. number, tonumber(args[5])
+   keys, run, members = args[3] == "yes", args[4] .. "-" .. number, tonumber(args[5]:match("%d+"))
+   member_keys = keys and args[5]:find("keyed") ~= nil
    for i = 1, POOL do
       local pieces = build(tonumber(args[1]), members)
       built[i] = keys and pieces or head(pieces[1], "") .. pieces[1]

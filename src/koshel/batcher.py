@@ -24,7 +24,7 @@ OutcomeT = TypeVar("OutcomeT")
 class BatcherLimits(Struct, frozen=True):
     """How much may wait, for how long, and how much leaves together."""
 
-    batch_max: int = 500  # commands; what weighs more leaves alone
+    batch_max: int = 1_000  # commands; what weighs more leaves alone
     flights_max: int = 1  # batches under way at once, in each partition
     singles_max: int = 1  # commands settled alone at once, after an accident
     queue_max: int = 10_000  # commands waiting, each as often as it weighs

@@ -46,7 +46,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     access_log: Annotated[bool, Meta(description="log every request")] = True
     hold_lifetime_s: Annotated[Seconds, Meta(description="lifetime of a hold made without one")] = 7 * 24 * 3600
     hold_lifetime_max_s: Annotated[Seconds, Meta(description="lifetime that a hold may ask for")] = 30 * 24 * 3600
-    batch_max: Annotated[Count, Meta(description="commands settled together, at most")] = 500
+    batch_max: Annotated[Count, Meta(description="commands settled together, at most")] = 1_000
     batches_in_flight: Annotated[Count, Meta(description="batches under way at once, in each worker and partition")] = 1
     partition_by: Annotated[Literal["database", "ledger"], Meta(description="what may share a batch; ledger: for Citus")] = "database"
     settle_attempts: Annotated[Count, Meta(description="times a batch is tried when another transaction gets in its way")] = 5

@@ -43,9 +43,12 @@ def _pass(book: Book, command: Command) -> Outcome:
     """The command's outcome; the book moves past it, in place."""
     outcome: Outcome | None = replay(book, command)
     if outcome is None:
-        if type(command) is Group:
+        if type(command) is Move:  # as nearly all are
+            outcome = move(book, command)
+        elif type(command) is Group:
             return _pass_group(book, command)
-        outcome = _decide_one(book, command)
+        else:
+            outcome = _decide_one(book, command)
     apply(book, outcome)
     return outcome
 
@@ -61,8 +64,6 @@ def _pass_group(book: Book, group: Group) -> Grouped | Declined:
 
 def _decide_one(book: Book, command: Command) -> Outcome:
     match command:
-        case Move():  # nearly all are
-            return move(book, command)
         case OpenAccount():
             return open_account(book, command)
         case ChangeAccount():

@@ -40,7 +40,9 @@ class Reach(Struct):
 def references(commands: Iterable[Command]) -> set[Place]:
     """The transactions that the commands refer to."""
     found = set()
-    for command in _parts([command for command in commands if type(command) is not Move]):  # as nearly all are
+    for command in _parts(commands):
+        if type(command) is Move:  # as nearly all are
+            continue
         one = command.command if isinstance(command, Enqueue | Execute) else command
         if isinstance(one, Capture | Void | Expire | Refund):
             found.add((one.ledger_id, one.parent_id))

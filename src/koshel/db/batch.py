@@ -18,6 +18,8 @@ from koshel.db.writing import write
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
 
+_CLAIMS = (Drain, Sweep)
+
 
 class Batch:
     """`resolve`, `lock` and `write` once each; whoever opened the transaction commits it."""
@@ -37,7 +39,7 @@ class Batch:
         """The commands, with what is due in the place of each claim; what they refer to is found."""
         resolved: list[Command] = []
         for command in commands:
-            if isinstance(command, Drain | Sweep):
+            if isinstance(command, _CLAIMS):
                 resolved.append(await claims.claim(self.connection, self._queries, command))
             else:
                 resolved.append(command)
@@ -53,14 +55,15 @@ class Batch:
     async def lock(self, commands: Sequence[Command]) -> Book:
         """The book for these commands: accounts locked, then all the rest read, by the database's clock."""
         reached = reach(commands, self._originals)
-        if self._locks and any(type(command) is Group for command in commands):
+        if self._locks and [command for command in commands if type(command) is Group]:
             self._ids = await take_before(self.connection, self._queries, commands)
+        keys = columns.keys(reached.keys) if reached.keys else []  # while nobody waits for the locks yet
         locked = await self._lock_accounts(reached.ledgers, [i for i in reached.accounts if i is not None])
         now = (locked and locked[-1]["now"]) or await self.connection.fetchval(self._queries.read_clock)
         book = Book(
             now,
             {account.id: account for account in map(rows.account, locked)},
-            await self._find_receipts(reached.keys),
+            await self._find_receipts(keys),
             await self._find_scales(reached.currencies),
             originals=self._originals,
             pending=self._pending,
@@ -101,10 +104,10 @@ class Batch:
     async def _find(self, query: str, wanted: set[Place]) -> list[Any]:
         return await self.connection.fetch(query, *columns.pairs(wanted)) if wanted else []
 
-    async def _find_receipts(self, wanted: set[tuple[int, str]]) -> dict[tuple[int, str], First]:
-        if not wanted:
+    async def _find_receipts(self, keys: Sequence[str]) -> dict[tuple[int, str], First]:
+        if not keys:
             return {}
-        found = await self.connection.fetch(self._queries.find_receipts, *columns.keys(wanted))
+        found = await self.connection.fetch(self._queries.find_receipts, *keys)
         receipts = dict(map(rows.receipt, found))
         groups = [one for one in receipts.values() if isinstance(one, kept.KeptGroup)]
         members = set[Place]().union(*map(kept.transactions, groups))
