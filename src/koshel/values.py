@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from koshel.core.money import CEILING, DECIMALS_MAX
 
 Money = Decimal | str | int
+_EXACT = (Decimal, str, int)
 
 ID_MAX = 2**63 - 1
 MEMBERS_MAX = 1_000  # of a batch
@@ -63,16 +64,25 @@ def ceiling(amount: Money) -> Decimal:
 
 def exact(amount: object) -> Decimal:
     """The amount, in digits that Koshel can keep."""
-    if isinstance(amount, bool) or not isinstance(amount, Decimal | str | int):
+    if isinstance(amount, bool) or not isinstance(amount, _EXACT):
         message = f"{amount!r} is not exact: give a Decimal, a str or an int"
         raise TypeError(message)
     if isinstance(amount, str) and not _NUMBER.fullmatch(amount):
         message = f"{amount!r} is not a decimal number"
         raise ValueError(message)
     value = Decimal(amount)
-    exponent = value.as_tuple().exponent
     # Not abs(), which rounds to the thread's own precision.
-    if not isinstance(exponent, int) or value.copy_abs() >= CEILING or exponent < -DECIMALS_MAX:
+    if not value.is_finite() or value.copy_abs() >= CEILING or _decimals(value) > DECIMALS_MAX:
         message = f"{amount} has more digits than an amount can have"
         raise ValueError(message)
     return value
+
+
+def _decimals(value: Decimal) -> int:
+    """Of a finite value, how many digits are after the point, or if they are few: at most how many."""
+    text = str(value)
+    if len(text) <= DECIMALS_MAX and "E" not in text:  # nearly always, and a tuple takes several times as long
+        return len(text)
+    exponent = value.as_tuple().exponent
+    assert isinstance(exponent, int)
+    return -exponent

@@ -10,7 +10,19 @@ from msgspec.structs import replace
 from koshel.core.book import after, available, limit
 from koshel.core.commands import ChangeAccount, Command, Kind, OpenAccount
 from koshel.core.decide import decide
-from koshel.core.model import Account, Changed, Declined, Executed, Opened, Outcome, Posted, Queued, Refusal, Replayed
+from koshel.core.model import (
+    Account,
+    Changed,
+    Declined,
+    Executed,
+    Opened,
+    Original,
+    Outcome,
+    Posted,
+    Queued,
+    Refusal,
+    Replayed,
+)
 from koshel.core.money import plain, plus
 from tests.support.wallets import (
     DAY,
@@ -177,8 +189,9 @@ def test_what_was_queued_is_so_until_it_is_posted_or_declined() -> None:
     first, second = decide(queue, [execute(201, payment(1, "1")), execute(202, payment(404, "1"))])
     ahead = after(queue, [first])
     assert ahead.pending == {202: (1, "queued")}
+    expected = Original(201, 1, Kind.PAYMENT, None, 1, Decimal("1.00"), "USD", None)
     assert isinstance(first, Executed)
-    assert ahead.originals == START.originals | {201: first.outcome}
+    assert ahead.originals == START.originals | {201: expected}
     assert after(ahead, [second]).pending == {202: (1, "declined")}
     assert after(ahead, [second]).originals == ahead.originals
 

@@ -75,6 +75,7 @@ HOT = {
     "read_accounts": ("read_accounts", ["{1}", FEW_IDS, "8500"], {"account"}),
     "find_originals": ("find_originals", [ONES, FEW_HOLDS], {"transaction_pkey", "account"}),
     "find_originals of a lone caller": ("find_originals", ["{1}", "{70}"], {"transaction_pkey", "account"}),
+    "find_members": ("find_members", [ONES, FEW_HOLDS], {"transaction_pkey", "account"}),
     "find_pending": ("find_pending", [ONES, FEW_QUEUED], {"queued_pkey", "declined_pkey"}),
     "find_holds": ("find_holds", [ONES, FEW_HOLDS], {"hold_pkey", "transaction_parent"}),
     "find_holds of a lone caller": ("find_holds", ["{1}", "{70}"], {"hold_pkey", "transaction_parent"}),

@@ -29,6 +29,7 @@ READS = [
     "read_accounts",
     "read_clock",
     "find_originals",
+    "find_members",
     "find_pending",
     "find_holds",
     "find_refunded",

@@ -8,7 +8,7 @@ from itertools import count
 from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
 
-from koshel.core.book import after
+from koshel.core.book import after, original
 from koshel.core.commands import (
     Capture,
     Command,
@@ -106,7 +106,7 @@ def written(start: Book, outcomes: list[Outcome], ids: Iterator[int]) -> Book:
     ahead = after(start, outcomes)
     for one in parts(outcomes):
         if isinstance(one, Posted):
-            ahead.originals[one.id] = one
+            ahead.originals[one.id] = original(one)
             ahead.refunded[one.id] = minus(one.amount, one.amount)
         elif isinstance(one, Queued):
             ahead.pending[one.id] = one.command.ledger_id, "queued"

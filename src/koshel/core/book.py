@@ -13,6 +13,7 @@ from koshel.core.model import (
     Executed,
     Grouped,
     Opened,
+    Original,
     Outcome,
     Posted,
     Queued,
@@ -95,9 +96,23 @@ def _execute(book: Book, executed: Executed) -> None:
         book.pending[id_] = executed.command.ledger_id, "declined"
         return
     book.pending.pop(id_, None)
-    book.originals[id_] = posted
+    book.originals[id_] = original(posted)
     book.refunded[id_] = minus(posted.amount, posted.amount)
     _post(book, posted)
+
+
+def original(posted: Posted) -> Original:
+    """The transaction as those see it that follow it."""
+    return Original(
+        posted.id,
+        posted.ledger_id,
+        posted.kind,
+        posted.source_account_id,
+        posted.target_account_id,
+        posted.amount,
+        posted.currency,
+        posted.expires_at,
+    )
 
 
 def is_remembered(outcome: Opened | Changed | Queued | Grouped | Declined) -> bool:

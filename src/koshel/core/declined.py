@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from koshel.core.book import available, limit
 from koshel.core.commands import Capture, ChangeAccount, Command, Expire, Group, Hold, Move, Refund, Void
-from koshel.core.model import Account, Declined, Posted, Refusal
+from koshel.core.model import Account, Declined, Original, Refusal
 from koshel.core.money import minus, plain
 
 
@@ -18,7 +18,7 @@ def transaction_not_found(command: Capture | Void | Expire | Refund) -> Declined
     return Declined(command, Refusal.TRANSACTION_NOT_FOUND, {"transaction_id": command.parent_id})
 
 
-def not_a_hold(command: Capture | Void | Expire, original: Posted) -> Declined:
+def not_a_hold(command: Capture | Void | Expire, original: Original) -> Declined:
     """What is to be captured or voided is something else."""
     facts: dict[str, str | int] = {"transaction_id": command.parent_id, "kind": original.kind}
     return Declined(command, Refusal.NOT_A_HOLD, facts)
@@ -58,7 +58,7 @@ def hold_not_open(command: Capture | Void | Expire, status: str) -> Declined:
     return Declined(command, Refusal.HOLD_NOT_OPEN, facts)
 
 
-def hold_expired(command: Capture | Void | Expire, original: Posted) -> Declined:
+def hold_expired(command: Capture | Void | Expire, original: Original) -> Declined:
     """The hold's time is up, whether or not that is booked yet."""
     assert original.expires_at is not None
     moment = original.expires_at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
@@ -93,7 +93,7 @@ def account_not_empty(command: ChangeAccount, account: Account) -> Declined:
     return Declined(command, Refusal.ACCOUNT_NOT_EMPTY, facts)
 
 
-def capture_exceeds_hold(command: Capture, original: Posted, held: Decimal, required: Decimal) -> Declined:
+def capture_exceeds_hold(command: Capture, original: Original, held: Decimal, required: Decimal) -> Declined:
     """More than the hold still reserves."""
     facts: dict[str, str | int] = {
         "transaction_id": command.parent_id,
@@ -104,7 +104,7 @@ def capture_exceeds_hold(command: Capture, original: Posted, held: Decimal, requ
     return Declined(command, Refusal.CAPTURE_EXCEEDS_HOLD, facts)
 
 
-def refund_exceeds_original(command: Refund, original: Posted, left: Decimal, required: Decimal) -> Declined:
+def refund_exceeds_original(command: Refund, original: Original, left: Decimal, required: Decimal) -> Declined:
     """More than is left of the original."""
     facts: dict[str, str | int] = {
         "transaction_id": command.parent_id,

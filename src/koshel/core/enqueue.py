@@ -3,7 +3,7 @@
 from typing import TypeAlias, assert_never
 
 from koshel.core.commands import Capture, Enqueue, Hold, Kind, Move, Refund, Request, Void
-from koshel.core.model import Book, Posted, Queued
+from koshel.core.model import Book, Original, Queued
 from koshel.core.money import rounded
 
 Sides: TypeAlias = tuple[int | None, int | None]  # source's and target's account id
@@ -28,12 +28,12 @@ def enqueue(book: Book, command: Enqueue) -> Queued:
     )
 
 
-def _original(book: Book, request: Capture | Void | Refund) -> Posted | None:
+def _original(book: Book, request: Capture | Void | Refund) -> Original | None:
     original = book.originals.get(request.parent_id)
     return original if original is not None and original.ledger_id == request.ledger_id else None
 
 
-def _sides(request: Request, original: Posted | None) -> Sides:
+def _sides(request: Request, original: Original | None) -> Sides:
     match request:
         case Move() | Hold():
             return request.source_account_id, request.target_account_id

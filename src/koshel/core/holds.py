@@ -14,7 +14,7 @@ from msgspec import UNSET
 from koshel.core import declined
 from koshel.core.book import available, limit
 from koshel.core.commands import Capture, Expire, Hold, Kind, Void
-from koshel.core.model import Account, Book, Declined, Posted
+from koshel.core.model import Account, Book, Declined, Original, Posted
 from koshel.core.money import CEILING, minus, plus, rounded
 from koshel.core.moves import account, named, unusable
 
@@ -105,7 +105,7 @@ def release(book: Book, command: Void | Expire) -> Posted | Declined:
     return posted
 
 
-def _hold(book: Book, command: Capture | Void | Expire) -> Posted | Declined:
+def _hold(book: Book, command: Capture | Void | Expire) -> Original | Declined:
     """The hold that the command names, if it is one."""
     pending = book.pending.get(command.parent_id)
     if pending is not None and pending[0] == command.ledger_id:
@@ -118,7 +118,7 @@ def _hold(book: Book, command: Capture | Void | Expire) -> Posted | Declined:
     return original
 
 
-def _open(book: Book, command: Capture | Void | Expire, original: Posted) -> Decimal | Declined:
+def _open(book: Book, command: Capture | Void | Expire, original: Original) -> Decimal | Declined:
     """What the hold still reserves. It ends with its time, whether or not that is booked yet."""
     held = book.holds[command.parent_id]
     assert original.expires_at is not None
@@ -138,7 +138,7 @@ _ENDED = {Kind.CAPTURE: "captured", Kind.VOID: "voided"}
 def _posted(
     book: Book,
     command: Capture | Void | Expire,
-    original: Posted,
+    original: Original,
     source: Account,
     *,
     held: Decimal,

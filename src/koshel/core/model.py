@@ -128,6 +128,19 @@ class Posted(Struct, gc=False, tag="posted"):
     rest: Decimal | None = None  # what its hold, if it is or has one, still reserves; not kept in the row
 
 
+class Original(Struct, frozen=True, gc=False):
+    """What of a transaction is needed to follow it: to capture, void, expire or refund it."""
+
+    id: int
+    ledger_id: int
+    kind: Kind
+    source_account_id: int | None
+    target_account_id: int | None
+    amount: Decimal
+    currency: str
+    expires_at: datetime | None  # a hold's
+
+
 class Declined(Struct, frozen=True, tag="declined"):
     """A refusal, with the facts that explain it; money among them is text, so that it can be kept."""
 
@@ -189,7 +202,7 @@ class Book(Struct):
     receipts: dict[tuple[int, str], First] = field(default_factory=dict)  # by (ledger id, key)
     scales: Mapping[str, int] = field(default_factory=dict)  # by currency code
     details: dict[int, AccountDetails] = field(default_factory=dict)  # by id, of accounts to be changed
-    originals: dict[int, Posted] = field(default_factory=dict)  # by id, of transactions that are referred to
+    originals: dict[int, Original] = field(default_factory=dict)  # by id, of transactions that are referred to
     holds: dict[int, Decimal | Kind] = field(default_factory=dict)  # by id: what it reserves, or what has ended it
     refunded: dict[int, Decimal] = field(default_factory=dict)  # by the original's id: the sum of its refunds
     pending: dict[int, tuple[int, str]] = field(default_factory=dict)  # by id: (ledger id, `queued` or `declined`)

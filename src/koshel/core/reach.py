@@ -19,7 +19,7 @@ from koshel.core.commands import (
     Refund,
     Void,
 )
-from koshel.core.model import Posted
+from koshel.core.model import Original
 
 Place = tuple[int, int]  # (ledger id, id)
 
@@ -49,7 +49,7 @@ def references(commands: Iterable[Command]) -> set[Place]:
     return found
 
 
-def reach(commands: Iterable[Command], originals: Mapping[int, Posted]) -> Reach:
+def reach(commands: Iterable[Command], originals: Mapping[int, Original]) -> Reach:
     """What must be known to decide these; `originals` are those of their references that were found."""
     reached = Reach()
     for command in commands:
@@ -78,7 +78,7 @@ def _parts(commands: Iterable[Command]) -> Iterator[Command]:
             yield command
 
 
-def _add(reached: Reach, command: Command, originals: Mapping[int, Posted]) -> None:
+def _add(reached: Reach, command: Command, originals: Mapping[int, Original]) -> None:
     match command:
         case Move() | Hold():
             reached.ledgers.add(command.ledger_id)
@@ -104,14 +104,14 @@ def _add(reached: Reach, command: Command, originals: Mapping[int, Posted]) -> N
             raise AssertionError(command)
 
 
-def _add_sides(reached: Reach, original: Posted | None) -> None:
+def _add_sides(reached: Reach, original: Original | None) -> None:
     if original is not None:
         reached.ledgers.add(original.ledger_id)
         reached.accounts.add(original.source_account_id)
         reached.accounts.add(original.target_account_id)
 
 
-def _add_shown(reached: Reach, command: Enqueue, originals: Mapping[int, Posted]) -> None:
+def _add_shown(reached: Reach, command: Enqueue, originals: Mapping[int, Original]) -> None:
     request = command.command
     sides = request if isinstance(request, Move | Hold) else originals.get(request.parent_id)
     if sides is not None:

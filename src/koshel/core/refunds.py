@@ -3,7 +3,7 @@
 from koshel.core import declined
 from koshel.core.book import available, limit
 from koshel.core.commands import Kind, Refund
-from koshel.core.model import Book, Declined, Posted
+from koshel.core.model import Book, Declined, Original, Posted
 from koshel.core.money import CEILING, minus, plus, rounded
 from koshel.core.moves import account, unusable
 
@@ -53,7 +53,7 @@ def refund(book: Book, command: Refund) -> Posted | Declined:
     )
 
 
-def _original(book: Book, command: Refund) -> Posted | Declined:
+def _original(book: Book, command: Refund) -> Original | Declined:
     """The transaction to be refunded, if it is one that can be."""
     pending = book.pending.get(command.parent_id)
     if pending is not None and pending[0] == command.ledger_id:

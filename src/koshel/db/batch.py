@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from koshel.core.commands import Claim, Command, Drain, Group, Sweep
-from koshel.core.model import Book, First, Outcome, Posted
+from koshel.core.model import Book, First, Original, Outcome
 from koshel.core.money import iso_scales
 from koshel.core.reach import Place, reach, references
 from koshel.db import claims, columns, kept, rows
@@ -32,7 +32,7 @@ class Batch:
         self._queries = queries
         self._locks = locks
         self._ids = Ids()
-        self._originals: dict[int, Posted] = {}
+        self._originals: dict[int, Original] = {}
         self._pending: dict[int, tuple[int, str]] = {}
 
     async def resolve(self, commands: Sequence[Command | Claim]) -> Sequence[Command]:
@@ -88,8 +88,8 @@ class Batch:
     async def _find_originals(self, wanted: set[Place]) -> None:
         """Twice, as what is still promised at the first look may be posted at the second."""
         for _ in range(2):
-            for posted in map(rows.posted, await self._find(self._queries.find_originals, wanted)):
-                self._originals[posted.id] = posted
+            for original in map(rows.original, await self._find(self._queries.find_originals, wanted)):
+                self._originals[original.id] = original
             wanted = {place for place in wanted if place[1] not in self._originals}
             pending = await self._find(self._queries.find_pending, wanted)
             self._pending |= {id_: (ledger_id, status) for ledger_id, id_, status in pending}
@@ -111,7 +111,7 @@ class Batch:
         receipts = dict(map(rows.receipt, found))
         groups = [one for one in receipts.values() if isinstance(one, kept.KeptGroup)]
         members = set[Place]().union(*map(kept.transactions, groups))
-        posted = {one.id: one for one in map(rows.posted, await self._find(self._queries.find_originals, members))}
+        posted = {one.id: one for one in map(rows.posted, await self._find(self._queries.find_members, members))}
         return {
             key: kept.restore(one, posted) if isinstance(one, kept.KeptGroup) else one for key, one in receipts.items()
         }

@@ -1,7 +1,9 @@
 """Outcomes in, arrays out: the columns of what is written. No connection here."""
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import msgspec
@@ -65,7 +67,7 @@ def rarities(transactions: Sequence[Posted]) -> list[str]:
         _rare([t.target_held for t in transactions]),
         _rare([t.parent_id for t in transactions]),
         _rare([t.group_id for t in transactions]),
-        _rare([t.expires_at and t.expires_at.isoformat() for t in transactions]),
+        _rare([t.expires_at and _time(t.expires_at) for t in transactions]),
         _rare([t.request and t.key and _quoted(_json(t.request)) for t in transactions]),
     ]
 
@@ -90,7 +92,7 @@ def holds(transactions: Iterable[Posted]) -> list[str]:
     for t in transactions:
         if t.rest is not None:
             id_ = t.parent_id or t.id
-            expires_at = '"-infinity"' if t.expires_at is None else f'"{t.expires_at.isoformat()}"'
+            expires_at = "-infinity" if t.expires_at is None else _time(t.expires_at)
             last[id_] = (t.ledger_id, id_, t.rest, last[id_][3] if id_ in last else expires_at)
     return [_array(column) for column in zip(*last.values(), strict=True)] if last else []
 
@@ -189,6 +191,11 @@ def _array_of_few(elements: Sequence[object]) -> str:
     if elements.count(first) == len(elements):
         return "{" + f"{first}," * (len(elements) - 1) + f"{first}}}"
     return _array(elements)
+
+
+@lru_cache(maxsize=64)  # a batch has one time, and holds mostly one lifetime
+def _time(moment: datetime) -> str:
+    return moment.isoformat()
 
 
 def _quoted(text: str) -> str:

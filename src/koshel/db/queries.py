@@ -16,6 +16,7 @@ class Queries:
     read_accounts: str
     read_clock: str
     find_originals: str
+    find_members: str
     find_pending: str
     find_holds: str
     find_refunded: str

@@ -33,9 +33,22 @@ SELECT clock_timestamp();
 
 -- name: find_originals
 -- What commands refer to: rows that never change, so they are read before the locks, to know what to lock.
--- Each pair carries its ledger_id in $1. JSON comes as text everywhere, since whose connection this is may
--- have a codec of its own for it. OFFSET 0 makes each look-up an index probe, also where the planner has seen
--- the tables while they were empty, and would read all of one for each row.
+-- Each pair carries its ledger_id in $1. OFFSET 0 makes each look-up an index probe, also where the planner has
+-- seen the tables while they were empty, and would read all of one for each row.
+SELECT t.id, t.ledger_id, t.kind, t.source_account_id, t.target_account_id, t.amount, a.currency, t.expires_at
+FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
+CROSS JOIN LATERAL (
+    SELECT * FROM transaction WHERE transaction.ledger_id = wanted.ledger_id AND transaction.id = wanted.id OFFSET 0
+) AS t
+CROSS JOIN LATERAL (
+    SELECT currency FROM account
+    WHERE account.ledger_id = t.ledger_id AND account.id = coalesce(t.source_account_id, t.target_account_id)
+    OFFSET 0
+) AS a;
+
+-- name: find_members
+-- What the receipt of a group names, to answer as it did. JSON comes as text everywhere, since whose connection
+-- this is may have a codec of its own for it. Each pair carries its ledger_id in $1. OFFSET 0 as in find_originals.
 SELECT t.ledger_id, t.kind, t.source_account_id, t.target_account_id, t.amount, a.currency,
     t.source_balance, t.target_balance, t.source_version, t.target_version, t.metadata::text, t.idempotency_key,
     t.ctime, t.id, t.source_held, t.target_held, t.parent_id, t.group_id, t.expires_at

@@ -15,6 +15,7 @@ from koshel.core.model import (
     Declined,
     First,
     Opened,
+    Original,
     Posted,
     Queued,
     TransactionStatus,
@@ -62,8 +63,14 @@ def account_details(row: Record) -> AccountDetails:
     return AccountDetails(*[*fields, _metadata.decode(metadata), ctime])
 
 
-def posted(row: Record | Sequence[Any]) -> Posted:
+def original(row: Record) -> Original:
     """A row of `find_originals`."""
+    id_, ledger_id, kind, source_account_id, target_account_id, amount, currency, expires_at = row
+    return Original(id_, ledger_id, Kind(kind), source_account_id, target_account_id, amount, currency, expires_at)
+
+
+def posted(row: Record | Sequence[Any]) -> Posted:
+    """A row of `find_members`."""
     ledger_id, kind, *fields, metadata = row[:11]
     return Posted(*[ledger_id, Kind(kind), *fields, _metadata.decode(metadata), *row[11:]])
 
