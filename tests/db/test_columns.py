@@ -41,15 +41,15 @@ def test_pairs_and_keys_are_arrays_as_text() -> None:
 
 def test_plain_transfers_have_none_of_the_rarities() -> None:
     posted = decided(*decide(BOOK, [payment(1, "1", key="k"), transfer(1, 2, "2")]))
-    assert columns.rarities(posted) == ["{}"] * 7
+    assert columns.rarities(posted) == ["{}"] * 8
 
 
 def test_a_rarity_stands_where_its_transaction_does() -> None:
     commands: list[Command] = [transfer(1, 2, "1"), hold(1, 2, "2", key='k"'), transfer(1, 2, "3")]
-    ids, source_held, target_held, parents, groups, expiries, requests = columns.rarities(
+    ids, source_held, target_held, parents, groups, expiries, requests, rests = columns.rarities(
         decided(*decide(BOOK, commands))
     )
-    assert source_held == "{NULL,2.00,2.00}"
+    assert (source_held, rests) == ("{NULL,2.00,2.00}", "{NULL,2.00,NULL}")
     assert (ids, target_held, parents, groups) == ("{}", "{}", "{}", "{}")
     assert expiries == "{NULL,2026-11-23T10:35:00+00:00,NULL}"
     assert requests.startswith('{NULL,"{\\"type\\":\\"hold\\",\\"ledger_id\\":1,')
@@ -59,7 +59,7 @@ def test_a_rarity_stands_where_its_transaction_does() -> None:
 def test_a_request_is_kept_for_its_key_only() -> None:
     posted = decided(*decide(BOOK, [hold(1, 2, "2")]))
     assert posted[0].request is not None
-    assert columns.rarities(posted)[-1] == "{}"
+    assert columns.rarities(posted)[-2] == "{}"
 
 
 def test_each_account_is_moved_once_by_the_last_transaction_that_touches_it() -> None:
@@ -96,11 +96,8 @@ def test_each_hold_is_kept_once_as_the_last_transaction_leaves_it() -> None:
         )
     )
     outcomes[-1].id = 110
-    ledgers, ids, amounts, expiries = columns.holds(outcomes)
-    assert (ledgers, ids, amounts) == ("{1,1,1}", "{101,102,110}", "{6.00,0.00,5.00}")
-    # Of a hold that has a row, this is never written.
-    assert expiries == "{-infinity,-infinity,2026-11-23T10:35:00+00:00}"
-    assert columns.holds(decided(*decide(BOOK, [transfer(1, 2, "1")]))) == []
+    assert columns.rarities(outcomes)[-1] == "{NULL,NULL,6.00,0,5.00}"
+    assert columns.rarities(decided(*decide(BOOK, [transfer(1, 2, "1"), hold(1, 2, "2")])))[-1] == "{NULL,2.00}"
 
 
 def test_a_hold_that_is_placed_and_followed_in_one_batch_keeps_its_time() -> None:
@@ -109,7 +106,14 @@ def test_a_hold_that_is_placed_and_followed_in_one_batch_keeps_its_time() -> Non
     placed.id = 101
     followed = replace(placed, id=102, parent_id=101, rest=Decimal("4.00"), expires_at=None)
     assert placed.expires_at == moment
-    assert columns.holds([placed, followed]) == ["{1}", "{101}", "{4.00}", f"{{{moment.isoformat()}}}"]
+    again = replace(followed, id=103, rest=Decimal("3.00"))
+    assert columns.rarities([placed, followed, again])[-3:] == [
+        f"{{{moment.isoformat()},NULL,NULL}}",
+        "{}",
+        "{3.00,NULL,NULL}",
+    ]
+    ended = replace(again, id=104, rest=Decimal("0.00"))
+    assert columns.rarities([placed, followed, again, ended])[-1] == "{0,NULL,NULL,NULL}"
 
 
 def test_an_account_is_changed_once_with_the_money_that_the_whole_batch_leaves_it() -> None:

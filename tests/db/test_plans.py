@@ -61,7 +61,7 @@ ONES = "{" + ",".join("1" for _ in range(500)) + "}"
 # What `post` is told, for 500 payments into accounts of one ledger.
 BATCH_ID = "00000000-0000-4000-8000-000000000000"
 NO, YES = ("{" + ",".join(500 * [word]) + "}" for word in ("false", "true"))
-POST = [ONES, *["{}"] * 2, FEW_IDS, *["{}"] * 7, "2026-01-01", BATCH_ID, NO, YES, *["{}"] * 7]
+POST = [ONES, *["{}"] * 2, FEW_IDS, *["{}"] * 7, "2026-01-01", BATCH_ID, NO, YES, *["{}"] * 8]
 FEW_HOLDS = "{" + ",".join(str(TRANSACTIONS + n * 7) for n in range(1, 501)) + "}"
 FEW_QUEUED = "{" + ",".join(str(10 * TRANSACTIONS + n * 2) for n in range(1, 501)) + "}"
 
@@ -71,7 +71,7 @@ HOT = {
     "lock_accounts of 500 ledgers": ("lock_accounts", [MANY_LEDGERS, MANY_IDS, "10500"], {"account"}),
     "lock_accounts of a lone caller": ("lock_accounts", ["{1}", "{7,8}", "8"], {"account"}),
     "find_receipts": ("find_receipts", [ONES, KEYS], {"receipt_pkey", "transaction_pkey", "account"}),
-    "post": ("post", POST, {"account"}),
+    "post": ("post", POST, {"account", "hold_pkey"}),
     "read_accounts": ("read_accounts", ["{1}", FEW_IDS, "8500"], {"account"}),
     "find_originals": ("find_originals", [ONES, FEW_HOLDS], {"transaction_pkey", "account"}),
     "find_originals of a lone caller": ("find_originals", ["{1}", "{70}"], {"transaction_pkey", "account"}),
@@ -82,7 +82,6 @@ HOT = {
     "find_refunded": ("find_refunded", [ONES, FEW_IDS], {"transaction_parent"}),
     "find_details": ("find_details", [ONES, FEW_IDS], {"account"}),
     "find_currencies": ("find_currencies", [ONES, FEW_IDS], {"account"}),
-    "keep_holds": ("keep_holds", [ONES, FEW_HOLDS, ONES, "{}"], {"hold_pkey"}),
     "change_accounts": ("change_accounts", [ONES, FEW_IDS, *["{}"] * 9], {"account"}),
     "settle_queued": ("settle_queued", [ONES, FEW_QUEUED, "{}"], {"queued_pkey"}),
     "get_promise": ("get_promise", ["1", "7"], {"queued_pkey", "declined_pkey"}),

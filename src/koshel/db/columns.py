@@ -58,9 +58,9 @@ def postings(transactions: Sequence[Posted]) -> list[str]:
 
 
 def rarities(transactions: Sequence[Posted]) -> list[str]:
-    """The arrays $16 to $22 of `post`, as text: what plain transfers do not have."""
+    """The arrays $16 to $23 of `post`, as text: what plain transfers do not have."""
     if not any(t.id or t.source_held or t.target_held or t.parent_id or t.group_id or t.request for t in transactions):
-        return [NOTHING] * 7
+        return [NOTHING] * 8
     return [
         _rare([t.id or None for t in transactions]),
         _rare([t.source_held for t in transactions]),
@@ -69,6 +69,7 @@ def rarities(transactions: Sequence[Posted]) -> list[str]:
         _rare([t.group_id for t in transactions]),
         _rare([t.expires_at and _time(t.expires_at) for t in transactions]),
         _rare([t.request and t.key and _quoted(_json(t.request)) for t in transactions]),
+        _rare(["0" if rest == 0 else rest for rest in _rests(transactions)]),
     ]
 
 
@@ -86,15 +87,18 @@ def lasts(transactions: Sequence[Posted]) -> list[str]:
     ]
 
 
-def holds(transactions: Iterable[Posted]) -> list[str]:
-    """The arrays of `keep_holds`, as text: each hold once, as the last transaction leaves it."""
-    last: dict[int, tuple[int, int, Decimal, str]] = {}
-    for t in transactions:
+def _rests(transactions: Sequence[Posted]) -> list[Decimal | None]:
+    """What each hold reserves from now on, once: where it is placed, if it is, else where it is followed last."""
+    last: dict[int, Decimal] = {}
+    places: dict[int, int] = {}
+    for place, t in enumerate(transactions):
         if t.rest is not None:
-            id_ = t.parent_id or t.id
-            expires_at = "-infinity" if t.expires_at is None else _time(t.expires_at)
-            last[id_] = (t.ledger_id, id_, t.rest, last[id_][3] if id_ in last else expires_at)
-    return [_array(column) for column in zip(*last.values(), strict=True)] if last else []
+            id_ = t.parent_id or t.id or -place  # nobody can follow it before it has an id
+            last[id_] = t.rest
+            if id_ not in places or transactions[places[id_]].parent_id:
+                places[id_] = place
+    by_place = {place: last[id_] for id_, place in places.items()}
+    return [by_place.get(place) for place in range(len(transactions))]
 
 
 def openings(accounts: Sequence[Opened]) -> Columns:

@@ -25,7 +25,6 @@ class Queries:
     find_receipts: str
     find_scales: str
     post: str
-    keep_holds: str
     take_group_ids: str
     take_transaction_ids: str
     enqueue: str

@@ -151,8 +151,9 @@ SELECT code, scale FROM currency WHERE code = ANY($1::text []);
 -- Arrays come as text, '{1,2}': the driver's own encoder asks each element for its class.
 -- Each row carries its ledger_id in $1. $14 and $15 say whether it is the last to touch its source and its
 -- target, and so what they are left with; who has nothing held has a zero of as many decimals. $10, $11 and $16
--- to $22 are what plain transfers do not have: an array that would be all null comes empty, and unnest fills it up.
--- A transaction that has its id already, as one that was queued, has its receipt too.
+-- to $23 are what plain transfers do not have: an array that would be all null comes empty, and unnest fills it up.
+-- A transaction that has its id already, as one that was queued, has its receipt too. `rest` is what a hold
+-- reserves from now on, once for each hold; nothing: it has ended.
 WITH posting AS MATERIALIZED (
     SELECT coalesce(given_id, nextval('transaction_id')) AS id, p.*
     FROM unnest(
@@ -160,11 +161,12 @@ WITH posting AS MATERIALIZED (
         $6::text::numeric [], $7::text::numeric [], $8::text::bigint [], $9::text::bigint [], $10::text::text [],
         $11::text::jsonb [], $14::text::boolean [], $15::text::boolean [], $16::text::bigint [],
         $17::text::numeric [], $18::text::numeric [], $19::text::bigint [], $20::text::bigint [],
-        $21::text::timestamptz [], $22::text::jsonb []
+        $21::text::timestamptz [], $22::text::jsonb [], $23::text::numeric []
     ) WITH ORDINALITY AS p (
         ledger_id, kind, source_account_id, target_account_id, amount, source_balance, target_balance,
         source_version, target_version, idempotency_key, metadata, is_sources_last, is_targets_last, given_id,
-        source_held, target_held, parent_id, group_id, expires_at, request, place
+        source_held, target_held, parent_id, group_id, expires_at, request, rest,
+        place
     )
 ), moved AS (
     UPDATE account SET balance = m.balance, version = m.version, held = coalesce(m.held, account.held * 0)
@@ -192,26 +194,20 @@ WITH posting AS MATERIALIZED (
     SELECT ledger_id, idempotency_key, id, request FROM posting
     WHERE idempotency_key IS NOT NULL AND given_id IS NULL
     ORDER BY ledger_id, idempotency_key
+), ended AS (
+    DELETE FROM hold USING posting
+    WHERE hold.ledger_id = posting.ledger_id AND hold.id = posting.parent_id AND posting.rest = 0
+), reserved AS (
+    INSERT INTO hold (ledger_id, id, amount, expires_at)
+    -- Of a hold that has a row already, the time is not written.
+    SELECT ledger_id, coalesce(parent_id, id), rest, coalesce(expires_at, '-infinity') FROM posting WHERE rest > 0
+    ON CONFLICT (ledger_id, id) DO UPDATE SET amount = excluded.amount
 ), batched AS (
     INSERT INTO batch (ledger_id, id, transaction_ids, rules)
     SELECT ledger_id, $13::uuid, array_agg(id ORDER BY place), 2 FROM posting GROUP BY ledger_id
     RETURNING ledger_id, transaction_ids
 )
 SELECT ledger_id, transaction_ids FROM batched;
-
--- name: keep_holds
--- What holds reserve from now on; nothing: they have ended. Each row carries its ledger_id in $1.
-WITH change AS MATERIALIZED (
-    SELECT * FROM unnest(
-        $1::text::bigint [], $2::text::bigint [], $3::text::numeric [], $4::text::timestamptz []
-    ) AS c (ledger_id, id, amount, expires_at)
-), ended AS (
-    DELETE FROM hold USING change
-    WHERE hold.ledger_id = change.ledger_id AND hold.id = change.id AND change.amount = 0
-)
-INSERT INTO hold (ledger_id, id, amount, expires_at)
-SELECT ledger_id, id, amount, expires_at FROM change WHERE amount > 0
-ON CONFLICT (ledger_id, id) DO UPDATE SET amount = excluded.amount;
 
 -- name: take_group_ids
 -- A sequence has no ledger.

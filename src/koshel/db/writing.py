@@ -109,5 +109,3 @@ async def _post(connection: "AnyConnection", q: Queries, batch_id: UUID, posted:
     ids = {ledger_id: iter(transaction_ids) for ledger_id, transaction_ids in batches}
     for one in posted:
         one.id = next(ids[one.ledger_id])
-    if any(one.rest is not None for one in posted):
-        await connection.execute(q.keep_holds, *columns.holds(posted))
