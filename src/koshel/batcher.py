@@ -40,12 +40,13 @@ class Interrupted(Exception):
     """The settling was stopped in the middle: whether it was done is not known."""
 
 
-class _Waiting(Struct, Generic[CommandT, OutcomeT], frozen=True, eq=False, gc=False):
+class _Waiting(Struct, Generic[CommandT, OutcomeT], eq=False):
     command: CommandT
     size: int
     weight: int
     deadline: float
     answer: "asyncio.Future[OutcomeT]"
+    is_withdrawn: bool = False
 
 
 class _Lane(Generic[CommandT, OutcomeT]):
@@ -72,6 +73,10 @@ class Batcher(Generic[CommandT, OutcomeT]):
         self._limits = limits
         self._outages = outages
         self._lanes: dict[Hashable, _Lane[CommandT, OutcomeT]] = {}
+        # Where those wait that may be withdrawn: few, so that most need no place in here.
+        self._places: dict[
+            asyncio.Future[OutcomeT], tuple[_Lane[CommandT, OutcomeT], _Waiting[CommandT, OutcomeT]]
+        ] = {}
         self._flights: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._queue_timeout_s = limits.queue_timeout_ms / 1_000
@@ -84,10 +89,13 @@ class Batcher(Generic[CommandT, OutcomeT]):
         """Whether nothing waits and nothing is under way."""
         return not self._flights
 
-    def submit(self, command: CommandT, *, size: int, weight: int = 1) -> "asyncio.Future[OutcomeT]":
-        """The command's outcome, once it is final. Cancel it to withdraw what has not left yet.
+    def submit(
+        self, command: CommandT, *, size: int, weight: int = 1, withdrawable: bool = False
+    ) -> "asyncio.Future[OutcomeT]":
+        """The command's outcome, once it is final. Cancel it to take back what has not left yet.
 
-        `size` is what it takes of the queue in bytes, `weight` how many commands it counts as.
+        `size` is what it takes of the queue in bytes, `weight` how many commands it counts as. If it is
+        `withdrawable`, `withdraw` takes it back too, and says whether that was in time.
         Raises Overloaded: nothing was done.
         """
         limits = self._limits
@@ -98,7 +106,10 @@ class Batcher(Generic[CommandT, OutcomeT]):
         lane = self._lanes.get(partition)
         if lane is None:
             lane = self._lanes[partition] = _Lane()
-        lane.waiting.append(_Waiting(command, size, weight, self._loop.time() + self._queue_timeout_s, answer))
+        one = _Waiting(command, size, weight, self._loop.time() + self._queue_timeout_s, answer)
+        lane.waiting.append(one)
+        if withdrawable:
+            self._places[answer] = lane, one
         lane.weight += weight
         self._count += weight
         self._bytes += size
@@ -110,14 +121,14 @@ class Batcher(Generic[CommandT, OutcomeT]):
         return answer
 
     def withdraw(self, answer: "asyncio.Future[OutcomeT]") -> bool:
-        """Take a command back, if it has not left yet; whether it had not."""
-        for lane in self._lanes.values():
-            for one in lane.waiting:  # who gives up has waited for long, and is among the first
-                if one.answer is answer:
-                    lane.waiting.remove(one)
-                    self._forget(lane, one)
-                    return answer.cancel()
-        return False
+        """Take a withdrawable command back, if it has not left yet; whether it had not."""
+        place = self._places.pop(answer, None)
+        if place is None or answer.done():
+            return False
+        lane, one = place
+        one.is_withdrawn = True
+        self._forget(lane, one)
+        return answer.cancel()
 
     async def drain(self) -> None:
         """Take no more, and return when everything that waits has its answer."""
@@ -153,7 +164,11 @@ class Batcher(Generic[CommandT, OutcomeT]):
         room, now = self._limits.batch_max, self._loop.time()
         while lane.waiting and (lane.waiting[0].weight <= room or not batch):
             one = lane.waiting.popleft()
+            if one.is_withdrawn:
+                continue
             self._forget(lane, one)
+            if self._places:
+                self._places.pop(one.answer, None)
             if _is_wanted(one, now):
                 room -= one.weight
                 batch.append(one)

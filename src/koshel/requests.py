@@ -126,7 +126,7 @@ class Requests:
         metadata: Metadata,
         key: str | None,
     ) -> Move:
-        """Any of the three, for who has checked the amount already: that is most of what these cost."""
+        """Any of the three. The amount is not checked here, but in `checked`, or where it was read from a request."""
         return Move(self._ledger_id, kind, source, target, amount, metadata, key)
 
     def hold(
@@ -194,6 +194,9 @@ def checked(command: CommandT) -> CommandT:
         for one in _parts(command):
             metadata = getattr(one, "metadata", UNSET)
             convert({"key": one.key, "metadata": {} if metadata is UNSET else metadata}, Texts)
+            amount = getattr(one, "amount", None)
+            if amount is not None:
+                positive(amount)
             for name in ("account_id", "source_account_id", "target_account_id", "parent_id"):
                 convert(getattr(one, name, None), Id | None)
     except ValidationError as error:

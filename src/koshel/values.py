@@ -81,7 +81,7 @@ def exact(amount: object) -> Decimal:
 def _decimals(value: Decimal) -> int:
     """Of a finite value, how many digits are after the point, or if they are few: at most how many."""
     text = str(value)
-    if len(text) <= DECIMALS_MAX and "E" not in text:  # nearly always, and a tuple takes several times as long
+    if len(text) <= DECIMALS_MAX and "E" not in text.upper():  # nearly always, and a tuple takes several times as long
         return len(text)
     exponent = value.as_tuple().exponent
     assert isinstance(exponent, int)

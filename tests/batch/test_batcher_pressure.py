@@ -1,6 +1,8 @@
 """The batcher when its callers come back for more, and when `settle` itself is at fault."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Sequence
 
 import pytest
@@ -45,7 +47,7 @@ async def test_what_is_withdrawn_makes_room_at_once() -> None:
         settle.runway.clear()
         first = batcher.submit("first", size=1)
         await asyncio.sleep(0)
-        gone = [batcher.submit(name, size=1) for name in "ab"]
+        gone = [batcher.submit(name, size=1, withdrawable=True) for name in "ab"]
         with pytest.raises(Overloaded):
             batcher.submit("c", size=1)
         assert all(batcher.withdraw(one) for one in gone)
@@ -56,3 +58,24 @@ async def test_what_is_withdrawn_makes_room_at_once() -> None:
         assert await asyncio.gather(first, *kept) == ["FIRST", "D", "E"]
         assert await batcher.submit("g", size=1) == "G"
     assert settle.flights == [["first"], ["d", "e"], ["g"]]
+
+
+class _Command:
+    """Something that can be seen to be gone."""
+
+
+async def test_a_batch_that_fails_leaves_nothing_in_memory() -> None:
+    """An exception holds its frames, and those what was settled: all of it must be the collector's to take."""
+    seen = []
+
+    async def failing(_: Sequence[_Command]) -> Sequence[None]:
+        raise ConnectionError
+
+    limits = BatcherLimits()
+    async with open_batcher(failing, partition=lambda _: None, limits=limits, outages=(ConnectionError,)) as batcher:
+        commands = [_Command() for _ in range(10)]
+        seen = [weakref.ref(command) for command in commands]
+        await asyncio.gather(*(batcher.submit(command, size=1) for command in commands), return_exceptions=True)
+        commands.clear()
+    gc.collect()
+    assert [one() for one in seen] == [None] * 10

@@ -140,7 +140,7 @@ async def test_a_batcher_is_idle_unless_something_waits_or_is_under_way(settle: 
         await asyncio.gather(first, second)
         await turn()
         assert batcher.is_idle
-        gone = batcher.submit("z:3", size=1)
+        gone = batcher.submit("z:3", size=1, withdrawable=True)
         assert batcher.withdraw(gone)
         await turn()
         assert batcher.is_idle

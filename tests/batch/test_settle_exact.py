@@ -90,3 +90,27 @@ async def test_money_without_decimals_is_held_in_whole_units(
     outcomes = await settle(batches, [capture(odd.id, "0.5"), capture(odd.id, "0.51", final=False), void(odd.id)])
     assert refusals(outcomes) == ["amount-out-of-range", None, None]
     assert query(database, "SELECT balance::text, held::text FROM account ORDER BY id") == [("99", "0"), ("1", "0")]
+
+
+async def test_equal_amounts_of_several_currencies_keep_the_decimals_of_each(
+    batches: Batches, store: Store, database: Database
+) -> None:
+    accounts = await open_accounts(store, opening("USD"), opening("JPY"), opening("KWD"))
+    await settle(batches, [payment(account, "9") for account in accounts])
+    held = await settle(batches, [hold(account, None, "5") for account in accounts])
+    assert query(database, "SELECT balance::text, held::text FROM account ORDER BY id") == [
+        ("9.00", "5.00"),
+        ("9", "5"),
+        ("9.000", "5.000"),
+    ]
+    assert query(database, "SELECT amount::text FROM hold ORDER BY id") == [("5.00",), ("5",), ("5.000",)]
+    await settle(batches, [capture(one.id, "2", final=False) for one in held if isinstance(one, Posted)])
+    assert query(database, "SELECT amount::text FROM hold ORDER BY id") == [("3.00",), ("3",), ("3.000",)]
+    await settle(batches, [payment(account, "1") for account in accounts])
+    assert query(database, "SELECT held::text FROM account ORDER BY id") == [("3.00",), ("3",), ("3.000",)]
+    await settle(batches, [capture(one.id) for one in held if isinstance(one, Posted)])
+    assert query(database, "SELECT balance::text, held::text FROM account ORDER BY id") == [
+        ("5.00", "0.00"),
+        ("5", "0"),
+        ("5.000", "0.000"),
+    ]

@@ -56,6 +56,15 @@ def test_a_rarity_stands_where_its_transaction_does() -> None:
     assert requests.endswith('}",NULL}')
 
 
+def test_equal_amounts_of_several_currencies_are_not_the_same() -> None:
+    five, yen = decided(*decide(BOOK, [hold(1, 2, "5"), hold(1, 2, "5")]))
+    yen.source_held = yen.rest = Decimal(5)
+    five.source_held = Decimal("5.00")
+    columns_of_both = columns.rarities([five, yen])
+    assert columns_of_both[1] == "{5.00,5}"
+    assert columns_of_both[-1] == "{5.00,5}"
+
+
 def test_a_request_is_kept_for_its_key_only() -> None:
     posted = decided(*decide(BOOK, [hold(1, 2, "2")]))
     assert posted[0].request is not None

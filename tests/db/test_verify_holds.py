@@ -45,6 +45,10 @@ WRONG = {
             "account 4 has 26.00 held, but its open holds reserve 31.00",
         ],
     ),
+    "a hold with other decimals than its money has": (
+        "UPDATE hold SET amount = 20 WHERE id = 7",
+        ["hold 7 reserves 20, but 20.00 of it is left"],
+    ),
     "a row for no hold": (
         "INSERT INTO hold VALUES (1, 99, 5.00, now())",
         ["5.00 is reserved for hold 99, which does not exist"],

@@ -46,7 +46,7 @@ def open_lanes(settle: Settle, **limits: int) -> AbstractAsyncContextManager[Bat
 
 
 def submit(batcher: Batcher[str, str], *commands: str, size: int = 1) -> "list[asyncio.Future[str]]":
-    return [batcher.submit(command, size=size) for command in commands]
+    return [batcher.submit(command, size=size, withdrawable=True) for command in commands]
 
 
 async def turn() -> None:

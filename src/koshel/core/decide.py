@@ -71,7 +71,7 @@ def _decide_one(book: Book, command: Command) -> Outcome:
         case Enqueue():
             return enqueue(book, command)
         case _:
-            assert not isinstance(command, Group), "no group is inside another"
+            assert not isinstance(command, Group), "a group is decided member by member"
             return _transaction(book, command)
 
 

@@ -132,7 +132,7 @@ def receipts(remembered: Sequence[Answer | Posted]) -> list[str]:
     return [_array_of_few(column) for column in zip(*map(_receipt, remembered), strict=True)]
 
 
-def _receipt(one: Answer | Posted) -> tuple[object, ...]:
+def _receipt(one: Answer | Posted) -> tuple[str | int, ...]:
     if isinstance(one, Posted):
         assert one.key is not None, "what has no key has no receipt"
         request = _quoted(_json(one.request)) if one.request else "NULL"
@@ -182,15 +182,15 @@ def _rare(elements: Sequence[object]) -> str:
     """An array that is nearly always empty."""
     if not any(elements):
         return NOTHING
-    return _array_of_few([element or "NULL" for element in elements])
+    return _array([element or "NULL" for element in elements])
 
 
 def _array(elements: Iterable[object]) -> str:
     return "{" + ",".join(map(str, elements)) + "}"
 
 
-def _array_of_few(elements: Sequence[object]) -> str:
-    """As `_array`, of what is nearly always the same."""
+def _array_of_few(elements: Sequence[str | int]) -> str:
+    """As `_array`, of what is nearly always the same. Not of money: 5 and 5.00 are equal, but not the same."""
     first = elements[0]
     if elements.count(first) == len(elements):
         return "{" + f"{first}," * (len(elements) - 1) + f"{first}}}"

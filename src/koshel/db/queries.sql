@@ -551,7 +551,7 @@ SELECT coalesce(hold.ledger_id, told.ledger_id) AS ledger_id, coalesce(hold.id, 
     (told.expires_at AT TIME ZONE 'UTC')::text AS told_expires_at
 FROM told FULL JOIN hold ON hold.ledger_id = told.ledger_id AND hold.id = told.id
 WHERE told.id IS NULL OR (hold.id IS NULL AND told.followed IS NULL)
-    OR hold.amount <> told.rest OR hold.expires_at <> told.expires_at
+    OR hold.amount <> told.rest OR scale(hold.amount) <> scale(told.rest) OR hold.expires_at <> told.expires_at
 ORDER BY 2;
 
 -- name: verify_endings

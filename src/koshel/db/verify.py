@@ -86,7 +86,7 @@ def _hold(row: Row) -> str:
         return f"{row['reserved']} is reserved for hold {row['id']}, which does not exist"
     if row["reserved"] is None:
         return f"hold {row['id']} is not open, but nothing has ended it"
-    if row["reserved"] != row["rest"]:
+    if str(row["reserved"]) != str(row["rest"]):  # to the last decimal
         return f"hold {row['id']} reserves {row['reserved']}, but {row['rest']} of it is left"
     return f"hold {row['id']} is open until {row['expires_at']}Z, but was placed until {row['told_expires_at']}Z"
 

@@ -75,7 +75,7 @@ async def _answer_later(call: Call, command: Request) -> Reply:
 async def _within(call: Call, command: Request) -> Outcome | None:
     """The outcome, or None if the command was taken back, since it had not even left when time was up."""
     batcher = call.service.engine.batcher
-    settled = batcher.submit(command, size=call.size)
+    settled = batcher.submit(command, size=call.size, withdrawable=True)
     try:
         done, _ = await asyncio.wait([settled], timeout=call.prefer.wait_s)
     except asyncio.CancelledError:
