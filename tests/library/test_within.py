@@ -62,13 +62,15 @@ async def test_what_fails_in_the_middle_of_writing_leaves_nothing_behind(
     async with connection.transaction():
         money = ledger.within(connection)
         with monkeypatch.context() as patch:
-            patch.setattr(columns, "holds", fail)  # the transaction is written by then, what it reserves is not
+            patch.setattr(columns, "postings", fail)  # the receipt is written by then, the transaction is not
             with pytest.raises((TimeoutError, StoreError)):
-                await money.hold(ann, None, "2", key="reserved")
+                await money.batch([money.requests.payment(ann, "2")], key="paid")
         await connection.execute("INSERT INTO orders VALUES ('a book')")
     assert verify(database.owner_url) == []
     assert orders(database) == 1
-    assert str((await ledger.hold(ann, None, "3", key="reserved")).amount) == "3.00"  # the key was not used up
+    (paid,) = await ledger.batch([ledger.requests.payment(ann, "3")], key="paid")  # the key was not used up
+    assert isinstance(paid, Posted)
+    assert str(paid.amount) == "3.00"
 
 
 async def test_a_refusal_leaves_the_callers_transaction_usable(
