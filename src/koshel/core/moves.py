@@ -33,9 +33,8 @@ def move(book: Book, command: Move) -> Posted | Declined:
         source_balance, source_version, source_held = minus(source.balance, amount), source.version + 1, source.held
         assert source.min_balance <= source_balance < source.balance
     if target is not None:
-        highest = limit(target)
         target_balance, target_version, target_held = plus(target.balance, amount), target.version + 1, target.held
-        if target_balance > highest:
+        if target_balance > limit(target):
             return declined.balance_limit_exceeded(command, target, amount)
         assert target.balance < target_balance
     # Not by name, which would take half as long again, and this is the hot path.
