@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from koshel.batcher import Overloaded as Overloaded
     from koshel.db.errors import Conflict as Conflict
     from koshel.db.errors import StoreError as StoreError
+    from koshel.lane import Overloaded as Overloaded
     from koshel.ledger import Ledger as Ledger
     from koshel.ledger import Promised as Promised
     from koshel.ledger import Refused as Refused
@@ -32,7 +32,7 @@ __all__ = [
 _MODULES = {
     "Conflict": "koshel.db.errors",
     "Ledger": "koshel.ledger",
-    "Overloaded": "koshel.batcher",
+    "Overloaded": "koshel.lane",
     "Promised": "koshel.ledger",
     "Refused": "koshel.ledger",
     "SchemaNotCurrent": "koshel.ledger",

@@ -8,12 +8,12 @@ come back for more in the same breath. No timer; a lone caller never waits.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Generic, TypeVar
 
-from msgspec import Struct
+from koshel.lane import Answer, BatcherLimits, Lane, Overloaded, Room, Waiting, is_wanted
 
 TURNS = 4  # of the event loop, in which a caller who was answered can be back
 
@@ -21,41 +21,8 @@ CommandT = TypeVar("CommandT")
 OutcomeT = TypeVar("OutcomeT")
 
 
-class BatcherLimits(Struct, frozen=True):
-    """How much may wait, for how long, and how much leaves together."""
-
-    batch_max: int = 1_000  # commands; what weighs more leaves alone
-    flights_max: int = 1  # batches under way at once, in each partition
-    singles_max: int = 1  # commands settled alone at once, after an accident
-    queue_max: int = 10_000  # commands waiting, each as often as it weighs
-    queue_bytes_max: int = 16 * 1024 * 1024  # of request bodies waiting
-    queue_timeout_ms: int = 10_000  # what has waited longer is answered Overloaded
-
-
-class Overloaded(Exception):
-    """The queue is full, or the batcher is draining: nothing was done."""
-
-
 class Interrupted(Exception):
     """The settling was stopped in the middle: whether it was done is not known."""
-
-
-class _Waiting(Struct, Generic[CommandT, OutcomeT], eq=False):
-    command: CommandT
-    size: int
-    weight: int
-    deadline: float
-    answer: "asyncio.Future[OutcomeT]"
-    is_withdrawn: bool = False
-
-
-class _Lane(Generic[CommandT, OutcomeT]):
-    """One partition's queue and its flights."""
-
-    def __init__(self) -> None:
-        self.waiting: deque[_Waiting[CommandT, OutcomeT]] = deque()
-        self.weight = 0  # of what waits
-        self.flights = 0
 
 
 class Batcher(Generic[CommandT, OutcomeT]):
@@ -72,16 +39,11 @@ class Batcher(Generic[CommandT, OutcomeT]):
         self._partition = partition
         self._limits = limits
         self._outages = outages
-        self._lanes: dict[Hashable, _Lane[CommandT, OutcomeT]] = {}
-        # Where those wait that may be withdrawn: few, so that most need no place in here.
-        self._places: dict[
-            asyncio.Future[OutcomeT], tuple[_Lane[CommandT, OutcomeT], _Waiting[CommandT, OutcomeT]]
-        ] = {}
+        self._lanes: dict[Hashable, Lane[CommandT, OutcomeT]] = {}
         self._flights: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._queue_timeout_s = limits.queue_timeout_ms / 1_000
-        self._count = 0
-        self._bytes = 0
+        self._room = Room(limits)
         self._draining = False
 
     @property
@@ -89,46 +51,36 @@ class Batcher(Generic[CommandT, OutcomeT]):
         """Whether nothing waits and nothing is under way."""
         return not self._flights
 
-    def submit(
-        self, command: CommandT, *, size: int, weight: int = 1, withdrawable: bool = False
-    ) -> "asyncio.Future[OutcomeT]":
+    def submit(self, command: CommandT, *, size: int, weight: int = 1) -> "asyncio.Future[OutcomeT]":
         """The command's outcome, once it is final. Cancel it to take back what has not left yet.
 
-        `size` is what it takes of the queue in bytes, `weight` how many commands it counts as. If it is
-        `withdrawable`, `withdraw` takes it back too, and says whether that was in time.
+        `size` is what it takes of the queue in bytes, `weight` how many commands it counts as.
         Raises Overloaded: nothing was done.
         """
-        limits = self._limits
-        if self._draining or self._count >= limits.queue_max or self._bytes + size > limits.queue_bytes_max:
-            raise Overloaded
         answer: asyncio.Future[OutcomeT] = self._loop.create_future()
+        self.send(command, answer, size=size, weight=weight)
+        return answer
+
+    def send(self, command: CommandT, answer: Answer[OutcomeT], *, size: int, weight: int = 1) -> Callable[[], bool]:
+        """As `submit`; the outcome goes to `answer`, which is asked whether it is done before the batch leaves.
+
+        What is returned takes the command back if it has not left yet, and says whether it had not.
+        """
+        if self._draining:
+            raise Overloaded
         partition = self._partition(command)
         lane = self._lanes.get(partition)
         if lane is None:
-            lane = self._lanes[partition] = _Lane()
-        one = _Waiting(command, size, weight, self._loop.time() + self._queue_timeout_s, answer)
-        lane.waiting.append(one)
-        if withdrawable:
-            self._places[answer] = lane, one
-        lane.weight += weight
-        self._count += weight
-        self._bytes += size
-        if lane.flights < limits.flights_max:
+            lane = Lane(self._room, self._limits)
+        one = Waiting(command, size, weight, self._loop.time() + self._queue_timeout_s, answer)
+        lane.enter(one)
+        if lane.flights < self._limits.flights_max:
+            self._lanes[partition] = lane
             lane.flights += 1
             flight = self._loop.create_task(self._fly(partition, lane))
             self._flights.add(flight)
             flight.add_done_callback(self._flights.discard)
-        return answer
-
-    def withdraw(self, answer: "asyncio.Future[OutcomeT]") -> bool:
-        """Take a withdrawable command back, if it has not left yet; whether it had not."""
-        place = self._places.pop(answer, None)
-        if place is None or answer.done():
-            return False
-        lane, one = place
-        one.is_withdrawn = True
-        self._forget(lane, one)
-        return answer.cancel()
+        return partial(lane.withdraw, one)
 
     async def drain(self) -> None:
         """Take no more, and return when everything that waits has its answer."""
@@ -136,10 +88,11 @@ class Batcher(Generic[CommandT, OutcomeT]):
         while self._flights:
             await asyncio.wait(self._flights)
 
-    async def _fly(self, partition: Hashable, lane: _Lane[CommandT, OutcomeT]) -> None:
+    async def _fly(self, partition: Hashable, lane: Lane[CommandT, OutcomeT]) -> None:
         try:
-            while batch := self._take(lane):
+            while batch := lane.take(self._loop.time()):
                 await self._settle_batch(batch)
+                lane.landed(self._loop.time())
                 if len(batch) > 1:
                     await self._gather(lane)
         finally:
@@ -147,7 +100,7 @@ class Batcher(Generic[CommandT, OutcomeT]):
             if not lane.flights:
                 del self._lanes[partition]
 
-    async def _gather(self, lane: _Lane[CommandT, OutcomeT]) -> None:
+    async def _gather(self, lane: Lane[CommandT, OutcomeT]) -> None:
         """Under pressure, who has just been answered comes back at once: let them in for as long as any do.
 
         Else the first to be back leaves alone and the others wait for it to land. A lone caller is never kept.
@@ -158,29 +111,7 @@ class Batcher(Generic[CommandT, OutcomeT]):
             for _ in range(TURNS):
                 await asyncio.sleep(0)
 
-    def _take(self, lane: _Lane[CommandT, OutcomeT]) -> list[_Waiting[CommandT, OutcomeT]]:
-        """The next batch: in order, without those whose callers hung up or waited too long."""
-        batch: list[_Waiting[CommandT, OutcomeT]] = []
-        room, now = self._limits.batch_max, self._loop.time()
-        while lane.waiting and (lane.waiting[0].weight <= room or not batch):
-            one = lane.waiting.popleft()
-            if one.is_withdrawn:
-                continue
-            self._forget(lane, one)
-            if self._places:
-                self._places.pop(one.answer, None)
-            if _is_wanted(one, now):
-                room -= one.weight
-                batch.append(one)
-        return batch
-
-    def _forget(self, lane: _Lane[CommandT, OutcomeT], one: _Waiting[CommandT, OutcomeT]) -> None:
-        """It waits no longer."""
-        lane.weight -= one.weight
-        self._count -= one.weight
-        self._bytes -= one.size
-
-    async def _settle_batch(self, batch: Sequence[_Waiting[CommandT, OutcomeT]]) -> None:
+    async def _settle_batch(self, batch: Sequence[Waiting[CommandT, OutcomeT]]) -> None:
         try:
             outcomes = await self._settle([one.command for one in batch])
         except Exception as error:  # noqa: BLE001  whatever it is, every caller gets an answer
@@ -198,30 +129,20 @@ class Batcher(Generic[CommandT, OutcomeT]):
         if len(outcomes) != len(batch):  # a fault of ours, and what it did is done: nothing is settled again
             _answer_all(batch, RuntimeError("settle has not answered every command"))
 
-    async def _settle_one_by_one(self, batch: Sequence[_Waiting[CommandT, OutcomeT]]) -> None:
+    async def _settle_one_by_one(self, batch: Sequence[Waiting[CommandT, OutcomeT]]) -> None:
         # An accident, and nothing was done: so a poisonous command hurts itself only. A few at a time, since
         # each may wait for the same lock that stopped the batch.
         rest = iter(batch)
 
         async def one_after_another() -> None:
             for one in rest:
-                if _is_wanted(one, self._loop.time()):
+                if is_wanted(one, self._loop.time()):
                     await self._settle_batch([one])
 
         await asyncio.gather(*(one_after_another() for _ in range(self._limits.singles_max)))
 
 
-def _is_wanted(one: _Waiting[CommandT, OutcomeT], now: float) -> bool:
-    """Whether its caller is still there; who has waited too long is answered here."""
-    if one.answer.done():
-        return False
-    if one.deadline < now:
-        one.answer.set_exception(Overloaded())
-        return False
-    return True
-
-
-def _answer_all(batch: Sequence[_Waiting[CommandT, OutcomeT]], error: Exception) -> None:
+def _answer_all(batch: Sequence[Waiting[CommandT, OutcomeT]], error: Exception) -> None:
     """The error, to all who have no answer yet."""
     for one in batch:
         if not one.answer.done():

@@ -7,12 +7,13 @@ from functools import partial
 from msgspec import Struct
 
 from koshel.background import Background, BackgroundLimits, open_background
-from koshel.batcher import Batcher, BatcherLimits, open_batcher
+from koshel.batcher import Batcher, open_batcher
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
 from koshel.db.errors import DatabaseUnavailable, OutcomeUnknown
 from koshel.db.pools import Limits
 from koshel.db.store import Delay, Store, StoreConfig, open_store
+from koshel.lane import BatcherLimits
 from koshel.retry import settle_again
 from koshel.settings import Settings
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from koshel.batcher import Overloaded
+from koshel.lane import Overloaded
 from tests.support.flights import Flights, Outage, Settle, grounded, open_lanes, submit, turn
 
 Outcomes = list[str | type[Exception]]

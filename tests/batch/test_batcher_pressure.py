@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from koshel.batcher import Batcher, BatcherLimits, Overloaded, open_batcher
-from tests.support.flights import Settle, open_lanes
+from koshel.batcher import Batcher, open_batcher
+from koshel.lane import BatcherLimits, Overloaded
+from tests.support.flights import Settle, open_lanes, send
 
 
 async def test_a_settle_that_forgets_a_command_is_a_fault_and_leaves_nobody_waiting() -> None:
@@ -47,10 +48,10 @@ async def test_what_is_withdrawn_makes_room_at_once() -> None:
         settle.runway.clear()
         first = batcher.submit("first", size=1)
         await asyncio.sleep(0)
-        gone = [batcher.submit(name, size=1, withdrawable=True) for name in "ab"]
+        gone = [send(batcher, name) for name in "ab"]
         with pytest.raises(Overloaded):
             batcher.submit("c", size=1)
-        assert all(batcher.withdraw(one) for one in gone)
+        assert all(withdraw() for _, withdraw in gone)
         kept = [batcher.submit(name, size=1) for name in "de"]
         with pytest.raises(Overloaded):
             batcher.submit("f", size=1)

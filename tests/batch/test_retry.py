@@ -10,7 +10,7 @@ import asyncpg
 import psycopg
 import pytest
 
-from koshel.batcher import BatcherLimits, open_batcher
+from koshel.batcher import open_batcher
 from koshel.core.commands import Command, Move
 from koshel.core.decide import decide
 from koshel.core.model import Declined, Opened, Outcome, Posted, Refusal, Replayed
@@ -18,6 +18,7 @@ from koshel.core.money import plain
 from koshel.db.errors import Conflict, DatabaseUnavailable, Obstructed, OutcomeUnknown
 from koshel.db.pools import Limits
 from koshel.db.store import Store, StoreConfig, open_store
+from koshel.lane import BatcherLimits
 from koshel.retry import PAUSE_S, settle_again
 from koshel.settle import settle
 from tests.support.bookkeeping import execute
@@ -205,12 +206,9 @@ async def test_a_poisonous_command_hurts_itself_only(store: Store) -> None:
         payment(2**63, "1"),
     ]
     commands = [command for poison in poisons for command in (payment(ann, "1"), poison, payment(bob, "1"))]
-    async with open_batcher(
-        partial(settle_again, store),
-        partition=lambda _: None,
-        limits=BatcherLimits(),
-        outages=(DatabaseUnavailable, OutcomeUnknown),
-    ) as batcher:
+    outages = (DatabaseUnavailable, OutcomeUnknown)
+    again = partial(settle_again, store)
+    async with open_batcher(again, partition=lambda _: None, limits=BatcherLimits(), outages=outages) as batcher:
         answers = await asyncio.gather(*[batcher.submit(c, size=1) for c in commands], return_exceptions=True)
     for command, answer in zip(commands, answers, strict=True):
         assert isinstance(answer, Exception) == (command in poisons)

@@ -10,7 +10,7 @@ import asyncpg
 import psycopg
 import pytest
 
-from koshel.batcher import BatcherLimits, open_batcher
+from koshel.batcher import open_batcher
 from koshel.core.commands import Kind, Move, OpenAccount
 from koshel.core.model import Posted
 from koshel.db.embedded import Cluster
@@ -18,6 +18,7 @@ from koshel.db.errors import DatabaseUnavailable, OutcomeUnknown
 from koshel.db.pools import Limits
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.db.verify import verify
+from koshel.lane import BatcherLimits
 from koshel.retry import settle_again
 from koshel.settle import settle
 from tests.support.database import Database

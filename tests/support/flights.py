@@ -1,10 +1,11 @@
 """A `settle` that is as real to a batcher as any: it notes what flies together, and lands when it is told to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from koshel.batcher import Batcher, BatcherLimits, open_batcher
+from koshel.batcher import Batcher, open_batcher
+from koshel.lane import BatcherLimits
 
 Flights = list[list[str]]
 
@@ -46,7 +47,7 @@ def open_lanes(settle: Settle, **limits: int) -> AbstractAsyncContextManager[Bat
 
 
 def submit(batcher: Batcher[str, str], *commands: str, size: int = 1) -> "list[asyncio.Future[str]]":
-    return [batcher.submit(command, size=size, withdrawable=True) for command in commands]
+    return [batcher.submit(command, size=size) for command in commands]
 
 
 async def turn() -> None:
@@ -68,3 +69,9 @@ async def grounded(settle: Settle, first: str = "first", **limits: int) -> Async
         finally:
             settle.runway.set()
         assert await answers[0] == first.upper()
+
+
+def send(batcher: Batcher[str, str], command: str) -> "tuple[asyncio.Future[str], Callable[[], bool]]":
+    """Its answer, and what takes it back."""
+    answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    return answer, batcher.send(command, answer, size=1)

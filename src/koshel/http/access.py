@@ -26,9 +26,11 @@ class AccessLog:
         self._gathered = bytearray()
         self._flush_due: asyncio.TimerHandle | None = None
 
-    def write(self, request: web.BaseRequest, response: web.StreamResponse, duration_s: float) -> None:
+    def write(
+        self, method: str, path: str, status: int, request_id: str | None, *, remote: str | None, duration_s: float
+    ) -> None:
         """Gather the line of one request."""
-        line = self._line(request, response, duration_s * 1_000)
+        line = self._line(method, path, status, request_id, remote=remote, duration_ms=duration_s * 1_000)
         if len(self._gathered) + len(line) > PIPE_BUF:
             self.flush()
         self._gathered += line
@@ -57,31 +59,31 @@ class AccessLogger(AbstractAccessLogger):
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """One request was answered; `time` in seconds."""
-        self.logger.write(request, response, time)
+        name = response.request_id if isinstance(response, Response) else None
+        self.logger.write(request.method, request.path, response.status, name, remote=request.remote, duration_s=time)
 
 
-def _json_line(request: web.BaseRequest, response: web.StreamResponse, duration_ms: float) -> bytes:
+def _json_line(
+    method: str, path: str, status: int, request_id: str | None, *, remote: str | None, duration_ms: float
+) -> bytes:
     line = {
         "time": _moment(int(time() * 1_000)),
         "event": "request",
-        "method": request.method,
-        "path": request.path,
-        "status": response.status,
+        "method": method,
+        "path": path,
+        "status": status,
         "duration_ms": int(duration_ms),
-        "request_id": _name(response),
-        "remote": request.remote,
+        "request_id": request_id,
+        "remote": remote,
     }
     return json_encode(line) + b"\n"
 
 
-def _console_line(request: web.BaseRequest, response: web.StreamResponse, duration_ms: float) -> bytes:
+def _console_line(
+    method: str, path: str, status: int, request_id: str | None, *, remote: str | None, duration_ms: float
+) -> bytes:
     moment = _moment(int(time() * 1_000))[11:]
-    name = _name(response)
-    return f"{moment} {request.method:<4} {request.path!r} {response.status} {duration_ms:.0f} ms  {name}\n".encode()
-
-
-def _name(response: web.StreamResponse) -> str | None:
-    return response.request_id if isinstance(response, Response) else None
+    return f"{moment} {method:<4} {path!r} {status} {duration_ms:.0f} ms  {request_id}  {remote}\n".encode()
 
 
 @lru_cache(maxsize=2)  # a batch is answered within few milliseconds

@@ -5,9 +5,9 @@ from decimal import Decimal
 from email_validator import EmailNotValidError, validate_email
 from msgspec import UNSET, Raw, UnsetType
 
-from koshel.core.commands import Kind
+from koshel.core.commands import Kind, Move
 from koshel.http import bodies, wire
-from koshel.http.answers import answer, answer_now
+from koshel.http.answers import answer_now
 from koshel.http.call import Call, Reply, json
 from koshel.http.problems import account_not_found
 
@@ -56,18 +56,18 @@ async def change_account(call: Call) -> Reply:
     return await answer_now(call, command)
 
 
-async def pay(call: Call) -> Reply:
+def pay(call: Call) -> Move:
     """POST /account/{id}/payment."""
     amount = wire.amount(call.body.amount)
     target, requests, metadata = _account_id(call), call.service.requests, call.body.metadata
-    return await answer(call, requests.move(Kind.PAYMENT, None, target, amount, metadata=metadata, key=call.key))
+    return requests.move(Kind.PAYMENT, None, target, amount, metadata=metadata, key=call.key)
 
 
-async def withdraw(call: Call) -> Reply:
+def withdraw(call: Call) -> Move:
     """POST /account/{id}/withdrawal."""
     amount = wire.amount(call.body.amount)
     source, requests, metadata = _account_id(call), call.service.requests, call.body.metadata
-    return await answer(call, requests.move(Kind.WITHDRAWAL, source, None, amount, metadata=metadata, key=call.key))
+    return requests.move(Kind.WITHDRAWAL, source, None, amount, metadata=metadata, key=call.key)
 
 
 def _account_id(call: Call) -> int:

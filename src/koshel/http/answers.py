@@ -11,7 +11,6 @@ from typing import assert_never
 
 from msgspec import UNSET
 
-from koshel.batcher import Overloaded
 from koshel.core.commands import ChangeAccount, Group, OpenAccount, Request
 from koshel.core.model import (
     Changed,
@@ -30,6 +29,7 @@ from koshel.http import wire
 from koshel.http.call import NO_HEADERS, Call, Reply, json
 from koshel.http.prefer import Preference
 from koshel.http.refusals import refused
+from koshel.lane import Overloaded
 
 REPLAYED = {"Idempotent-Replayed": "true"}
 
@@ -37,22 +37,22 @@ REPLAYED = {"Idempotent-Replayed": "true"}
 async def answer(call: Call, command: Request) -> Reply:
     """The reply to a request that makes a transaction."""
     if call.dry_run:
-        return _reply(await call.service.rehearsal.submit(command), dry_run=True)
+        return reply(await call.service.rehearsal.submit(command), dry_run=True)
     if call.prefer.respond_async:
         return await _answer_later(call, command)
-    return _reply(await call.service.engine.batcher.submit(command, size=call.size))
+    return reply(await call.service.engine.batcher.submit(command, size=call.size))
 
 
 async def answer_now(call: Call, command: OpenAccount | ChangeAccount) -> Reply:
     """The reply to a request that makes no transaction."""
-    return _reply(await call.service.engine.batcher.submit(command, size=call.size))
+    return reply(await call.service.engine.batcher.submit(command, size=call.size))
 
 
 async def answer_together(call: Call, command: Group) -> Reply:
     """The reply to a batch, which counts as many as it has members."""
     if call.dry_run:
-        return _reply(await call.service.rehearsal.submit(command), dry_run=True)
-    return _reply(await call.service.engine.batcher.submit(command, size=call.size, weight=len(command.members)))
+        return reply(await call.service.rehearsal.submit(command), dry_run=True)
+    return reply(await call.service.engine.batcher.submit(command, size=call.size, weight=len(command.members)))
 
 
 async def _answer_later(call: Call, command: Request) -> Reply:
@@ -66,31 +66,33 @@ async def _answer_later(call: Call, command: Request) -> Reply:
                 raise
             outcome = None  # nothing was done, so it can still be promised
         if outcome is not None:
-            return _reply(outcome, {"Preference-Applied": f"wait={prefer.wait_s}"})
+            return reply(outcome, {"Preference-Applied": f"wait={prefer.wait_s}"})
     outcome = await engine.batcher.submit(call.service.requests.later(command), size=call.size)
     engine.background.wake()
-    return _reply(outcome, prefer=prefer)
+    return reply(outcome, prefer=prefer)
 
 
 async def _within(call: Call, command: Request) -> Outcome | None:
     """The outcome, or None if the command was taken back, since it had not even left when time was up."""
     batcher = call.service.engine.batcher
-    settled = batcher.submit(command, size=call.size, withdrawable=True)
+    settled: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    withdraw = batcher.send(command, settled, size=call.size)
     try:
         done, _ = await asyncio.wait([settled], timeout=call.prefer.wait_s)
     except asyncio.CancelledError:
         settled.cancel()  # who hangs up before it leaves has not asked
         raise
-    return await settled if done or not batcher.withdraw(settled) else None
+    return await settled if done or not withdraw() else None
 
 
-def _reply(
+def reply(
     outcome: Outcome,
     headers: Mapping[str, str] = NO_HEADERS,
     *,
     prefer: Preference | None = None,
     dry_run: bool = False,
 ) -> Reply:
+    """The reply that an outcome is. Raises Failure, which is a reply too, if it was declined."""
     if type(outcome) is Posted:  # as nearly all are
         return _first(outcome, headers, 200 if dry_run else 201)
     if isinstance(outcome, Replayed):

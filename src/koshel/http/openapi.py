@@ -74,7 +74,7 @@ def document() -> dict[str, Any]:
 def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.summary,
-        "operationId": route.handler.__name__,
+        "operationId": route.name,
         "parameters": _parameters(route),
         "responses": {str(status): _reply(status, body) for status, body in route.replies.items()}
         | _problem_replies((*route.problems, *_ALWAYS)),

@@ -41,24 +41,29 @@ class Response(web.StreamResponse):
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ClientConnectionResetError("the client has gone")
-        transport.write(self._bytes(request))
+        transport.write(_whole(self, request))
         if transport.get_write_buffer_size() > _UNSENT_MAX:
             await request.writer.drain()
 
-    def _bytes(self, request: web.BaseRequest) -> bytes:
-        reply = self.reply
-        date = _date(int(time()))
-        head = f"{_HEADS[reply.status]}{reply.media_type}\r\nX-Request-Id: {self.request_id}\r\nDate: {date}\r\n"
-        for name, value in reply.headers.items():
-            head += f"{name}: {value}\r\n"
-        if reply.status not in _WITHOUT_BODY:
-            head += f"Content-Length: {len(reply.body)}\r\n"
-        if not self._keep_alive:
-            head += "Connection: close\r\n"
-        elif request.version < HttpVersion11:
-            head += "Connection: keep-alive\r\n"
-        body = b"" if request.method == "HEAD" else reply.body
-        return f"{head}\r\n".encode() + body
+
+def whole(reply: Reply, request_id: str, connection: str = "", *, is_head: bool = False) -> bytes:
+    """The bytes of a reply; `connection` is its Connection header, `is_head`: the request was a HEAD."""
+    date = _date(int(time()))
+    head = f"{_HEADS[reply.status]}{reply.media_type}\r\nX-Request-Id: {request_id}\r\nDate: {date}\r\n"
+    for name, value in reply.headers.items():
+        head += f"{name}: {value}\r\n"
+    if reply.status not in _WITHOUT_BODY:
+        head += f"Content-Length: {len(reply.body)}\r\n"
+    return f"{head}{connection}\r\n".encode() + (b"" if is_head else reply.body)
+
+
+def _whole(response: Response, request: web.BaseRequest) -> bytes:
+    connection = ""
+    if not response.keep_alive:
+        connection = "Connection: close\r\n"
+    elif request.version < HttpVersion11:
+        connection = "Connection: keep-alive\r\n"
+    return whole(response.reply, response.request_id, connection, is_head=request.method == "HEAD")
 
 
 @lru_cache(maxsize=1)

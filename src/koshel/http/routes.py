@@ -5,26 +5,41 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from koshel.core.commands import Request
 from koshel.http import accounts, bodies, meta, transactions, wire
+from koshel.http.answers import answer
 from koshel.http.call import Call, Reply
 from koshel.http.problems import ProblemDocument
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Reply]]
+Asks: TypeAlias = Callable[[Call], Request]
 
 
 class Route(Struct, frozen=True):
-    """One route. `replies` is the type of the body by status; `problems` are the codes of its errors."""
+    """One route. `replies` is the type of the body by status; `problems` are the codes of its errors.
+
+    Either it has a `handler`, or it makes one transaction: then `asks` says for which command a call asks.
+    """
 
     method: str
     path: str
     summary: str
-    handler: Handler
+    name: str
+    handler: Handler | None = None
     body: type[Struct] | None = None
     replies: Mapping[int, type[Struct] | str] = {}
     problems: Sequence[str] = ()
+    asks: Asks | None = None
     dry_run: bool = False  # it takes ?dry_run=true, and 200 is then the reply
     later: bool = False  # it takes Prefer: respond-async, and 202 is then the reply
     is_batch: bool = False  # its body may be larger
+
+    async def answer(self, call: Call) -> Reply:
+        """The reply to a call. Raises whatever is not one."""
+        if self.asks is not None:
+            return await answer(call, self.asks(call))
+        assert self.handler is not None, self
+        return await self.handler(call)
 
 
 _POST = (
@@ -48,6 +63,7 @@ ROUTES: Sequence[Route] = (
         "POST",
         "/account",
         "Open an account",
+        "open_account",
         accounts.open_account,
         bodies.AccountRequest,
         {201: wire.Account},
@@ -57,6 +73,7 @@ ROUTES: Sequence[Route] = (
         "GET",
         "/account/{id}",
         "Read an account",
+        "get_account",
         accounts.get_account,
         None,
         {200: wire.Account, 304: ""},
@@ -66,6 +83,7 @@ ROUTES: Sequence[Route] = (
         "PATCH",
         "/account/{id}",
         "Change an account: its limits, its status, whose it is",
+        "change_account",
         accounts.change_account,
         bodies.AccountChange,
         {200: wire.Account},
@@ -78,10 +96,12 @@ ROUTES: Sequence[Route] = (
         "POST",
         "/account/{id}/payment",
         "Pay money in",
-        accounts.pay,
+        "pay_in",
+        None,
         bodies.PaymentRequest,
         _TRANSACTION,
         tuple(code for code in _MOVE if code != "insufficient-funds"),
+        asks=accounts.pay,
         dry_run=True,
         later=True,
     ),
@@ -89,10 +109,12 @@ ROUTES: Sequence[Route] = (
         "POST",
         "/account/{id}/withdrawal",
         "Pay money out",
-        accounts.withdraw,
+        "pay_out",
+        None,
         bodies.WithdrawalRequest,
         _TRANSACTION,
         tuple(code for code in _MOVE if code != "balance-limit-exceeded"),
+        asks=accounts.withdraw,
         dry_run=True,
         later=True,
     ),
@@ -100,10 +122,12 @@ ROUTES: Sequence[Route] = (
         "POST",
         "/transaction",
         "Transfer money, or hold it for a transfer or a withdrawal",
-        transactions.transfer,
+        "transfer",
+        None,
         bodies.TransactionRequest,
         _TRANSACTION,
         (*_MOVE, "same-account", "currency-mismatch"),
+        asks=transactions.transfer,
         dry_run=True,
         later=True,
     ),
@@ -111,6 +135,7 @@ ROUTES: Sequence[Route] = (
         "POST",
         "/transaction/batch",
         "Make up to 1,000 transactions together",
+        "make_batch",
         transactions.batch,
         bodies.BatchRequest,
         {200: wire.BatchReply, 201: wire.BatchReply},
@@ -122,6 +147,7 @@ ROUTES: Sequence[Route] = (
         "GET",
         "/transaction/{id}",
         "Read a transaction",
+        "get_transaction",
         transactions.get_transaction,
         None,
         {200: wire.Transaction},
@@ -131,10 +157,12 @@ ROUTES: Sequence[Route] = (
         "POST",
         "/transaction/{id}/capture",
         "Move what a hold reserves, or a part of it",
-        transactions.capture,
+        "capture_hold",
+        None,
         bodies.CaptureRequest,
         _TRANSACTION,
         (*_HELD, "account-frozen", "account-closed", "capture-exceeds-hold", "balance-limit-exceeded"),
+        asks=transactions.capture,
         dry_run=True,
         later=True,
     ),
@@ -142,10 +170,12 @@ ROUTES: Sequence[Route] = (
         "POST",
         "/transaction/{id}/void",
         "Release what a hold reserves",
-        transactions.void,
+        "void_hold",
+        None,
         bodies.VoidRequest,
         _TRANSACTION,
         _HELD,
+        asks=transactions.void,
         dry_run=True,
         later=True,
     ),
@@ -153,21 +183,24 @@ ROUTES: Sequence[Route] = (
         "POST",
         "/transaction/{id}/refund",
         "Send money back, all or a part of it",
-        transactions.refund,
+        "refund",
+        None,
         bodies.RefundRequest,
         _TRANSACTION,
         (
             *(*_MONEY, "transaction-not-found", "not-refundable", "refund-exceeds-original"),
             *("insufficient-funds", "balance-limit-exceeded"),
         ),
+        asks=transactions.refund,
         dry_run=True,
         later=True,
     ),
-    Route("GET", "/health/live", "Whether the process answers", meta.live, None, {200: meta.Health}),
+    Route("GET", "/health/live", "Whether the process answers", "check_live", meta.live, None, {200: meta.Health}),
     Route(
         "GET",
         "/health/ready",
         "Whether the database answers and its schema is current",
+        "check_ready",
         meta.ready,
         None,
         {200: meta.Health},
@@ -177,12 +210,22 @@ ROUTES: Sequence[Route] = (
         "GET",
         "/health/queue",
         "How many background transactions wait, and for how long",
+        "measure_queue",
         meta.queue,
         None,
         {200: wire.Queue},
         ("database-unavailable",),
     ),
-    Route("GET", "/problem/{code}", "What a problem means", meta.problem, None, {200: ProblemDocument}, ("not-found",)),
-    Route("GET", "/openapi.json", "This document", meta.openapi, None, {200: "application/json"}),
-    Route("GET", "/docs", "This document, to read", meta.docs, None, {200: "text/html"}),
+    Route(
+        "GET",
+        "/problem/{code}",
+        "What a problem means",
+        "get_problem",
+        meta.problem,
+        None,
+        {200: ProblemDocument},
+        ("not-found",),
+    ),
+    Route("GET", "/openapi.json", "This document", "get_openapi", meta.openapi, None, {200: "application/json"}),
+    Route("GET", "/docs", "This document, to read", "get_docs", meta.docs, None, {200: "text/html"}),
 )

@@ -14,7 +14,7 @@ import structlog
 from aiohttp import web
 
 from koshel.app import Service
-from koshel.batcher import Interrupted, Overloaded
+from koshel.batcher import Interrupted
 from koshel.db.errors import OutcomeUnknown, StoreError
 from koshel.http import openapi, receive, request_id
 from koshel.http.bodies import is_optional
@@ -24,6 +24,7 @@ from koshel.http.problems import PROBLEMS, Failure, validation_failed
 from koshel.http.response import Response
 from koshel.http.routes import ROUTES, Route
 from koshel.http.wire import Invalid
+from koshel.lane import Overloaded
 from koshel.settings import Settings
 
 SERVICE = web.AppKey("service", Service)
@@ -71,7 +72,7 @@ def _serve(route: Route, settings: Settings, api: Mapping[str, Any]) -> Callable
         call = Call(
             request.app[SERVICE], api, request.match_info, request.headers, decoded, len(received), key, prefer, dry_run
         )
-        return await route.handler(call)
+        return await route.answer(call)
 
     return serve
 

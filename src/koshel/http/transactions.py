@@ -5,10 +5,10 @@ from typing import NoReturn
 
 from msgspec import UNSET, Raw, UnsetType
 
-from koshel.core.commands import Hold, Kind, Move, Request
+from koshel.core.commands import Capture, Hold, Kind, Move, Refund, Request, Void
 from koshel.core.model import Posted
 from koshel.http import bodies, wire
-from koshel.http.answers import answer, answer_together
+from koshel.http.answers import answer_together
 from koshel.http.call import Call, Reply, json
 from koshel.http.problems import transaction_not_found
 from koshel.http.refusals import refused
@@ -19,7 +19,7 @@ _REFERENCES = {"capture": {"amount", "final"}, "void": set[str](), "refund": {"a
 _OWN_FIELDS = ("source_account_id", "target_account_id", "amount", "hold", "final")
 
 
-async def transfer(call: Call) -> Reply:
+def transfer(call: Call) -> Move | Hold:
     """POST /transaction."""
     body: bodies.TransactionRequest = call.body
     target = body.target_account_id
@@ -28,35 +28,29 @@ async def transfer(call: Call) -> Reply:
     amount = wire.amount(body.amount)
     requests = call.service.requests
     if body.hold is not UNSET:
-        return await answer(call, _hold(requests, body, (body.source_account_id, target, amount), call.key))
+        return _hold(requests, body, (body.source_account_id, target, amount), call.key)
     assert target is not None
     source = body.source_account_id
-    return await answer(
-        call, requests.move(Kind.TRANSFER, source, target, amount, metadata=body.metadata, key=call.key)
-    )
+    return requests.move(Kind.TRANSFER, source, target, amount, metadata=body.metadata, key=call.key)
 
 
-async def capture(call: Call) -> Reply:
+def capture(call: Call) -> Capture:
     """POST /transaction/{id}/capture."""
     body: bodies.CaptureRequest = call.body
     amount = _optional_amount(body.amount)
-    command = call.service.requests.capture(
-        _transaction_id(call), amount, final=body.final, metadata=body.metadata, key=call.key
-    )
-    return await answer(call, command)
+    hold_id, requests = _transaction_id(call), call.service.requests
+    return requests.capture(hold_id, amount, final=body.final, metadata=body.metadata, key=call.key)
 
 
-async def void(call: Call) -> Reply:
+def void(call: Call) -> Void:
     """POST /transaction/{id}/void."""
-    command = call.service.requests.void(_transaction_id(call), metadata=call.body.metadata, key=call.key)
-    return await answer(call, command)
+    return call.service.requests.void(_transaction_id(call), metadata=call.body.metadata, key=call.key)
 
 
-async def refund(call: Call) -> Reply:
+def refund(call: Call) -> Refund:
     """POST /transaction/{id}/refund."""
     amount = _optional_amount(call.body.amount)
-    command = call.service.requests.refund(_transaction_id(call), amount, metadata=call.body.metadata, key=call.key)
-    return await answer(call, command)
+    return call.service.requests.refund(_transaction_id(call), amount, metadata=call.body.metadata, key=call.key)
 
 
 async def batch(call: Call) -> Reply:
