@@ -10,7 +10,6 @@ come back for more in the same breath. No timer; a lone caller never waits.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Generic, TypeVar
 
 from koshel.lane import Answer, BatcherLimits, Lane, Overloaded, Room, Waiting, is_wanted
@@ -61,10 +60,12 @@ class Batcher(Generic[CommandT, OutcomeT]):
         self.send(command, answer, size=size, weight=weight)
         return answer
 
-    def send(self, command: CommandT, answer: Answer[OutcomeT], *, size: int, weight: int = 1) -> Callable[[], bool]:
+    def send(
+        self, command: CommandT, answer: Answer[OutcomeT], *, size: int, weight: int = 1
+    ) -> Waiting[CommandT, OutcomeT]:
         """As `submit`; the outcome goes to `answer`, which is asked whether it is done before the batch leaves.
 
-        What is returned takes the command back if it has not left yet, and says whether it had not.
+        Whether it has left, and taking it back before, is a matter of what is returned.
         """
         if self._draining:
             raise Overloaded
@@ -72,7 +73,7 @@ class Batcher(Generic[CommandT, OutcomeT]):
         lane = self._lanes.get(partition)
         if lane is None:
             lane = Lane(self._room, self._limits)
-        one = Waiting(command, size, weight, self._loop.time() + self._queue_timeout_s, answer)
+        one = Waiting(command, size, weight, self._loop.time() + self._queue_timeout_s, answer, lane)
         lane.enter(one)
         if lane.flights < self._limits.flights_max:
             self._lanes[partition] = lane
@@ -80,7 +81,7 @@ class Batcher(Generic[CommandT, OutcomeT]):
             flight = self._loop.create_task(self._fly(partition, lane))
             self._flights.add(flight)
             flight.add_done_callback(self._flights.discard)
-        return partial(lane.withdraw, one)
+        return one
 
     async def drain(self) -> None:
         """Take no more, and return when everything that waits has its answer."""

@@ -52,7 +52,12 @@ class Waiting(Struct, Generic[CommandT, OutcomeT], eq=False):
     weight: int
     deadline: float
     answer: Answer[OutcomeT]
+    lane: "Lane[CommandT, OutcomeT]"
     has_left: bool = False  # or was withdrawn
+
+    def withdraw(self) -> bool:
+        """Take it back if it has not left yet; whether it had not."""
+        return self.lane.withdraw(self)
 
 
 class Room:

@@ -23,7 +23,7 @@ from gunicorn.glogging import Logger
 from koshel import logs
 from koshel.app import open_service
 from koshel.http.access import AccessLog
-from koshel.http.protocol import Runner
+from koshel.http.express import Runner
 from koshel.http.server import application
 from koshel.settings import Settings
 

@@ -23,8 +23,11 @@ class Caller:
         self.told = error
 
 
+NOWHERE: "Lane[str, str]" = Lane(Room(BatcherLimits()), BatcherLimits())
+
+
 def waiting(command: str, weight: int = 1, *, size: int = 1, deadline: float = 1e9) -> Asked:
-    return Waiting(command, size, weight, deadline, Caller())
+    return Waiting(command, size, weight, deadline, Caller(), NOWHERE)
 
 
 def lane_of(*waits: Asked, **limits: int) -> "Lane[str, str]":

@@ -74,4 +74,4 @@ async def grounded(settle: Settle, first: str = "first", **limits: int) -> Async
 def send(batcher: Batcher[str, str], command: str) -> "tuple[asyncio.Future[str], Callable[[], bool]]":
     """Its answer, and what takes it back."""
     answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    return answer, batcher.send(command, answer, size=1)
+    return answer, batcher.send(command, answer, size=1).withdraw

@@ -76,13 +76,13 @@ async def _within(call: Call, command: Request) -> Outcome | None:
     """The outcome, or None if the command was taken back, since it had not even left when time was up."""
     batcher = call.service.engine.batcher
     settled: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-    withdraw = batcher.send(command, settled, size=call.size)
+    waiting = batcher.send(command, settled, size=call.size)
     try:
         done, _ = await asyncio.wait([settled], timeout=call.prefer.wait_s)
     except asyncio.CancelledError:
         settled.cancel()  # who hangs up before it leaves has not asked
         raise
-    return await settled if done or not withdraw() else None
+    return await settled if done or not waiting.withdraw() else None
 
 
 def reply(

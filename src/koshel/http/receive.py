@@ -25,12 +25,17 @@ class Limits(Struct, frozen=True):
     optional: bool  # it may be left out
 
 
+def is_key(text: str) -> bool:
+    """Whether it can be an idempotency key."""
+    return _KEY.fullmatch(text) is not None
+
+
 def idempotency_key(request: web.Request) -> str | None:
     """The Idempotency-Key, if there is one. Raises Failure."""
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return None
-    if not _KEY.fullmatch(key) or len(request.headers.getall("Idempotency-Key")) > 1:
+    if not is_key(key) or len(request.headers.getall("Idempotency-Key")) > 1:
         detail = "The header Idempotency-Key must be 1 to 255 visible ASCII characters, once."
         raise Failure(
             "validation-failed", detail, errors=[{"pointer": "", "header": "Idempotency-Key", "detail": detail}]

@@ -27,5 +27,9 @@ _names = _Names()
 
 def of(request: web.BaseRequest) -> str:
     """The request's name."""
-    given = request.headers.get("X-Request-Id")
+    return named(request.headers.get("X-Request-Id"))
+
+
+def named(given: str | None) -> str:
+    """The name that was given, if it is a sane one, else a fresh one."""
     return given if given is not None and _SANE.fullmatch(given) else _names.fresh()

@@ -15,7 +15,7 @@ from koshel.http.call import Reply
 
 _UNSENT_MAX = 64 * 1024  # bytes of answers on one connection
 
-_WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+_WITHOUT_BODY = frozenset({204, 304})
 _HEADS = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\nServer: koshel\r\nContent-Type: " for s in HTTPStatus}
 
 

@@ -1,0 +1,235 @@
+"""The express lane: a plain money POST that came whole is answered without a task, a request object or a future.
+
+    bytes ─▶ plain? ─▶ body ─▶ command ─▶ batcher ─▶ outcome ─▶ bytes
+               └── no: aiohttp, on the same connection
+
+The answer is aiohttp's, to the byte. So whatever is not quite plain, and whatever is wrong, is left to aiohttp, and
+this lane knows no error of its own. One request at a time on each connection: what is pipelined behind it waits.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import structlog
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from koshel.batcher import Batcher
+from koshel.core.commands import Command
+from koshel.core.model import Outcome
+from koshel.http import protocol, request_id
+from koshel.http.access import AccessLog
+from koshel.http.answers import reply
+from koshel.http.call import Reply
+from koshel.http.plain import PARTIAL, Plain, Reader, still_to_come
+from koshel.http.protocol import Protocol
+from koshel.http.response import whole
+from koshel.http.server import SERVICE, failure_of, problem
+from koshel.lane import Overloaded
+from koshel.settings import Settings
+
+MOMENT_S = 0.05  # that the rest of a request may take
+UNREAD_MAX = 64 * 1024  # bytes behind a request, before no more are received
+
+_log = structlog.get_logger()
+
+
+class Flight:
+    """A request under way, and where the batcher puts its outcome."""
+
+    __slots__ = ("connection", "name", "path", "started")
+
+    def __init__(self, connection: "Connection", name: str, path: str, started: float) -> None:
+        self.connection: Connection | None = connection  # None: it is answered, or the caller hung up
+        self.name = name
+        self.path = path
+        self.started = started
+
+    def done(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self.connection is None
+
+    def set_result(self, outcome: Outcome) -> None:
+        """The outcome is final."""
+        try:
+            answer = reply(outcome)
+        except Exception as error:  # noqa: BLE001  whatever it is, the caller gets a problem
+            answer = problem(failure_of(error, self.name))
+        self._land(answer)
+
+    def set_exception(self, error: Exception) -> None:
+        """There is none."""
+        self._land(problem(failure_of(error, self.name)))
+
+    def _land(self, answer: Reply) -> None:
+        connection, self.connection = self.connection, None
+        assert connection is not None, "it is answered once"
+        try:
+            connection.land(self, answer)
+        except Exception:  # noqa: BLE001  the batcher has others to answer
+            _log.exception("an answer could not be sent", request_id=self.name)
+            connection.force_close()
+
+
+class Connection(Protocol):
+    """One connection: what is plain is answered here, all else by aiohttp."""
+
+    __slots__ = ("_access", "_at", "_batcher", "_flight", "_landed", "_moment", "_owed", "_reader", "_unread")
+
+    def __init__(
+        self, *args: Any, reader: Reader, batcher: Batcher[Command, Outcome], access: AccessLog | None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._reader = reader
+        self._batcher = batcher
+        self._access = access
+        self._unread = b""  # from `_at` on: what came and is nobody's yet
+        self._at = 0
+        self._owed = 0  # bytes of aiohttp's last request that are still to come; less than 0: that cannot be said
+        self._flight: Flight | None = None
+        self._landed: asyncio.Future[None] | None = None
+        self._moment: asyncio.TimerHandle | None = None  # when what is unread goes to aiohttp
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        if not data:  # aiohttp itself goes on to what it has kept
+            super().data_received(data)
+            return
+        if self._unread:
+            data = self._unread[self._at :] + data
+        self._unread, self._at = data, 0
+        if self._flight is None and not self._paused:
+            self._advance()
+        elif len(data) > UNREAD_MAX and not self._buffer_paused:
+            self._pause_reading_for_buffer()
+
+    def resume_writing(self) -> None:
+        """The client takes its answers again."""
+        super().resume_writing()
+        if self._flight is None and self._unread:
+            self._advance()
+
+    def land(self, flight: Flight, answer: Reply) -> None:
+        """Send the answer, and go on to what came meanwhile."""
+        self._flight = None
+        self._send(answer, flight)
+        if self._landed is not None:
+            self._landed.set_result(None)
+        elif self._close and self.transport is not None:
+            self.transport.close()
+        elif self._unread and not self._paused:
+            self._advance()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109  aiohttp's signature
+        """What is under way is answered first."""
+        if self._flight is not None:
+            self._landed = self._loop.create_future()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._landed
+        await super().shutdown(timeout)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The connection ended; what has not left yet is not done."""
+        if self._flight is not None:
+            self._flight.connection = None
+        self._stop_moment()
+        super().connection_lost(exc)
+
+    def _process_keepalive(self) -> None:
+        if self._flight is not None:  # aiohttp does not know of it
+            self._next_keepalive_close_time = self._loop.time() + self.keepalive_timeout
+        super()._process_keepalive()
+
+    def _advance(self) -> None:
+        """Take the next request off, and all that can be answered at once."""
+        self._stop_moment()
+        while self._flight is None and self._at < len(self._unread):
+            if self._paused:
+                return
+            found = self._reader.read(self._unread, self._at) if self._is_at_rest() else None
+            if found is PARTIAL:
+                self._moment = self._loop.call_later(MOMENT_S, self._hand_over)
+                return
+            if type(found) is not Plain or not self._take_off(found):
+                self._hand_over()
+                return
+        if self._at == len(self._unread):
+            self._unread, self._at = b"", 0
+        if self._buffer_paused and len(self._unread) - self._at <= UNREAD_MAX:
+            self._resume_reading_for_buffer()
+
+    def _is_at_rest(self) -> bool:
+        """Whether aiohttp stands between two requests."""
+        waiter = self._waiter
+        return self._owed == 0 and waiter is not None and not waiter.done()
+
+    def _take_off(self, plain: Plain) -> bool:
+        """Ask for what is asked for; False if it is wrong in any way, and nothing was done."""
+        try:
+            command, size = self._reader.command(plain)
+        except Exception:  # noqa: BLE001  whatever it is, aiohttp's lane meets it again, and answers it
+            return False
+        self._at = plain.end
+        flight = Flight(self, request_id.named(plain.said.get("x-request-id")), plain.path, self._loop.time())
+        try:
+            self._batcher.send(command, flight, size=size)
+        except Overloaded as error:
+            self._send(problem(failure_of(error, flight.name)), flight)
+        else:
+            self._flight = flight
+        return True
+
+    def _send(self, answer: Reply, flight: Flight) -> None:
+        if self.transport is None or self.transport.is_closing():
+            return
+        self.transport.write(whole(answer, flight.name))
+        now = self._loop.time()
+        self._next_keepalive_close_time = now + self.keepalive_timeout
+        if self._access is not None:
+            remote = self.peername[0] if isinstance(self.peername, tuple) else self.peername
+            took = now - flight.started
+            self._access.write("POST", flight.path, answer.status, flight.name, remote=remote, duration_s=took)
+
+    def _hand_over(self) -> None:
+        """All that is unread is aiohttp's."""
+        self._stop_moment()
+        data, self._unread, self._at = self._unread[self._at :], b"", 0
+        self._owed = still_to_come(data) if self._owed == 0 else self._owed - len(data)
+        if self._buffer_paused:
+            self._resume_reading_for_buffer()
+        super().data_received(data)
+
+    def _stop_moment(self) -> None:
+        if self._moment is not None:
+            self._moment.cancel()
+            self._moment = None
+
+
+class Server(protocol.Server):
+    """aiohttp's server, with connections that have an express lane."""
+
+    lane: Callable[..., Connection]
+
+    def __call__(self) -> RequestHandler:
+        """A new connection."""
+        return self.lane(self, loop=self._loop, head_timeout_s=self._head_timeout_s, **self._kwargs)
+
+
+class Runner(protocol.Runner):
+    """aiohttp's runner, with an express lane."""
+
+    def __init__(self, app: web.Application, settings: Settings, access_log: AccessLog | None) -> None:
+        super().__init__(app, settings, access_log)
+        self._settings = settings
+        self._access = access_log
+
+    async def _make_server(self) -> web.Server:
+        server = Server(await super()._make_server(), self._head_timeout_s)
+        service = self.app[SERVICE]
+        reader = Reader(service, self._settings)
+        server.lane = partial(Connection, reader=reader, batcher=service.engine.batcher, access=self._access)
+        return server

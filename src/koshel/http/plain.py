@@ -1,0 +1,177 @@
+"""What a plain request is: a route that makes one transaction, a head of known headers, JSON of the length it says.
+
+What could be read in two ways is not plain: nobody's bytes may mean one thing here, and another to aiohttp.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import msgspec
+
+from koshel.app import Service
+from koshel.core.commands import Request
+from koshel.http import receive
+from koshel.http.bodies import is_optional
+from koshel.http.call import NO_HEADERS, Call
+from koshel.http.prefer import NONE
+from koshel.http.routes import ROUTES, Asks
+from koshel.settings import Settings
+
+HEAD_MAX = 4_096  # bytes
+HEADS_MAX = 1_000  # that are remembered
+DIGITS_MAX = 10  # of a Content-Length
+END = b"\r\n\r\n"
+
+_KEY = b"\r\nIdempotency-Key: "  # as most clients write it; any other way it is read as the other lines are
+_OTHER_EACH_TIME = frozenset({"idempotency-key", "x-request-id", "traceparent", "tracestate"})
+# Their values change nothing that is done here, or only what is done with the answer.
+_PASSED_OVER = {
+    *("accept", "accept-encoding", "accept-language", "cache-control", "forwarded", "host", "pragma", "traceparent"),
+    *("tracestate", "user-agent", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"),
+    "x-request-id",
+}
+_METHODS = (b"GET /", b"HEAD /", b"POST /", b"PATCH /", b"PUT /", b"DELETE /", b"OPTIONS /")
+_JSON = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"})
+
+
+Said: TypeAlias = Mapping[str, str]
+
+
+class Door(NamedTuple):
+    """A route, as it is served here."""
+
+    asks: Asks
+    decoder: "msgspec.json.Decoder[Any]"
+    is_optional: bool  # a request may come without a body
+
+
+class Plain(NamedTuple):
+    """A plain request; `end` is where the next one begins."""
+
+    door: Door
+    path: str
+    id: str
+    said: Said  # by its headers
+    body: bytes
+    end: int
+
+
+class Partial:
+    """What may be a plain request once the rest of it is there."""
+
+
+PARTIAL: Final = Partial()
+
+
+class Reader:
+    """Reads plain requests, for all connections of a process."""
+
+    def __init__(self, service: Service, settings: Settings) -> None:
+        self._service = service
+        self._head_max = min(HEAD_MAX, settings.header_bytes_max)
+        self._body_max = settings.body_bytes_max
+        self._heads: dict[bytes, Said] = {}  # header lines that were seen before
+        self._doors = {
+            tuple(route.path.split("/")): Door(route.asks, msgspec.json.Decoder(route.body), is_optional(route.body))
+            for route in ROUTES
+            if route.asks is not None and route.body is not None
+        }
+
+    def read(self, data: bytes, start: int) -> Plain | Partial | None:
+        """The request that begins at `start`; None if it is not plain."""
+        end = data.find(END, start, start + self._head_max)
+        if end < 0:
+            is_head = data.startswith(b"POST /", start) and len(data) - start < self._head_max
+            return PARTIAL if is_head else None
+        first, _, lines = data[start:end].partition(b"\r\n")
+        place, said = self._place(first), self._said(lines)
+        if place is None or said is None:
+            return None
+        start, length = end + len(END), said.get("content-length")
+        if length is None:
+            return Plain(*place, said, b"{}", start) if place[0].is_optional else None
+        end = start + int(length)
+        if not start < end <= start + self._body_max or "content-type" not in said:
+            return None
+        return PARTIAL if end > len(data) else Plain(*place, said, data[start:end], end)
+
+    def command(self, plain: Plain) -> tuple[Request, int]:
+        """What the request asks for, and the size of its body. Raises whatever is wrong with it."""
+        body = receive.decode(plain.door.decoder, plain.body)
+        key, size = plain.said.get("idempotency-key"), len(plain.body)
+        call = Call(self._service, {}, {"id": plain.id}, NO_HEADERS, body, size, key, NONE, dry_run=False)
+        return plain.door.asks(call), size
+
+    def _place(self, first: bytes) -> tuple[Door, str, str] | None:
+        """The route that a request line names, its path, and the id in that."""
+        if not first.startswith(b"POST /") or not first.endswith(b" HTTP/1.1"):
+            return None
+        path = first[5:-9].decode("latin1")
+        parts, id_ = path.split("/"), ""
+        if len(parts) == 4 and parts[2].isdecimal():
+            id_, parts[2] = parts[2], "{id}"
+        door = self._doors.get(tuple(parts))
+        return None if door is None else (door, path, id_)
+
+    def _said(self, lines: bytes) -> Said | None:
+        """What header lines say, by name; None if one is not plain, or comes twice.
+
+        Of a client they are nearly always the same, but for the key: without it they are looked up as they are.
+        """
+        key = None
+        if (at := lines.find(_KEY)) >= 0:
+            stop = lines.find(b"\r\n", at + 2)
+            stop = len(lines) if stop < 0 else stop
+            key, lines = lines[at + len(_KEY) : stop].decode("latin1"), lines[:at] + lines[stop:]
+        said = self._heads.get(lines) or self._learn(lines)
+        if key is None or said is None:
+            return said
+        return {**said, "idempotency-key": key} if receive.is_key(key) and "idempotency-key" not in said else None
+
+    def _learn(self, lines: bytes) -> Said | None:
+        said: dict[str, str] = {}
+        for line in lines.decode("latin1").split("\r\n"):
+            name, _, value = line.partition(":")
+            name, value = name.lower(), value.strip(" \t")
+            if name in said or not value.isascii() or not value.isprintable() or not _is_plain(name, value):
+                return None
+            said[name] = value
+        if "host" not in said:
+            return None
+        if said.keys().isdisjoint(_OTHER_EACH_TIME):
+            if len(self._heads) >= HEADS_MAX:
+                self._heads.clear()
+            self._heads[lines] = said
+        return said
+
+
+def _is_plain(name: str, value: str) -> bool:
+    match name:
+        case "content-length":
+            return value.isdecimal() and len(value) <= DIGITS_MAX
+        case "content-type":
+            return value.lower() in _JSON
+        case "connection":
+            return value.lower() == "keep-alive"
+        case "idempotency-key":
+            return receive.is_key(value)
+        case _:
+            return name in _PASSED_OVER
+
+
+def still_to_come(data: bytes) -> int:
+    """Of the one request that begins with `data`: how many bytes of it are still to come; -1 if that cannot be said."""
+    head, end, body = data.partition(END)
+    first, *lines = head.split(b"\r\n")
+    length = b"0"
+    for line in lines:
+        name, _, value = line.partition(b":")
+        if not name.replace(b"-", b"").isalnum() or name.lower() in {b"transfer-encoding", b"upgrade", b"expect"}:
+            return -1
+        if name.lower() == b"content-length":
+            if length != b"0" or len(value) > DIGITS_MAX:
+                return -1
+            length = value.strip(b" ")
+    if not end or not first.startswith(_METHODS) or head.count(b"\n") != len(lines) or not length.isdigit():
+        return -1
+    return max(int(length) - len(body), -1)
