@@ -1,17 +1,20 @@
 """One running service for all the tests of this folder; each opens accounts of its own."""
 
+import asyncio
 import http.client
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import psycopg
 import pytest
+import uvloop
 
 from koshel.db import embedded
 from koshel.db.embedded import Cluster
 from tests.conftest import TEMPLATE
+from tests.support.lanes import ACCOUNTS, BYE, LANES, Lanes, Room, open_lanes, post
 from tests.support.service import Answer, Running, serving
 from tests.support.till import Till
 
@@ -79,6 +82,36 @@ def send(service: Running) -> Send:
         return Answer(reply.status, dict(reply.headers), json.loads(content) if content and is_json else content)
 
     return send
+
+
+@pytest.fixture(scope="session")
+def room(cluster: Cluster) -> Iterator[Room]:
+    """Both lanes, over two ledgers with the same accounts."""
+    with psycopg.connect(cluster.url(), autocommit=True) as connection:
+        for name in LANES:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    plain_url, express_url = (cluster.url(embedded.SERVICE, name) for name in LANES)
+
+    async def serve() -> AsyncIterator[Lanes]:
+        async with open_lanes(plain_url, express_url) as lanes:
+            yield lanes
+
+    async def end() -> None:
+        assert [one async for one in running] == []
+
+    running = serve()
+    room = Room(loop.run_until_complete(anext(running)), loop)
+    try:
+        for limit in [b"5000"] * ACCOUNTS + [b"null"] * 2:
+            opened = room.agree([post("/account", b'{"email": "ann@example.com", "max_balance": %b}' % limit), BYE])
+            assert b"201 Created" in opened
+        yield room
+    finally:
+        loop.run_until_complete(end())
+        loop.close()
+        asyncio.set_event_loop(None)
 
 
 def locking(url: str) -> Lock:

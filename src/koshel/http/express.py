@@ -8,9 +8,8 @@ this lane knows no error of its own. One request at a time on each connection: w
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import structlog
@@ -212,11 +211,12 @@ class Connection(Protocol):
 class Server(protocol.Server):
     """aiohttp's server, with connections that have an express lane."""
 
-    lane: Callable[..., Connection]
+    connect: type[Connection] = Connection
+    shared: Mapping[str, Any]  # by all connections
 
     def __call__(self) -> RequestHandler:
         """A new connection."""
-        return self.lane(self, loop=self._loop, head_timeout_s=self._head_timeout_s, **self._kwargs)
+        return self.connect(self, loop=self._loop, head_timeout_s=self._head_timeout_s, **self.shared, **self._kwargs)
 
 
 class Runner(protocol.Runner):
@@ -231,5 +231,5 @@ class Runner(protocol.Runner):
         server = Server(await super()._make_server(), self._head_timeout_s)
         service = self.app[SERVICE]
         reader = Reader(service, self._settings)
-        server.lane = partial(Connection, reader=reader, batcher=service.engine.batcher, access=self._access)
+        server.shared = {"reader": reader, "batcher": service.engine.batcher, "access": self._access}
         return server

@@ -166,7 +166,7 @@ def still_to_come(data: bytes) -> int:
     length = b"0"
     for line in lines:
         name, _, value = line.partition(b":")
-        if not name.replace(b"-", b"").isalnum() or name.lower() in {b"transfer-encoding", b"upgrade", b"expect"}:
+        if not name.replace(b"-", b"").isalnum() or name.lower() in {b"transfer-encoding", b"upgrade"}:
             return -1
         if name.lower() == b"content-length":
             if length != b"0" or len(value) > DIGITS_MAX:
