@@ -268,6 +268,22 @@ def test_a_stop_answers_what_is_under_way_and_takes_no_more(room: Room, cluster:
     wait(room, 0.01)
 
 
+def test_a_stop_does_not_wait_for_who_hangs_up(room: Room, lock: Lock) -> None:
+    connection, wire = connect(room)
+
+    async def stop() -> None:
+        stopping = asyncio.ensure_future(connection.shutdown(60))
+        await asyncio.sleep(0.05)
+        wire.close()
+        async with asyncio.timeout(20):
+            await stopping
+
+    with lock(ALWAYS):
+        connection.data_received(PAYMENT)
+        wait(room, 0.05)
+        room.run(stop())
+
+
 # What of aiohttp's connections this lane and `protocol` rely on that is nobody's but aiohttp's.
 PRIVATE = {
     "_buffer_paused",

@@ -115,11 +115,10 @@ class Connection(Protocol):
         """Send the answer, and go on to what came meanwhile."""
         self._flight = None
         self._send(answer, flight)
-        if self._landed is not None:
-            self._landed.set_result(None)
-        elif self._close and self.transport is not None:
+        self._has_landed()
+        if self._close and self.transport is not None:
             self.transport.close()
-        elif self._unread and not self._paused:
+        elif self._unread:
             self._advance()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109  aiohttp's signature
@@ -135,6 +134,8 @@ class Connection(Protocol):
         """The connection ended; what has not left yet is not done."""
         if self._flight is not None:
             self._flight.connection = None
+            self._flight = None
+            self._has_landed()
         self._stop_moment()
         super().connection_lost(exc)
 
@@ -146,9 +147,7 @@ class Connection(Protocol):
     def _advance(self) -> None:
         """Take the next request off, and all that can be answered at once."""
         self._stop_moment()
-        while self._flight is None and self._at < len(self._unread):
-            if self._paused:
-                return
+        while self._flight is None and not self._paused and self._at < len(self._unread):
             found = self._reader.read(self._unread, self._at) if self._is_at_rest() else None
             if found is PARTIAL:
                 self._moment = self._loop.call_later(MOMENT_S, self._hand_over)
@@ -192,6 +191,10 @@ class Connection(Protocol):
             remote = self.peername[0] if isinstance(self.peername, tuple) else self.peername
             took = now - flight.started
             self._access.write("POST", flight.path, answer.status, flight.name, remote=remote, duration_s=took)
+
+    def _has_landed(self) -> None:
+        if self._landed is not None and not self._landed.done():
+            self._landed.set_result(None)
 
     def _hand_over(self) -> None:
         """All that is unread is aiohttp's."""
