@@ -17,6 +17,7 @@ import uvloop
 from msgspec import Struct
 
 from bench import servers
+from bench.batches import BATCH_CONNECTIONS
 from bench.books import ACCOUNTS, FUNDS, BooksWrong, analyze
 from bench.contest import Contest, Contestant, Measure, middle
 from bench.load import BATCHES, PAIRS, TRANSFERS, Shape, Traffic
@@ -70,7 +71,7 @@ class Asked(Struct, frozen=True):
 SINGLE, BATCHED, HELD = "single transfers", "batches of 500", "pairs of hold and capture"
 EARLIER = (
     *(Asked(SINGLE, Shape(who, 256, keys)) for who in ("uniform", "hot") for keys in (False, True)),
-    Asked(BATCHED, Shape("uniform", 16, keys=False), BATCHES, "/transaction/batch"),
+    Asked(BATCHED, Shape("uniform", BATCH_CONNECTIONS, keys=False), BATCHES, "/transaction/batch"),
     Asked(HELD, Shape("uniform", 256, keys=False), PAIRS),
 )  # of 0.2.0
 
