@@ -4,14 +4,14 @@ import argparse
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench import machine, report
-from bench.against import against
-from bench.against import shapes as compared_shapes
-from bench.backlog import BACKLOG, QUICK_BACKLOG, DrainFailed, backlog
+from bench import earlier, machine, report
+from bench.against import EARLIER, OURS, Version, against, asked
+from bench.backlog import BACKLOG, QUICK_BACKLOG, DrainFailed, backlog, drains_of
 from bench.batches import batched
 from bench.books import BooksWrong, open_databases
 from bench.contest import Contest, Plan
@@ -19,12 +19,13 @@ from bench.holds import held
 from bench.in_process import NotPosted, settling
 from bench.lifetime import first_answer_s, million
 from bench.load import LoadFailed, shapes
+from bench.logged import logged
 from bench.results import Results, Row
 from bench.servers import ServerFailed
 from bench.tuning import FLIGHTS, POOLS, tried
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-ALWAYS = ("http", "batch", "hold", "background", "settle", "start")
+ALWAYS = ("http", "earlier", "logged", "batch", "hold", "background", "settle", "start")
 WHEN_ASKED = ("million", "flights", "pools")
 PARTS = (*ALWAYS, *WHEN_ASKED, "against")
 
@@ -61,7 +62,7 @@ def _stop(*_: object) -> None:
 
 
 def _measure(options: Any, arguments: Sequence[str], directory: Path) -> Results:
-    plan = Plan(options.workers, options.warm_up, options.seconds, options.rounds)
+    plan, start = Plan(options.workers, options.warm_up, options.seconds, options.rounds), time.monotonic()
     with open_databases(directory) as databases:
         results = Results(
             command=" ".join(["python -m bench", *("..." if "/" in word else word for word in arguments)]),
@@ -75,8 +76,8 @@ def _measure(options: Any, arguments: Sequence[str], directory: Path) -> Results
         for part in options.parts:
             print(f"\n{part}", flush=True)
             _part(part, results, contest, options)
-        results.failures = contest.failures
-        print(f"\nproving the books took {contest.proving_s:.0f} s")
+        results.failures, results.took_s = contest.failures, time.monotonic() - start
+        print(f"\nit took {results.took_s / 60:.0f} minutes, and proving the books {contest.proving_s:.0f} s of that")
     return results
 
 
@@ -103,8 +104,36 @@ def _part(part: str, results: Results, contest: Contest, options: Any) -> None:
         case "flights" | "pools":
             knob = FLIGHTS if part == "flights" else POOLS
             _rows(results.tuned.setdefault(knob.title, []), tried(knob, contest, databases, plan, directory))
+        case _:
+            _compare(part, results, contest, options)
+
+
+def _compare(part: str, results: Results, contest: Contest, options: Any) -> None:
+    """This version in turn with another, or with itself otherwise set."""
+    quick = options.quick
+    match part:
+        case "earlier":
+            _earlier(results, contest, quick=quick)
+        case "logged":
+            results.logged = logged(contest, rounds=2 * contest.plan.rounds)
+            print(results.logged, flush=True)
         case "against":
-            _all(results.compared, against(contest, options.other, compared_shapes(quick=quick)))
+            _all(results.compared, against(contest, Version("other", options.other), asked(quick=quick)))
+
+
+def _earlier(results: Results, contest: Contest, *, quick: bool) -> None:
+    """This version in turn with 0.2.0; without that one, a note of why."""
+    try:
+        other = earlier.version()
+    except earlier.NotInstalled as error:
+        results.not_compared = str(error)
+        sys.stderr.write(f"bench: NOT COMPARED: {error}\n")
+        return
+    rounds = contest.plan.rounds + contest.plan.rounds % 2  # each version is as often the first
+    _all(results.earlier, against(contest, other, EARLIER[::2] if quick else EARLIER, rounds))
+    size = QUICK_BACKLOG if quick else BACKLOG // 2
+    results.earlier_drains = drains_of(contest, (OURS, other), size, rounds)
+    print(results.earlier_drains, flush=True)
 
 
 def _all(found: list[T], measured: Iterable[T]) -> None:

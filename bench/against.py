@@ -1,4 +1,4 @@
-"""This version of Koshel in turn with another: `python -m bench --only against --other PYTHON`.
+"""This version of Koshel in turn with another: 0.2.0, or that of `python -m bench --only against --other PYTHON`.
 
 PYTHON is the interpreter of the other checkout's virtual environment, with Koshel installed in it. Each
 version migrates a database of its own, fills it over HTTP and proves it with its own `koshel verify`.
@@ -7,7 +7,7 @@ version migrates a database of its own, fills it over HTTP and proves it with it
 import asyncio
 import itertools
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -17,19 +17,21 @@ import uvloop
 from msgspec import Struct
 
 from bench import servers
+from bench.batches import BATCH_CONNECTIONS
 from bench.books import ACCOUNTS, FUNDS, BooksWrong, analyze
 from bench.contest import Contest, Contestant, Measure, middle
-from bench.load import Shape
+from bench.load import BATCHES, PAIRS, TRANSFERS, Shape, Traffic
 from bench.servers import THIS, ServerFailed
 
 AT_ONCE = 64  # requests, while the accounts are opened
 
 
 class Version(Struct, frozen=True):
-    """A version of Koshel: the interpreter that runs it."""
+    """A version of Koshel: the interpreter that runs it, and where its own bench is."""
 
     name: str
     python: Path
+    home: Path = servers.ROOT
 
     @property
     def template(self) -> str:
@@ -38,21 +40,46 @@ class Version(Struct, frozen=True):
 
     def prove(self, url: str) -> None:
         """Verify the books. Raises BooksWrong."""
-        done = subprocess.run(
-            [str(self.python), "-m", "koshel", "verify"],
-            cwd=servers.ROOT,
-            env=servers.environment({"KOSHEL_DATABASE_URL": url}),
+        done = self.run("-m", "koshel", "verify", database_url=url)
+        if done.returncode:
+            raise BooksWrong(f"{self.name}: {(done.stdout + done.stderr)[:500]}")
+
+    def run(self, *arguments: str, database_url: str) -> "subprocess.CompletedProcess[str]":
+        """Its Python, with arguments, where its own bench is."""
+        return subprocess.run(
+            [str(self.python), *arguments],
+            cwd=self.home,
+            env=servers.environment({"KOSHEL_DATABASE_URL": database_url}),
             capture_output=True,
             check=False,
             text=True,
         )
-        if done.returncode:
-            raise BooksWrong(f"{self.name}: {(done.stdout + done.stderr)[:500]}")
+
+
+OURS = Version("ours", THIS)
+
+
+class Asked(Struct, frozen=True):
+    """What both versions are asked for."""
+
+    what: str
+    shape: Shape
+    traffic: Traffic = TRANSFERS
+    path: str = "/transaction"
+
+
+SINGLE, BATCHED, HELD = "single transfers", "batches of 500", "pairs of hold and capture"
+EARLIER = (
+    *(Asked(SINGLE, Shape(who, 256, keys)) for who in ("uniform", "hot") for keys in (False, True)),
+    Asked(BATCHED, Shape("uniform", BATCH_CONNECTIONS, keys=False), BATCHES, "/transaction/batch"),
+    Asked(HELD, Shape("uniform", 256, keys=False), PAIRS),
+)  # of 0.2.0
 
 
 class Compared(Struct, frozen=True):
     """One shape's rounds, run by run."""
 
+    what: str
     shape: Shape
     ours: Sequence[Measure]
     other: Sequence[Measure]
@@ -65,30 +92,36 @@ class Compared(Struct, frozen=True):
     @property
     def ratios(self) -> list[float]:
         """Ours against the other's transfers a second, by round."""
-        return [ours.per_s / other.per_s for ours, other in zip(self.ours, self.other, strict=True)]
+        return self.by_round(lambda one: one.per_s)
+
+    def by_round(self, figure: Callable[[Measure], float]) -> list[float]:
+        """Ours against the other's figure, of runs that followed each other."""
+        return [figure(ours) / figure(other) for ours, other in zip(self.ours, self.other, strict=True)]
 
     def __str__(self) -> str:
         ours, other = self.medians
+        cpu = median(self.by_round(lambda one: one.worker_us))
         return (
-            f"{self.shape}: ours {ours.per_s:,.0f}/s, other {other.per_s:,.0f}/s, ratio {median(self.ratios):.3f} "
-            f"({min(self.ratios):.2f} to {max(self.ratios):.2f})"
+            f"{self.what}, {self.shape}: ours {ours.per_s:,.0f}/s, other {other.per_s:,.0f}/s, "
+            f"ratio {median(self.ratios):.3f} ({min(self.ratios):.2f} to {max(self.ratios):.2f}), worker CPU {cpu:.2f}"
         )
 
 
-def shapes(*, quick: bool) -> Iterator[Shape]:
+def asked(*, quick: bool) -> Iterator[Asked]:
     """Those to be compared. Quick: only the busiest."""
     for distribution, connections, keys in itertools.product(
         ("uniform", "hot"), (256,) if quick else (256, 64, 1), (False, True)
     ):
-        yield Shape(distribution, connections, keys)
+        yield Asked(SINGLE, Shape(distribution, connections, keys))
 
 
-def against(contest: Contest, other: Path, wanted: Iterable[Shape]) -> Iterator[Compared]:
+def against(contest: Contest, other: Version, wanted: Iterable[Asked], rounds: int | None = None) -> Iterator[Compared]:
     """Both versions in turn, shape by shape."""
-    versions = (Version("ours", THIS), Version("other", other))
+    versions = (OURS, other)
     for version in versions:
-        _fill(contest, version)
-    for shape in wanted:
+        if not contest.databases.has(version.template):
+            _fill(contest, version)
+    for one in wanted:
         with ExitStack() as stack:
             contestants, urls = [], []
             for version in versions:
@@ -99,12 +132,14 @@ def against(contest: Contest, other: Path, wanted: Iterable[Shape]) -> Iterator[
                     servers.koshel(url, contest.plan.workers, contest.directory, python=version.python)
                 )
                 # Proved when all rounds are over, so that the turns follow each other closely.
-                contestants.append(Contestant(version.name, server, server.url(), lambda: None, url))
+                contestants.append(
+                    Contestant(version.name, server, server.url(one.path), lambda: None, url, one.traffic)
+                )
                 urls.append(url)
-            runs = contest.turns(shape, contestants)
+            runs = contest.turns(one.shape, contestants, rounds)
             for version, url in zip(versions, urls, strict=True):
                 version.prove(url)
-        yield Compared(shape, runs["ours"], runs["other"])
+        yield Compared(one.what, one.shape, runs[OURS.name], runs[other.name])
 
 
 def _fill(contest: Contest, version: Version) -> None:

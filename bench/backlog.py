@@ -9,6 +9,7 @@ beside it  16 connections ─▶ 256 connections with Prefer: respond-async ─�
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from http.client import HTTPConnection
 from statistics import median
@@ -19,6 +20,7 @@ import uvloop
 from msgspec import Struct
 
 from bench import machine, servers
+from bench.against import Version
 from bench.books import BATCH, declined, first_after, last_id, posted_after, promises, prove
 from bench.contest import Contest, Contestant, Measure, middle
 from bench.in_process import commands_of_main
@@ -104,6 +106,32 @@ def backlog(contest: Contest, size: int) -> Backlog:
     ):
         accepted, alone, beside = _beside(contest, server, url)
     return Backlog(size, idle_mb, busy_mb, drains, middle(syncs), accepted, alone, beside)
+
+
+# Run by each version's own Python where its own bench is, so that each queues as it would.
+QUEUE = "import sys, uvloop, bench.backlog as b; uvloop.run(b._queue(sys.argv[1], int(sys.argv[2])))"
+
+
+def drains_of(contest: Contest, versions: Sequence[Version], size: int, rounds: int) -> dict[str, list[float]]:
+    """Transactions drained a second by each version, in turn, by its name. Raises DrainFailed, BooksWrong."""
+    plan, rates = contest.plan, {version.name: list[float]() for version in versions}
+    with ExitStack() as stack:
+        urls = [
+            stack.enter_context(contest.databases.fresh(f"{version.name}_drains_bench", template=version.template))[0]
+            for version in versions
+        ]
+        turns = list(zip(versions, urls, strict=True))
+        for number in range(rounds):
+            for version, url in turns[:: -1 if number % 2 else 1]:
+                before = last_id(url)
+                queued = version.run("-c", QUEUE, url, str(size), database_url=url)
+                if queued.returncode:
+                    raise DrainFailed(f"{version.name} could not queue: {queued.stderr[-500:]}")
+                with servers.koshel(url, plan.workers, contest.directory, python=version.python) as server:
+                    rates[version.name].append(_drained(server, url, size, before).per_s)
+        for version, url in turns:
+            version.prove(url)
+    return rates
 
 
 def _transfers(server: Server, url: str) -> Contestant:

@@ -90,6 +90,11 @@ class Databases(Struct, frozen=True):
         self._run("CREATE DATABASE {} TEMPLATE {}", name, "template0")
         return self.cluster.url(database=name)
 
+    def has(self, name: str) -> bool:
+        """Whether there is a database of that name."""
+        with psycopg.connect(self.cluster.url()) as connection:
+            return bool(connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchall())
+
     def _run(self, statement: str, *names: str) -> None:
         with psycopg.connect(self.cluster.url(), autocommit=True) as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))

@@ -1,7 +1,6 @@
 """The table: Koshel and the baseline in turn, so that what else the machine does falls on both.
 
-for each shape of load: fresh copies of the databases ─▶ warm up each ─▶ A, B, B, A ... ─▶ medians
-                                                                         └─ after each, the books
+for each shape of load: fresh copies of the databases ─▶ warm up each ─▶ A, B, B, A ... ─▶ the books ─▶ medians
 """
 
 import sys
@@ -37,6 +36,7 @@ class Measure(Struct, frozen=True):
     p50_ms: float  # of a request
     p99_ms: float
     server_us: float  # processor time of the server's processes, each unit
+    worker_us: float  # of that its workers' own
     database_us: float  # and of all of PostgreSQL's
     worker_mb: float  # resident memory of the largest worker, afterwards
 
@@ -70,24 +70,30 @@ class Contest:
                 ours, theirs = stack.enter_context(self.databases.fresh("koshel_bench", "baseline_bench"))
                 koshel = stack.enter_context(servers.koshel(ours, self.plan.workers, self.directory))
                 baseline = stack.enter_context(servers.baseline(theirs, self.plan.workers, self.directory))
+                # Proved when all rounds are over, so that the turns follow each other closely.
                 contestants = [
-                    Contestant("koshel", koshel, koshel.url(), partial(prove, ours), ours),
-                    Contestant("baseline", baseline, baseline.url(), partial(prove, theirs, batches=False), theirs),
+                    Contestant("koshel", koshel, koshel.url(), lambda: None, ours),
+                    Contestant("baseline", baseline, baseline.url(), lambda: None, theirs),
                 ]
                 if shape.distribution == "uniform" and not shape.keys:
                     contestants.append(Contestant("nothing", baseline, baseline.url("/nothing"), lambda: None))
-                yield shape, self.interleaved(shape, contestants)
+                found = self.interleaved(shape, contestants)
+                self.prove(partial(prove, ours))
+                self.prove(partial(prove, theirs, batches=False))
+                yield shape, found
 
     def interleaved(self, shape: Shape, contestants: Sequence[Contestant]) -> dict[str, Measure]:
         """The median of each contestant's runs, which take turns."""
         return {name: middle(measures) for name, measures in self.turns(shape, contestants).items()}
 
-    def turns(self, shape: Shape, contestants: Sequence[Contestant]) -> dict[str, list[Measure]]:
+    def turns(
+        self, shape: Shape, contestants: Sequence[Contestant], rounds: int | None = None
+    ) -> dict[str, list[Measure]]:
         """Each contestant's runs by its name. Who was the last in one round is the first in the next."""
         runs: dict[str, list[Measure]] = {one.name: [] for one in contestants}
         for one in contestants:
             self.warm_up(one, shape)
-        for number in range(self.plan.rounds):
+        for number in range(rounds or self.plan.rounds):
             for one in contestants[:: -1 if number % 2 else 1]:
                 runs[one.name].append(self.run(one, shape))
         return runs
@@ -101,17 +107,19 @@ class Contest:
     def run(self, one: Contestant, shape: Shape) -> Measure:
         """One run, and its proof."""
         traffic = one.traffic
-        counted, spent = self._counted(one), self._cpu_s(one)
+        counted, spent, workers = self._counted(one), self._cpu_s(one), one.server.workers_cpu_s()
         load = drive(one.url, shape, self.plan.run_s, traffic)
         time.sleep(traffic.settles_s)
         server_s, database_s = (after - before for before, after in zip(spent, self._cpu_s(one), strict=True))
+        workers_s = sum(after - workers.get(pid, 0) for pid, after in one.server.workers_cpu_s().items())
         count = self._counted_at_rest(one) - counted if one.database_url else load.units
         answered = load.units * traffic.rows
         if one.database_url and not answered - load.refused <= count <= answered + shape.connections * traffic.weight:
             self.fail(f"{one.name}, {shape}: answers for {answered} transactions, but there are {count}")
         self._checked(one, shape, load)
         each = 1e6 * traffic.rows / max(count, 1)
-        return Measure(load.per_s, load.p50_ms, load.p99_ms, server_s * each, database_s * each, one.server.worker_mb())
+        cpu = (server_s * each, workers_s * each, database_s * each)
+        return Measure(load.per_s, load.p50_ms, load.p99_ms, *cpu, one.server.worker_mb())
 
     def prove(self, proof: Callable[[], None]) -> None:
         """Prove some books, on the clock that says how long proving took. Raises BooksWrong."""

@@ -2,10 +2,11 @@
 
 import os
 import platform
+import sysconfig
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,10 +23,22 @@ def description(directory: Path) -> list[tuple[str, str]]:
         ("processor", _field("cpuinfo", "model name")),
         ("memory", f"{int(_field('meminfo', 'MemTotal').split()[0]) / 1024 / 1024:.1f} GB"),
         ("kernel", f"{platform.system()} {platform.release()}"),
-        ("Python", platform.python_version()),
+        ("Python", f"{platform.python_implementation()} {platform.python_version()}, {optimisations()}"),
         ("fdatasync of 8 kB", f"{_sync_ms(directory):.2f} ms"),
         ("load average at the start", f"{os.getloadavg()[0]:.2f}"),
     ]
+
+
+def optimisations() -> str:
+    """How this Python was built: profile-guided and link-time optimisation make it a tenth to a fifth faster."""
+    configured = str(sysconfig.get_config_var("CONFIG_ARGS") or "")
+    flags = " ".join(str(sysconfig.get_config_var(name) or "") for name in ("PY_CFLAGS", "PY_CFLAGS_NODIST"))
+    found = {
+        "--enable-optimizations": "--enable-optimizations" in configured or "-fprofile-use" in flags,
+        "--with-lto": "--with-lto" in configured or "-flto" in flags,
+    }
+    level = next((flag for flag in reversed(flags.split()) if flag.startswith("-O")), "no -O")
+    return ", ".join([f"{level}", *(f"{name}: {'yes' if is_so else 'no'}" for name, is_so in found.items())])
 
 
 def tree(root: int) -> list[int]:
@@ -49,6 +62,12 @@ def cpu_s(root: int) -> float:
     alive = set(tree(root))
     ticks = sum(sum(map(int, fields[11:15])) for pid, fields in _processes() if pid in alive)
     return ticks / TICKS_PER_S
+
+
+def own_cpu_s(pids: Iterable[int]) -> dict[int, float]:
+    """Processor time of each of these processes so far, by process id: its own, user and system."""
+    wanted = set(pids)
+    return {pid: sum(map(int, fields[11:13])) / TICKS_PER_S for pid, fields in _processes() if pid in wanted}
 
 
 def resident_mb(pid: int) -> float:

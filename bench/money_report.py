@@ -3,17 +3,25 @@
 from collections.abc import Sequence
 from statistics import median
 
-from bench.against import Compared
+from bench.against import OURS, Compared
 from bench.backlog import Backlog
 from bench.batches import BATCH_CONNECTIONS, SINGLE_CONNECTIONS, Batched
 from bench.contest import Plan
 from bench.markdown import cells, pair, pairs, table
 from bench.results import Results, Row
 
+COMPARED = (
+    "This version : the other = ratio, in turn on databases of their own. By round: the median of the ratios of runs "
+    "that followed each other. Worker CPU is that of the processes that answer, without the one that looks after them."
+)
+LOGGED = "With the access log on, in a file : without = ratio. The rest is as above."
+
 
 def sections(results: Results) -> list[str]:
     """Those that were measured."""
-    parts = []
+    parts = _earlier(results)
+    if results.logged is not None:
+        parts += ["## The access log", LOGGED, _comparison([results.logged])]
     if results.batched:
         parts += _batched(results.batched, results.plan)
     if results.held:
@@ -21,7 +29,7 @@ def sections(results: Results) -> list[str]:
     if results.backlog is not None:
         parts += _backlog(results.backlog)
     if results.compared:
-        parts += _compared(results.compared)
+        parts += ["## Against the other version", COMPARED, _comparison(results.compared)]
     return parts
 
 
@@ -93,15 +101,28 @@ def _backlog(backlog: Backlog) -> list[str]:
     ]
 
 
-def _compared(compared: Sequence[Compared]) -> list[str]:
+def _earlier(results: Results) -> list[str]:
+    title = "## Against 0.2.0"
+    if results.not_compared is not None:
+        return [title, f"**Not compared:** {results.not_compared}"]
+    if not results.earlier:
+        return []
+    parts = [title, f"{COMPARED} 0.2.0 is installed from this project's history.", _comparison(results.earlier)]
+    drains = {name: median(rates) for name, rates in results.earlier_drains.items()}
+    ours, *others = (drains.pop(OURS.name), *drains.values()) if drains else ()
+    return [*parts, *(f"Queued transactions drained a second: {pair(ours, other, ',.0f')}." for other in others)]
+
+
+def _comparison(compared: Sequence[Compared]) -> str:
     head = (
-        *("accounts", "conns", "keys", "transfers/s", "ratio by round", "p50 ms", "p99 ms"),
-        *("server CPU µs", "PostgreSQL CPU µs"),
+        *("what", "accounts", "conns", "keys", "units/s", "ratio by round", "p50 ms", "p99 ms"),
+        *("worker CPU µs", "server CPU µs", "PostgreSQL CPU µs"),
     )
     rows = []
     for one in compared:
-        rate, *rest = pairs(*one.medians)[:5]
+        ours, other = one.medians
+        rate, *rest = pairs(ours, other)[:5]
+        rest.insert(2, pair(ours.worker_us, other.worker_us, ".1f"))
         ratios = f"**{median(one.ratios):.3f}** ({min(one.ratios):.2f} to {max(one.ratios):.2f})"
-        rows.append(cells(one.shape, [rate, ratios, *rest]))
-    text = "This version : the other = ratio. By round: the median of the ratios of runs that followed each other."
-    return ["## Against the other version", text, table(head, rows)]
+        rows.append([one.what, *cells(one.shape, [rate, ratios, *rest])])
+    return table(head, rows)

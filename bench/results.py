@@ -30,6 +30,12 @@ class Results(Struct):
     settling: list[Settling] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     tuned: dict[str, list[Row]] = field(default_factory=dict)
-    compared: list[Compared] = field(default_factory=list)
+    compared: list[Compared] = field(default_factory=list)  # with the version of --other
+    earlier: list[Compared] = field(default_factory=list)  # with 0.2.0
+    earlier_drains: Mapping[str, Sequence[float]] = field(default_factory=dict)  # by version
+    not_compared: str | None = None  # why 0.2.0 was not there
+    logged: Compared | None = None
     first_answer_s: float | None = None
+    serve_ratio: float | None = None  # `serve` on a migrated database : importing what it is made of
+    took_s: float = 0.0
     failures: Sequence[str] = ()

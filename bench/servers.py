@@ -48,6 +48,10 @@ class Server(Struct, frozen=True):
         """The workers' process ids."""
         return machine.children(self.pid)
 
+    def workers_cpu_s(self) -> dict[int, float]:
+        """Processor time of each worker so far, by process id: not of the process that looks after them."""
+        return machine.own_cpu_s(self.workers())
+
     def worker_mb(self) -> float:
         """Resident memory of the largest worker, in 10^6 bytes."""
         return max(map(machine.resident_mb, self.workers()))

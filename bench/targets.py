@@ -5,10 +5,14 @@ from statistics import median
 
 from msgspec import Struct
 
+from bench.against import BATCHED, HELD, OURS, SINGLE
 from bench.batches import TRANSFERS
 from bench.contest import Measure
 from bench.lifetime import MILLION
+from bench.load import Shape
 from bench.results import Results, Row
+
+PLAIN = Shape("uniform", 256, keys=False)
 
 
 class Target(Struct, frozen=True):
@@ -38,14 +42,32 @@ class Target(Struct, frozen=True):
 
 
 UNIFORM = Target(
-    "transfers/s against the baseline, 256 connections, uniform (without, with keys)", 9, 14, "x", more_is_better=True
+    "transfers/s against the baseline, 256 connections, uniform, without keys", 13, 17, "x", more_is_better=True
 )
-HOT = Target("the same, all to one account (without, with keys)", 18, 30, "x", more_is_better=True)
+UNIFORM_KEYED = Target("the same, with keys", 11, 14, "x", more_is_better=True)
+HOT = Target("the same, all to one account, without keys", 28, 35, "x", more_is_better=True)
+HOT_KEYED = Target("the same, all to one account, with keys", 24, 30, "x", more_is_better=True)
+WORKER_CPU = Target(
+    "a worker's processor time for each transfer against 0.2.0's, 256 connections, uniform, without keys",
+    *(0.6, 0.45, "x"),
+    more_is_better=False,
+)
+EARLIER = Target(
+    "against 0.2.0: transfers/s in batches of 500, pairs of hold and capture/s, queued transactions drained/s",
+    *(0.95, 1, "x"),
+    more_is_better=True,
+)
+LOGGED = Target("transfers/s with the access log on, in a file, against none", 0.92, 0.97, "x", more_is_better=True)
+SERVE = Target(
+    "first answer of `serve` on a migrated database, against importing aiohttp, asyncpg, gunicorn and uvloop",
+    *(2, 1.5, "x"),
+    more_is_better=False,
+)
 P99 = Target(
     "p99 at 256 connections, against the baseline (in the table's order)", 0.25, 0.1, "x", more_is_better=False
 )
-P50 = Target("one connection: p50 against the baseline (in the table's order)", 1.3, 1.0, "x", more_is_better=False)
-NOTHING = Target("throughput against the do-nothing endpoint, 256 connections", 0.35, 0.5, "x", more_is_better=True)
+P50 = Target("one connection: p50 against the baseline (in the table's order)", 0.9, 0.7, "x", more_is_better=False)
+NOTHING = Target("throughput against the do-nothing endpoint, 256 connections", 0.8, 1.0, "x", more_is_better=True)
 LEDGERS = Target(
     "`settle`, batches of 500: 1,000 ledgers against one (without, with keys)", 0.7, 0.9, "x", more_is_better=True
 )
@@ -84,6 +106,8 @@ def judged(results: Results) -> list[tuple[str, str, str, str, str]]:
     backlog = results.backlog
     rows = [
         *_transfers(results.table),
+        *_earlier(results),
+        LOGGED.row([median(results.logged.ratios)] if results.logged else []),
         LEDGERS.row([one.ratio for one in results.settling if one.batch == 500]),
         BATCH.row([one.batch.per_s / one.single.per_s for one in results.batched if one.keys != TRANSFERS]),
         BATCH_SETTLE.row([one.batch.per_s / one.settle_per_s for one in results.batched]),
@@ -92,6 +116,7 @@ def judged(results: Results) -> list[tuple[str, str, str, str, str]]:
         DRAIN_MEMORY.row([drain.growth for drain in backlog.drains] if backlog else []),
         MEMORY.row([look.worker_mb for look in results.looks if look.transfers >= MILLION]),
         START.row([] if results.first_answer_s is None else [results.first_answer_s]),
+        SERVE.row([] if results.serve_ratio is None else [results.serve_ratio]),
     ]
     # Only developers compare versions, so without that it is not missing.
     compared = [median(one.ratios) for one in results.compared]
@@ -102,14 +127,32 @@ def _transfers(table: Sequence[Row]) -> list[tuple[str, str, str, str, str]]:
     rate: Callable[[Measure], float] = lambda one: one.per_s  # noqa: E731
     busy = [(shape, measures) for shape, measures in table if shape.connections == 256]
     lone = [(shape, measures) for shape, measures in table if shape.connections == 1]
-    uniform = [(shape, measures) for shape, measures in busy if shape.distribution == "uniform"]
-    hot = [(shape, measures) for shape, measures in busy if shape.distribution == "hot"]
+    targets = {
+        ("uniform", False): UNIFORM,
+        ("uniform", True): UNIFORM_KEYED,
+        ("hot", False): HOT,
+        ("hot", True): HOT_KEYED,
+    }
     return [
-        UNIFORM.row(_ratios(uniform, "baseline", rate)),
-        HOT.row(_ratios(hot, "baseline", rate)),
+        *(
+            target.row(_ratios([row for row in busy if (row[0].distribution, row[0].keys) == which], "baseline", rate))
+            for which, target in targets.items()
+        ),
         P99.row(_ratios(busy, "baseline", lambda one: one.p99_ms)),
         P50.row(_ratios(lone, "baseline", lambda one: one.p50_ms)),
         NOTHING.row(_ratios(busy, "nothing", rate)),
+    ]
+
+
+def _earlier(results: Results) -> list[tuple[str, str, str, str, str]]:
+    """Against 0.2.0: medians of the ratios of runs that followed each other."""
+    plain = [one for one in results.earlier if one.what == SINGLE and one.shape == PLAIN]
+    drains = results.earlier_drains
+    rates = [median(one.ratios) for what in (BATCHED, HELD) for one in results.earlier if one.what == what]
+    rates += [median(drains[OURS.name]) / median(rest) for name, rest in drains.items() if name != OURS.name]
+    return [
+        WORKER_CPU.row([median(one.by_round(lambda run: run.worker_us)) for one in plain]),
+        EARLIER.row(rates),
     ]
 
 

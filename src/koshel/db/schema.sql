@@ -130,18 +130,7 @@ CREATE TABLE transaction (
     source_held numeric,
     target_held numeric,
     expires_at timestamp with time zone,
-    CONSTRAINT transaction_kind_check CHECK (
-CASE kind
-    WHEN 'transfer'::text THEN ((ROW(source_account_id, source_balance, source_version) IS NOT NULL) AND (ROW(target_account_id, target_balance, target_version) IS NOT NULL) AND (ROW(parent_id, expires_at) IS NULL))
-    WHEN 'payment'::text THEN ((ROW(source_account_id, source_balance, source_version) IS NULL) AND (ROW(target_account_id, target_balance, target_version) IS NOT NULL) AND (ROW(parent_id, expires_at) IS NULL))
-    WHEN 'withdrawal'::text THEN ((ROW(source_account_id, source_balance, source_version) IS NOT NULL) AND (ROW(target_account_id, target_balance, target_version) IS NULL) AND (ROW(parent_id, expires_at) IS NULL))
-    WHEN 'hold'::text THEN ((ROW(source_account_id, source_balance, source_version, expires_at) IS NOT NULL) AND (ROW(target_balance, target_version, parent_id) IS NULL))
-    WHEN 'capture'::text THEN ((ROW(source_account_id, source_balance, source_version, parent_id) IS NOT NULL) AND (num_nulls(target_account_id, target_balance, target_version) = ANY (ARRAY[0, 3])) AND (expires_at IS NULL))
-    WHEN 'void'::text THEN ((ROW(source_account_id, source_balance, source_version, parent_id) IS NOT NULL) AND (ROW(target_balance, target_version, expires_at) IS NULL))
-    WHEN 'expiry'::text THEN ((ROW(source_account_id, source_balance, source_version, parent_id) IS NOT NULL) AND (ROW(target_balance, target_version, expires_at) IS NULL))
-    WHEN 'refund'::text THEN ((num_nulls(source_account_id, source_balance, source_version) = ANY (ARRAY[0, 3])) AND (num_nulls(target_account_id, target_balance, target_version) = ANY (ARRAY[0, 3])) AND (num_nulls(source_account_id, target_account_id) < 2) AND (parent_id IS NOT NULL) AND (expires_at IS NULL))
-    ELSE false
-END),
+    CONSTRAINT transaction_kind_check CHECK (((kind || ((((num_nonnulls(kind, source_account_id, source_balance, source_version) * 100) + (num_nonnulls(target_account_id, target_balance, target_balance, target_version, target_version) * 10)) + num_nonnulls(parent_id, expires_at, expires_at)))::text) = ANY ('{transfer450,payment150,withdrawal400,hold402,hold412,capture401,capture451,void401,void411,expiry401,expiry411,refund401,refund451,refund151}'::text[]))),
     CONSTRAINT transaction_money_check CHECK (((amount > (0)::numeric) AND (amount < 'Infinity'::numeric) AND (source_account_id <> target_account_id) AND ((source_held IS NULL) OR ((source_held > (0)::numeric) AND (source_held < 'Infinity'::numeric) AND (source_version IS NOT NULL))) AND ((target_held IS NULL) OR ((target_held > (0)::numeric) AND (target_held < 'Infinity'::numeric) AND (target_version IS NOT NULL)))))
 );
 
