@@ -16,9 +16,9 @@ from bench.in_process import together
 from bench.load import BATCHES, KEYED_BATCHES, Shape, Traffic
 
 SINGLE_CONNECTIONS = 256
-# Of 2, 4, 8, 16 and 32, in turn, 16 did as well as any. But batches may have half of a worker's queue, which is ten
-# of these, and one worker may get all connections: with more, some would be answered `overloaded`.
-BATCH_CONNECTIONS = 8
+# Of 2, 4, 8, 16 and 32, in turn, 16 did as well as any. Batches may have half of a worker's queue, which is twenty of
+# these, and one worker may get all connections: with more, some would be answered `overloaded`.
+BATCH_CONNECTIONS = 16
 
 # Who has a key, of single requests and batches alike: nobody; each request; and of batches each transfer too.
 NO_KEYS, REQUESTS, TRANSFERS = "none", "each request", "each transfer too"

@@ -22,7 +22,7 @@ class BatcherLimits(Struct, frozen=True):
     batch_max: int = 1_000  # commands; what weighs more leaves alone
     flights_max: int = 1  # batches under way at once, in each partition
     singles_max: int = 1  # commands settled alone at once, after an accident
-    queue_max: int = 10_000  # commands waiting, each as often as it weighs
+    queue_max: int = 20_000  # commands waiting, each as often as it weighs
     queue_bytes_max: int = 16 * 1024 * 1024  # of request bodies waiting
     queue_timeout_ms: int = 10_000  # what has waited longer is answered Overloaded
 

@@ -50,7 +50,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     batches_in_flight: Annotated[Count, Meta(description="batches under way at once, in each worker and partition")] = 1
     partition_by: Annotated[Literal["database", "ledger"], Meta(description="what may share a batch; ledger: for Citus")] = "database"
     settle_attempts: Annotated[Count, Meta(description="times a batch is tried when another transaction gets in its way")] = 5
-    queue_max: Annotated[Count, Meta(description="commands that may wait in a worker")] = 10_000
+    queue_max: Annotated[Count, Meta(description="commands that may wait in a worker; those that came in batches, at most half of that")] = 20_000
     queue_bytes_max: Annotated[Bytes, Meta(description="bytes of request bodies that may wait in a worker")] = 16 * 1024 * 1024
     queue_timeout_ms: Annotated[Milliseconds, Meta(description="a command that waited longer is answered `overloaded`")] = 10_000
     background_batch_max: Annotated[Count, Meta(description="queued transactions, or expired holds, settled together, at most")] = 250

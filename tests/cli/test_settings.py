@@ -81,7 +81,7 @@ def test_a_value_that_cannot_be_used_is_refused_by_the_variables_name(name: str,
     [
         ({"lock_timeout_ms": "5000", "statement_timeout_ms": "5000"}, ["LOCK_TIMEOUT_MS", "STATEMENT_TIMEOUT_MS"]),
         ({"outcome_timeout_ms": "5000"}, ["OUTCOME_TIMEOUT_MS", "IDLE_IN_TRANSACTION_TIMEOUT_MS"]),
-        ({"batch_max": "10001"}, ["BATCH_MAX", "QUEUE_MAX"]),
+        ({"batch_max": "20001"}, ["BATCH_MAX", "QUEUE_MAX"]),
         ({"body_bytes_max": "2", "queue_bytes_max": "1"}, ["BODY_BYTES_MAX", "QUEUE_BYTES_MAX"]),
         ({"batch_body_bytes_max": "99999999"}, ["BATCH_BODY_BYTES_MAX", "QUEUE_BYTES_MAX"]),
         ({"batches_in_flight": "9"}, ["BATCHES_IN_FLIGHT", "SETTLE_CONNECTIONS"]),

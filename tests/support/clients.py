@@ -49,7 +49,7 @@ class Clients:
         body = {"source_account_id": source, "target_account_id": target, "amount": amount}
         return await self.post("/transaction", body, key)
 
-    async def open(self, funds: str, **terms: str) -> int:
+    async def open(self, funds: str, **terms: str | None) -> int:
         """A new account with money in it."""
         account_id: int = (await self.post("/account", {"email": "ann@example.com", **terms})).body["id"]
         paid = await self.post(f"/account/{account_id}/payment", {"amount": funds})

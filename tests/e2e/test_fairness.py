@@ -1,0 +1,77 @@
+"""Heavy work has a bounded share: callers of large batches do not keep single transfers out."""
+
+import asyncio
+import itertools
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from statistics import median
+
+import pytest
+
+from koshel.db.verify import verify
+from tests.support.clients import Clients, clients_of
+from tests.support.outage import Postgres, own_postgres
+from tests.support.service import Running, serving
+
+BATCH_CALLERS = 40
+MEMBERS = 1_000
+SINGLE_CALLERS = 4
+SINGLES = 20  # of each
+LASTS_S = 150
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with own_postgres(tmp_path_factory.mktemp("fairness")) as postgres:
+        yield postgres
+        assert verify(postgres.owner_url) == []
+
+
+@pytest.fixture(scope="module")
+def service(postgres: Postgres) -> Iterator[Running]:
+    with serving(postgres.service_url, workers="2") as service:
+        yield service
+
+
+@pytest.fixture
+async def clients(service: Running) -> AsyncIterator[Clients]:
+    async with clients_of(service.url) as clients:
+        yield clients
+
+
+async def test_single_transfers_are_settled_beside_forty_callers_of_large_batches(clients: Clients) -> None:
+    ids = [await clients.open("1000000", max_balance=None) for _ in range(20)]
+    pairs = itertools.cycle(itertools.permutations(ids, 2))
+    batches: Counter[int] = Counter()
+    took: list[float] = []
+    over = asyncio.Event()
+
+    async def send_batches() -> None:
+        while not over.is_set():
+            members = [
+                {"source_account_id": source, "target_account_id": target, "amount": "0.01"}
+                for source, target in itertools.islice(pairs, MEMBERS)
+            ]
+            reply = await clients.post("/transaction/batch", {"transactions": members})
+            batches[reply.status] += 1
+            if reply.status == 503:
+                await asyncio.sleep(0.1)
+
+    async def send_singles() -> None:
+        for _ in range(SINGLES):
+            source, target = next(pairs)
+            start = time.monotonic()
+            body = {"source_account_id": source, "target_account_id": target, "amount": "0.01"}
+            reply = await clients.post("/transaction", body)
+            took.append(time.monotonic() - start)
+            assert reply.status == 201, reply
+
+    crowd = [asyncio.ensure_future(send_batches()) for _ in range(BATCH_CALLERS)]
+    async with asyncio.timeout(LASTS_S):
+        await asyncio.gather(*(send_singles() for _ in range(SINGLE_CALLERS)))
+    over.set()
+    await asyncio.gather(*crowd)
+    assert batches[201] > 10, batches  # they are settled too
+    assert batches.keys() <= {201, 503}
+    assert median(took) < 5, "light ones overtake"
