@@ -80,13 +80,13 @@ class Room:
         self._weight += one.weight
         self._bytes += one.size
 
-    def leave(self, one: Waiting[CommandT, OutcomeT]) -> None:
-        """It waits no longer."""
-        self._weight -= one.weight
-        self._bytes -= one.size
-        if one.weight > 1:
-            self._heavy_weight -= one.weight
-            self._heavy_bytes -= one.size
+    def leave(self, weight: int, size: int, *, is_heavy: bool) -> None:
+        """So much waits no longer."""
+        self._weight -= weight
+        self._bytes -= size
+        if is_heavy:
+            self._heavy_weight -= weight
+            self._heavy_bytes -= size
 
     def _enter_heavy(self, one: Waiting[CommandT, OutcomeT]) -> None:
         limits = self._limits
@@ -120,7 +120,8 @@ class Lane(Generic[CommandT, OutcomeT]):
         """Take it back if it has not left yet; whether it had not."""
         if one.has_left or one.answer.done():
             return False
-        self._leave(one)
+        one.has_left = True
+        self._leave(one.weight, one.size, is_heavy=one.weight > 1)
         return True
 
     def take(self, now: float) -> list[Waiting[CommandT, OutcomeT]]:
@@ -128,11 +129,11 @@ class Lane(Generic[CommandT, OutcomeT]):
         batch: list[Waiting[CommandT, OutcomeT]] = []
         room = self._batch_max
         if self._heavy and (not self._light or now >= self._heavy_not_before):
-            room = self._fill(batch, self._heavy, room, now)
+            room = self._fill(batch, self._heavy, room, now, is_heavy=True)
             if batch:
                 self._heavy_since = now
         if self._light:
-            self._fill(batch, self._light, room, now)
+            self._fill(batch, self._light, room, now, is_heavy=False)
         return batch
 
     def landed(self, now: float) -> None:
@@ -147,22 +148,27 @@ class Lane(Generic[CommandT, OutcomeT]):
         queue: deque[Waiting[CommandT, OutcomeT]],
         room: int,
         now: float,
+        *,
+        is_heavy: bool,
     ) -> int:
         """Move to the batch what there is room for, or one if it is empty; returns what room is left."""
+        weight = size = 0
         while queue and (queue[0].weight <= room or not batch):
             one = queue.popleft()
             if one.has_left:
                 continue
-            self._leave(one)
+            one.has_left = True
+            weight += one.weight
+            size += one.size
             if is_wanted(one, now):
                 room -= one.weight
                 batch.append(one)
+        self._leave(weight, size, is_heavy=is_heavy)
         return room
 
-    def _leave(self, one: Waiting[CommandT, OutcomeT]) -> None:
-        one.has_left = True
-        self._room.leave(one)
-        self.weight -= one.weight
+    def _leave(self, weight: int, size: int, *, is_heavy: bool) -> None:
+        self._room.leave(weight, size, is_heavy=is_heavy)
+        self.weight -= weight
 
 
 def is_wanted(one: Waiting[CommandT, OutcomeT], now: float) -> bool:

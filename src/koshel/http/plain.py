@@ -71,10 +71,16 @@ class Reader:
         self._head_max = min(HEAD_MAX, settings.header_bytes_max)
         self._body_max = settings.body_bytes_max
         self._heads: dict[bytes, Said] = {}  # header lines that were seen before
-        self._doors = {
+        doors = {
             tuple(route.path.split("/")): Door(route.asks, msgspec.json.Decoder(route.body), is_optional(route.body))
             for route in ROUTES
             if route.asks is not None and route.body is not None
+        }
+        self._doors = doors
+        self._places = {
+            f"POST {path} HTTP/1.1".encode(): (door, path, "")
+            for parts, door in doors.items()
+            if "{id}" not in (path := "/".join(parts))
         }
 
     def read(self, data: bytes, start: int) -> Plain | Partial | None:
@@ -104,14 +110,16 @@ class Reader:
 
     def _place(self, first: bytes) -> tuple[Door, str, str] | None:
         """The route that a request line names, its path, and the id in that."""
+        if place := self._places.get(first):
+            return place
         if not first.startswith(b"POST /") or not first.endswith(b" HTTP/1.1"):
             return None
         path = first[5:-9].decode("latin1")
-        parts, id_ = path.split("/"), ""
-        if len(parts) == 4 and parts[2].isdecimal():
-            id_, parts[2] = parts[2], "{id}"
-        door = self._doors.get(tuple(parts))
-        return None if door is None else (door, path, id_)
+        parts = path.split("/")
+        if len(parts) != 4 or not parts[2].isdecimal():
+            return None
+        door = self._doors.get((*parts[:2], "{id}", parts[3]))
+        return None if door is None else (door, path, parts[2])
 
     def _said(self, lines: bytes) -> Said | None:
         """What header lines say, by name; None if one is not plain, or comes twice.
