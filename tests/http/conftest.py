@@ -84,11 +84,12 @@ def send(service: Running) -> Send:
     return send
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def room(cluster: Cluster) -> Iterator[Room]:
     """Both lanes, over two ledgers with the same accounts."""
     with psycopg.connect(cluster.url(), autocommit=True) as connection:
         for name in LANES:
+            connection.execute(f"DROP DATABASE IF EXISTS {name}")
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
