@@ -70,7 +70,7 @@ def _move(source: int, target: int, amount: str, **fields: Any) -> JsonObject:
     return {"source_account_id": source, "target_account_id": target, "amount": amount} | fields
 
 
-_ANN, _BOB = "ann@example.com", "bob@example.com"
+_ANN, _BOB, _FEES = "ann@example.com", "bob@example.com", "fees@example.com"
 _GOLD = {"min_balance": "-50.00", "available": "50.00", "metadata": {"plan": "gold"}}
 _ORDER = {"metadata": {"order": "17"}}
 _TRANSFER = _transaction(2, "transfer", 1, 2, "12.50", idempotency_key="order-17", **_ORDER)
@@ -98,7 +98,7 @@ STORY: Sequence[Example] = (
         201,
         {"email": _BOB, "currency": "USD", "min_balance": "-50", "metadata": {"plan": "gold"}},
     ),
-    Example("open_account", "An account for fees", _account(3, _BOB, "0.00"), 201, {"email": _BOB}),
+    Example("open_account", "An account for fees", _account(3, _FEES, "0.00"), 201, {"email": _FEES}),
     Example("pay_in", "Money in", _transaction(1, "payment", None, 1, "100.00"), 201, {"amount": "100"}, {"id": 1}),
     Example("transfer", "A transfer", _TRANSFER, 201, _move(1, 2, "12.50", **_ORDER), key="order-17"),
     Example("transfer", "A hold", _HOLD, 201, _move(1, 2, "30", hold={"expires_in": 86_400})),
@@ -139,7 +139,7 @@ STORY: Sequence[Example] = (
     Example(
         "change_account",
         "Other limits",
-        _account(3, _BOB, "0.30", version=1, max_balance=None, metadata={"for": "fees"}),
+        _account(3, _FEES, "0.30", version=1, max_balance=None, metadata={"for": "fees"}),
         body={"max_balance": None, "metadata": {"for": "fees"}},
         path={"id": 3},
     ),
