@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from koshel.core.model import Refusal
 from koshel.http import examples, facts, schemas, wire
 from koshel.http.call import JSON, PROBLEM
 from koshel.http.problems import PROBLEMS
@@ -41,7 +42,7 @@ HEADERS: Mapping[str, Any] = {
         "schema": {"type": "integer", "format": "int32", "minimum": 0},
     },
 }
-_REFUSED = {PROBLEMS[code].status for code in facts.REFUSALS}  # which is an answer as well, and remembered
+_REFUSED = {PROBLEMS[facts.code_of(one)].status for one in Refusal}  # which is an answer as well, and remembered
 
 
 def of(route: Route) -> dict[str, Any]:
