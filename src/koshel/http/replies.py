@@ -57,7 +57,7 @@ def shown(told: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _reply(route: Route, status: int, body: type[Struct] | str) -> dict[str, Any]:
-    described = {"description": HTTPStatus(status).phrase, "headers": _refs(_headers(route, status, body))}
+    described = {"description": _said(route, status), "headers": _refs(_headers(route, status, body))}
     if status == HTTPStatus.NOT_MODIFIED:
         return described
     if isinstance(body, str):
@@ -65,6 +65,22 @@ def _reply(route: Route, status: int, body: type[Struct] | str) -> dict[str, Any
     told = [(one.title, one.reply) for one in examples.of(route.name) if one.status == status]
     examples_shown = {"examples": shown(told)} if told else {}
     return described | {"content": {JSON: {"schema": schemas.ref(body.__name__), **examples_shown}}}
+
+
+def _said(route: Route, status: int) -> str:
+    match status:
+        case HTTPStatus.CREATED:
+            return "Made, and on disk."
+        case HTTPStatus.ACCEPTED:
+            return "A promise: it is on disk, and not decided yet. Poll its Location."
+        case HTTPStatus.OK if route.is_batch:
+            return "Not atomic: what became of each member. Or a dry run: what would."
+        case HTTPStatus.OK if route.dry_run:
+            return "A dry run: what would happen."
+        case HTTPStatus.OK:
+            return "As it is now."
+        case _:
+            return f"{HTTPStatus(status).phrase}."
 
 
 def _headers(route: Route, status: int, body: type[Struct] | str) -> Iterable[str]:
