@@ -97,7 +97,7 @@ def test_a_hold_of_which_a_part_is_captured_and_the_rest_released(client: Client
     )
     held = client.ask("transactions.transfer", body=wish)
     assert (held.status, type(held.expires_at)) == (models.TransactionStatus.HELD, datetime)
-    part = models.CaptureRequest(amount=20, final=False)
+    part = models.CaptureRequest(amount="20", final=False)
     assert client.ask("transactions.capture_hold", held.id, body=part).parent_id == held.id
     void = client.ask("transactions.void_hold", held.id, body=models.VoidRequest())
     assert (void.kind, void.amount) == (models.TransactionKind.VOID, "10.00")
@@ -119,7 +119,7 @@ def test_a_batch_of_members_of_every_form_and_its_results(client: Client) -> Non
     ]
     members = [
         models.MoveMember(source_account_id=ann.id, target_account_id=bob.id, amount="1.50"),
-        models.MoveMember(source_account_id=None, target_account_id=bob.id, amount=2),
+        models.MoveMember(source_account_id=None, target_account_id=bob.id, amount="2"),
         models.HoldMember(source_account_id=ann.id, amount="3", hold=models.HoldTerms(expires_in=600)),
         models.CaptureMember(capture=held[0].id),
         models.VoidMember(void=held[1].id),

@@ -10,8 +10,8 @@ from koshel.http.wire import Amount, CurrencyCode, money
 from koshel.values import MEMBERS_MAX, Id, Key, Notes
 
 Email = Annotated[str, Meta(max_length=254, description="Stands for the client; need not be unique.")]
-Floor = Annotated[Raw, money("Zero or less: an overdraft line.", sign="-?", maximum=0)]
-Ceiling = Annotated[Raw, money("Zero or more; null: no limit.", nullable=True, minimum=0)]
+Floor = Annotated[Raw, money("Zero or less: an overdraft line.", sign="-?")]
+Ceiling = Annotated[Raw, money("Zero or more; null: no limit.", nullable=True)]
 
 
 class AccountRequest(Struct, frozen=True, forbid_unknown_fields=True):

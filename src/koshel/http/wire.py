@@ -23,16 +23,15 @@ _PLAIN = re.compile(rf'"?(-?{_DIGITS})"?'.encode())  # nearly all there are; JSO
 # JSON's own grammar for a number; the exponent is bounded, or building the Decimal would not be.
 _NUMBER = re.compile(rb'"(-?[0-9]+(?:\.[0-9]+)?)"|(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?)')
 _ID_DIGITS_MAX = len(str(ID_MAX))  # of an id: more than some thousand, and Python would not make an int of them
-_TOO_MUCH = 10**INTEGER_DIGITS_MAX
-_ROUNDED = "Rounded half-even to the currency's decimals."
+_ROUNDED = "Rounded half-even to the currency's decimals. A JSON number is taken as well, exactly as it is written."
 
 
-def money(description: str, *, sign: str = "", nullable: bool = False, **bounds: int) -> Meta:
-    """An amount in a request, as JSON Schema has it."""
-    schema: list[dict[str, Any]] = [{"type": "string", "pattern": f"^{sign}{_DIGITS}$"}, {"type": "number", **bounds}]
+def money(description: str, *, sign: str = "", nullable: bool = False) -> Meta:
+    """An amount in a request, as JSON Schema has it: text. Clients in Rust or Kotlin have no type for two at once."""
+    schema: dict[str, Any] = {"type": "string", "pattern": f"^{sign}{_DIGITS}$"}
     if nullable:
-        schema.append({"type": "null"})
-    return Meta(description=f"{description} {_ROUNDED}", extra_json_schema={"anyOf": schema})
+        schema = {"anyOf": [schema, {"type": "null"}]}
+    return Meta(description=f"{description} {_ROUNDED}", extra_json_schema=schema)
 
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
@@ -42,7 +41,7 @@ CurrencyCode = Annotated[
 # What the OpenAPI document knows by a name, and the reply already has as plain text or as a dictionary.
 AccountStatus = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/AccountStatus"})]
 AnyRefusal = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/components/schemas/Refusal"})]
-Amount = Annotated[Raw, money("More than zero.", exclusiveMinimum=0, exclusiveMaximum=_TOO_MUCH)]
+Amount = Annotated[Raw, money("More than zero.")]
 
 
 class Invalid(Exception):
