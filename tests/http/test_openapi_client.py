@@ -82,7 +82,7 @@ def test_the_transfer_of_the_readme(client: Client) -> None:
     assert client.ask("transactions.get_transaction", moved.id) == moved
     assert client.ask("accounts.get_account", bob.id).balance == "12.50"
 
-    refused = client.ask("accounts.withdraw", bob.id, body=models.WithdrawalRequest(amount="99"))
+    refused = client.ask("accounts.pay_out", bob.id, body=models.WithdrawalRequest(amount="99"))
     assert isinstance(refused, models.InsufficientFunds)
     assert (refused.account_id, refused.available, refused.required) == (bob.id, "12.50", "99.00")
     assert (refused.code, refused.status, refused.retryable) == ("insufficient-funds", 409, False)
@@ -127,13 +127,13 @@ def test_a_batch_of_members_of_every_form_and_its_results(client: Client) -> Non
         models.MoveMember(source_account_id=bob.id, target_account_id=None, amount="50"),
     ]
     body = models.BatchRequest(transactions=members, atomic=False)
-    *made, refused = client.ask("transactions.settle_batch", body=body).results
+    *made, refused = client.ask("transactions.make_batch", body=body).results
     assert [str(one.transaction.kind) for one in made] == ["transfer", "payment", "hold", "capture", "void", "refund"]
     assert isinstance(refused, models.MemberRefused)
     assert isinstance(refused.problem, models.InsufficientFunds)
     assert refused.problem.available == "3.50"
 
-    whole = client.ask("transactions.settle_batch", body=models.BatchRequest(transactions=members[-1:]))
+    whole = client.ask("transactions.make_batch", body=models.BatchRequest(transactions=members[-1:]))
     assert isinstance(whole, models.BatchRefused)
     assert (whole.index, type(whole.cause)) == (0, models.InsufficientFunds)
 
@@ -169,6 +169,6 @@ def test_what_is_wrong_with_a_field_is_pointed_at(client: Client) -> None:
 
 def test_the_service_is_well(client: Client) -> None:
     assert client.ask("health.check_ready").status == "ok"
-    assert client.ask("health.check_queue").depth >= 0
+    assert client.ask("health.measure_queue").depth >= 0
     meant = client.ask("service.get_problem", client.models.GetProblemCode.SAME_ACCOUNT)
     assert meant.status == 422

@@ -1,48 +1,15 @@
 """The replies of the OpenAPI document: by status, with their headers, examples, and the problems that they may be."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from msgspec import Struct
 
-from koshel.core.model import Refusal
-from koshel.http import examples, facts, schemas, wire
+from koshel.http import examples, headers, schemas
 from koshel.http.call import JSON, PROBLEM
 from koshel.http.problems import PROBLEMS
 from koshel.http.routes import ALWAYS, Route
-
-HEADERS: Mapping[str, Any] = {
-    "X-Request-Id": {
-        "description": "By which the log has the request: the caller's own, if it sent one.",
-        "required": True,
-        "schema": {"type": "string"},
-    },
-    "Location": {
-        "description": "The path of what was made.",
-        "required": True,
-        "schema": {"type": "string"},
-    },
-    "ETag": {
-        "description": "The account's version, for If-Match and If-None-Match.",
-        "required": True,
-        "schema": {"type": "string"},
-    },
-    "Idempotent-Replayed": {
-        "description": "`true`: the answer to an earlier request with the same key.",
-        "schema": {"type": "string", "enum": ["true"]},
-    },
-    "Preference-Applied": {
-        "description": "What of Prefer was followed.",
-        "schema": {"type": "string"},
-    },
-    "Retry-After": {
-        "description": "Seconds after which to try again.",
-        "required": True,
-        "schema": {"type": "integer", "format": "int32", "minimum": 0},
-    },
-}
-_REFUSED = {PROBLEMS[facts.code_of(one)].status for one in Refusal}  # which is an answer as well, and remembered
 
 
 def of(route: Route) -> dict[str, Any]:
@@ -57,7 +24,7 @@ def shown(told: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _reply(route: Route, status: int, body: type[Struct] | str) -> dict[str, Any]:
-    described = {"description": _said(route, status), "headers": _refs(_headers(route, status, body))}
+    described = {"description": _said(route, status), "headers": headers.of(route, status, body)}
     if status == HTTPStatus.NOT_MODIFIED:
         return described
     if isinstance(body, str):
@@ -83,18 +50,6 @@ def _said(route: Route, status: int) -> str:
             return f"{HTTPStatus(status).phrase}."
 
 
-def _headers(route: Route, status: int, body: type[Struct] | str) -> Iterable[str]:
-    yield "X-Request-Id"
-    if status in {HTTPStatus.CREATED, HTTPStatus.ACCEPTED} and not route.is_batch:
-        yield "Location"
-    if body is wire.Account or status == HTTPStatus.NOT_MODIFIED:
-        yield "ETag"
-    if route.body is not None:
-        yield "Idempotent-Replayed"
-    if route.later and status != HTTPStatus.OK:
-        yield "Preference-Applied"
-
-
 def _problems(route: Route) -> dict[str, Any]:
     """One reply a status, with every problem that has it."""
     by_status: dict[int, list[str]] = {}
@@ -104,17 +59,6 @@ def _problems(route: Route) -> dict[str, Any]:
 
 
 def _problem(route: Route, status: int, codes: Sequence[str]) -> dict[str, Any]:
-    names = ["X-Request-Id"]
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        names.append("Retry-After")
-    if status in _REFUSED and route.body is not None:
-        names.append("Idempotent-Replayed")
-    if status in _REFUSED and route.later:
-        names.append("Preference-Applied")
     described = "; ".join(f"`{code}`: {PROBLEMS[code].when}" for code in codes)
     content = {PROBLEM: {"schema": schemas.problems(codes)}}
-    return {"description": described, "headers": _refs(names), "content": content}
-
-
-def _refs(names: Iterable[str]) -> dict[str, Any]:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+    return {"description": described, "headers": headers.of_problem(route, status), "content": content}
