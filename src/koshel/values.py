@@ -14,7 +14,8 @@ _EXACT = (Decimal, str, int)
 ID_MAX = 2**63 - 1
 MEMBERS_MAX = 1_000  # of a batch
 METADATA_MAX = 50  # entries
-KEY_PATTERN = r"^[\x21-\x7e]{1,255}(?!\n)$"  # of an idempotency key
+END = r"(?!\n)$"  # of a text: Python's `$` alone would let a newline follow; RE2's and ECMAScript's do not
+KEY_PATTERN = rf"^[\x21-\x7e]{{1,255}}{END}"  # of an idempotency key
 TEXT_PATTERN = r"^[^\x00]*$"  # PostgreSQL keeps every character but this one
 
 Id = Annotated[int, Meta(ge=1, le=ID_MAX)]

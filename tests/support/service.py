@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from tests.support import documented
+
 STARTS_WITHIN_S = 30
 STOPS_WITHIN_S = 40
 
@@ -34,7 +36,10 @@ class Running:
         self.url = f"http://127.0.0.1:{port}"
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """One request over a connection of its own; `X_Name` becomes the header X-Name."""
+        """One request over a connection of its own, and an answer as the OpenAPI document has it.
+
+        `X_Name` becomes the header X-Name.
+        """
         data = None if body is None else json.dumps(body).encode()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if data is not None:
@@ -42,10 +47,12 @@ class Running:
         request = urllib.request.Request(self.url + path, data, named, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30) as reply:
-                return _answer(reply.status, reply.headers, reply.read())
+                answer = _answer(reply.status, reply.headers, reply.read())
         except urllib.error.HTTPError as error:
             with error:
-                return _answer(error.code, error.headers, error.read())
+                answer = _answer(error.code, error.headers, error.read())
+        documented.check(method, path, *answer)
+        return answer
 
     def workers(self) -> list[int]:
         """Process ids of the workers."""

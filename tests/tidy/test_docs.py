@@ -138,7 +138,7 @@ def test_the_fields_of_a_reply_are_those_that_it_has(heading: str, reply: type[m
 
 
 def test_the_fields_of_the_queue_are_those_that_it_has() -> None:
-    assert fields_listed(sections("api.md", 3)["GET /health/queue"]) == list(fields_of(wire.Queue))
+    assert fields_listed(sections("api.md", 3)["GET /health/queue"]) == list(fields_of(wire.QueueHealth))
 
 
 def test_bad_input_is_answered_with_problems_that_have_these_statuses() -> None:

@@ -132,11 +132,11 @@ def _results(group: Grouped) -> wire.BatchReply:
         first = one.first if isinstance(one, Replayed) else one
         match first:
             case Posted():
-                results.append(wire.Result(transaction=wire.transaction(first)))
+                results.append(wire.MemberResult(transaction=wire.transaction(first)))
             case Queued():
-                results.append(wire.Result(transaction=wire.promise(first)))
+                results.append(wire.MemberResult(transaction=wire.promise(first)))
             case Declined():
-                results.append(wire.Result(problem=refused(first, f"/transactions/{index}").content()))
+                results.append(wire.MemberResult(problem=refused(first, f"/transactions/{index}").content()))
             case _:
                 raise AssertionError(first)
     return wire.BatchReply(results, group.group_id if group.command.atomic else UNSET)

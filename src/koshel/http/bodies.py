@@ -1,16 +1,17 @@
 """The bodies of requests. Unknown fields are refused: a misspelt `amout` must never move money."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 from msgspec.structs import fields
 
+from koshel.core.commands import Status
 from koshel.http.wire import Amount, CurrencyCode, money
 from koshel.values import MEMBERS_MAX, Id, Key, Notes
 
 Email = Annotated[str, Meta(max_length=254, description="Stands for the client; need not be unique.")]
-Floor = Annotated[Raw, money("Zero or less: an overdraft line.", sign="-?", maximum=0)]
-Ceiling = Annotated[Raw, money("Zero or more; null: no limit.", nullable=True, minimum=0)]
+Floor = Annotated[Raw, money("Zero or less: an overdraft line.", sign="-?")]
+Ceiling = Annotated[Raw, money("Zero or more; null: no limit.", nullable=True)]
 
 
 class AccountRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,7 +30,7 @@ class AccountChange(Struct, frozen=True, forbid_unknown_fields=True):
     email: Email | UnsetType = UNSET
     min_balance: Floor | UnsetType = UNSET
     max_balance: Ceiling | UnsetType = UNSET
-    status: Literal["open", "frozen", "closed"] | UnsetType = UNSET
+    status: Status | UnsetType = UNSET
     metadata: Notes | UnsetType = UNSET
 
 

@@ -53,16 +53,9 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
     parts.append(f"<p>{escape(operation['summary'])}.</p>")
     if parameters:
         parts.append(f"<h3>Parameters</h3>{definitions(parameters)}")
-    bodies = operation.get("requestBody", {}).get("content", {}).values()
-    parts.extend(f"<h3>Body</h3><p>{_link(media['schema']['$ref'])}</p>" for media in bodies)
-    parts.append(f"<h3>Replies</h3>{definitions(replies)}")
-    links = [
-        _link(media["schema"]["$ref"])
-        for reply in operation["responses"].values()
-        for media in reply.get("content", {}).values()
-        if "schema" in media
-    ]
-    parts.append(f"<p>{' · '.join(dict.fromkeys(links))}</p>")
+    if "requestBody" in operation:
+        parts.append(f"<h3>Body</h3><p>{_links(operation['requestBody'])}</p>")
+    parts.append(f"<h3>Replies</h3>{definitions(replies)}<p>{_links(*operation['responses'].values())}</p>")
     return "".join(parts)
 
 
@@ -72,18 +65,38 @@ def _schema(name: str, schema: Mapping[str, Any]) -> str:
         f"{field}{'' if field in required else ' (optional)'}": "; ".join(_facts(value))
         for field, value in schema.get("properties", {}).items()
     }
-    note = escape(schema.get("description", ""))
-    return f'<h2 id="schema-{escape(name)}">{escape(name)}</h2><p>{note}</p>{definitions(rows)}'
+    note = "; ".join(filter(None, [schema.get("description", ""), *_bounds(schema)]))
+    forms = " · ".join(_link(form["$ref"]) for form in schema.get("oneOf", ()))
+    table = f"<p>One of: {forms}</p>" if forms else definitions(rows)
+    return f'<h2 id="schema-{escape(name)}">{escape(name)}</h2><p>{escape(note)}</p>{table}'
 
 
 def _facts(value: Mapping[str, Any]) -> Iterator[str]:
-    options = value.get("anyOf", [value])
-    yield " or ".join(str(option.get("type", option.get("$ref", "any").rsplit("/", 1)[-1])) for option in options)
+    yield " or ".join(_type(option) for option in value.get("anyOf", [value]))
     if "description" in value:
         yield value["description"]
-    for name in ("pattern", "format", "minimum", "maximum", "maxLength", "maxProperties"):
+    yield from _bounds(value)
+
+
+def _type(value: Mapping[str, Any]) -> str:
+    if "items" in value:
+        return f"array of {_type(value['items'])}"
+    return str(value.get("type", value.get("$ref", "any").rsplit("/", 1)[-1]))
+
+
+def _bounds(value: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("const", "pattern", "format", "minimum", "maximum", "maxLength", "maxProperties"):
         if name in value:
             yield f"{name} {value[name]}"
+    if "enum" in value:
+        yield f"one of {', '.join(value['enum'])}"
+
+
+def _links(*bodies: Mapping[str, Any]) -> str:
+    """Links to all that these bodies may be, each once."""
+    schemas = [media["schema"] for body in bodies for media in body.get("content", {}).values()]
+    references = [form["$ref"] for schema in schemas for form in schema.get("oneOf", [schema]) if "$ref" in form]
+    return " · ".join(map(_link, dict.fromkeys(references)))
 
 
 def _link(reference: str) -> str:

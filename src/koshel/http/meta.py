@@ -1,6 +1,7 @@
 """The handlers that speak of the service itself: health, problems, the API's own description."""
 
 from html import escape
+from typing import Literal
 
 from msgspec import Struct
 
@@ -8,18 +9,18 @@ from koshel.db import migrate
 from koshel.http import docs_page
 from koshel.http.call import Call, Reply, json
 from koshel.http.problems import PROBLEMS, Failure, ProblemDocument
-from koshel.http.wire import Queue
+from koshel.http.wire import QueueHealth
 
 
 class Health(Struct, frozen=True):
     """`ok`, or else the reply is a problem."""
 
-    status: str = "ok"
+    status: Literal["ok"]
 
 
 async def live(_: Call) -> Reply:
     """GET /health/live."""
-    return json(200, Health())
+    return json(200, Health("ok"))
 
 
 async def ready(call: Call) -> Reply:
@@ -27,13 +28,13 @@ async def ready(call: Call) -> Reply:
     missing = set(migrate.known()) - await call.service.engine.store.applied_migrations()
     if missing:
         raise Failure("database-unavailable", f"The schema lacks {', '.join(sorted(missing))}; run `koshel migrate`.")
-    return json(200, Health())
+    return json(200, Health("ok"))
 
 
 async def queue(call: Call) -> Reply:
     """GET /health/queue."""
     measured = await call.service.engine.store.measure_queue()
-    return json(200, Queue(measured.depth, measured.retrying, round(measured.oldest_age_s, 3)))
+    return json(200, QueueHealth(measured.depth, measured.retrying, round(measured.oldest_age_s, 3)))
 
 
 async def problem(call: Call) -> Reply:

@@ -122,10 +122,12 @@ def validation_failed(pointer: str, detail: str) -> Failure:
 
 def account_not_found(account_id: int | str, **members: Any) -> Failure:
     """No such account, in the path or in the body."""
-    return Failure("account-not-found", f"There is no account {account_id}.", account_id=account_id, **members)
+    named = {"account_id": account_id} if isinstance(account_id, int) else {}  # which is a number, always
+    return Failure("account-not-found", f"There is no account {account_id}.", **named, **members)
 
 
 def transaction_not_found(transaction_id: int | str, **members: Any) -> Failure:
     """No such transaction, in the path or in the body."""
     detail = f"There is no transaction {transaction_id}."
-    return Failure("transaction-not-found", detail, transaction_id=transaction_id, **members)
+    named = {"transaction_id": transaction_id} if isinstance(transaction_id, int) else {}
+    return Failure("transaction-not-found", detail, **named, **members)

@@ -24,7 +24,7 @@ class Route(Struct, frozen=True):
     method: str
     path: str
     summary: str
-    name: str
+    name: str  # the operationId: what a generated client calls it
     handler: Handler | None = None
     body: type[Struct] | None = None
     replies: Mapping[int, type[Struct] | str] = {}
@@ -42,6 +42,7 @@ class Route(Struct, frozen=True):
         return await self.handler(call)
 
 
+ALWAYS = ("malformed-request", "headers-too-large", "internal-error")  # what any request may be answered
 _POST = (
     "malformed-json",
     "unsupported-media-type",
@@ -213,7 +214,7 @@ ROUTES: Sequence[Route] = (
         "measure_queue",
         meta.queue,
         None,
-        {200: wire.Queue},
+        {200: wire.QueueHealth},
         ("database-unavailable",),
     ),
     Route(

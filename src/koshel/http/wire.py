@@ -16,30 +16,32 @@ from koshel.core.book import available
 from koshel.core.commands import Kind, Metadata
 from koshel.core.model import AccountDetails, Posted, Queued, TransactionStatus
 from koshel.core.money import DECIMALS_MAX, INTEGER_DIGITS_MAX, plain
-from koshel.values import ID_MAX
+from koshel.values import END, ID_MAX, Id
 
 _DIGITS = rf"[0-9]{{1,{INTEGER_DIGITS_MAX}}}(\.[0-9]{{1,{DECIMALS_MAX}}})?"
 _PLAIN = re.compile(rf'"?(-?{_DIGITS})"?'.encode())  # nearly all there are; JSON has paired the quotes already
 # JSON's own grammar for a number; the exponent is bounded, or building the Decimal would not be.
 _NUMBER = re.compile(rb'"(-?[0-9]+(?:\.[0-9]+)?)"|(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?)')
 _ID_DIGITS_MAX = len(str(ID_MAX))  # of an id: more than some thousand, and Python would not make an int of them
-_TOO_MUCH = 10**INTEGER_DIGITS_MAX
-_ROUNDED = "Rounded half-even to the currency's decimals."
+_ROUNDED = "Rounded half-even to the currency's decimals. A JSON number is taken as well, exactly as it is written."
 
 
-def money(description: str, *, sign: str = "", nullable: bool = False, **bounds: int) -> Meta:
-    """An amount in a request, as JSON Schema has it."""
-    schema: list[dict[str, Any]] = [{"type": "string", "pattern": f"^{sign}{_DIGITS}$"}, {"type": "number", **bounds}]
+def money(description: str, *, sign: str = "", nullable: bool = False) -> Meta:
+    """An amount in a request, as JSON Schema has it: text. Clients in Rust or Kotlin have no type for two at once."""
+    schema: dict[str, Any] = {"type": "string", "pattern": f"^{sign}{_DIGITS}$"}
     if nullable:
-        schema.append({"type": "null"})
-    return Meta(description=f"{description} {_ROUNDED}", extra_json_schema={"anyOf": schema})
+        schema = {"anyOf": [schema, {"type": "null"}]}
+    return Meta(description=f"{description} {_ROUNDED}", extra_json_schema=schema)
 
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 CurrencyCode = Annotated[
-    str, Meta(pattern=r"^[A-Z0-9_]{3,12}(?!\n)$", description="An ISO 4217 code, or a registered one.")
+    str, Meta(pattern=rf"^[A-Z0-9_]{{3,12}}{END}", description="An ISO 4217 code, or a registered one.")
 ]
-Amount = Annotated[Raw, money("More than zero.", exclusiveMinimum=0, exclusiveMaximum=_TOO_MUCH)]
+# What the OpenAPI document knows by a name, and the reply already has as plain text or as a dictionary.
+AccountStatus = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/AccountStatus"})]
+AnyRefusal = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/components/schemas/Refusal"})]
+Amount = Annotated[Raw, money("More than zero.")]
 
 
 class Invalid(Exception):
@@ -54,7 +56,7 @@ class Invalid(Exception):
 class Account(Struct, frozen=True, gc=False):
     """An account. `available` is what can be spent now: balance - held - min_balance."""
 
-    id: int
+    id: Id
     email: str
     currency: str
     balance: str
@@ -62,7 +64,7 @@ class Account(Struct, frozen=True, gc=False):
     available: str
     min_balance: str
     max_balance: str | None
-    status: str
+    status: AccountStatus
     metadata: Metadata
     version: Annotated[int, Meta(description="How many transactions have touched the account.")]
     ctime: Time
@@ -71,20 +73,20 @@ class Account(Struct, frozen=True, gc=False):
 class Transaction(Struct, frozen=True, gc=False):
     """A transaction. No source: money came in from outside; no target: it left."""
 
-    id: Annotated[int | None, Meta(description="null in a dry run")]
+    id: Annotated[Id | None, Meta(description="null in a dry run")]
     kind: Kind
     status: TransactionStatus
-    source_account_id: int | None
-    target_account_id: int | None
+    source_account_id: Id | None
+    target_account_id: Id | None
     amount: Annotated[str | None, Meta(description="null while a queued capture, void or refund does not know it")]
     currency: Annotated[str | None, Meta(description="null if a queued transaction's accounts do not exist")]
-    parent_id: Annotated[int | None, Meta(description="The hold of a capture, void or expiry; what a refund refunds.")]
-    group_id: Annotated[int | None, Meta(description="The atomic batch that it came with.")]
+    parent_id: Annotated[Id | None, Meta(description="The hold of a capture, void or expiry; what a refund refunds.")]
+    group_id: Annotated[Id | None, Meta(description="The atomic batch that it came with.")]
     idempotency_key: str | None
     metadata: Metadata
     ctime: Time
     expires_at: Annotated[Time, Meta(description="A hold's, and only a hold's.")] | UnsetType = UNSET
-    problem: Annotated[dict[str, Any], Meta(description="Why it was declined, if it was.")] | UnsetType = UNSET
+    problem: Annotated[AnyRefusal, Meta(description="Why it was declined, if it was.")] | UnsetType = UNSET
 
 
 def amount(raw: Raw, at: str = "") -> Decimal:
@@ -184,21 +186,21 @@ def time(moment: datetime) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
-class Result(Struct, frozen=True):
+class MemberResult(Struct, frozen=True):
     """What became of one member of a batch: one of the two."""
 
     transaction: Transaction | UnsetType = UNSET
-    problem: Annotated[dict[str, Any], Meta(description="A problem document.")] | UnsetType = UNSET
+    problem: AnyRefusal | UnsetType = UNSET
 
 
 class BatchReply(Struct, frozen=True):
     """What became of a batch's members, in order."""
 
-    results: list[Result]
-    group_id: Annotated[int | None, Meta(description="An atomic batch's; null in a dry run.")] | UnsetType = UNSET
+    results: list[MemberResult]
+    group_id: Annotated[Id | None, Meta(description="An atomic batch's; null in a dry run.")] | UnsetType = UNSET
 
 
-class Queue(Struct, frozen=True):
+class QueueHealth(Struct, frozen=True):
     """The queue of background transactions."""
 
     depth: int

@@ -1,0 +1,150 @@
+"""The examples of the OpenAPI document: one story, from an empty ledger on. A test sends it, and gets these replies."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from koshel.http.problems import PROBLEMS
+
+JsonObject = dict[str, Any]
+
+
+class Example(Struct, frozen=True):
+    """One request of the story, to the route of this name, and its reply."""
+
+    route: str
+    title: str
+    reply: JsonObject
+    status: int = 200
+    body: JsonObject | None = None
+    path: Mapping[str, int | str] = {}
+    key: str | None = None
+
+
+def of(route: str) -> Sequence[Example]:
+    """The examples of a route, in the order of the story."""
+    return [example for example in STORY if example.route == route]
+
+
+_CTIME = "2026-11-22T10:35:00.123456Z"
+
+
+def _account(id_: int, email: str, balance: str, **fields: Any) -> JsonObject:
+    account = {
+        "id": id_,
+        "email": email,
+        "currency": "USD",
+        "balance": balance,
+        "held": "0.00",
+        "available": balance,
+        "min_balance": "0.00",
+        "max_balance": "999999.99",
+        "status": "open",
+        "metadata": {},
+        "version": 0,
+        "ctime": _CTIME,
+    }
+    return account | fields
+
+
+def _transaction(id_: int, kind: str, source: int | None, target: int | None, amount: str, **fields: Any) -> JsonObject:
+    transaction = {
+        "id": id_,
+        "kind": kind,
+        "status": "posted",
+        "source_account_id": source,
+        "target_account_id": target,
+        "amount": amount,
+        "currency": "USD",
+        "parent_id": None,
+        "group_id": None,
+        "idempotency_key": None,
+        "metadata": {},
+        "ctime": _CTIME,
+    }
+    return transaction | fields
+
+
+def _move(source: int, target: int, amount: str, **fields: Any) -> JsonObject:
+    return {"source_account_id": source, "target_account_id": target, "amount": amount} | fields
+
+
+_ANN, _BOB, _FEES = "ann@example.com", "bob@example.com", "fees@example.com"
+_GOLD = {"min_balance": "-50.00", "available": "50.00", "metadata": {"plan": "gold"}}
+_ORDER = {"metadata": {"order": "17"}}
+_TRANSFER = _transaction(2, "transfer", 1, 2, "12.50", idempotency_key="order-17", **_ORDER)
+_HOLD = _transaction(3, "hold", 1, 2, "30.00", status="held", expires_at="2026-11-23T10:35:00.123456Z")
+_BATCH = [
+    _transaction(id_, "transfer", 1, target, amount, group_id=1)
+    for id_, target, amount in ((8, 2, "9.70"), (9, 3, "0.30"))
+]
+_PROBLEM = PROBLEMS["insufficient-funds"]
+_DESCRIBED = {
+    "type": "/problem/insufficient-funds",
+    "title": _PROBLEM.title,
+    "status": _PROBLEM.status,
+    "code": "insufficient-funds",
+    "detail": _PROBLEM.when,
+    "retryable": _PROBLEM.retryable,
+}
+
+STORY: Sequence[Example] = (
+    Example("open_account", "An account", _account(1, _ANN, "0.00"), 201, {"email": _ANN}),
+    Example(
+        "open_account",
+        "An account with an overdraft line",
+        _account(2, _BOB, "0.00", **_GOLD),
+        201,
+        {"email": _BOB, "currency": "USD", "min_balance": "-50", "metadata": {"plan": "gold"}},
+    ),
+    Example("open_account", "An account for fees", _account(3, _FEES, "0.00"), 201, {"email": _FEES}),
+    Example("pay_in", "Money in", _transaction(1, "payment", None, 1, "100.00"), 201, {"amount": "100"}, {"id": 1}),
+    Example("transfer", "A transfer", _TRANSFER, 201, _move(1, 2, "12.50", **_ORDER), key="order-17"),
+    Example("transfer", "A hold", _HOLD, 201, _move(1, 2, "30", hold={"expires_in": 86_400})),
+    Example(
+        "capture_hold",
+        "A part, and the rest stays reserved",
+        _transaction(4, "capture", 1, 2, "20.00", parent_id=3),
+        201,
+        {"amount": "20", "final": False},
+        {"id": 3},
+    ),
+    Example(
+        "void_hold",
+        "All that is still reserved",
+        _transaction(5, "void", 1, 2, "10.00", parent_id=3, metadata={"why": "sold out"}),
+        201,
+        {"metadata": {"why": "sold out"}},
+        {"id": 3},
+    ),
+    Example(
+        "refund",
+        "A part",
+        _transaction(6, "refund", 2, 1, "2.50", parent_id=2),
+        201,
+        {"amount": "2.50"},
+        {"id": 2},
+    ),
+    Example("pay_out", "Money out", _transaction(7, "withdrawal", 2, None, "5.00"), 201, {"amount": "5"}, {"id": 2}),
+    Example(
+        "make_batch",
+        "A seller and a fee, both or neither",
+        {"results": [{"transaction": made} for made in _BATCH], "group_id": 1},
+        201,
+        {"transactions": [_move(1, 2, "9.70"), _move(1, 3, "0.30")]},
+    ),
+    Example("get_transaction", "A transfer", _TRANSFER, path={"id": 2}),
+    Example("get_account", "An account", _account(1, _ANN, "60.00", version=8), path={"id": 1}),
+    Example(
+        "change_account",
+        "Other limits",
+        _account(3, _FEES, "0.30", version=1, max_balance=None, metadata={"for": "fees"}),
+        body={"max_balance": None, "metadata": {"for": "fees"}},
+        path={"id": 3},
+    ),
+    Example("check_live", "It answers", {"status": "ok"}),
+    Example("check_ready", "It is ready", {"status": "ok"}),
+    Example("measure_queue", "Nothing waits", {"depth": 0, "retrying": 0, "oldest_age_s": 0.0}),
+    Example("get_problem", "A problem", _DESCRIBED, path={"code": "insufficient-funds"}),
+)

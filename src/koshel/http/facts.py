@@ -1,0 +1,197 @@
+"""The facts of problems: what a problem says of itself beyond RFC 9457, by its code, as types.
+
+The OpenAPI document is made from them. The replies are made elsewhere, and tests hold them against this table.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
+
+from koshel.core.commands import Kind
+from koshel.core.model import Refusal
+from koshel.http.problems import PROBLEMS
+from koshel.http.wire import AnyRefusal, Time
+from koshel.values import Id
+
+Money = Annotated[str, Meta(description="With the decimals of the currency.")]
+Pointer = Annotated[str, Meta(description="A JSON pointer into the body.")]
+
+
+class NoFacts(Struct, frozen=True, kw_only=True):
+    """RFC 9457, with `retryable`; `code` is added for each problem."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    retryable: bool
+
+
+class FieldError(Struct, frozen=True):
+    """What is wrong with one part of a request: a field of the body, a header, or a parameter."""
+
+    pointer: Annotated[str, Meta(description="A JSON pointer into the body; empty for the whole of it, or for none.")]
+    detail: str
+    header: str | UnsetType = UNSET
+    parameter: str | UnsetType = UNSET
+
+
+class _Errors(NoFacts, frozen=True, kw_only=True):
+    errors: list[FieldError]
+
+
+class _NoAccount(NoFacts, frozen=True, kw_only=True):
+    account_id: Annotated[Id, Meta(description="Left out if what the path has cannot be an id.")] | UnsetType = UNSET
+    pointer: Annotated[Pointer, Meta(description="Left out if the account is named in the path.")] | UnsetType = UNSET
+
+
+class _NoTransaction(NoFacts, frozen=True, kw_only=True):
+    transaction_id: Annotated[Id, Meta(description="Left out if what the path has cannot be an id.")] | UnsetType = (
+        UNSET
+    )
+    pointer: Pointer | UnsetType = UNSET
+
+
+class _OfAccount(NoFacts, frozen=True, kw_only=True):
+    account_id: Id
+
+
+class _OfTransaction(NoFacts, frozen=True, kw_only=True):
+    transaction_id: Id
+
+
+class _Version(_OfAccount, frozen=True, kw_only=True):
+    version: Annotated[int, Meta(description="What it is now.")]
+
+
+class _Currency(NoFacts, frozen=True, kw_only=True):
+    currency: str
+
+
+class _Currencies(NoFacts, frozen=True, kw_only=True):
+    source_currency: str
+    target_currency: str
+
+
+class _HoldStatus(_OfTransaction, frozen=True, kw_only=True):
+    hold_status: Literal["captured", "voided", "expired", "queued", "declined"]
+
+
+class _Expired(_OfTransaction, frozen=True, kw_only=True):
+    expires_at: Time
+
+
+class _Kind(_OfTransaction, frozen=True, kw_only=True):
+    kind: Kind
+
+
+class _NotRefundable(_OfTransaction, frozen=True, kw_only=True):
+    kind: Annotated[
+        str,
+        Meta(
+            extra_json_schema={"enum": [*Kind, "queued", "declined"]},
+            description="Its kind; or that it is queued or declined, and has moved no money.",
+        ),
+    ]
+
+
+class _NotEmpty(_OfAccount, frozen=True, kw_only=True):
+    currency: str
+    balance: Money
+    held: Money
+
+
+class _Spendable(_OfAccount, frozen=True, kw_only=True):
+    currency: str
+    available: Annotated[Money, Meta(description="What can be spent, if money was to go.")] | UnsetType = UNSET
+    required: Annotated[Money, Meta(description="What is needed, if money was to go.")] | UnsetType = UNSET
+    balance: Annotated[Money, Meta(description="If min_balance was to change.")] | UnsetType = UNSET
+    held: Annotated[Money, Meta(description="If min_balance was to change.")] | UnsetType = UNSET
+    min_balance: Annotated[Money, Meta(description="If it was to change: to what.")] | UnsetType = UNSET
+
+
+class _Limit(_OfAccount, frozen=True, kw_only=True):
+    currency: str
+    balance: Money
+    max_balance: Money
+    amount: Annotated[Money, Meta(description="What would have come in; left out if max_balance was to change.")] | (
+        UnsetType
+    ) = UNSET
+
+
+class _Reserved(_OfTransaction, frozen=True, kw_only=True):
+    currency: str
+    held: Money
+    required: Money
+
+
+class _Refunded(_OfTransaction, frozen=True, kw_only=True):
+    currency: str
+    amount: Money
+    refunded: Money
+    required: Money
+
+
+class _Cause(NoFacts, frozen=True, kw_only=True):
+    index: Annotated[int, Meta(description="Of the member that was refused, counted from 0.")]
+    cause: AnyRefusal
+
+
+class _Field(NoFacts, frozen=True, kw_only=True):
+    field: Annotated[str, Meta(description="The first field, or header, that differs.")]
+
+
+class _RequestId(NoFacts, frozen=True, kw_only=True):
+    request_id: Annotated[str, Meta(description="By which the log has it.")]
+
+
+FACTS: Mapping[str, type[NoFacts]] = {
+    "validation-failed": _Errors,
+    "account-not-found": _NoAccount,
+    "transaction-not-found": _NoTransaction,
+    "unknown-currency": _Currency,
+    "same-account": _OfAccount,
+    "currency-mismatch": _Currencies,
+    "insufficient-funds": _Spendable,
+    "balance-limit-exceeded": _Limit,
+    "hold-not-open": _HoldStatus,
+    "hold-expired": _Expired,
+    "not-a-hold": _Kind,
+    "not-refundable": _NotRefundable,
+    "version-mismatch": _Version,
+    "account-closed": _OfAccount,
+    "account-frozen": _OfAccount,
+    "account-not-empty": _NotEmpty,
+    "capture-exceeds-hold": _Reserved,
+    "refund-exceeds-original": _Refunded,
+    "batch-refused": _Cause,
+    "idempotency-key-reused": _Field,
+    "internal-error": _RequestId,
+}
+assert FACTS.keys() <= PROBLEMS.keys()
+
+
+def type_name(code: str) -> str:
+    """The name of a problem's type: InsufficientFunds."""
+    return code.title().replace("-", "")
+
+
+def _typed(code: str) -> type[Struct]:
+    base = FACTS.get(code, NoFacts)
+    namespace: dict[str, Any] = {"__doc__": PROBLEMS[code].when}
+    return defstruct(
+        type_name(code), [], bases=(base,), tag_field="code", tag=code, frozen=True, kw_only=True, namespace=namespace
+    )
+
+
+def code_of(refusal: Refusal) -> str:
+    """The code of the problem that a refusal of the core becomes."""
+    return "validation-failed" if refusal is Refusal.AMOUNT_OUT_OF_RANGE else refusal.value
+
+
+TYPED: Mapping[str, type[Struct]] = {code: _typed(code) for code in PROBLEMS}
+
+# Why a single transaction may be refused: not what is only said of accounts and their terms, or of a whole batch.
+_OTHERS = {Refusal.UNKNOWN_CURRENCY, Refusal.VERSION_MISMATCH, Refusal.ACCOUNT_NOT_EMPTY, Refusal.BATCH_REFUSED}
+REFUSALS: Sequence[str] = tuple(code_of(one) for one in Refusal if one not in _OTHERS)

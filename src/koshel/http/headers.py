@@ -1,0 +1,80 @@
+"""The headers of the OpenAPI document's replies."""
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from msgspec import Struct
+
+from koshel.core.model import Refusal
+from koshel.http import facts, wire
+from koshel.http.problems import PROBLEMS
+from koshel.http.routes import Route
+
+HEADERS: Mapping[str, Any] = {
+    "X-Request-Id": {
+        "description": "By which the log has the request: the caller's own, if it sent one.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "Location": {
+        "description": "The path of what was made.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "ETag": {
+        "description": "The account's version, for If-Match and If-None-Match.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "Idempotent-Replayed": {
+        "description": "`true`: the answer to an earlier request with the same key.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+    "Preference-Applied": {
+        "description": "What of Prefer was followed.",
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {
+        "description": "Seconds after which to try again.",
+        "required": True,
+        "schema": {"type": "integer", "format": "int32", "minimum": 0},
+    },
+}
+_REFUSED = {PROBLEMS[facts.code_of(one)].status for one in Refusal}  # which is an answer as well, and remembered
+
+
+def of(route: Route, status: int, body: type[Struct] | str) -> dict[str, Any]:
+    """Those of a reply that is no problem."""
+    return _refs(_made(route, status, body))
+
+
+def of_problem(route: Route, status: int) -> dict[str, Any]:
+    """Those of a problem."""
+    return _refs(_refused(route, status))
+
+
+def _made(route: Route, status: int, body: type[Struct] | str) -> Iterable[str]:
+    yield "X-Request-Id"
+    if status in {HTTPStatus.CREATED, HTTPStatus.ACCEPTED} and not route.is_batch:
+        yield "Location"
+    if body is wire.Account or status == HTTPStatus.NOT_MODIFIED:
+        yield "ETag"
+    if route.body is not None:
+        yield "Idempotent-Replayed"
+    if route.later and status != HTTPStatus.OK:
+        yield "Preference-Applied"
+
+
+def _refused(route: Route, status: int) -> Iterable[str]:
+    yield "X-Request-Id"
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        yield "Retry-After"
+    if status in _REFUSED and route.body is not None:
+        yield "Idempotent-Replayed"
+    if status in _REFUSED and route.later:
+        yield "Preference-Applied"
+
+
+def _refs(names: Iterable[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

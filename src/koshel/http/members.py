@@ -1,0 +1,75 @@
+"""A batch's members and results, each form by itself.
+
+The service reads all forms of a member with one struct, and writes all forms of a result with another. These are for
+the OpenAPI document, so that a generated client has a type for each.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from koshel.http.bodies import HoldTerms
+from koshel.http.wire import Amount, AnyRefusal, Transaction
+from koshel.values import Id, Key, Notes
+
+
+class _Member(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    metadata: Notes | UnsetType = UNSET
+    idempotency_key: Key | UnsetType | None = UNSET
+
+
+class MoveMember(_Member, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A transfer; or with null as its source a payment, with null as its target a withdrawal. Not both are null."""
+
+    source_account_id: Annotated[Id | None, Meta(description="null: money comes in from outside.")]
+    target_account_id: Annotated[Id | None, Meta(description="null: money leaves.")]
+    amount: Amount
+
+
+class HoldMember(_Member, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A hold; without a target it is for a withdrawal."""
+
+    source_account_id: Id
+    target_account_id: Id | UnsetType | None = UNSET
+    amount: Amount
+    hold: HoldTerms
+
+
+class CaptureMember(_Member, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of a hold: `amount`, or all that it still reserves. Unless it is final, the rest stays reserved."""
+
+    capture: Annotated[Id, Meta(description="The hold.")]
+    amount: Amount | UnsetType = UNSET
+    final: bool | UnsetType = UNSET
+
+
+class VoidMember(_Member, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of a hold: all that it still reserves."""
+
+    void: Annotated[Id, Meta(description="The hold.")]
+
+
+class RefundMember(_Member, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of a transaction: `amount`, or all that is left of it."""
+
+    refund: Annotated[Id, Meta(description="The transaction.")]
+    amount: Amount | UnsetType = UNSET
+
+
+class MemberMade(Struct, frozen=True):
+    """A member that was made."""
+
+    transaction: Transaction
+
+
+class MemberRefused(Struct, frozen=True):
+    """A member that was refused."""
+
+    problem: AnyRefusal
+
+
+FORMS: Mapping[str, tuple[type[Struct], ...]] = {
+    "MemberRequest": (MoveMember, HoldMember, CaptureMember, VoidMember, RefundMember),
+    "MemberResult": (MemberMade, MemberRefused),
+}

@@ -1,0 +1,96 @@
+"""The schemas of the OpenAPI document: of bodies, replies and problems, in forms that generators of clients take.
+
+structs ──msgspec──▶ JSON Schema ──plain──▶ no defaults, no look-around, one way to say null, integers with a width
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from koshel.http import facts, members
+from koshel.http.problems import ProblemDocument
+from koshel.http.routes import ALWAYS, ROUTES
+from koshel.values import END
+
+_REF = "#/components/schemas/{name}"
+# Names that say more to who has only the document.
+_CALLED = {"Kind": "TransactionKind", "Status": "AccountStatus"}
+
+
+def ref(name: str) -> dict[str, Any]:
+    """A schema by its name."""
+    return {"$ref": _REF.format(name=name)}
+
+
+def problems(codes: Sequence[str]) -> dict[str, Any]:
+    """The schema of what is one of these problems; `code` says which."""
+    names = {code: facts.type_name(code) for code in codes}
+    if len(names) == 1:
+        return ref(*names.values())
+    mapping = {code: _REF.format(name=name) for code, name in names.items()}
+    return {
+        "oneOf": [ref(name) for name in names.values()],
+        "discriminator": {"propertyName": "code", "mapping": mapping},
+    }
+
+
+def components() -> dict[str, Any]:
+    """Every schema, by its name."""
+    _, found = msgspec.json.schema_components(tuple(_types()), ref_template=_REF)
+    for name, forms in members.FORMS.items():
+        described = {"title": name, "description": found[name]["description"]}
+        found[name] = described | {"oneOf": [ref(form.__name__) for form in forms]}
+    refusal = {"title": "Refusal", "description": "Why a transaction was refused."}
+    found["Refusal"] = refusal | problems(facts.REFUSALS)
+    return {_CALLED.get(name, name): _named(name, plain(schema)) for name, schema in found.items()}
+
+
+def _types() -> Iterator[type[msgspec.Struct]]:
+    for route in ROUTES:
+        yield from (t for t in (route.body, *route.replies.values()) if t is not None and not isinstance(t, str))
+    yield ProblemDocument
+    codes = {code for route in ROUTES for code in route.problems} | {*ALWAYS, *facts.REFUSALS}
+    yield from (facts.TYPED[code] for code in sorted(codes))
+    for forms in members.FORMS.values():
+        yield from forms
+
+
+def _named(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return schema | {"title": _CALLED[name]} if name in _CALLED else schema
+
+
+def plain(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema, without what generators of clients stumble over."""
+    if "$ref" in schema:  # it stands alone: what stands beside it is ignored by many, and refused by some
+        name = schema["$ref"].rsplit("/", 1)[-1]
+        return ref(_CALLED.get(name, name))
+    shown = {name: _part(name, part) for name, part in schema.items() if name != "default" and part != []}
+    if shown.get("type") == "integer":
+        shown.setdefault("format", "int64")
+    if "enum" in shown:
+        shown = {"type": "string"} | shown
+    if len(shown.get("enum", ())) == 1:
+        (shown["const"],) = shown.pop("enum")
+    return _described(shown)
+
+
+def _part(name: str, part: Any) -> Any:
+    match name:
+        case "properties":
+            return {field: plain(schema) for field, schema in part.items()}
+        case "items" | "additionalProperties" | "propertyNames" if isinstance(part, Mapping):
+            return plain(part)
+        case "anyOf" | "oneOf":
+            return [plain(schema) for schema in part]
+        case "pattern":
+            return part.replace(END, "$")  # which is their `$`
+        case _:
+            return part
+
+
+def _described(schema: dict[str, Any]) -> dict[str, Any]:
+    """Where one of two is null, msgspec describes the other; the description belongs to both."""
+    options = [dict(option) for option in schema.get("anyOf", ())]
+    texts = [option.pop("description") for option in options if "description" in option]
+    return schema | {"anyOf": options, "description": " ".join(texts)} if texts else schema

@@ -1,0 +1,87 @@
+"""The examples of the document: each is what its schema says, and sent in turn they give the replies they show."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from koshel.http import examples
+from koshel.http.examples import STORY, Example
+from koshel.http.routes import ROUTES
+from tests.support.database import Database
+from tests.support.documented import DOCUMENT, component
+from tests.support.service import Running, serving
+
+NAMED = {route.name: route for route in ROUTES}
+TIMES = {"ctime", "expires_at"}
+
+
+def operation(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = DOCUMENT["paths"][NAMED[name].path][NAMED[name].method.lower()]
+    return found
+
+
+def media() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every body of a request, and every JSON body of a reply that is no problem."""
+    for name in NAMED:
+        for content in (operation(name).get("requestBody", {}), *operation(name)["responses"].values()):
+            if "application/json" in content.get("content", {}) and name != "get_openapi":
+                yield name, content["content"]["application/json"]
+
+
+def test_every_example_is_what_its_schema_says() -> None:
+    count = 0
+    for _, one in media():
+        for shown in one.get("examples", {}).values():
+            component(one["schema"]["$ref"].rpartition("/")[2]).validate(shown["value"])
+            count += 1
+    assert count == len(STORY) + sum(example.body is not None for example in STORY)
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_every_body_and_the_main_reply_have_an_example(name: str) -> None:
+    described = operation(name)
+    if "requestBody" in described:
+        assert described["requestBody"]["content"]["application/json"]["examples"]
+    main = described["responses"]["201" if "201" in described["responses"] else "200"]["content"]
+    assert list(main) in (["application/json"], ["text/html"])
+    if "application/json" in main and name != "get_openapi":
+        assert main["application/json"]["examples"]
+
+
+def test_a_parameter_in_a_path_has_an_example() -> None:
+    for name in NAMED:
+        for parameter in operation(name)["parameters"]:
+            if parameter["in"] == "path":
+                assert parameter["example"] in {one.path[parameter["name"]] for one in examples.of(name)}
+
+
+@pytest.fixture
+def empty(database: Database) -> Iterator[Running]:
+    """A service in which nothing has happened yet."""
+    with serving(database.service_url, workers="1") as service:
+        yield service
+
+
+def without_times(document: Any) -> Any:
+    if isinstance(document, list):
+        return [without_times(one) for one in document]
+    if isinstance(document, dict):
+        return {name: without_times(one) for name, one in document.items() if name not in TIMES}
+    return document
+
+
+def told(service: Running, example: Example) -> None:
+    route = NAMED[example.route]
+    headers = {} if example.key is None else {"Idempotency_Key": example.key}
+    answer = service.call(route.method, route.path.format(**example.path), example.body, **headers)
+    assert answer.status == example.status, example.title
+    assert without_times(answer.body) == without_times(example.reply), example.title
+    assert list(answer.body) == list(example.reply), "in this order"
+
+
+def test_the_examples_are_one_story_that_goes_as_it_is_told(empty: Running) -> None:
+    for example in STORY:
+        told(empty, example)
+    pages = {name for name, route in NAMED.items() if all(isinstance(reply, str) for reply in route.replies.values())}
+    assert {example.route for example in STORY} == NAMED.keys() - pages

@@ -1,0 +1,188 @@
+"""A problem has the facts that its type says, and its type says no more than there can be."""
+
+import json
+import re
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from jsonschema_rs import ValidationError
+from msgspec.structs import replace
+
+from koshel.core.commands import ChangeAccount, Command, OpenAccount, Status
+from koshel.core.decide import decide
+from koshel.core.model import Declined, Refusal
+from koshel.http.facts import FACTS, REFUSALS, TYPED, NoFacts, code_of, type_name
+from koshel.http.problems import PROBLEMS, Failure, account_not_found, transaction_not_found, validation_failed
+from koshel.http.refusals import refused
+from koshel.http.routes import ALWAYS, ROUTES
+from tests.support import documented
+from tests.support.wallets import (
+    NOW,
+    account,
+    book,
+    capture,
+    group,
+    hold,
+    kept,
+    payment,
+    refund,
+    transfer,
+    void,
+    withdrawal,
+)
+
+ERRORS = Path(__file__).parents[2] / "docs" / "errors.md"
+PAID, HELD, CAPTURED, BRIEF = 101, 102, 103, 104
+WALLETS = (
+    account(1, "100.00", version=4, revision=2),
+    account(2, "5.00", version=9),
+    account(3, "0.00", "KWD"),
+    account(4, "99.99", ceiling="100.00"),
+    account(5, "0.00", status=Status.CLOSED),
+    account(6, "5.00", status=Status.FROZEN),
+    account(7, "-5.00", floor="-10"),
+)
+BOOK = replace(
+    kept(
+        book(*WALLETS),
+        payment(1, "1", key="used"),
+        hold(1, 2, "40"),
+        capture(HELD, "2.5", final=False),
+        hold(1, 2, "6", seconds=60),
+        void(BRIEF),
+        refund(PAID, "0.25"),
+        hold(1, 2, "6", seconds=60),
+    ),
+    now=NOW + timedelta(seconds=60),
+)
+LATE = 107
+BOOK.pending = {201: (1, "queued"), 202: (1, "declined")}
+
+REFUSED: list[tuple[Command, str]] = [
+    (payment(1, "2", key="used"), "idempotency-key-reused"),
+    (OpenAccount(1, "a@example.com", "GOLD"), "unknown-currency"),
+    (capture(404), "transaction-not-found"),
+    (refund(404), "transaction-not-found"),
+    (void(PAID), "not-a-hold"),
+    (refund(HELD), "not-refundable"),
+    (refund(201), "not-refundable"),
+    (refund(202), "not-refundable"),
+    (transfer(1, 1, "1"), "same-account"),
+    (transfer(404, 1, "1"), "account-not-found"),
+    (payment(404, "1"), "account-not-found"),
+    (ChangeAccount(1, 404), "account-not-found"),
+    (transfer(1, 3, "1"), "currency-mismatch"),
+    (payment(1, "0.001"), "validation-failed"),
+    (capture(BRIEF), "hold-not-open"),
+    (void(201), "hold-not-open"),
+    (capture(LATE), "hold-expired"),
+    (ChangeAccount(1, 1, expected=((1, 1),)), "version-mismatch"),
+    (payment(5, "1"), "account-closed"),
+    (payment(6, "1"), "account-frozen"),
+    (ChangeAccount(1, 1, status=Status.CLOSED), "account-not-empty"),
+    (capture(HELD, "50"), "capture-exceeds-hold"),
+    (refund(PAID, "5"), "refund-exceeds-original"),
+    (withdrawal(2, "500"), "insufficient-funds"),
+    (ChangeAccount(1, 7, min_balance=Decimal(0)), "insufficient-funds"),
+    (payment(4, "1"), "balance-limit-exceeded"),
+    (ChangeAccount(1, 1, max_balance=Decimal(1)), "balance-limit-exceeded"),
+    (group(payment(1, "1"), transfer(404, 1, "1")), "batch-refused"),
+]
+
+
+def content(command: Command, at: str = "") -> dict[str, Any]:
+    (declined,) = decide(BOOK, [command])
+    assert isinstance(declined, Declined), declined
+    return refused(declined, at).content()
+
+
+@pytest.mark.parametrize(("command", "code"), REFUSED)
+def test_a_refusal_has_the_facts_of_its_type(command: Command, code: str) -> None:
+    problem = content(command)
+    assert problem["code"] == code
+    documented.problem(problem)
+    msgspec.convert(problem, TYPED[code], strict=True)
+
+
+def test_funds_are_insufficient_for_a_payment_or_for_a_limit_and_each_has_facts_of_its_own() -> None:
+    paying, limiting = (content(command).keys() for command, code in REFUSED if code == "insufficient-funds")
+    assert paying ^ limiting == {"available", "required"} | {"balance", "held", "min_balance"}
+    assert paying >= {"available", "required"}
+
+
+def test_every_refusal_of_a_transaction_is_one_that_a_batch_and_a_promise_can_tell_of() -> None:
+    told = {code for command, code in REFUSED if not isinstance(command, ChangeAccount | OpenAccount)}
+    assert told - {"batch-refused"} == set(REFUSALS)
+    for command, code in REFUSED:
+        if code in REFUSALS and not isinstance(command, ChangeAccount):
+            problem = content(command, "/transactions/3")
+            documented.component("Refusal").validate(problem)
+            documented.problem(problem)
+
+
+def test_every_refusal_is_in_the_table() -> None:
+    assert {code for _, code in REFUSED} == {code_of(one) for one in Refusal}
+
+
+def test_every_fact_of_a_refusal_is_one_that_somebody_gets() -> None:
+    told: dict[str, set[str]] = {}
+    for command, code in REFUSED:
+        told.setdefault(code, set()).update(content(command), content(command, "/transactions/3"))
+    for code, facts in told.items():
+        assert facts == {"code", *(one.name for one in msgspec.structs.fields(TYPED[code]))}, code
+
+
+@pytest.mark.parametrize("code", PROBLEMS)
+def test_the_document_in_the_docs_has_the_facts_of_its_type(code: str) -> None:
+    text = ERRORS.read_text().partition(f"\n## `{code}`\n")[2].partition("\n## ")[0]
+    (example,) = re.findall(r"^```json\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    documented.problem(json.loads(example))
+    msgspec.convert(json.loads(example), TYPED[code], strict=True)
+
+
+def test_a_fact_that_is_not_declared_is_noticed() -> None:
+    problem = Failure("same-account", "…", account_id=1).content()
+    documented.problem(problem)
+    with pytest.raises(AssertionError, match=r"SameAccount: .'colour'"):
+        documented.problem(problem | {"colour": "red"})
+    with pytest.raises(ValidationError):
+        documented.problem(problem | {"account_id": "1"})
+    with pytest.raises(ValidationError):
+        documented.problem({name: value for name, value in problem.items() if name != "account_id"})
+
+
+@pytest.mark.parametrize("name", ["abc", "0", "9" * 30])
+def test_an_id_that_cannot_be_one_is_no_number_and_is_left_out(name: str) -> None:
+    for problem in (account_not_found(name).content(), transaction_not_found(name).content()):
+        documented.problem(problem)
+        assert not problem.keys() & {"account_id", "transaction_id"}
+        assert name in problem["detail"]
+
+
+def test_what_is_wrong_with_a_request_is_listed_by_its_place() -> None:
+    documented.problem(validation_failed("/amount", "is required").content())
+    errors = [
+        {"pointer": "", "header": "Idempotency-Key", "detail": "…"},
+        {"pointer": "", "parameter": "x", "detail": ""},
+    ]
+    documented.problem(Failure("validation-failed", "…", errors=errors).content())
+    with pytest.raises(ValidationError):
+        documented.problem(Failure("validation-failed", "…", errors=[{"detail": "…"}]).content())
+
+
+def test_every_problem_has_a_type_of_its_own_and_some_have_no_facts() -> None:
+    assert TYPED.keys() == PROBLEMS.keys()
+    assert len({type_name(code) for code in PROBLEMS}) == len(PROBLEMS)
+    assert type_name("insufficient-funds") == "InsufficientFunds"
+    for code in PROBLEMS.keys() - FACTS.keys():
+        fields = [one.name for one in msgspec.structs.fields(TYPED[code])]
+        assert fields == [one.name for one in msgspec.structs.fields(NoFacts)]
+
+
+def test_every_problem_is_one_of_some_route_but_that_a_route_has_no_such_method() -> None:
+    answered = {code for route in ROUTES for code in route.problems} | set(ALWAYS)
+    assert PROBLEMS.keys() - answered == {"method-not-allowed"}
