@@ -23,7 +23,7 @@ FROZEN = {
     "0002.money.sql": "7e388ebcfd19ee6fe24ac23f6cc4d18abbd3dfb8597caa1fbfbe5b3140d7dffd",
     "0003.checks.sql": "5e226565b44df1f5b13825cba3b2194a5c466e3f040300e162a0b68d64980439",
     "0004.kinds.sql": "29374a13c0d2044ef584e27c65248141e452c68dd75eec8a0acfbe961be9318b",
-    "0005.kinds-valid.sql": "9769450cd550a98b5efb04bb997a4119b1cdfd84b2722e424f5a7016113a074f",
+    "0005.kinds_valid.sql": "9769450cd550a98b5efb04bb997a4119b1cdfd84b2722e424f5a7016113a074f",
 }
 NAMES = [name.removesuffix(".sql") for name in FROZEN]
 DUE = "".join(f"due: {name}\n" for name in NAMES)

@@ -21,7 +21,7 @@ TRANSFERS = 400
 async def test_a_database_without_the_schema_is_not_opened(cluster: Cluster) -> None:
     with psycopg.connect(cluster.url(), autocommit=True) as connection:
         connection.execute("CREATE DATABASE bare")
-    lacking = r"lacks 0001\.wallet, 0002\.money, 0003\.checks, 0004\.kinds, 0005\.kinds-valid; run `koshel migrate`"
+    lacking = r"lacks 0001\.wallet, 0002\.money, 0003\.checks, 0004\.kinds, 0005\.kinds_valid; run `koshel migrate`"
     with pytest.raises(SchemaNotCurrent, match=lacking):
         async with Ledger.open(cluster.url(database="bare")):
             pass

@@ -5,8 +5,9 @@ and just as the test wants it.
 """
 
 import asyncio
+import json
 import re
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
@@ -201,3 +202,36 @@ class Room:
         self.answered += len(statuses(express))
         self.taken += taken
         return plain
+
+    def connect(self) -> tuple[Watched, Wire]:
+        """A new connection to the express lane."""
+
+        async def connected() -> tuple[RequestHandler, Wire]:
+            connection, wire = self.lanes.express.connect()
+            await asyncio.sleep(0.01)
+            return connection, wire
+
+        connection, wire = self.run(connected())
+        assert isinstance(connection, Watched)
+        return connection, wire
+
+    def wait(self, seconds: float) -> None:
+        """Let the loop turn for so long."""
+        self.run(asyncio.sleep(seconds))
+
+    def wait_for(self, happened: Callable[[], bool]) -> None:
+        """Let the loop turn until that has happened."""
+
+        async def until() -> None:
+            async with asyncio.timeout(ANSWERED_WITHIN_S):
+                while not happened():  # noqa: ASYNC110  it is no event that anybody tells of
+                    await asyncio.sleep(0.005)
+
+        self.run(until())
+
+    def version(self, account_id: int) -> int:
+        """The account's, in the ledger of the express lane."""
+        asked = b"GET /account/%d HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % account_id
+        answers = self.run(self.lanes.express.say([asked, BYE]))[1]
+        account = json.loads(answers.split(b"\r\n\r\n")[1].partition(b"HTTP/1.1")[0])
+        return int(account["version"])
