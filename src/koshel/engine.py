@@ -66,6 +66,9 @@ def store_config(settings: Settings, database_url: str) -> StoreConfig:
         database_url,
         settle_connections=settings.settle_connections,
         read_connections=settings.read_connections,
+        rehearsal_connections=settings.rehearsal_connections,
+        queue_max=settings.queue_max,
+        queue_timeout_ms=settings.queue_timeout_ms,
         outcome_timeout_ms=settings.outcome_timeout_ms,
         limits=Limits(
             connect_timeout_ms=settings.connect_timeout_ms,

@@ -7,11 +7,12 @@ A refusal is raised as Refused; whatever else is raised is an accident, and says
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
+from koshel.batcher import Overloaded
 from koshel.core.commands import Command, Enqueue, Group
 from koshel.core.model import (
     AccountDetails,
@@ -28,6 +29,7 @@ from koshel.core.model import (
 )
 from koshel.db import migrate
 from koshel.db.batches import Batches, Borrowed
+from koshel.db.errors import Crowded
 from koshel.db.reads import Reads
 from koshel.db.rows import Found
 from koshel.engine import Engine, open_engine
@@ -157,8 +159,11 @@ class Ledger:
         return cls(MAIN_LEDGER_ID, terms, engine.store, partial(_submit, engine))
 
     def rehearsal(self) -> "Ledger":
-        """This ledger, where everything is answered as it would be, and nothing is done: no id, no lock, no receipt."""
-        submit = partial(_settle_one, self._reads.rehearsals)
+        """This ledger, where everything is answered as it would be, and nothing is done: no id, no lock, no receipt.
+
+        A few at a time: beyond that it raises Overloaded.
+        """
+        submit = partial(_rehearse, self._reads)
         return Ledger(self._ledger_id, self.requests.terms, self._reads, submit, rehearses=True)
 
     def within(self, connection: "AnyConnection") -> "Ledger":
@@ -181,11 +186,13 @@ class Ledger:
 
     async def account(self, account_id: int) -> AccountDetails | None:
         """The account, None if there is none."""
-        return await self._reads.get_account(self._ledger_id, account_id)
+        with _crowding():
+            return await self._reads.get_account(self._ledger_id, account_id)
 
     async def transaction(self, transaction_id: int) -> Found | None:
         """The transaction and its status, None if there is none."""
-        return await self._reads.get_transaction(self._ledger_id, transaction_id)
+        with _crowding():
+            return await self._reads.get_transaction(self._ledger_id, transaction_id)
 
 
 def terms_of(settings: Settings) -> Terms:
@@ -194,13 +201,30 @@ def terms_of(settings: Settings) -> Terms:
 
 
 def _submit(engine: Engine, command: Command) -> "asyncio.Future[Outcome]":
-    weight = len(command.members) if isinstance(command, Group) else 1
-    answer = engine.batcher.submit(command, size=0, weight=weight)
+    answer = engine.batcher.submit(command, size=0, weight=_weight(command))
     if isinstance(command, Enqueue):
         answer.add_done_callback(lambda _: engine.background.wake())
     return answer
 
 
+def _weight(command: Command) -> int:
+    return len(command.members) if isinstance(command, Group) else 1
+
+
+async def _rehearse(reads: Reads, command: Command) -> Outcome:
+    with _crowding():
+        return await reads.rehearse(partial(_settle_one, reads.rehearsals, command), weight=_weight(command))
+
+
 async def _settle_one(batches: Batches, command: Command) -> Outcome:
     (outcome,) = await settle(batches, [command])
     return outcome
+
+
+@contextmanager
+def _crowding() -> Iterator[None]:
+    """To its callers the library says the same, whatever it is that too many wait for."""
+    try:
+        yield
+    except Crowded as error:
+        raise Overloaded from error

@@ -59,6 +59,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     background_retry_max_ms: Annotated[Milliseconds, Meta(description="the most that such a delay grows to")] = 300_000
     settle_connections: Annotated[Count, Meta(description="database connections for settling, in each worker, at most")] = 8
     read_connections: Annotated[Count, Meta(description="database connections for reading, in each worker")] = 4
+    rehearsal_connections: Annotated[Count, Meta(description="database connections for dry runs, in each worker")] = 2
     connect_timeout_ms: Annotated[Milliseconds, Meta(description="time for a connection to the database")] = 3_000
     statement_timeout_ms: Annotated[Milliseconds, Meta(description="time for one SQL statement")] = 5_000
     lock_timeout_ms: Annotated[Milliseconds, Meta(description="time to wait for a row lock")] = 2_000
@@ -106,6 +107,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         for rule, holds in relations.items():
             if not holds:
                 raise ValueError(rule)
+
+    @property
+    def connections_per_worker(self) -> int:
+        """How many connections to the database one worker may have open."""
+        return self.settle_connections + self.read_connections + self.rehearsal_connections
 
 
 def read(environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Settings:

@@ -1,19 +1,21 @@
 """Where a batch's transaction comes from: the store's own, one that is only for looking, or the caller's."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from koshel.core.model import Outcome
 from koshel.db import queries
 from koshel.db.batch import Batch
 from koshel.db.errors import translated
+from koshel.db.lease import lease, undo
 from koshel.db.reads import Reads
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from koshel.db.pools import AnyConnection, Pool
+
+T = TypeVar("T")
 
 
 class Batches(Protocol):
@@ -43,12 +45,16 @@ class Rehearsals:
         """A transaction that reads. Raises StoreError."""
         batch = _Rehearsal(self._queries, locks=False)
         with translated():
-            async with (
-                self._pool.acquire(timeout=self._acquire_timeout_s) as connection,
-                connection.transaction(isolation="repeatable_read", readonly=True),
-            ):
+            async with lease(self._pool, self._acquire_timeout_s) as connection:
+                transaction = connection.transaction(isolation="repeatable_read", readonly=True)
+                await transaction.start()
                 batch.connection = connection
-                yield batch
+                try:
+                    yield batch
+                except BaseException as error:
+                    await undo(connection, transaction, error)
+                    raise
+                await transaction.rollback()
 
 
 class Borrowed(Reads):
@@ -64,14 +70,39 @@ class Borrowed(Reads):
     async def batch(self) -> AsyncIterator[Batch]:
         """A savepoint in the caller's transaction, which stays usable whatever happens here. Raises StoreError.
 
-        Without it somebody who catches an exception in the middle, and commits, would keep half of a batch.
+        Without it somebody who catches an exception in the middle, and commits, would keep half of a batch. If the
+        caller's task is cancelled, the statement under way is, and the savepoint is rolled back all the same.
         """
         batch = _Rehearsal(self._queries, locks=False) if self._rehearses else Batch(self._queries)
         batch.connection = self._connection
+        savepoint = self._connection.transaction()
         with translated():
-            async with self._connection.transaction():
+            await _to_its_end(savepoint.start())
+            try:
                 yield batch
+            except BaseException:
+                await _to_its_end(savepoint.rollback())
+                raise
+            await _to_its_end(savepoint.commit())
 
-    async def _fetchrow(self, query: str, *arguments: Any) -> "asyncpg.Record | None":
+    async def _read(self, look: "Callable[[AnyConnection], Awaitable[T]]", *, weight: int = 1) -> T:  # noqa: ARG002
         with translated():
-            return await self._connection.fetchrow(query, *arguments)
+            return await look(self._connection)
+
+
+async def _to_its_end(statement: Coroutine[Any, Any, None]) -> None:
+    """Wait for a short statement however often the task is cancelled meanwhile; then that is raised.
+
+    Were SAVEPOINT, RELEASE or ROLLBACK TO cancelled themselves, the caller's transaction could only be given up,
+    or might keep half of a batch.
+    """
+    task = asyncio.ensure_future(statement)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled

@@ -3,6 +3,7 @@
 StoreError
 ├── Conflict             another transaction came in between; settle again
 ├── Obstructed           a lock took longer than its limit
+├── Crowded              too many wait for a connection; nothing was done
 ├── DatabaseUnavailable  not reachable; nothing was done           } nobody's fault
 └── OutcomeUnknown       a commit could not be confirmed or denied } in the batch
 """
@@ -23,6 +24,10 @@ class Conflict(StoreError):
 
 class Obstructed(StoreError):
     """A lock took longer than its limit, since somebody else holds a row: nothing was done."""
+
+
+class Crowded(StoreError):
+    """Too many wait for a connection, or one waited too long: nothing was done, and it can be asked again later."""
 
 
 class DatabaseUnavailable(StoreError):

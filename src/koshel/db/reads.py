@@ -1,37 +1,48 @@
 """What is read of accounts and transactions, whichever connection it is read over."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from koshel.core.model import AccountDetails
 from koshel.db import queries, rows
 from koshel.db.rows import Found
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from koshel.db.batches import Batches
+    from koshel.db.pools import AnyConnection
+
+T = TypeVar("T")
 
 
 class Reads:
     """The reads; who inherits them says where from."""
 
-    rehearsals: "Batches"  # over the same connections
+    rehearsals: "Batches"  # over connections of the same kind
     _queries: queries.Queries
 
-    async def _fetchrow(self, query: str, *arguments: Any) -> "asyncpg.Record | None":
+    async def _read(self, look: "Callable[[AnyConnection], Awaitable[T]]", *, weight: int = 1) -> T:
+        """What is found over a connection. `weight`: 0 if the house itself asks."""
         raise NotImplementedError
+
+    async def rehearse(self, call: Callable[[], Coroutine[Any, Any, T]], *, weight: int) -> T:  # noqa: ARG002  the store's counts
+        """What the call, which settles in `rehearsals`, returns; `weight` is how many commands it settles."""
+        return await call()
 
     async def get_account(self, ledger_id: int, account_id: int) -> AccountDetails | None:
         """The account, None if there is none. Raises StoreError."""
-        row = await self._fetchrow(self._queries.get_account, ledger_id, account_id)
+        row = await self._read(lambda connection: connection.fetchrow(self._queries.get_account, ledger_id, account_id))
         return None if row is None else rows.account_details(row)
 
     async def get_transaction(self, ledger_id: int, transaction_id: int) -> Found | None:
         """The transaction as it stands, None if there is none. Raises StoreError."""
+        return await self._read(partial(self._find_transaction, ledger_id, transaction_id))
+
+    async def _find_transaction(self, ledger_id: int, transaction_id: int, connection: "AnyConnection") -> Found | None:
         q = self._queries
         # The promise may be kept between the first look and the second: then the third finds the transaction.
         for query, found in ((q.get_transaction, rows.found), (q.get_promise, rows.promise)) * 2:
-            row = await self._fetchrow(query, ledger_id, transaction_id)
+            row = await connection.fetchrow(query, ledger_id, transaction_id)
             if row is not None:
                 return found(row)
         return None

@@ -6,10 +6,11 @@ row that the fence leaves makes sure that it never can.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import asyncpg
 import structlog
@@ -19,14 +20,19 @@ from koshel.core.commands import Drain, Sweep
 from koshel.db import queries
 from koshel.db.batch import Batch
 from koshel.db.batches import Rehearsals
+from koshel.db.calls import CallLimits, Calls
 from koshel.db.errors import LOST, Conflict, OutcomeUnknown, translated
+from koshel.db.lease import is_open, lease, undo
 from koshel.db.pools import Limits, open_pool
 from koshel.db.reads import Reads
 
 if TYPE_CHECKING:
-    from koshel.db.pools import Connection, Pool
+    from koshel.db.pools import AnyConnection, Connection, Pool
 
 FENCE_PAUSE_S = 0.1
+REHEARSALS_WAITING_MAX = 50  # for each connection
+
+T = TypeVar("T")
 
 _log = structlog.get_logger()
 
@@ -37,6 +43,9 @@ class StoreConfig(Struct, frozen=True):
     url: str
     settle_connections: int = 8
     read_connections: int = 4
+    rehearsal_connections: int = 2
+    queue_max: int = 10_000  # reads that may wait for a connection
+    queue_timeout_ms: int = 10_000  # for how long, and rehearsals too
     outcome_timeout_ms: int = 15_000  # how long to ask whether a lost commit happened
     limits: Limits = Limits()
 
@@ -59,13 +68,21 @@ class Delay(NamedTuple):
 class Store(Reads):
     """Open it with `open_store`."""
 
-    def __init__(self, config: StoreConfig, settling: "Pool", reading: "Pool") -> None:
+    def __init__(self, config: StoreConfig, settling: "Pool", reading: "Pool", rehearsing: "Pool") -> None:
         self._outcome_timeout_s = config.outcome_timeout_ms / 1_000
         self._acquire_timeout_s = config.limits.answer_timeout_s
         self._settling = settling
         self._reading = reading
         self._queries = queries.load()
-        self.rehearsals = Rehearsals(reading, self._acquire_timeout_s)
+        wait_s = config.queue_timeout_ms / 1_000
+        rehearsals = config.rehearsal_connections
+        self._reads = Calls(CallLimits(config.read_connections, config.queue_max, wait_s))
+        self._dry_runs = Calls(CallLimits(rehearsals, rehearsals * REHEARSALS_WAITING_MAX, wait_s))
+        self.rehearsals = Rehearsals(rehearsing, self._acquire_timeout_s)
+
+    async def close(self) -> None:
+        """Take no more, and let end what nobody waits for any more: not for longer than a statement may take."""
+        await asyncio.gather(*(calls.close(self._acquire_timeout_s) for calls in (self._reads, self._dry_runs)))
 
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[Batch]:
@@ -74,15 +91,14 @@ class Store(Reads):
         end = _End.NOT_REACHED
         try:
             with translated():
-                async with self._settling.acquire(timeout=self._acquire_timeout_s) as connection:
+                async with lease(self._settling, self._acquire_timeout_s) as connection:
                     transaction = connection.transaction(isolation="read_committed")
                     await transaction.start()
                     batch.connection = connection
                     try:
                         yield batch
-                    except BaseException:
-                        if _is_open(connection):
-                            await transaction.rollback()
+                    except BaseException as error:
+                        await undo(connection, transaction, error)
                         raise
                     end = await _commit(connection, transaction)
         except Exception:
@@ -94,38 +110,45 @@ class Store(Reads):
         if ledger_id is not None and not await self._committed(ledger_id, batch):
             raise Conflict("the connection was lost before COMMIT took effect")
 
+    async def rehearse(self, call: Callable[[], Coroutine[Any, Any, T]], *, weight: int) -> T:
+        """What the call, which settles in `rehearsals`, returns, once it is admitted. Raises Crowded."""
+        return await self._dry_runs.run(call, weight=weight)
+
     async def due(self) -> Sequence[Drain | Sweep]:
         """A claim for each ledger that has something due; their counts are still 0. Raises StoreError."""
-        with translated():
-            async with self._reading.acquire(timeout=self._acquire_timeout_s) as connection:
-                found = await connection.fetch(self._queries.find_due)
+        found = await self._read(lambda connection: connection.fetch(self._queries.find_due), weight=0)
         return [Drain(ledger_id, 0) if what == "queued" else Sweep(ledger_id, 0) for what, ledger_id in found]
 
     async def postpone(self, ledger_id: int, transaction_id: int, error: str, delay: Delay) -> None:
         """Not to try a queued transaction again for a while, the longer the more often it failed. Raises StoreError."""
-        first_s, most_s = delay
-        await self._fetchrow(self._queries.postpone, ledger_id, transaction_id, error, first_s, most_s)
+        arguments = (ledger_id, transaction_id, error, *delay)
+        await self._read(lambda connection: connection.execute(self._queries.postpone, *arguments), weight=0)
 
     async def measure_queue(self) -> QueueMeasure:
         """How long the queue is. Raises StoreError."""
-        row = await self._fetchrow(self._queries.measure_queue)
+        row = await self._read(lambda connection: connection.fetchrow(self._queries.measure_queue))
         assert row is not None, "an aggregate has a row"
         return QueueMeasure(*row)
 
     async def applied_migrations(self) -> set[str]:
         """Names of the migrations that the database has. Raises StoreError."""
-        with translated():
-            async with self._reading.acquire(timeout=self._acquire_timeout_s) as connection:
-                try:
-                    found = await connection.fetch(self._queries.applied_migrations)
-                except asyncpg.UndefinedTableError:
-                    return set()
-        return {row["migration_id"] for row in found}
 
-    async def _fetchrow(self, query: str, *arguments: Any) -> asyncpg.Record | None:
+        async def look(connection: "AnyConnection") -> set[str]:
+            try:
+                found = await connection.fetch(self._queries.applied_migrations)
+            except asyncpg.UndefinedTableError:
+                return set()
+            return {row["migration_id"] for row in found}
+
+        return await self._read(look)
+
+    async def _read(self, look: "Callable[[AnyConnection], Awaitable[T]]", *, weight: int = 1) -> T:
+        return await self._reads.run(partial(self._look, look), weight=weight)
+
+    async def _look(self, look: "Callable[[AnyConnection], Awaitable[T]]") -> T:
         with translated():
-            async with self._reading.acquire(timeout=self._acquire_timeout_s) as connection:
-                return await connection.fetchrow(query, *arguments)
+            async with lease(self._reading, self._acquire_timeout_s) as connection:
+                return await look(connection)
 
     async def _committed(self, ledger_id: int, batch: Batch) -> bool:
         """Whether the batch has committed; after this it has or never will. Raises OutcomeUnknown."""
@@ -142,7 +165,7 @@ class Store(Reads):
 
     async def _fence(self, ledger_id: int, batch: Batch) -> bool:
         with translated():
-            async with self._settling.acquire(timeout=self._acquire_timeout_s) as connection:
+            async with lease(self._settling, self._acquire_timeout_s) as connection:
                 await connection.execute(self._queries.fence_batch, ledger_id, batch.id)
                 return bool(await connection.fetchval(self._queries.find_batch, ledger_id, batch.id))
 
@@ -159,28 +182,25 @@ async def _commit(connection: "Connection", transaction: asyncpg.transaction.Tra
     try:
         await transaction.commit()
     except LOST:
-        if _is_open(connection):
+        if is_open(connection):
             connection.terminate()
         return _End.LOST
     return _End.COMMITTED
 
 
-def _is_open(connection: "Connection") -> bool:
-    """Whether it can still be spoken to. The pool takes a lost one back at once, and then any call raises."""
-    try:
-        return not connection.is_closed()
-    except asyncpg.InterfaceError:
-        return False
-
-
 @asynccontextmanager
 async def open_store(config: StoreConfig) -> AsyncIterator[Store]:
-    """A store with its two pools, closed at the end."""
+    """A store with its three pools, closed at the end."""
     async with AsyncExitStack() as stack:
-        size = config.settle_connections
-        settling = await stack.enter_async_context(
-            open_pool(config.url, config.limits, size=size, name="koshel settle")
+
+        async def pool(name: str, size: int) -> "Pool":
+            return await stack.enter_async_context(open_pool(config.url, config.limits, size=size, name=name))
+
+        store = Store(
+            config,
+            await pool("koshel settle", config.settle_connections),
+            await pool("koshel read", config.read_connections),
+            await pool("koshel rehearse", config.rehearsal_connections),
         )
-        size = config.read_connections
-        reading = await stack.enter_async_context(open_pool(config.url, config.limits, size=size, name="koshel read"))
-        yield Store(config, settling, reading)
+        stack.push_async_callback(store.close)
+        yield store

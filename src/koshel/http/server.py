@@ -15,7 +15,7 @@ from aiohttp import web
 
 from koshel.app import Service
 from koshel.batcher import Interrupted
-from koshel.db.errors import OutcomeUnknown, StoreError
+from koshel.db.errors import Crowded, OutcomeUnknown, StoreError
 from koshel.http import openapi, receive, request_id
 from koshel.http.bodies import is_optional
 from koshel.http.call import PROBLEM, Call, Reply
@@ -98,7 +98,7 @@ def failure_of(error: Exception, name: str) -> Failure:
             return error
         case Invalid():
             return validation_failed(error.pointer, error.detail)
-        case Overloaded():
+        case Overloaded() | Crowded():
             return Failure("overloaded", "Too much is waiting, or the service is stopping; nothing was done.")
         case OutcomeUnknown() | Interrupted():
             _log.error("outcome unknown", request_id=name)

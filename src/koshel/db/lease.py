@@ -1,0 +1,49 @@
+"""A connection for the length of a block: given back when all is well, closed when nobody can say how it stands.
+
+The driver prepares a statement (Parse, Describe, Flush) and executes it (Bind, Execute, Sync) in two steps. What is
+broken off between them leaves a transaction open on the server that the driver knows nothing of: with its locks on
+tables, so that the next ALTER TABLE waits for it and everybody else for that. A statement that is cancelled leaves
+little more that is certain. So such a connection is closed, and PostgreSQL rolls back.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+if TYPE_CHECKING:
+    from koshel.db.pools import Connection, Pool
+
+
+@asynccontextmanager
+async def lease(pool: "Pool", timeout_s: float) -> "AsyncIterator[Connection]":
+    """A connection of the pool. It is closed if the block was broken off, or has left a transaction open."""
+    async with pool.acquire(timeout=timeout_s) as connection:
+        try:
+            yield connection
+        except BaseException as error:
+            if is_open(connection) and (_breaks_off(error) or connection.is_in_transaction()):
+                connection.terminate()
+            raise
+
+
+async def undo(connection: "Connection", transaction: asyncpg.transaction.Transaction, error: BaseException) -> None:
+    """Roll back, unless `error` has broken the block off: then the lease closes the connection."""
+    if is_open(connection) and not _breaks_off(error):
+        await transaction.rollback()
+
+
+def is_open(connection: "Connection") -> bool:
+    """Whether it can still be spoken to. The pool takes a lost one back at once, and then any call raises."""
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:
+        return False
+
+
+def _breaks_off(error: BaseException) -> bool:
+    """Whether it may come from the middle of a statement: a cancellation, or what the driver itself raises."""
+    return not isinstance(error, Exception) or isinstance(
+        error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError
+    )
