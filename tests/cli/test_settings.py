@@ -130,3 +130,8 @@ def test_every_setting_is_described_and_a_time_or_size_has_its_unit_in_its_name(
             assert knob.name.endswith(("_ms", "_s")), knob.name
         if "bytes" in knob.description or "size" in knob.description:
             assert "bytes" in knob.name, knob.name
+
+
+def test_a_worker_may_open_as_many_connections_as_all_its_pools_have() -> None:
+    assert Settings().connections_per_worker == 8 + 4 + 2
+    assert Settings(settle_connections=3, read_connections=2, rehearsal_connections=1).connections_per_worker == 6

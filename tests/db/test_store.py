@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from decimal import Decimal
+from types import NoneType
 
 import asyncpg
 import pytest
@@ -11,10 +12,10 @@ from msgspec.structs import replace
 from koshel.core.commands import Kind, OpenAccount
 from koshel.core.model import Opened, Posted
 from koshel.db import embedded
-from koshel.db.errors import DatabaseUnavailable, Obstructed
+from koshel.db.errors import Crowded, DatabaseUnavailable, Obstructed
 from koshel.db.migrate import known
 from koshel.db.pools import Limits
-from koshel.db.store import Store, StoreConfig, open_store
+from koshel.db.store import Delay, Store, StoreConfig, open_store
 from koshel.settle import settle
 from tests.support.bookkeeping import execute, keep_books, move, opening
 from tests.support.database import Database
@@ -120,7 +121,7 @@ async def test_the_applied_migrations_are_those_that_this_version_knows(store: S
 async def test_the_limits_are_set_on_every_connection(database: Database) -> None:
     limits = Limits(statement_timeout_ms=4321, lock_timeout_ms=1234, idle_in_transaction_timeout_ms=2345)
     async with open_store(StoreConfig(database.service_url, limits=limits)) as store:
-        for pool in (store._settling, store._reading):
+        for pool in (store._settling, store._reading, store._rehearsing):
             async with pool.acquire() as connection:
                 shown = [
                     await connection.fetchval(f"SHOW {name}")
@@ -156,6 +157,46 @@ async def test_a_row_that_somebody_else_holds_is_waited_for_no_longer_than_the_l
             assert await settle(store, [move(None, 1, "1")])
         finally:
             await holder.close()
+
+
+async def test_dry_runs_have_connections_of_their_own(database: Database) -> None:
+    config = StoreConfig(database.service_url, settle_connections=1, read_connections=1, rehearsal_connections=1)
+    async with open_store(config) as store, store.rehearsals.batch(), asyncio.timeout(config.limits.answer_timeout_s):
+        assert await store.get_account(1, 1) is None
+        assert await settle(store, [opening()])
+
+
+async def test_more_reads_than_may_wait_are_crowded(database: Database) -> None:
+    config = StoreConfig(database.service_url, read_connections=1, queue_max=5)
+    async with open_store(config) as store:
+        ends = await asyncio.gather(*(store.get_account(1, 1) for _ in range(9)), return_exceptions=True)
+        assert [type(end) for end in ends] == [NoneType] * 6 + [Crowded] * 3
+
+
+async def test_what_the_house_itself_asks_finds_a_place_among_any_number_of_readers(database: Database) -> None:
+    config = StoreConfig(database.service_url, read_connections=1, queue_max=1)
+    async with open_store(config) as store:
+        reads = [asyncio.create_task(store.get_account(1, 1)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Crowded):
+            await store.measure_queue()
+        assert await store.due() == []
+        await store.postpone(1, 999, "why", Delay(1, 2))
+        await asyncio.gather(*reads)
+
+
+async def test_reads_that_a_frozen_database_does_not_answer_are_told_that_it_is_unavailable(database: Database) -> None:
+    config = StoreConfig(database.service_url, read_connections=1, queue_timeout_ms=200)
+    holder = await asyncpg.connect(database.owner_url)
+    async with open_store(config) as store:
+        async with holder.transaction():
+            await holder.execute("LOCK TABLE account IN ACCESS EXCLUSIVE MODE")
+            first = asyncio.create_task(store.get_account(1, 1))
+            await asyncio.sleep(0)
+            with pytest.raises(DatabaseUnavailable):
+                await store.get_account(1, 1)
+        assert await first is None
+    await holder.close()
 
 
 @pytest.mark.parametrize("url", [NOWHERE, "postgresql://nobody@/nothing?host=/nowhere"])

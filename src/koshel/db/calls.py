@@ -60,16 +60,19 @@ class Calls:
             for task in rest:
                 task.cancel()
 
-    async def _enter(self, weight: int) -> None:
-        """Return when there is room."""
-        half = self._limits.waiting_max // 2
-        places = self._limits.waiting_max if weight == 1 else half
+    def check(self, weight: int) -> None:
+        """Raise Crowded if a call that weighs so much would not even find a place to wait."""
+        places = self._limits.waiting_max if weight == 1 else self._limits.waiting_max // 2
         if self._is_closed or (weight and self._room.locked() and self._waiting >= places):
             raise Crowded("too many wait for a connection")
+
+    async def _enter(self, weight: int) -> None:
+        """Return when there is room."""
+        self.check(weight)
         if not self._room.locked():
             await self._room.acquire()  # which is at once
             return
-        weight = min(weight, max(half, 1))
+        weight = min(weight, max(self._limits.waiting_max // 2, 1))
         answered = self._answered
         self._waiting += weight
         try:

@@ -44,6 +44,8 @@ def is_open(connection: "Connection") -> bool:
 
 def _breaks_off(error: BaseException) -> bool:
     """Whether it may come from the middle of a statement: a cancellation, or what the driver itself raises."""
+    if isinstance(error, asyncpg.PostgresError):
+        return error.severity is None  # then it is not the server's: the driver could not encode an argument
     return not isinstance(error, Exception) or isinstance(
         error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError
     )

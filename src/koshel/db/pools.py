@@ -1,6 +1,6 @@
-"""Connections: one pool to settle, one to read, each with its limits set on the server.
+"""Connections: one pool to settle, one to read, one to rehearse, each with its limits set on the server.
 
-Neither connects before it is needed, so that a process starts, and answers `database-unavailable`,
+None connects before it is needed, so that a process starts, and answers `database-unavailable`,
 while the database is away.
 """
 

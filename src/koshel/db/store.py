@@ -73,6 +73,7 @@ class Store(Reads):
         self._acquire_timeout_s = config.limits.answer_timeout_s
         self._settling = settling
         self._reading = reading
+        self._rehearsing = rehearsing
         self._queries = queries.load()
         wait_s = config.queue_timeout_ms / 1_000
         rehearsals = config.rehearsal_connections
@@ -109,6 +110,10 @@ class Store(Reads):
         ledger_id = batch.written_ledger_id if end is _End.LOST else None
         if ledger_id is not None and not await self._committed(ledger_id, batch):
             raise Conflict("the connection was lost before COMMIT took effect")
+
+    def check_rehearsals(self, weight: int) -> None:
+        """Raise Crowded if a rehearsal would not be admitted now: to be asked before much is done for it."""
+        self._dry_runs.check(weight)
 
     async def rehearse(self, call: Callable[[], Coroutine[Any, Any, T]], *, weight: int) -> T:
         """What the call, which settles in `rehearsals`, returns, once it is admitted. Raises Crowded."""

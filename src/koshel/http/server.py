@@ -66,6 +66,8 @@ def _serve(route: Route, settings: Settings, api: Mapping[str, Any]) -> Callable
             received = await receive.body(request, limits)
             key = receive.idempotency_key(request)
             dry_run = receive.dry_run(request, takes=route.dry_run)
+            if dry_run:  # a batch that is refused costs least before its members are looked at
+                request.app[SERVICE].engine.store.check_rehearsals(2 if route.is_batch else 1)
             decoded = receive.decode(decoder, received)
             if "Prefer" in request.headers:
                 prefer = parse(request.headers.getall("Prefer"))
