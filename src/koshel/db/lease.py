@@ -2,8 +2,8 @@
 
 The driver prepares a statement (Parse, Describe, Flush) and executes it (Bind, Execute, Sync) in two steps. What is
 broken off between them leaves a transaction open on the server that the driver knows nothing of: with its locks on
-tables, so that the next ALTER TABLE waits for it and everybody else for that. A statement that is cancelled leaves
-little more that is certain. So such a connection is closed, and PostgreSQL rolls back.
+tables, so that a migration waits for it, and everybody else for the migration. What a cancelled statement leaves is
+not much more certain. So such a connection is closed, and PostgreSQL rolls back.
 """
 
 from collections.abc import AsyncIterator
