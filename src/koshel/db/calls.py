@@ -9,6 +9,7 @@ answer is dropped. So there are never more such calls than there is room for.
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -44,10 +45,11 @@ class Calls:
         only, and one that weighs nothing, as what the house itself asks, always finds one.
         """
         await self._enter(weight)
-        task = asyncio.create_task(call())
+        loop = asyncio.get_running_loop()
+        task, ended = loop.create_task(call()), loop.create_future()
         self._tasks.add(task)
-        task.add_done_callback(self._leave)
-        await asyncio.wait([task])  # unlike `await task`, this cancels nothing when it is cancelled
+        task.add_done_callback(partial(self._leave, ended))
+        await ended  # and not the task, which would be cancelled with who waits for it
         if task.cancelled():
             raise DatabaseUnavailable("the connections are being closed")
         return task.result()
@@ -85,7 +87,9 @@ class Calls:
         finally:
             self._waiting -= weight
 
-    def _leave(self, task: "asyncio.Task[Any]") -> None:
+    def _leave(self, ended: "asyncio.Future[None]", task: "asyncio.Task[Any]") -> None:
+        if not ended.done():
+            ended.set_result(None)
         self._tasks.discard(task)
         self._room.release()
         # Asking for its exception also says that it was not overlooked, where its caller has left.

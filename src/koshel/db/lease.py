@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def lease(pool: "Pool", timeout_s: float) -> "AsyncIterator[Connection]":
-    """A connection of the pool. It is closed if the block was broken off, or has left a transaction open."""
+async def lease(pool: "Pool", timeout_s: float | None) -> "AsyncIterator[Connection]":
+    """A connection of the pool. It is closed if the block was broken off, or has left a transaction open.
+
+    `timeout_s`: to wait for one; None where one is free, and only connecting may take its time.
+    """
     async with pool.acquire(timeout=timeout_s) as connection:
         try:
             yield connection

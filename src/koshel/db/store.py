@@ -152,7 +152,7 @@ class Store(Reads):
 
     async def _look(self, look: "Callable[[AnyConnection], Awaitable[T]]") -> T:
         with translated():
-            async with lease(self._reading, self._acquire_timeout_s) as connection:
+            async with lease(self._reading, None) as connection:  # as many are admitted as there are
                 return await look(connection)
 
     async def _committed(self, ledger_id: int, batch: Batch) -> bool:
