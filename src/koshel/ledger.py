@@ -26,7 +26,7 @@ from koshel.core.model import (
     Queued,
     Replayed,
 )
-from koshel.db import migrate
+from koshel.db import schema
 from koshel.db.batches import Batches, Borrowed
 from koshel.db.errors import Crowded
 from koshel.db.reads import Reads
@@ -148,7 +148,7 @@ class Ledger:
         """
         chosen = Settings() if settings is None else settings
         async with open_engine(chosen, dsn, background=background) as engine:
-            if missing := set(migrate.known()) - await engine.store.applied_migrations():
+            if missing := set(schema.known()) - await engine.store.applied_migrations():
                 message = f"the schema lacks {', '.join(sorted(missing))}; run `koshel migrate`"
                 raise SchemaNotCurrent(message)
             yield cls.of(engine, terms_of(chosen))

@@ -4,25 +4,28 @@ A setting is a field here: `KOSHEL_` and its name in capitals is its variable, `
 dashes its flag. Its unit is in its name, its meaning in its description.
 """
 
-import os
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import NODEFAULT, Meta, Struct
 
-PREFIX = "KOSHEL_"
+from koshel import cores, surroundings, takes
 
-Url = Annotated[str, Meta(pattern="^postgres(ql)?://")]
+PREFIX = surroundings.PREFIX
+
+# A title says what a type takes where its pattern could not: it stands in messages.
+Url = Annotated[str, Meta(pattern="^postgres(ql)?://", title="a URL that begins with postgresql://")]
+Address = Annotated[str, Meta(min_length=1, title="an address or a name of this machine")]
+Code = Annotated[str, Meta(pattern="^[A-Z0-9_]{3,12}$", title="a code of 3 to 12 characters of A-Z, 0-9 and _")]
+Directory = Annotated[str, Meta(min_length=1, title="the path of a directory")]
+Role = Annotated[str, Meta(min_length=1, title="the name of a role")]
 Count = Annotated[int, Meta(ge=1)]
 Milliseconds = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[int, Meta(ge=1)]
 Bytes = Annotated[int, Meta(ge=1)]
-
-
-# Those that this process may use, where the system says so.
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class SettingsError(Exception):
@@ -34,13 +37,14 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     # fmt: off
     database_url: Annotated[Url | None, Meta(description="PostgreSQL 15 or newer; absent: the embedded one")] = None
-    data_dir: Annotated[str, Meta(description="where the embedded PostgreSQL keeps its data")] = "./.koshel"
-    host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
+    data_dir: Annotated[Directory, Meta(description="where the embedded PostgreSQL keeps its data")] = "./.koshel"
+    host: Annotated[Address, Meta(description="address to listen on; :: is every one, of IPv4 too")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="port to listen on")] = 8080
-    workers: Annotated[Count, Meta(description="worker processes; default: the cores")] = CORES
-    currency: Annotated[str, Meta(pattern="^[A-Z0-9_]{3,12}$", description="currency of accounts opened without one")] = "USD"
+    workers: Annotated[Count, Meta(description="worker processes; default: the cores that it may use")] = msgspec.field(default_factory=cores.available)
+    currency: Annotated[Code, Meta(description="currency of accounts opened without one")] = "USD"
     max_balance: Annotated[Decimal, Meta(description="max_balance of accounts opened without one")] = Decimal("999999.99")
-    service_role: Annotated[str | None, Meta(description="database role that `migrate` grants the service's rights to")] = None
+    service_role: Annotated[Role | None, Meta(description="database role that `migrate` grants the service's rights to")] = None
+    migration_lock_timeout_ms: Annotated[Milliseconds, Meta(description="time that `migrate` waits for a lock on a table")] = 10_000
     log_format: Annotated[Literal["auto", "json", "console"], Meta(description="auto: console on a terminal, else json")] = "auto"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="the least level that is logged")] = "info"
     access_log: Annotated[bool, Meta(description="log every request")] = True
@@ -116,17 +120,43 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 def read(environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Settings:
     """The settings from the environment, overridden by flags that are not None. Raises SettingsError."""
-    names = {field.name for field in msgspec.structs.fields(Settings)}
+    known = {PREFIX + field.name.upper(): field.name for field in msgspec.structs.fields(Settings)}
+    if unknown := surroundings.unknown(environment, known):
+        what = "; ".join(f"{name} is not a setting, the nearest is {near}" for name, near in unknown.items())
+        raise SettingsError(f"{what}; `koshel serve --help` lists them all")
+    passed_over = surroundings.of_kubernetes(environment)
     values: dict[str, Any] = {
-        name: text for name in names if (text := environment.get(PREFIX + name.upper())) not in (None, "")
+        name: text
+        for variable, name in known.items()
+        if (text := environment.get(variable)) and variable not in passed_over
     }
-    values |= {name: text for name, text in flags.items() if text is not None}
+    given = {name: text for name, text in flags.items() if text is not None}
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        return msgspec.convert(values | given, Settings, strict=False)
     except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at `$.")
-        variable = f"{PREFIX}{where.rstrip('`').upper()}: " if where else ""
-        raise SettingsError(f"{variable}{what}") from error
+        raise SettingsError(_what_is_wrong(str(error), values | given, given)) from error
+
+
+def came_as(name: str, flags: Mapping[str, str | None]) -> str:
+    """The name by which the setting came: its flag's, or else its variable's."""
+    return PREFIX + name.upper() if flags.get(name) is None else f"--{name.replace('_', '-')}"
+
+
+def _what_is_wrong(message: str, values: Mapping[str, str], flags: Mapping[str, str]) -> str:
+    """The message in our words, with each setting by the name by which it came."""
+    defaults = {knob.name: knob.default for knob in knobs()}
+    if at := re.search(r" - at `\$\.(\w+)", message):
+        name = at[1]
+        # A URL may have a password in it, and messages go into logs.
+        shown = "" if name == "database_url" else f", not {values[name]!r}"
+        return f"{came_as(name, flags)} takes {takes.words(_hints()[name])}{shown}"
+
+    def said(variable: re.Match[str]) -> str:
+        name = variable[1].lower()
+        value = values[name] if name in values else f"{defaults[name]} by default"
+        return f"{came_as(name, flags)} ({value})"
+
+    return re.sub(rf"{PREFIX}([A-Z_]+)", said, message)
 
 
 class Knob(Struct, frozen=True):
@@ -135,14 +165,25 @@ class Knob(Struct, frozen=True):
     name: str
     description: str
     default: Any
+    metavar: str
 
 
 def knobs() -> list[Knob]:
     """All settings, in order."""
-    hints = get_type_hints(Settings, include_extras=True)
+    hints = _hints()
     return [
-        Knob(field.name, _description(hints[field.name]), field.default) for field in msgspec.structs.fields(Settings)
+        Knob(
+            field.name,
+            _description(hints[field.name]),
+            field.default if field.default_factory is NODEFAULT else field.default_factory(),
+            takes.metavar(field.name, hints[field.name]),
+        )
+        for field in msgspec.structs.fields(Settings)
     ]
+
+
+def _hints() -> dict[str, Any]:
+    return get_type_hints(Settings, include_extras=True)
 
 
 def _description(annotation: Any) -> str:

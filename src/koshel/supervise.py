@@ -20,7 +20,7 @@ from aiohttp.worker import GunicornUVLoopWebWorker
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
-from koshel import logs
+from koshel import address, logs
 from koshel.app import open_service
 from koshel.http.access import AccessLog
 from koshel.http.express import Runner
@@ -45,8 +45,7 @@ def listen(host: str, port: int, count: int) -> list[socket.socket]:
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, reuse_port=True, backlog=BACKLOG)
+    return address.server(host, port, reuse_port=True, backlog=BACKLOG)
 
 
 def wait_for_port(host: str, port: int) -> None:
@@ -54,11 +53,10 @@ def wait_for_port(host: str, port: int) -> None:
 
     The workers of a master that was killed keep it until they notice, for a second or two.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     deadline = time.monotonic() + PORT_TIMEOUT_S
     while True:
         try:
-            socket.create_server((host, port), family=family).close()
+            address.server(host, port).close()
         except OSError as error:
             if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
                 raise
@@ -84,8 +82,7 @@ class Worker(GunicornUVLoopWebWorker):
         super().notify()
         if self.booted and self.age == 1 and not self._announced:
             self._announced = True
-            host, port = self.sockets[0].getsockname()[:2]
-            sys.stdout.write(f"Koshel answers on http://{host}:{port}\n")
+            sys.stdout.write(f"Koshel answers on {address.url_of(self.sockets[0].getsockname())}\n")
             sys.stdout.flush()
 
     def init_signals(self) -> None:

@@ -1,29 +1,32 @@
 """Migrations: plain SQL files, applied in order by yoyo, by one process at a time."""
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.rows import tuple_row
-from yoyo import get_backend, read_migrations
 
-from koshel.db import queries
+from koshel.db import queries, schema
+from koshel.db.patience import be_patient
 
-DIRECTORY = Path(__file__).parent / "migrations"
+if TYPE_CHECKING:
+    from yoyo.backends import DatabaseBackend
+
+DIRECTORY = schema.DIRECTORY
+known = schema.known
+
+LOCK_TIMEOUT_MS = 10_000  # for one lock on a table: whoever comes later waits behind us
+TURN_TIMEOUT_MS = 600_000  # while another process migrates
 
 
 class MigrationError(Exception):
     """The schema could not be read or brought up to date."""
 
 
-def known() -> list[str]:
-    """Names of the migrations that this version of Koshel needs, in order."""
-    return sorted(path.stem for path in DIRECTORY.glob("*.sql"))
-
-
 def due(url: str) -> list[str]:
     """Names of those that the database lacks, in order. Changes nothing. Raises MigrationError."""
     try:
         with psycopg.connect(url, row_factory=tuple_row) as connection:
+            be_patient(connection, LOCK_TIMEOUT_MS, in_transaction=True)
             applied = {name for (name,) in connection.execute(queries.load().applied_migrations)}
     except psycopg.errors.UndefinedTable:
         return known()
@@ -32,28 +35,45 @@ def due(url: str) -> list[str]:
     return [name for name in known() if name not in applied]
 
 
-def migrate(url: str, *, service_role: str | None = None) -> list[str]:
+def migrate(url: str, *, service_role: str | None = None, lock_timeout_ms: int = LOCK_TIMEOUT_MS) -> list[str]:
     """Apply what is due, then grant the service role what it needs. Returns the names applied.
 
     Waits while another process does the same. Raises MigrationError.
     """
     try:
         with psycopg.connect(url, autocommit=True, cursor_factory=psycopg.RawCursor) as guard:
-            # Held by this connection, so it goes when the process goes, however it goes.
-            guard.execute(queries.load().lock_migrations)
+            _take_turn(guard)
+            be_patient(guard, lock_timeout_ms, in_transaction=False)
             names = due(url)
             if names:
-                _apply(url)
+                _apply(url, lock_timeout_ms)
             if service_role is not None:
                 _grant(guard, service_role)
+    except psycopg.errors.LockNotAvailable as error:
+        raise MigrationError(
+            f"the migration gave up after {lock_timeout_ms / 1_000:g} s of waiting for a lock that another transaction "
+            "holds, and nothing of it was done; end that transaction, or raise KOSHEL_MIGRATION_LOCK_TIMEOUT_MS"
+        ) from error
     except psycopg.Error as error:
         raise MigrationError(str(error).strip()) from error
     return names
 
 
-def _apply(url: str) -> None:
-    backend = get_backend(_yoyo_url(url))
+def _take_turn(guard: "psycopg.Connection[tuple[str, ...]]") -> None:
+    be_patient(guard, TURN_TIMEOUT_MS, in_transaction=False)
     try:
+        # Held by this connection, so it goes when the process goes, however it goes.
+        guard.execute(queries.load().lock_migrations)
+    except psycopg.errors.LockNotAvailable as error:
+        raise MigrationError(f"another process has been migrating for {TURN_TIMEOUT_MS / 60_000:g} minutes") from error
+
+
+def _apply(url: str, lock_timeout_ms: int) -> None:
+    from yoyo import get_backend, read_migrations  # noqa: PLC0415  nearly always there is nothing to apply
+
+    backend: DatabaseBackend = get_backend(_yoyo_url(url))
+    try:
+        be_patient(backend.connection, lock_timeout_ms, in_transaction=False)
         if backend.lock_table not in backend.list_tables():
             # Yoyo hides why it could not make it. This fails likewise, and says so.
             backend.execute(backend.format_sql(backend.create_lock_table_sql))

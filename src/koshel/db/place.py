@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
 from msgspec import Struct
 
 from koshel.db import embedded, queries
@@ -19,11 +18,18 @@ class Place(Struct, frozen=True):
 
 
 @contextmanager
-def database(url: str | None, data_dir: str, service_role: str | None) -> Iterator[Place]:
-    """The database for as long as it is needed. Raises EmbeddedError."""
+def database(url: str | None, data_dir: str, service_role: str | None, *, make: bool = True) -> Iterator[Place]:
+    """The database for as long as it is needed; an embedded one is made only if told so. Raises EmbeddedError."""
     if url is not None:
         yield Place(url, url, service_role)
         return
+    if not make and not Path(data_dir, "postgres").expanduser().exists():
+        raise embedded.EmbeddedError(
+            f"there is no database: KOSHEL_DATABASE_URL is not set, and there is no embedded one in {data_dir}; "
+            "say where it is by KOSHEL_DATABASE_URL or KOSHEL_DATA_DIR, or make one with `koshel serve`"
+        )
+    import psycopg  # noqa: PLC0415  a service that was told its database has no use for this driver
+
     with embedded.running(Path(data_dir)) as cluster:
         owner_url = cluster.url()
         with psycopg.connect(owner_url, autocommit=True) as connection:

@@ -49,11 +49,15 @@ class Queries:
     measure_queue: str
     applied_migrations: str
     lock_migrations: str
+    lift_statement_timeout: str
+    lift_time_limits: str
+    read_standing: str
     create_service_role: str
     add_currency: str
     list_currencies: str
     grant_service: str
     plan_for_whole_tables: str
+    count_proved: str
     verify_currencies: str
     verify_accounts: str
     verify_lines: str

@@ -390,6 +390,28 @@ SELECT migration_id FROM _yoyo_migration;
 -- One process migrates at a time; the number is "koshel" in ASCII. The schema belongs to all ledgers.
 SELECT pg_advisory_lock(118126421763436);
 
+-- name: lift_statement_timeout
+-- For the transaction, if $1, or else for the session. Touches no table, so no ledger.
+SELECT set_config('statement_timeout', '0', $1::boolean);
+
+-- name: lift_time_limits
+-- Likewise, the others that this server knows; but a lock is waited for $1 milliseconds. Touches no ledger's table.
+SELECT set_config(name, CASE name WHEN 'lock_timeout' THEN $1::text ELSE '0' END, $2::boolean)
+FROM pg_settings WHERE name IN ('lock_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout');
+
+-- name: read_standing
+-- Who asks, what, and how many connections there may be: the server's own reserve is nobody's, and a role and a
+-- database may have limits of their own. The settings of a server belong to all ledgers.
+SELECT
+    current_database()::text AS database, current_user::text AS role, current_setting('server_version') AS version,
+    least(
+        current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+        - coalesce(current_setting('reserved_connections', true)::int, 0),
+        nullif(r.rolconnlimit, -1), nullif(d.datconnlimit, -1)
+    ) AS room
+FROM pg_database AS d, pg_roles AS r
+WHERE d.datname = current_database() AND r.rolname = current_user;
+
 -- name: create_service_role
 -- For the embedded PostgreSQL, whose socket only its owner can reach. A role belongs to no ledger.
 -- unique_violation: two processes may make it at the same moment.
@@ -427,6 +449,12 @@ FROM (VALUES
 -- For this transaction only. Where the statistics are older than the rows, a nested loop over a window's
 -- rows took minutes for what a hash takes a second for. Touches no table, so no ledger.
 SELECT set_config('enable_nestloop', 'off', true);
+
+-- name: count_proved
+-- What a proof is of. Reads all ledgers: verification is of the whole database.
+SELECT
+    (SELECT count(*) FROM account) AS accounts, (SELECT count(*) FROM transaction) AS transactions,
+    (SELECT count(*) FROM batch) AS batches;
 
 -- name: verify_currencies
 -- Per currency and ledger: what the accounts have is what came in less what went out. A hold, a void and an

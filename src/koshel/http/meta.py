@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from koshel.db import migrate
+from koshel.db import schema
 from koshel.http import docs_page
 from koshel.http.call import Call, Reply, json
 from koshel.http.problems import PROBLEMS, Failure, ProblemDocument
@@ -25,7 +25,7 @@ async def live(_: Call) -> Reply:
 
 async def ready(call: Call) -> Reply:
     """GET /health/ready."""
-    missing = set(migrate.known()) - await call.service.engine.store.applied_migrations()
+    missing = set(schema.known()) - await call.service.engine.store.applied_migrations()
     if missing:
         raise Failure("database-unavailable", f"The schema lacks {', '.join(sorted(missing))}; run `koshel migrate`.")
     return json(200, Health("ok"))

