@@ -43,11 +43,11 @@ def serve(chosen: Settings, options: Options) -> int:
         # As the owner if it is ours; a service role finds nothing due, or is told that it may not.
         if found.due or at.service_url != at.owner_url:
             _apply_what_is_due(chosen, at)
-        startup.say_which(found)
-        startup.check_connections(found, chosen)
         if chosen.currency not in iso_scales() and chosen.currency not in _registered(at):
             name = came_as("currency", options)
             raise CommandError(f"{name}: {chosen.currency} is neither in ISO 4217 nor registered")
+        startup.say_which(found)
+        startup.check_connections(found, chosen)
         Supervisor(chosen, at.service_url).run()
     return 0
 

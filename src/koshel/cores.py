@@ -23,7 +23,7 @@ def quotas(root: Path = ROOT) -> Iterator[float]:
     for directory in _groups(root):
         try:
             yield from _quota(directory)
-        except (OSError, ValueError):
+        except (OSError, ValueError, ZeroDivisionError):
             continue  # not there, or not readable: then nothing is known of a quota
 
 

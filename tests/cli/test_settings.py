@@ -1,10 +1,11 @@
 """Settings: read once, from the environment and the flags, each within its limits or refused by name."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
+from koshel import takes
 from koshel.settings import PREFIX, Settings, SettingsError, knobs, read
 
 NONE: dict[str, str | None] = {}
@@ -32,7 +33,7 @@ def test_an_empty_variable_is_the_default(name: str) -> None:
 
 
 def test_variables_of_others_are_not_read() -> None:
-    assert read({"PORT": "9000", "KOSHEL_NO_SUCH_SETTING": "1", "koshel_port": "9000"}, NONE) == Settings()
+    assert read({"PORT": "9000", "koshel_port": "9000", "KOSHELEK_PORT": "1", "KOSHEL": "1"}, NONE) == Settings()
 
 
 @pytest.mark.parametrize(
@@ -74,6 +75,12 @@ def test_a_value_that_cannot_be_used_is_refused_by_the_variables_name(name: str,
     with pytest.raises(SettingsError, match=f"^{PREFIX}{name.upper()}\\b") as refused:
         read({PREFIX + name.upper(): text}, NONE)
     assert "\n" not in str(refused.value)
+    assert text in str(refused.value), "what was given is shown"
+    flag = f"--{name.replace('_', '-')}"
+    assert flag not in str(refused.value)
+    with pytest.raises(SettingsError, match=f"^{flag} ") as refused:
+        read({PREFIX + name.upper(): "1"}, {name: text})
+    assert PREFIX + name.upper() not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -91,9 +98,66 @@ def test_a_value_that_cannot_be_used_is_refused_by_the_variables_name(name: str,
     ],
 )
 def test_limits_that_contradict_each_other_are_refused_by_both_names(chosen: dict[str, str], named: list[str]) -> None:
+    variables = {PREFIX + name.upper(): text for name, text in chosen.items()}
+    with pytest.raises(SettingsError) as refused:
+        read(variables, NONE)
+    for name in named:
+        shown = variables.get(PREFIX + name, f"{getattr(Settings(), name.lower())} by default")
+        assert f"{PREFIX}{name} ({shown})" in str(refused.value)
     with pytest.raises(SettingsError) as refused:
         read({}, {**chosen})
-    assert all(PREFIX + name in str(refused.value) for name in named)
+    for name in named:
+        came_as = f"--{name.lower().replace('_', '-')}" if name.lower() in chosen else PREFIX + name
+        assert f"{came_as} (" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("port", "99999", "--port takes a whole number from 0 to 65535, not '99999'"),
+        ("workers", "0", "--workers takes a whole number, 1 or more, not '0'"),
+        ("log_format", "loud", "--log-format takes auto, console or json, not 'loud'"),
+        ("access_log", "yes", "--access-log takes true or false, not 'yes'"),
+        ("max_balance", "much", "--max-balance takes a number, not 'much'"),
+        ("max_balance", "-1", "--max-balance (-1) must be from 0 to 999999999999999999"),
+        ("currency", "$", "--currency takes a code of 3 to 12 characters of A-Z, 0-9 and _, not '$'"),
+        ("host", "", "--host takes an address or a name of this machine, not ''"),
+        ("data_dir", "", "--data-dir takes the path of a directory, not ''"),
+        ("service_role", "", "--service-role takes the name of a role, not ''"),
+        ("database_url", "postgrse://me:secret@db/x", "--database-url takes a URL that begins with postgresql://"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_shown_with_what_it_may_be(name: str, text: str, said: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read({}, {name: text})
+    assert str(refused.value) == said
+
+
+def test_every_setting_says_what_it_takes_in_words() -> None:
+    hints = get_type_hints(Settings, include_extras=True)
+    for name in NAMES:
+        assert takes.words(hints[name]) not in {"", "text"}, name
+
+
+@pytest.mark.parametrize(
+    ("name", "metavar"),
+    [
+        ("database_url", "URL"),
+        ("data_dir", "DIR"),
+        ("host", "HOST"),
+        ("port", "PORT"),
+        ("workers", "NUMBER"),
+        ("service_role", "ROLE"),
+        ("max_balance", "AMOUNT"),
+        ("access_log", "true|false"),
+        ("partition_by", "database|ledger"),
+        ("lock_timeout_ms", "MILLISECONDS"),
+        ("hold_lifetime_max_s", "SECONDS"),
+        ("queue_bytes_max", "BYTES"),
+    ],
+)
+def test_the_help_says_in_a_word_what_a_setting_takes(name: str, metavar: str) -> None:
+    assert {knob.name: knob.metavar for knob in knobs()}[name] == metavar
 
 
 @pytest.mark.parametrize(
