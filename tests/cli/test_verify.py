@@ -108,11 +108,11 @@ async def test_a_role_s_time_limits_do_not_stop_it(koshel: Koshel, books: Databa
         connection.execute("CREATE ROLE hasty LOGIN SUPERUSER")
         try:
             for limit in limits:
-                connection.execute(f"ALTER ROLE hasty SET {limit} = '20ms'".encode())
-            slowly = "CREATE FUNCTION slowly() RETURNS boolean LANGUAGE sql AS $$ SELECT pg_sleep(0.1) IS NOT NULL $$"
+                connection.execute(f"ALTER ROLE hasty SET {limit} = '500ms'".encode())
+            slowly = "CREATE FUNCTION slowly() RETURNS boolean LANGUAGE sql AS $$ SELECT pg_sleep(1) IS NOT NULL $$"
             connection.execute(slowly)
             connection.execute("ALTER TABLE receipt RENAME TO receipts")
-            connection.execute("CREATE VIEW receipt AS SELECT * FROM receipts WHERE slowly()")
+            connection.execute("CREATE VIEW receipt AS SELECT * FROM receipts WHERE (SELECT slowly())")
             ended = koshel("verify", database_url=books.owner_url.replace("//koshel@", "//hasty@"))
         finally:
             connection.execute("DROP ROLE hasty")

@@ -32,6 +32,13 @@ DROP_ALL = (
     "DROP TABLE ledger, currency, account, transaction, receipt, batch, hold, queued, declined",
     "DROP SEQUENCE account_id, transaction_id, group_id",
 )
+# Makes one table of a migration take longer than a hasty role's limits.
+SLOWLY = """
+CREATE FUNCTION slowly() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_sleep(1) FROM pg_event_trigger_ddl_commands() WHERE object_identity = 'public.declined';
+END $$
+"""
 
 _numbers = itertools.count(1)
 
@@ -156,6 +163,55 @@ def test_the_lock_goes_with_the_connection_that_held_it(empty: str) -> None:
         execute(empty, f"SELECT pg_terminate_backend({guard.info.backend_pid})")
         printed, _ = process.communicate(timeout=60)
     assert (process.returncode, printed) == (0, APPLIED)
+
+
+def test_a_lock_that_is_never_free_is_waited_for_a_bounded_time(empty: str) -> None:
+    migrate.migrate(empty)
+    execute(empty, *DROP_ALL, "DELETE FROM _yoyo_migration")
+    with psycopg.connect(empty) as holder:
+        holder.execute("LOCK TABLE _yoyo_migration IN SHARE MODE")
+        ended = command.run("migrate", database_url=empty, migration_lock_timeout_ms="50")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("koshel: the migration gave up after 0.05 s of waiting for a lock")
+    assert "KOSHEL_MIGRATION_LOCK_TIMEOUT_MS" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert "account" not in tables(empty)
+    assert migrate.migrate(empty) == NAMES
+
+
+def test_even_reading_what_is_due_waits_a_bounded_time(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrate.migrate(empty)
+    monkeypatch.setattr(migrate, "LOCK_TIMEOUT_MS", 50)
+    with psycopg.connect(empty) as holder:
+        holder.execute("LOCK TABLE _yoyo_migration IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(migrate.MigrationError, match="waiting for a lock"):
+            migrate.due(empty)
+
+
+def test_another_process_that_migrates_without_end_is_waited_for_a_bounded_time(
+    empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "TURN_TIMEOUT_MS", 60)
+    with psycopg.connect(empty, autocommit=True) as guard:
+        guard.execute(queries.load().lock_migrations)
+        with pytest.raises(migrate.MigrationError, match=r"another process has been migrating for 0\.001 minutes"):
+            migrate.migrate(empty)
+    assert tables(empty) == set()
+
+
+def test_a_role_s_time_limits_do_not_stop_a_migration(empty: str) -> None:
+    limits = ("statement_timeout", "transaction_timeout", "idle_in_transaction_session_timeout")
+    execute(
+        empty,
+        "CREATE ROLE hasty LOGIN SUPERUSER",
+        *(f"ALTER ROLE hasty SET {limit} = '500ms'" for limit in limits),
+        SLOWLY,
+        "CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION slowly()",
+    )
+    try:
+        assert migrate.migrate(empty.replace("//koshel@", "//hasty@")) == NAMES
+    finally:
+        execute(empty, "DROP OWNED BY hasty CASCADE", "DROP ROLE hasty")
 
 
 def test_a_lock_row_that_yoyo_left_behind_is_nobodys(empty: str) -> None:

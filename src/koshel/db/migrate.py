@@ -31,7 +31,7 @@ def due(url: str) -> list[str]:
     except psycopg.errors.UndefinedTable:
         return known()
     except psycopg.Error as error:
-        raise MigrationError(str(error).strip()) from error
+        raise _translated(error, LOCK_TIMEOUT_MS) from error
     return [name for name in known() if name not in applied]
 
 
@@ -49,14 +49,18 @@ def migrate(url: str, *, service_role: str | None = None, lock_timeout_ms: int =
                 _apply(url, lock_timeout_ms)
             if service_role is not None:
                 _grant(guard, service_role)
-    except psycopg.errors.LockNotAvailable as error:
-        raise MigrationError(
+    except psycopg.Error as error:
+        raise _translated(error, lock_timeout_ms) from error
+    return names
+
+
+def _translated(error: psycopg.Error, lock_timeout_ms: int) -> MigrationError:
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return MigrationError(
             f"the migration gave up after {lock_timeout_ms / 1_000:g} s of waiting for a lock that another transaction "
             "holds, and nothing of it was done; end that transaction, or raise KOSHEL_MIGRATION_LOCK_TIMEOUT_MS"
-        ) from error
-    except psycopg.Error as error:
-        raise MigrationError(str(error).strip()) from error
-    return names
+        )
+    return MigrationError(str(error).strip())
 
 
 def _take_turn(guard: "psycopg.Connection[tuple[str, ...]]") -> None:

@@ -39,7 +39,7 @@ async def _look(url: str, timeout_s: float) -> Standing:
         except asyncpg.UndefinedTableError:
             applied = set()
     finally:
-        connection.terminate()
+        await connection.close(timeout=timeout_s)
     return Standing(at=_place(url), due=[name for name in known() if name not in applied], **dict(said))
 
 

@@ -1,0 +1,74 @@
+"""Addresses: IPv4, IPv6 and names, as they are typed; and as URLs, as they are printed."""
+
+import socket
+
+import pytest
+
+from koshel import address
+
+
+def reaches(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("host", "reached", "not_reached"),
+    [
+        ("127.0.0.1", ["127.0.0.1"], ["::1"]),
+        ("0.0.0.0", ["127.0.0.1"], ["::1"]),
+        ("localhost", ["127.0.0.1"], ["::1"]),
+        ("::1", ["::1"], ["127.0.0.1"]),
+        ("[::1]", ["::1"], ["127.0.0.1"]),
+        ("::", ["::1", "127.0.0.1"], []),
+        ("[::]", ["::1", "127.0.0.1"], []),
+    ],
+)
+def test_an_address_is_listened_on_as_it_is_typed(host: str, reached: list[str], not_reached: list[str]) -> None:
+    with address.server(host, 0, reuse_port=True) as one:
+        port = one.getsockname()[1]
+        assert all(reaches(at, port) for at in reached)
+        assert not any(reaches(at, port) for at in not_reached)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::"])
+def test_workers_share_a_port_of_either_kind(host: str) -> None:
+    with address.server(host, 0, reuse_port=True) as one:
+        port = one.getsockname()[1]
+        with address.server(host, port, reuse_port=True) as another:
+            assert another.getsockname()[1] == port
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("127.0.0.1", "http://127.0.0.1:"), ("::1", "http://[::1]:"), ("[::1]", "http://[::1]:"), ("::", "http://[::]:")],
+)
+def test_an_address_is_printed_as_a_url(host: str, url: str) -> None:
+    with address.server(host, 0) as one:
+        assert address.url_of(one.getsockname()) == f"{url}{one.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_an_address_in_use_is_refused_with_its_url(host: str) -> None:
+    with address.server(host, 0) as one:
+        port = one.getsockname()[1]
+        with pytest.raises(OSError, match="cannot listen on") as refused:
+            address.server(host, port)
+    assert str(refused.value).endswith(f"cannot listen on http://{host}:{port}: Address already in use")
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("no.such.name.invalid", "cannot listen on http://no.such.name.invalid:8080: "),
+        ("192.0.2.1", "cannot listen on http://192.0.2.1:8080: Cannot assign requested address"),
+        ("2001:db8::1", "cannot listen on http://[2001:db8::1]:8080: Cannot assign requested address"),
+    ],
+)
+def test_an_address_that_is_not_this_machine_s_is_refused_with_its_url(host: str, said: str) -> None:
+    with pytest.raises(OSError, match="cannot listen on") as refused:
+        address.server(host, 8080)
+    assert said in str(refused.value)

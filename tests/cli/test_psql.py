@@ -1,0 +1,82 @@
+"""`koshel psql`: a shell on whichever database is configured, with the arguments of psql."""
+
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from koshel.db import embedded, shell
+from tests.support import command
+from tests.support.database import Database
+from tests.support.outage import listens
+
+ASK = ("-X", "-A", "-t", "-c", "SELECT current_user")
+
+
+def test_it_is_on_the_database_that_is_named(database: Database) -> None:
+    ended = command.run("psql", *ASK, database_url=database.service_url)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "koshel_service\n", "")
+
+
+def test_its_arguments_may_follow_two_dashes(database: Database) -> None:
+    ended = command.run("psql", "--", *ASK, database_url=database.service_url)
+    assert (ended.returncode, ended.stdout) == (0, "koshel_service\n")
+
+
+def test_a_flag_of_ours_stands_beside_those_of_psql(database: Database) -> None:
+    ended = command.run("psql", "--database-url", database.owner_url, *ASK, database_url="postgresql://elsewhere/x")
+    assert (ended.returncode, ended.stdout) == (0, "koshel\n")
+
+
+def test_its_status_is_that_of_psql(database: Database) -> None:
+    ended = command.run("psql", "-X", "-v", "ON_ERROR_STOP=1", "-c", "SELECT 1/0", database_url=database.owner_url)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "division by zero" in ended.stderr
+
+
+def test_it_is_on_the_embedded_database_which_runs_for_as_long_as_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command.run("migrate", data_dir=str(tmp_path)).returncode == 0
+    monkeypatch.setenv("PGHOST", "elsewhere.invalid")  # for other databases than this
+    monkeypatch.setenv("PGUSER", "somebody")
+    ended = command.run("psql", "-X", "-A", "-t", "-c", "SELECT count(*) FROM ledger", data_dir=str(tmp_path))
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "1\n", "")
+    assert not listens(tmp_path / "postgres")
+
+
+def test_where_there_is_no_database_it_makes_none(tmp_path: Path) -> None:
+    ended = command.run("psql", *ASK, data_dir=str(tmp_path / "none"))
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("koshel: there is no database")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_password_is_not_among_the_arguments_which_everybody_can_read() -> None:
+    words, surroundings = shell._prepared("postgresql://me:secret@db:6432/koshel", ["-c", "x"], dict(os.environ))
+    assert words[1:] == ["--dbname=user=me dbname=koshel host=db port=6432", "-c", "x"]
+    assert surroundings["PGPASSWORD"] == "secret"
+
+
+def fake_psql(directory: Path) -> Path:
+    program = directory / "psql"
+    program.write_text("#!/bin/sh\necho mine\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return program
+
+
+def test_without_the_package_s_own_it_takes_the_one_that_is_installed_or_says_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> Path:
+        raise embedded.EmbeddedError("not installed")
+
+    own = shell.find(str(tmp_path))
+    assert own == shutil.which("psql", path=str(embedded._programs()))
+    monkeypatch.setattr(embedded, "_programs", missing)
+    with pytest.raises(shell.NoShell, match="postgresql-client"):
+        shell.find(str(tmp_path))
+    program = fake_psql(tmp_path)
+    assert shell.find(str(tmp_path)) == str(program)

@@ -1,0 +1,147 @@
+"""What the start says and checks: which database, who can reach the service, whether its connections fit."""
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import psycopg
+import pytest
+from msgspec.structs import replace
+from structlog.testing import capture_logs
+
+from koshel import startup
+from koshel.db.embedded import Cluster
+from koshel.db.errors import DatabaseUnavailable
+from koshel.db.schema import known
+from koshel.db.standing import Standing, look
+from koshel.settings import Settings
+from tests.support import command
+from tests.support.database import Database
+
+FOUND = Standing(at="db:5432", database="koshel", role="koshel_service", version="18.1", room=97, due=[])
+TIMEOUT_MS = 30_000
+
+
+@pytest.fixture
+def narrow(cluster: Cluster, database: Database) -> Iterator[str]:
+    """The database, for a role that may connect three times at once."""
+    with psycopg.connect(cluster.url(), autocommit=True) as connection:
+        connection.execute("CREATE ROLE narrow LOGIN CONNECTION LIMIT 3 IN ROLE koshel_service")
+        yield database.owner_url.replace("//koshel@", "//narrow@")
+        connection.execute("DROP ROLE narrow")
+
+
+def logged(output: str) -> list[Mapping[str, Any]]:
+    return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+
+
+def test_the_database_is_known_by_its_place_its_name_who_asks_and_its_version(database: Database) -> None:
+    found = look(database.service_url, TIMEOUT_MS)
+    assert (found.role, found.due) == ("koshel_service", [])
+    assert found.database in database.service_url
+    assert database.service_url.endswith(found.at)
+    assert re.match(r"\d+", found.version)
+    assert found.room == 400 - 3  # what is reserved for superusers is nobody's here
+
+
+def test_a_place_is_shown_without_its_password() -> None:
+    with pytest.raises(DatabaseUnavailable) as refused:
+        look("postgresql://me:secret@127.0.0.1:1/koshel", TIMEOUT_MS)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_role_s_own_limit_counts(narrow: str) -> None:
+    assert look(narrow, TIMEOUT_MS).room == 3
+
+
+def test_a_database_s_own_limit_counts(database: Database) -> None:
+    name = look(database.owner_url, TIMEOUT_MS).database
+    with psycopg.connect(database.owner_url, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} CONNECTION LIMIT 7".encode())
+    assert look(database.service_url, TIMEOUT_MS).room == 7
+
+
+def test_what_the_schema_lacks_is_seen_without_a_schema_too(cluster: Cluster) -> None:
+    assert look(cluster.url(database="template1"), TIMEOUT_MS).due == known()
+
+
+@pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/x", "postgresql://127.0.0.1:port/x"])
+def test_a_database_that_cannot_be_asked_is_said(url: str) -> None:
+    with pytest.raises(DatabaseUnavailable, match="the database cannot be used: "):
+        look(url, TIMEOUT_MS)
+
+
+async def test_a_database_that_does_not_answer_is_given_up() -> None:
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(hear, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(DatabaseUnavailable, match="does not answer"):
+            await asyncio.to_thread(look, f"postgresql://nobody@127.0.0.1:{port}/x?sslmode=disable", 200)
+
+
+@pytest.mark.parametrize(
+    ("host", "is_loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("localhost", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("[::]", False),
+        ("192.0.2.1", False),
+        ("no.such.name.invalid", False),
+    ],
+)
+def test_who_listens_beyond_this_machine_is_warned(host: str, *, is_loopback: bool) -> None:
+    assert startup.is_loopback(host) == is_loopback
+    with capture_logs() as log:
+        startup.warn_of_strangers(host)
+    assert [(line["log_level"], line["host"]) for line in log] == ([] if is_loopback else [("warning", host)])
+
+
+def test_what_kubernetes_made_is_said_in_one_line() -> None:
+    with capture_logs() as log:
+        startup.say_what_is_passed_over({"KOSHEL_PORT": "tcp://10.0.0.1:80", "KOSHEL_SERVICE_HOST": "10.0.0.1"})
+        startup.say_what_is_passed_over({"KOSHEL_PORT": "80"})
+    assert [line["variables"] for line in log] == [["KOSHEL_PORT", "KOSHEL_SERVICE_HOST"]]
+
+
+def test_connections_that_fit_are_not_spoken_of() -> None:
+    with capture_logs() as log:
+        startup.check_connections(FOUND, Settings(workers=8))  # 96 of 97
+    assert log == []
+
+
+def test_connections_that_may_not_fit_are_warned_of_with_the_settings_to_change() -> None:
+    with capture_logs() as log:
+        startup.check_connections(FOUND, Settings(workers=9))
+    (line,) = log
+    assert line["log_level"] == "warning"
+    assert line["event"] == (
+        "the workers may open 108 connections, and koshel_service has room for 97: raise PostgreSQL's "
+        "max_connections, or lower one of KOSHEL_WORKERS (9), KOSHEL_SETTLE_CONNECTIONS (8), "
+        "KOSHEL_READ_CONNECTIONS (4)"
+    )
+
+
+def test_a_start_is_refused_where_each_worker_could_not_even_settle_and_read() -> None:
+    settings = Settings(workers=2, settle_connections=1, read_connections=1)
+    startup.check_connections(replace(FOUND, room=4), settings)
+    with pytest.raises(startup.StartRefused, match=r"room for 3: .* KOSHEL_WORKERS \(2\)"):
+        startup.check_connections(replace(FOUND, room=3), settings)
+
+
+def test_a_start_that_is_refused_is_said_in_one_line_after_the_database(narrow: str) -> None:
+    ended = command.run("serve", port="0", workers="2", database_url=narrow)
+    assert ended.returncode == 1
+    assert [line["role"] for line in logged(ended.stderr)] == ["narrow"]
+    last = ended.stderr.splitlines()[-1]
+    assert last.startswith("koshel: the workers may open 24 connections, and narrow has room for 3: ")
