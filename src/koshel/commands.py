@@ -46,8 +46,8 @@ def serve(chosen: Settings, options: Options) -> int:
         if chosen.currency not in iso_scales() and chosen.currency not in _registered(at):
             name = came_as("currency", options)
             raise CommandError(f"{name}: {chosen.currency} is neither in ISO 4217 nor registered")
-        startup.say_which(found)
-        startup.check_connections(found, chosen)
+        standing.say_which(found)
+        standing.check_connections(found, startup.wanted(chosen))
         Supervisor(chosen, at.service_url).run()
     return 0
 
@@ -140,11 +140,11 @@ def complaint(error: Exception) -> str | None:
     from koshel.db.errors import StoreError
     from koshel.db.migrate import MigrationError
     from koshel.db.shell import NoShell
-    from koshel.startup import StartRefused
+    from koshel.db.standing import TooFewConnections
 
     if isinstance(error, psycopg.errors.UndefinedTable):
         return "the database has no schema yet; run `koshel migrate`"
-    ours = (CommandError, EmbeddedError, MigrationError, NoShell, StartRefused, StoreError)
+    ours = (CommandError, EmbeddedError, MigrationError, NoShell, StoreError, TooFewConnections)
     return str(error) if isinstance(error, (*ours, psycopg.Error, OSError)) else None
 
 

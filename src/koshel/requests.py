@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
-from email_validator import validate_email
 from msgspec import UNSET, Struct, UnsetType, ValidationError, convert, json
 from msgspec.structs import replace
 
+from koshel import emails
 from koshel.core.commands import (
     Capture,
     ChangeAccount,
@@ -202,8 +202,7 @@ def checked(command: CommandT) -> CommandT:
     except ValidationError as error:
         raise ValueError(str(error)) from error
     if isinstance(command, OpenAccount | ChangeAccount) and command.email is not UNSET:
-        email = validate_email(command.email, check_deliverability=False, test_environment=True)
-        return replace(command, email=email.normalized)
+        return replace(command, email=emails.normalized(command.email))
     return command
 
 

@@ -7,6 +7,7 @@ dashes its flag. Its unit is in its name, its meaning in its description.
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
@@ -168,10 +169,11 @@ class Knob(Struct, frozen=True):
     metavar: str
 
 
-def knobs() -> list[Knob]:
+@cache
+def knobs() -> tuple[Knob, ...]:
     """All settings, in order."""
     hints = _hints()
-    return [
+    return tuple(
         Knob(
             field.name,
             _description(hints[field.name]),
@@ -179,7 +181,7 @@ def knobs() -> list[Knob]:
             takes.metavar(field.name, hints[field.name]),
         )
         for field in msgspec.structs.fields(Settings)
-    ]
+    )
 
 
 def _hints() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the start of the service says and checks before there are workers: in the log, or by refusing to go on."""
+"""What the start says of its surroundings, and what it wants of the database, before there are workers."""
 
 import socket
 from collections.abc import Mapping
@@ -7,16 +7,10 @@ from ipaddress import ip_address
 import structlog
 
 from koshel import surroundings
-from koshel.db.standing import Standing
+from koshel.db.standing import Wanted
 from koshel.settings import PREFIX, Settings
 
-CONNECTIONS_MIN = 2  # of a worker: one to settle, one to read
-
 _log = structlog.get_logger()
-
-
-class StartRefused(Exception):
-    """The service could not work like this; the message says which settings to change."""
 
 
 def say_what_is_passed_over(environment: Mapping[str, str]) -> None:
@@ -40,27 +34,16 @@ def is_loopback(host: str) -> bool:
     return all(ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
 
 
-def say_which(found: Standing) -> None:
-    """Which database it is, and as whom: a misspelt variable shows here."""
-    _log.info("this is the database", at=found.at, database=found.database, role=found.role, version=found.version)
-
-
 def connections_per_worker(settings: Settings) -> int:
     """How many connections a worker opens, at most."""
     return settings.settle_connections + settings.read_connections
 
 
-def check_connections(found: Standing, settings: Settings) -> None:
-    """Warn if the workers may open more connections than there is room for. Raises StartRefused if none could work."""
-    wanted = settings.workers * connections_per_worker(settings)
-    if wanted <= found.room:
-        return
+def wanted(settings: Settings) -> Wanted:
+    """The connections that the service may open, and the settings that say so."""
     names = ("workers", "settle_connections", "read_connections")
-    ours = ", ".join(f"{PREFIX}{name.upper()} ({getattr(settings, name)})" for name in names)
-    said = (
-        f"the workers may open {wanted} connections, and {found.role} has room for {found.room}: "
-        f"raise PostgreSQL's max_connections, or lower one of {ours}"
+    return Wanted(
+        workers=settings.workers,
+        connections=settings.workers * connections_per_worker(settings),
+        said_by=", ".join(f"{PREFIX}{name.upper()} ({getattr(settings, name)})" for name in names),
     )
-    if settings.workers * CONNECTIONS_MIN > found.room:
-        raise StartRefused(said)
-    _log.warning(said)

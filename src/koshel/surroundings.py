@@ -6,7 +6,6 @@ called `koshel`, or `koshel-db`, they begin as Koshel's own do.
 
 import re
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from ipaddress import ip_address
 
 PREFIX = "KOSHEL_"
@@ -34,6 +33,8 @@ def unknown(environment: Mapping[str, str], known: Collection[str]) -> dict[str,
 
 def nearest(name: str, known: Collection[str]) -> str:
     """The known name that is most like it."""
+    from difflib import get_close_matches  # noqa: PLC0415  who makes no mistakes does not wait for it
+
     return get_close_matches(name, known, n=1, cutoff=0)[0]
 
 

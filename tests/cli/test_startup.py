@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from koshel import startup
+from koshel.db import standing
 from koshel.db.embedded import Cluster
 from koshel.db.errors import DatabaseUnavailable
 from koshel.db.schema import known
@@ -116,13 +117,13 @@ def test_what_kubernetes_made_is_said_in_one_line() -> None:
 
 def test_connections_that_fit_are_not_spoken_of() -> None:
     with capture_logs() as log:
-        startup.check_connections(FOUND, Settings(workers=8))  # 96 of 97
+        standing.check_connections(FOUND, startup.wanted(Settings(workers=8)))  # 96 of 97
     assert log == []
 
 
 def test_connections_that_may_not_fit_are_warned_of_with_the_settings_to_change() -> None:
     with capture_logs() as log:
-        startup.check_connections(FOUND, Settings(workers=9))
+        standing.check_connections(FOUND, startup.wanted(Settings(workers=9)))
     (line,) = log
     assert line["log_level"] == "warning"
     assert line["event"] == (
@@ -133,10 +134,10 @@ def test_connections_that_may_not_fit_are_warned_of_with_the_settings_to_change(
 
 
 def test_a_start_is_refused_where_each_worker_could_not_even_settle_and_read() -> None:
-    settings = Settings(workers=2, settle_connections=1, read_connections=1)
-    startup.check_connections(replace(FOUND, room=4), settings)
-    with pytest.raises(startup.StartRefused, match=r"room for 3: .* KOSHEL_WORKERS \(2\)"):
-        startup.check_connections(replace(FOUND, room=3), settings)
+    wanted = startup.wanted(Settings(workers=2, settle_connections=1, read_connections=1))
+    standing.check_connections(replace(FOUND, room=4), wanted)
+    with pytest.raises(standing.TooFewConnections, match=r"room for 3: .* KOSHEL_WORKERS \(2\)"):
+        standing.check_connections(replace(FOUND, room=3), wanted)
 
 
 def test_a_start_that_is_refused_is_said_in_one_line_after_the_database(narrow: str) -> None:

@@ -4,11 +4,20 @@ import asyncio
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
+import structlog
 from msgspec import Struct
 
 from koshel.db import queries
 from koshel.db.errors import DatabaseUnavailable
 from koshel.db.schema import known
+
+CONNECTIONS_MIN = 2  # of a worker: one to settle, one to read
+
+_log = structlog.get_logger()
+
+
+class TooFewConnections(Exception):
+    """The service could not work with so few; the message says which settings to change."""
 
 
 class Standing(Struct, frozen=True):
@@ -20,6 +29,14 @@ class Standing(Struct, frozen=True):
     version: str
     room: int  # connections that this role may have at once
     due: list[str]  # migrations that the schema lacks
+
+
+class Wanted(Struct, frozen=True):
+    """The connections that the service may open."""
+
+    workers: int
+    connections: int  # of all workers together, at most
+    said_by: str  # the settings, with their values
 
 
 def look(url: str, timeout_ms: int) -> Standing:
@@ -46,3 +63,21 @@ async def _look(url: str, timeout_s: float) -> Standing:
 def _place(url: str) -> str:
     parts = urlsplit(url)
     return parts.netloc.rpartition("@")[2] or ",".join(parse_qs(parts.query).get("host", ["the default host"]))
+
+
+def say_which(found: Standing) -> None:
+    """Which database it is, and as whom: a misspelt variable shows here."""
+    _log.info("this is the database", at=found.at, database=found.database, role=found.role, version=found.version)
+
+
+def check_connections(found: Standing, wanted: Wanted) -> None:
+    """Warn if the workers may open more than there is room for. Raises TooFewConnections if they could not work."""
+    if wanted.connections <= found.room:
+        return
+    said = (
+        f"the workers may open {wanted.connections} connections, and {found.role} has room for {found.room}: "
+        f"raise PostgreSQL's max_connections, or lower one of {wanted.said_by}"
+    )
+    if wanted.workers * CONNECTIONS_MIN > found.room:
+        raise TooFewConnections(said)
+    _log.warning(said)

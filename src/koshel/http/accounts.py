@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 
-from email_validator import EmailNotValidError, validate_email
 from msgspec import UNSET, Raw, UnsetType
 
+from koshel import emails
 from koshel.core.commands import Kind, Move
 from koshel.http import bodies, wire
 from koshel.http.answers import answer_now
@@ -79,9 +79,8 @@ def _account_id(call: Call) -> int:
 
 def _email(email: str) -> str:
     try:
-        # The form only: a look-up of the domain would make opening an account wait for somebody's DNS.
-        return validate_email(email, check_deliverability=False, test_environment=True).normalized
-    except EmailNotValidError as error:
+        return emails.normalized(email)
+    except ValueError as error:
         raise wire.Invalid("/email", str(error).rstrip(".")) from error
 
 

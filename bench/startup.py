@@ -1,0 +1,118 @@
+"""How long `koshel serve` takes to its first answer, against nothing but importing what it stands on.
+
+    python -m bench.startup
+
+Both in turn, so that what else the machine does falls on both. The database is there, and migrated. `rich` is kept
+away from both: it comes with the tools for developing, structlog takes a while to import it where it finds it, and a
+service that is installed without those tools does not have it.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from statistics import median
+
+from msgspec import Struct
+
+from koshel.db import embedded
+from koshel.db.migrate import migrate
+from koshel.db.place import database
+
+IMPORTS = "import aiohttp, asyncpg, gunicorn, uvloop"
+ROUNDS = 7
+ANSWERS_WITHIN_S = 60
+STOPS_WITHIN_S = 60
+PAUSE_S = 0.002
+REQUEST = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+
+
+class Startup(Struct, frozen=True):
+    """Seconds, the median of several."""
+
+    imports_s: float
+    first_answer_s: float
+
+    @property
+    def ratio(self) -> float:
+        """What the first answer costs, in imports."""
+        return self.first_answer_s / self.imports_s
+
+
+def measure(rounds: int = ROUNDS) -> Startup:
+    """Both, in turn, on a migrated database of its own."""
+    imports, answers = [], []
+    with tempfile.TemporaryDirectory(prefix="koshel-startup-") as directory, _migrated() as url:
+        Path(directory, "rich.py").write_text("raise ImportError\n")
+        environment = {name: text for name, text in os.environ.items() if not name.startswith("KOSHEL_")}
+        environment |= {"PYTHONPATH": directory}
+        _first_answer_s(url, environment)  # compiles what was not compiled yet
+        for _ in range(rounds):
+            imports.append(_imports_s(environment))
+            answers.append(_first_answer_s(url, environment))
+    return Startup(median(imports), median(answers))
+
+
+@contextmanager
+def _migrated() -> Iterator[str]:
+    """The URL of a migrated database, as the service."""
+    with tempfile.TemporaryDirectory(prefix="koshel-startup-") as directory, database(None, directory, None) as at:
+        migrate(at.owner_url, service_role=embedded.SERVICE)
+        yield at.service_url
+
+
+def _imports_s(environment: Mapping[str, str]) -> float:
+    start = time.monotonic()
+    subprocess.run([sys.executable, "-c", IMPORTS], check=True, env=environment)
+    return time.monotonic() - start
+
+
+def _first_answer_s(url: str, environment: Mapping[str, str]) -> float:
+    port = _free_port()
+    settings = {"KOSHEL_DATABASE_URL": url, "KOSHEL_PORT": str(port), "KOSHEL_ACCESS_LOG": "false"}
+    start = time.monotonic()
+    with subprocess.Popen(
+        [Path(sys.executable).with_name("koshel"), "serve"],
+        env={**environment, **settings},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        try:
+            while not _answers(port):
+                if server.poll() is not None or time.monotonic() - start > ANSWERS_WITHIN_S:
+                    message = "koshel serve does not answer"
+                    raise RuntimeError(message)
+                time.sleep(PAUSE_S)
+            took = time.monotonic() - start
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(STOPS_WITHIN_S)
+    return took
+
+
+def _answers(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=ANSWERS_WITHIN_S) as connection:
+        connection.sendall(REQUEST)
+        return connection.recv(64).startswith(b"HTTP/1.1 200")
+    return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    took = measure()
+    print(
+        f"first answer {took.first_answer_s * 1000:.0f} ms, imports {took.imports_s * 1000:.0f} ms, "
+        f"ratio {took.ratio:.2f}"
+    )
