@@ -1,13 +1,15 @@
 """An order service that keeps its money with Koshel, in one database: no network between an order and its payment.
 
-    koshel migrate --database-url postgresql://owner@localhost/shop
-    python examples/library.py postgresql://owner@localhost/shop
+    python examples/library.py                                       while `koshel serve` runs in this directory
+    python examples/library.py postgresql://owner@localhost/shop     after `koshel migrate` as that database's owner
 
 The order's row and its money are written in one transaction of PostgreSQL, so they are there together or not at all.
+It may be run again and again: what it finds there, it leaves as it is.
 """
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -19,8 +21,12 @@ if TYPE_CHECKING:
 
 ATTEMPTS_MAX = 5
 
+EMBEDDED = Path(".koshel/postgres")  # where `koshel serve` keeps the PostgreSQL that comes with it
+
+# In a schema of its own: the database may have orders already that are somebody else's.
 ORDERS = """
-CREATE TABLE IF NOT EXISTS orders (
+CREATE SCHEMA IF NOT EXISTS example;
+CREATE TABLE IF NOT EXISTS example.orders (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     item text NOT NULL,
     transaction_id bigint NOT NULL
@@ -49,13 +55,13 @@ class Orders:
             money = self._ledger.within(self._connection)
             paid = await money.transfer(buyer, seller, price, metadata={"item": item})
             number: int = await self._connection.fetchval(
-                "INSERT INTO orders (item, transaction_id) VALUES ($1, $2) RETURNING id", item, paid.id
+                "INSERT INTO example.orders (item, transaction_id) VALUES ($1, $2) RETURNING id", item, paid.id
             )
         return number
 
     async def count(self) -> int:
         """How many there are."""
-        number: int = await self._connection.fetchval("SELECT count(*) FROM orders")
+        number: int = await self._connection.fetchval("SELECT count(*) FROM example.orders")
         return number
 
 
@@ -116,6 +122,10 @@ async def main(dsn: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python examples/library.py postgresql://...")
-    asyncio.run(main(sys.argv[1]))
+    match sys.argv[1:]:
+        case [dsn]:
+            asyncio.run(main(dsn))
+        case [] if EMBEDDED.exists():
+            asyncio.run(main(f"postgresql://koshel@/postgres?host={EMBEDDED.resolve()}"))
+        case _:
+            sys.exit("usage: python examples/library.py [postgresql://...]; without a URL where `koshel serve` runs")

@@ -13,7 +13,7 @@ from koshel.settings import Settings
 from koshel.surroundings import nearest
 
 EPILOG = "Every setting is a flag and a variable: --batch-max is KOSHEL_BATCH_MAX. `koshel serve --help` lists them."
-PSQL_EPILOG = "Whatever is not a setting goes to psql: koshel psql -c 'SELECT count(*) FROM account'"
+PSQL_EPILOG = r"Whatever is not a setting goes to psql: koshel psql -c '\d account'"
 WHERE = ("database_url", "data_dir", "service_role")  # what every command that uses the database takes
 
 Run = Callable[[Settings, Mapping[str, Any]], int]

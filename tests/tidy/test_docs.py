@@ -182,6 +182,26 @@ def test_the_changelog_has_this_version() -> None:
     assert versions[0] == __version__
 
 
+def test_a_warning_stands_beside_every_address_to_listen_on() -> None:
+    shown = 0
+    for page in [ROOT / "README.md", ROOT / "Dockerfile", *DOCS.rglob("*.md")]:
+        lines = page.read_text().splitlines()
+        for number, line in enumerate(lines):
+            if re.search(r"serve\b.*--host", line):
+                assert "WARNING" in lines[number - 1], f"{page}:{number + 1}"
+                shown += 1
+    assert shown >= 2
+
+
+def test_the_wheel_of_the_readme_is_that_of_this_version_and_has_every_file() -> None:
+    assert re.findall(r"koshel-([\d.]+)-py3-none-any\.whl", (ROOT / "README.md").read_text()) == [__version__]
+    (listed,) = re.findall(r"^koshel = \[(.*)\]$", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    source = ROOT / "src" / "koshel"
+    packed = {path for glob in re.findall(r'"(.*?)"', listed) for path in source.glob(glob)}
+    there = {path for path in source.rglob("*.*") if path.is_file() and path.suffix not in {".py", ".pyc"}}
+    assert there == packed
+
+
 def test_every_link_between_the_docs_leads_somewhere() -> None:
     for page in [ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")]:
         for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):

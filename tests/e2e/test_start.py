@@ -1,0 +1,93 @@
+"""What `koshel serve` says when it starts: where it answers, on which database, as whom, and what to mind."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import command
+from tests.support.database import Database
+from tests.support.service import STOPS_WITHIN_S
+from tests.support.waiting import wait_until
+
+ADDRESS = re.compile(r"answers on (http://(?:\[[0-9a-f:]+\]|[\d.]+)):(\d+)\b")
+KUBERNETES = {
+    "KOSHEL_SERVICE_HOST": "10.0.0.1",
+    "KOSHEL_SERVICE_PORT": "8080",
+    "KOSHEL_PORT_8080_TCP": "tcp://10.0.0.1:8080",
+}
+
+
+class Started:
+    """A service, its address, and what it has logged."""
+
+    def __init__(self, said: str, log: Path) -> None:
+        found = ADDRESS.search(said)
+        assert found is not None
+        self.host, self.port = found[1], int(found[2])
+        self._log = log
+
+    def lines(self) -> list[Mapping[str, Any]]:
+        return [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]
+
+    def reaches(self, host: str) -> bool:
+        url = f"http://{host}:{self.port}/health/live"
+        done = subprocess.run(["/usr/bin/env", "curl", "-sgf", url], capture_output=True, check=False, timeout=60)
+        return done.returncode == 0
+
+
+@contextmanager
+def started(directory: Path, *arguments: str, **variables: str) -> Iterator[Started]:
+    """`koshel serve` on any free port."""
+    out, log = directory / "out", directory / "log"
+    environment = command.environment({"log_format": "json", "access_log": "false"}) | variables
+    with out.open("wb") as stdout, log.open("wb") as stderr:
+        program = [sys.executable, "-m", "koshel", "serve", "--port", "0", "--workers", "2", *arguments]
+        process = subprocess.Popen(program, env=environment, stdout=stdout, stderr=stderr)
+    try:
+        wait_until(lambda: process.poll() is not None or bool(ADDRESS.search(out.read_text())), "an address")
+        assert process.poll() is None, log.read_text()
+        yield Started(out.read_text(), log)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        status = process.wait(STOPS_WITHIN_S)
+    assert status == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "shown", "reached", "is_warned"),
+    [
+        ("127.0.0.1", "http://127.0.0.1", ["127.0.0.1"], False),
+        ("[::1]", "http://[::1]", ["[::1]"], False),
+        ("::", "http://[::]", ["[::1]", "127.0.0.1"], True),
+    ],
+)
+def test_it_answers_where_it_says_and_warns_beyond_loopback(
+    database: Database, tmp_path: Path, host: str, shown: str, reached: list[str], *, is_warned: bool
+) -> None:
+    with started(tmp_path, "--host", host, "--database-url", database.service_url) as service:
+        assert service.host == shown
+        assert all(service.reaches(one) for one in reached)
+        warnings = [line for line in service.lines() if line["level"] == "warning"]
+        assert [line["host"] for line in warnings] == ([host] if is_warned else [])
+
+
+def test_it_says_which_database_it_is_on_and_as_whom(database: Database, tmp_path: Path) -> None:
+    with started(tmp_path, "--database-url", database.service_url) as service:
+        (line,) = [line for line in service.lines() if line["event"] == "this is the database"]
+    assert line["role"] == "koshel_service"
+    assert line["version"].split(".")[0].isdecimal()
+    assert f"/{line['database']}?" in database.service_url
+
+
+def test_beside_a_service_of_kubernetes_it_starts_and_says_so_in_one_line(database: Database, tmp_path: Path) -> None:
+    with started(tmp_path, "--database-url", database.service_url, **KUBERNETES) as service:
+        (line,) = [line for line in service.lines() if "Kubernetes" in line["event"]]
+    assert line["variables"] == sorted(KUBERNETES)
