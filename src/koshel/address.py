@@ -6,8 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 
+class CannotListen(OSError):
+    """The address is taken, or not this machine's; the message has it as a URL."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
 def server(host: str, port: int, *, reuse_port: bool = False, backlog: int | None = None) -> socket.socket:
-    """A socket that listens; `::` listens for IPv4 too, where the system can. Raises OSError, with the URL in it."""
+    """A socket that listens; `::` listens for IPv4 too, where the system can. Raises CannotListen."""
     bare = host.removeprefix("[").removesuffix("]")
     try:
         found = socket.getaddrinfo(bare, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -21,7 +28,7 @@ def server(host: str, port: int, *, reuse_port: bool = False, backlog: int | Non
         )
     except OSError as error:
         said = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
-        raise OSError(error.errno, f"cannot listen on {url(bare, port)}: {said}") from error
+        raise CannotListen(error.errno, f"cannot listen on {url(bare, port)}: {said}") from error
 
 
 def url(host: str, port: int) -> str:

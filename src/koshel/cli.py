@@ -108,7 +108,7 @@ def _command(
 ) -> Parser:
     """A command that takes these settings, or all; `failure` is its status when it could not do what it should."""
     parser: Parser = commands_.add_parser(
-        name, help=summary, description=summary.capitalize() + ".", epilog=epilog, allow_abbrev=False
+        name, help=summary, description=summary[0].upper() + summary[1:] + ".", epilog=epilog, allow_abbrev=False
     )
     parser.set_defaults(run=run, parser=parser, passes_on=passes_on, failure=failure)
     group = parser.add_argument_group("settings")

@@ -36,8 +36,8 @@ def serve(chosen: Settings, options: Options) -> int:
     # Until gunicorn has its own handler: told to stop while it starts, it still stops the database that it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     startup.say_what_is_passed_over(options["environment"])
-    startup.warn_of_strangers(chosen.host)
     wait_for_port(chosen.host, chosen.port)
+    startup.warn_of_strangers(chosen.host)
     with _database(chosen, make=True) as at:
         found = standing.look(at.service_url, chosen.connect_timeout_ms)
         # As the owner if it is ours; a service role finds nothing due, or is told that it may not.

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from koshel.db import migrate, queries
+from koshel.db import migrate, queries, schema
 from koshel.db.embedded import Cluster
 from tests.support import command
 from tests.support.bookkeeping import execute
@@ -71,13 +71,13 @@ def wait_for_waiters(url: str, count: int) -> None:
 
 
 def test_a_released_migration_is_never_changed() -> None:
-    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in migrate.DIRECTORY.iterdir()}
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in schema.DIRECTORY.iterdir()}
     assert found == FROZEN
 
 
 def test_every_migration_runs_in_a_transaction() -> None:
     for name in FROZEN:
-        assert "transactional:" not in Path(migrate.DIRECTORY, name).read_text()
+        assert "transactional:" not in Path(schema.DIRECTORY, name).read_text()
 
 
 def test_migrating_applies_what_is_due_once(empty: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from koshel.core.commands import Command, Kind, OpenAccount
 from koshel.core.model import Opened, Posted, Replayed
-from koshel.db import embedded, migrate
+from koshel.db import embedded, migrate, schema
 from koshel.db.embedded import Cluster
 from koshel.db.store import StoreConfig, open_store
 from koshel.db.verify import verify
@@ -56,9 +56,9 @@ def old(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     with psycopg.connect(cluster.url(), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
         database = Database(cluster.url(database=name), cluster.url(embedded.SERVICE, name))
-        shutil.copy(migrate.DIRECTORY / f"{first}.sql", tmp_path)
+        shutil.copy(schema.DIRECTORY / f"{first}.sql", tmp_path)
         with monkeypatch.context() as then:
-            then.setattr(migrate, "DIRECTORY", tmp_path)
+            then.setattr(schema, "DIRECTORY", tmp_path)
             assert migrate.migrate(database.owner_url) == [first]
         execute(database.owner_url, *KEPT)
         yield database

@@ -11,7 +11,6 @@ from koshel.db.patience import be_patient
 if TYPE_CHECKING:
     from yoyo.backends import DatabaseBackend
 
-DIRECTORY = schema.DIRECTORY
 known = schema.known
 
 LOCK_TIMEOUT_MS = 10_000  # for one lock on a table: whoever comes later waits behind us
@@ -83,7 +82,7 @@ def _apply(url: str, lock_timeout_ms: int) -> None:
             backend.execute(backend.format_sql(backend.create_lock_table_sql))
         # Yoyo's own lock is a row, which a process that is killed leaves behind; ours keeps others out.
         backend.break_lock()
-        for migration in backend.to_apply(read_migrations(str(DIRECTORY))):
+        for migration in backend.to_apply(read_migrations(str(schema.DIRECTORY))):
             # With its mark in one transaction: yoyo's apply_one commits the steps first, and a kill
             # in between would leave a migration that can be neither skipped nor applied again. And without
             # its log, which asks for the user's and the host's names: a container may have neither.
