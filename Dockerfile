@@ -17,6 +17,6 @@ USER 10001
 WORKDIR /var/lib/koshel
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
-    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + (os.environ.get('KOSHEL_PORT') or '8080') + '/health/ready', timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request as r; port = os.environ.get('KOSHEL_PORT', ''); r.urlopen('http://127.0.0.1:' + (port if port.isdecimal() else '8080') + '/health/ready', timeout=4)"]
 # WARNING: the service asks nobody who they are. Publish its port only to those who may move everybody's money.
 CMD ["koshel", "serve", "--host", "0.0.0.0"]

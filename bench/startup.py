@@ -29,7 +29,7 @@ IMPORTS = "import aiohttp, asyncpg, gunicorn, uvloop"
 ROUNDS = 7
 ANSWERS_WITHIN_S = 60
 STOPS_WITHIN_S = 60
-PAUSE_S = 0.002
+PAUSE_S = 0.005
 REQUEST = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 
 
