@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from koshel.db import migrate
+from koshel.db import migrate, schema
 from koshel.db.embedded import Cluster
 from tests.support.bookkeeping import execute
 from tests.support.table_rows import TRANSFER, Connection, insert
@@ -64,9 +64,9 @@ def migrated(url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def _migrate(url: str, directory: Path, count: int) -> None:
     for name in migrate.known()[:count]:
-        shutil.copy(migrate.DIRECTORY / f"{name}.sql", directory)
+        shutil.copy(schema.DIRECTORY / f"{name}.sql", directory)
     with pytest.MonkeyPatch.context() as then:
-        then.setattr(migrate, "DIRECTORY", directory)
+        then.setattr(schema, "DIRECTORY", directory)
         migrate.migrate(url)
 
 
