@@ -49,17 +49,19 @@ def _unit(name: str) -> str:
 
 def _bare(annotation: Any) -> inspect.Type:
     """The type without its notes, and without None: a setting that may be absent is then not given."""
-    shown = inspect.type_info(annotation)
-    while isinstance(shown, inspect.Metadata | inspect.UnionType):
-        shown = shown.type if isinstance(shown, inspect.Metadata) else shown.types[0]
-    return shown
+    return _layers(annotation)[-1]
 
 
 def _title(annotation: Any) -> str:
     """What the type itself says that it takes, where its pattern could not."""
-    shown = inspect.type_info(annotation)
-    while isinstance(shown, inspect.Metadata | inspect.UnionType):
-        if isinstance(shown, inspect.Metadata) and "title" in (shown.extra_json_schema or {}):
-            return str((shown.extra_json_schema or {})["title"])
-        shown = shown.type if isinstance(shown, inspect.Metadata) else shown.types[0]
-    return ""
+    notes = [layer.extra_json_schema or {} for layer in _layers(annotation) if isinstance(layer, inspect.Metadata)]
+    return next((str(note["title"]) for note in notes if "title" in note), "")
+
+
+def _layers(annotation: Any) -> list[inspect.Type]:
+    """The type with all its notes, then with fewer and fewer, and at last without any."""
+    layers = [inspect.type_info(annotation)]
+    while isinstance(outer := layers[-1], inspect.Metadata | inspect.UnionType):
+        inner = (outer.type,) if isinstance(outer, inspect.Metadata) else outer.types
+        layers.append(next(one for one in inner if not isinstance(one, inspect.NoneType)))
+    return layers

@@ -2,10 +2,27 @@
 
 import errno
 import socket
+from typing import Any
 
 import pytest
 
 from koshel import address
+from tests.support import ipv6
+
+# What is listened on, where it is reached, and where not.
+IPV4 = [
+    ("127.0.0.1", ["127.0.0.1"], ["::1"]),
+    ("0.0.0.0", ["127.0.0.1"], ["::1"]),
+    ("localhost", ["127.0.0.1"], ["::1"]),
+]
+IPV6 = [
+    ("::1", ["::1"], ["127.0.0.1"]),
+    ("[::1]", ["::1"], ["127.0.0.1"]),
+    ("::", ["::1", "127.0.0.1"], []),
+    ("[::]", ["::1", "127.0.0.1"], []),
+]
+EACH = ["127.0.0.1", "[::1]"] if ipv6.HERE else ["127.0.0.1"]
+ALL = IPV4 + IPV6 if ipv6.HERE else IPV4
 
 
 def reaches(host: str, port: int) -> bool:
@@ -16,18 +33,7 @@ def reaches(host: str, port: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize(
-    ("host", "reached", "not_reached"),
-    [
-        ("127.0.0.1", ["127.0.0.1"], ["::1"]),
-        ("0.0.0.0", ["127.0.0.1"], ["::1"]),
-        ("localhost", ["127.0.0.1"], ["::1"]),
-        ("::1", ["::1"], ["127.0.0.1"]),
-        ("[::1]", ["::1"], ["127.0.0.1"]),
-        ("::", ["::1", "127.0.0.1"], []),
-        ("[::]", ["::1", "127.0.0.1"], []),
-    ],
-)
+@pytest.mark.parametrize(("host", "reached", "not_reached"), ALL)
 def test_an_address_is_listened_on_as_it_is_typed(host: str, reached: list[str], not_reached: list[str]) -> None:
     with address.server(host, 0, reuse_port=True) as one:
         port = one.getsockname()[1]
@@ -35,7 +41,7 @@ def test_an_address_is_listened_on_as_it_is_typed(host: str, reached: list[str],
         assert not any(reaches(at, port) for at in not_reached)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::"])
+@pytest.mark.parametrize("host", EACH)
 def test_workers_share_a_port_of_either_kind(host: str) -> None:
     with address.server(host, 0, reuse_port=True) as one:
         port = one.getsockname()[1]
@@ -44,15 +50,18 @@ def test_workers_share_a_port_of_either_kind(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "url"),
-    [("127.0.0.1", "http://127.0.0.1:"), ("::1", "http://[::1]:"), ("[::1]", "http://[::1]:"), ("::", "http://[::]:")],
+    ("name", "url"),
+    [
+        (("127.0.0.1", 8080), "http://127.0.0.1:8080"),
+        (("::1", 8080, 0, 0), "http://[::1]:8080"),
+        (("::", 80, 0, 0), "http://[::]:80"),
+    ],
 )
-def test_an_address_is_printed_as_a_url(host: str, url: str) -> None:
-    with address.server(host, 0) as one:
-        assert address.url_of(one.getsockname()) == f"{url}{one.getsockname()[1]}"
+def test_an_address_is_printed_as_a_url(name: tuple[Any, ...], url: str) -> None:
+    assert address.url_of(name) == url
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+@pytest.mark.parametrize("host", EACH)
 def test_an_address_in_use_is_refused_with_its_url(host: str) -> None:
     with address.server(host, 0) as one:
         port = one.getsockname()[1]

@@ -3,6 +3,7 @@
 import re
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -163,6 +164,21 @@ def test_a_database_without_a_schema_wants_to_be_migrated(
     ended = koshel(*arguments, database_url=cluster.url(database="template1"))
     assert ended.status == status
     assert ended.complained == "koshel: the database has no schema yet; run `koshel migrate`\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["currency", "list"], ["migrate", "--check"], ["psql"], ["verify"]], ids=" ".join
+)
+def test_only_serving_and_migrating_make_a_database(
+    koshel: Koshel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = koshel(*arguments)
+    assert (ended.status, ended.printed) == (2 if arguments == ["verify"] else 1, "")
+    assert ended.complained.startswith("koshel: there is no database: KOSHEL_DATABASE_URL is not set")
+    assert "./.koshel" in ended.complained
+    assert ended.complained.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_openapi_prints_what_is_on_file(koshel: Koshel) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import command
+from tests.support import command, ipv6
 from tests.support.database import Database
 from tests.support.service import STOPS_WITHIN_S
 from tests.support.waiting import wait_until
@@ -23,6 +23,9 @@ KUBERNETES = {
     "KOSHEL_SERVICE_PORT": "8080",
     "KOSHEL_PORT_8080_TCP": "tcp://10.0.0.1:8080",
 }
+# What is listened on, as what it is shown, where it is reached, and whether there is a warning.
+IPV4 = [("127.0.0.1", "http://127.0.0.1", ["127.0.0.1"], False), ("0.0.0.0", "http://0.0.0.0", ["127.0.0.1"], True)]
+IPV6 = [("[::1]", "http://[::1]", ["[::1]"], False), ("::", "http://[::]", ["[::1]", "127.0.0.1"], True)]
 
 
 class Started:
@@ -61,14 +64,7 @@ def started(directory: Path, *arguments: str, **variables: str) -> Iterator[Star
     assert status == 0
 
 
-@pytest.mark.parametrize(
-    ("host", "shown", "reached", "is_warned"),
-    [
-        ("127.0.0.1", "http://127.0.0.1", ["127.0.0.1"], False),
-        ("[::1]", "http://[::1]", ["[::1]"], False),
-        ("::", "http://[::]", ["[::1]", "127.0.0.1"], True),
-    ],
-)
+@pytest.mark.parametrize(("host", "shown", "reached", "is_warned"), IPV4 + IPV6 if ipv6.HERE else IPV4)
 def test_it_answers_where_it_says_and_warns_beyond_loopback(
     database: Database, tmp_path: Path, host: str, shown: str, reached: list[str], *, is_warned: bool
 ) -> None:
