@@ -2,16 +2,22 @@
 
 import os
 import shutil
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from koshel.db import embedded, shell
 from tests.support import command
 from tests.support.database import Database
 from tests.support.outage import listens
+from tests.support.waiting import wait_until
 
+ASLEEP = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'"
 ASK = ("-X", "-A", "-t", "-c", "SELECT current_user")
 
 
@@ -45,6 +51,31 @@ def test_it_is_on_the_embedded_database_which_runs_for_as_long_as_it_does(
     ended = command.run("psql", "-X", "-A", "-t", "-c", "SELECT count(*) FROM ledger", data_dir=str(tmp_path))
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "1\n", "")
     assert not listens(tmp_path / "postgres")
+
+
+def is_asleep(url: str) -> bool:
+    with psycopg.connect(url) as connection:
+        (count,) = connection.execute(ASLEEP).fetchone() or (0,)
+    return bool(count)
+
+
+def test_an_interrupt_ends_a_query_and_not_the_server_under_it(tmp_path: Path) -> None:
+    assert command.run("migrate", data_dir=str(tmp_path)).returncode == 0
+    program = [sys.executable, "-m", "koshel", "psql", "-X", "-c", "SELECT pg_sleep(600)", "-c", "SELECT 'awake'"]
+    environment = command.environment({"data_dir": str(tmp_path)})
+    with (
+        embedded.running(tmp_path) as cluster,
+        subprocess.Popen(
+            program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        ) as process,
+    ):
+        wait_until(lambda: is_asleep(cluster.url()), "a query under way")
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does for Ctrl-C: to both
+        printed, complained = process.communicate(timeout=60)
+    assert "canceling statement due to user request" in complained
+    assert "Traceback" not in complained
+    assert "awake" not in printed
+    assert process.returncode == 1  # of psql
 
 
 def test_where_there_is_no_database_it_makes_none(tmp_path: Path) -> None:
