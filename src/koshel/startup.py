@@ -34,16 +34,11 @@ def is_loopback(host: str) -> bool:
     return all(ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
 
 
-def connections_per_worker(settings: Settings) -> int:
-    """How many connections a worker opens, at most."""
-    return settings.settle_connections + settings.read_connections
-
-
 def wanted(settings: Settings) -> Wanted:
     """The connections that the service may open, and the settings that say so."""
-    names = ("workers", "settle_connections", "read_connections")
+    names = ("workers", "settle_connections", "read_connections", "rehearsal_connections")
     return Wanted(
         workers=settings.workers,
-        connections=settings.workers * connections_per_worker(settings),
+        connections=settings.workers * settings.connections_per_worker,
         said_by=", ".join(f"{PREFIX}{name.upper()} ({getattr(settings, name)})" for name in names),
     )

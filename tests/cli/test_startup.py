@@ -117,24 +117,24 @@ def test_what_kubernetes_made_is_said_in_one_line() -> None:
 
 def test_connections_that_fit_are_not_spoken_of() -> None:
     with capture_logs() as log:
-        standing.check_connections(FOUND, startup.wanted(Settings(workers=8)))  # 96 of 97
+        standing.check_connections(FOUND, startup.wanted(Settings(workers=6)))  # 84 of 97
     assert log == []
 
 
 def test_connections_that_may_not_fit_are_warned_of_with_the_settings_to_change() -> None:
     with capture_logs() as log:
-        standing.check_connections(FOUND, startup.wanted(Settings(workers=9)))
+        standing.check_connections(FOUND, startup.wanted(Settings(workers=7)))
     (line,) = log
     assert line["log_level"] == "warning"
     assert line["event"] == (
-        "the workers may open 108 connections, and koshel_service has room for 97: raise PostgreSQL's "
-        "max_connections, or lower one of KOSHEL_WORKERS (9), KOSHEL_SETTLE_CONNECTIONS (8), "
-        "KOSHEL_READ_CONNECTIONS (4)"
+        "the workers may open 98 connections, and koshel_service has room for 97: raise PostgreSQL's "
+        "max_connections, or lower one of KOSHEL_WORKERS (7), KOSHEL_SETTLE_CONNECTIONS (8), "
+        "KOSHEL_READ_CONNECTIONS (4), KOSHEL_REHEARSAL_CONNECTIONS (2)"
     )
 
 
 def test_a_start_is_refused_where_each_worker_could_not_even_settle_and_read() -> None:
-    wanted = startup.wanted(Settings(workers=2, settle_connections=1, read_connections=1))
+    wanted = startup.wanted(Settings(workers=2, settle_connections=1, read_connections=1, rehearsal_connections=1))
     standing.check_connections(replace(FOUND, room=4), wanted)
     with pytest.raises(standing.TooFewConnections, match=r"room for 3: .* KOSHEL_WORKERS \(2\)"):
         standing.check_connections(replace(FOUND, room=3), wanted)
@@ -145,4 +145,4 @@ def test_a_start_that_is_refused_is_said_in_one_line_after_the_database(narrow: 
     assert ended.returncode == 1
     assert [line["role"] for line in logged(ended.stderr)] == ["narrow"]
     last = ended.stderr.splitlines()[-1]
-    assert last.startswith("koshel: the workers may open 24 connections, and narrow has room for 3: ")
+    assert last.startswith("koshel: the workers may open 28 connections, and narrow has room for 3: ")
