@@ -30,15 +30,16 @@ class CommandError(Exception):
 def serve(chosen: Settings, options: Options) -> int:
     """Serve until told to stop."""
     gc.disable()  # nothing that is imported becomes garbage; to look for it again and again takes a tenth of the start
-    from koshel import logs, startup
+    from koshel import descriptors, logs, startup
     from koshel.db import standing
     from koshel.supervise import Supervisor, wait_for_port
 
     gc.enable()
-    logs.configure(chosen.log_format, chosen.log_level)
+    streams = logs.configure(chosen.log_format, chosen.log_level, chosen.log_buffer_bytes_max)
     # Until gunicorn has its own handler: told to stop while it starts, it still stops the database that it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     startup.say_what_is_passed_over(options["environment"])
+    connections_max = descriptors.connections_max(chosen)
     wait_for_port(chosen.host, chosen.port)
     startup.warn_of_strangers(chosen.host)
     with _database(chosen, make=True) as at:
@@ -51,7 +52,7 @@ def serve(chosen: Settings, options: Options) -> int:
             raise CommandError(f"{name}: {chosen.currency} is neither in ISO 4217 nor registered")
         standing.say_which(found)
         standing.check_connections(found, startup.wanted(chosen))
-        Supervisor(chosen, at.service_url).run()
+        Supervisor(chosen, at.service_url, streams, connections_max).run()
     return 0
 
 

@@ -49,6 +49,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     log_format: Annotated[Literal["auto", "json", "console"], Meta(description="auto: console on a terminal, else json")] = "auto"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="the least level that is logged")] = "info"
     access_log: Annotated[bool, Meta(description="log every request")] = True
+    log_buffer_bytes_max: Annotated[Bytes, Meta(description="bytes of log lines that may wait for their reader, in each process and stream")] = 1024 * 1024
     hold_lifetime_s: Annotated[Seconds, Meta(description="lifetime of a hold made without one")] = 7 * 24 * 3600
     hold_lifetime_max_s: Annotated[Seconds, Meta(description="lifetime that a hold may ask for")] = 30 * 24 * 3600
     batch_max: Annotated[Count, Meta(description="commands settled together, at most")] = 1_000
@@ -73,7 +74,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     body_bytes_max: Annotated[Bytes, Meta(description="size of a request body")] = 65_536
     batch_body_bytes_max: Annotated[Bytes, Meta(description="size of the body of POST /transaction/batch")] = 1024 * 1024
     header_bytes_max: Annotated[Bytes, Meta(description="size of one header line")] = 8_190
+    connections_max: Annotated[Count | None, Meta(description="connections that a worker keeps; absent: what its file descriptors allow")] = None
+    first_byte_timeout_ms: Annotated[Milliseconds, Meta(description="time for a client to begin its first request")] = 10_000
     receive_timeout_ms: Annotated[Milliseconds, Meta(description="time for a client to send a request, from its first byte")] = 10_000
+    send_timeout_ms: Annotated[Milliseconds, Meta(description="time for a client to take an answer, or 1 KiB of it for each second")] = 10_000
     keepalive_timeout_s: Annotated[Seconds, Meta(description="time an idle connection is kept")] = 75
     shutdown_timeout_s: Annotated[Seconds, Meta(description="time to answer what is under way when told to stop")] = 30
     # fmt: on

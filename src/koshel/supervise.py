@@ -9,7 +9,6 @@ import gc
 import logging
 import signal
 import socket
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from queue import SimpleQueue
@@ -20,18 +19,24 @@ from aiohttp.worker import GunicornUVLoopWebWorker
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
-from koshel import address, logs
+from koshel import address
 from koshel.app import open_service
 from koshel.http.access import AccessLog
 from koshel.http.express import Runner
 from koshel.http.server import application
+from koshel.seats import SeatedArbiter
 from koshel.settings import Settings
+from koshel.streams import Streams
 
 GC_THRESHOLD = 5_000  # allocations between two looks at what is young
+# Bytes of an answer that the kernel takes beyond what it can send. Left to itself it takes megabytes, and room for
+# more is seen only when a third of them has been read: who reads slowly would look like who does not read at all.
+KERNEL_UNSENT = 16 * 1024
 BACKLOG = 2_048  # connections that may wait in each worker's queue
 PORT_TIMEOUT_S = 5
 PORT_PAUSE_S = 0.2
 HEARTBEAT_TIMEOUT_S = 30  # a worker that has not stirred for so long is killed and replaced
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
 def listen(host: str, port: int, count: int) -> list[socket.socket]:
@@ -68,13 +73,22 @@ def wait_for_port(host: str, port: int) -> None:
 class Worker(GunicornUVLoopWebWorker):
     """aiohttp's worker; the first of all to answer says where."""
 
+    app: "Supervisor"
     seat: int  # which of the sockets is its own
     inherited: "SimpleQueue[int]"  # signals that came before `init_signals`
     _announced = False
 
     def init_process(self) -> None:
-        """Listen on a socket of its own, rather than on all."""
-        self.sockets = [self.sockets[self.seat]]
+        """Listen on a socket of its own; the others must not stay open here when those who serve them have closed them.
+
+        As a plain socket: uvloop would close gunicorn's own kind once more than it should.
+        """
+        for seat, other in enumerate(self.sockets):
+            if seat != self.seat:
+                other.close()
+        own: Any = self.sockets[self.seat]
+        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, KERNEL_UNSENT)  # connections inherit it
+        self.sockets = [own.sock]
         super().init_process()
 
     def notify(self) -> None:
@@ -82,26 +96,28 @@ class Worker(GunicornUVLoopWebWorker):
         super().notify()
         if self.booted and self.age == 1 and not self._announced:
             self._announced = True
-            sys.stdout.write(f"Koshel answers on {address.url_of(self.sockets[0].getsockname())}\n")
-            sys.stdout.flush()
+            self.app.streams.announce(address.url_of(self.sockets[0].getsockname()))
 
     def init_signals(self) -> None:
         """Signals, from here on; until here they went to the handler that the fork inherited, which only queues."""
         super().init_signals()
         while not self.inherited.empty():
-            if self.inherited.get_nowait() == signal.SIGTERM:
+            if self.inherited.get_nowait() in STOPPING:
                 self.alive = False
+
+    async def _run(self) -> None:
+        """Serve. Once that is over, being told again, as by Ctrl-C and by the master, must not kill what is exiting."""
+        try:
+            await super()._run()
+        finally:
+            for sig in STOPPING:
+                self.loop.remove_signal_handler(sig)
+                signal.signal(sig, signal.SIG_IGN)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM: stop now rather than at the next heartbeat."""
         super().handle_exit(sig, frame)
         self._notify_waiter_done()
-
-
-def _take_seat(arbiter: Any, worker: Worker) -> None:
-    taken = {other.seat for other in arbiter.WORKERS.values()}
-    free = [seat for seat in range(len(arbiter.LISTENERS)) if seat not in taken]
-    worker.seat = free[0] if free else worker.age % len(arbiter.LISTENERS)
 
 
 def _keep_queue(arbiter: Any, worker: Worker) -> None:
@@ -118,11 +134,13 @@ class GunicornLogger(Logger):
 
 
 class Supervisor(BaseApplication):
-    """`Supervisor(settings, url).run()` serves until it is told to stop, then exits the process."""
+    """`Supervisor(...).run()` serves until it is told to stop, then exits the process."""
 
-    def __init__(self, settings: Settings, database_url: str) -> None:
+    def __init__(self, settings: Settings, database_url: str, streams: Streams, connections_max: int) -> None:
         self._settings = settings
         self._database_url = database_url
+        self.streams = streams
+        self._connections_max = connections_max
         # Once, and not in load_config: SIGHUP loads that again, and the port must stay as it is.
         self._bind = [f"fd://{one.detach()}" for one in listen(settings.host, settings.port, settings.workers)]
         super().__init__()
@@ -139,11 +157,16 @@ class Supervisor(BaseApplication):
             "logger_class": GunicornLogger,
             "proc_name": "koshel",
             "control_socket_disable": True,
-            "pre_fork": _take_seat,
+            "pre_fork": SeatedArbiter.take_seat,
             "post_fork": _keep_queue,
         }
         for name, value in options.items():
             self.cfg.set(name, value)
+
+    def run(self) -> None:
+        """Serve."""
+        self.streams.take_over()
+        SeatedArbiter(self).run()
 
     def load(self) -> Callable[[], Awaitable[web.AppRunner]]:  # type: ignore[override]  # aiohttp's worker takes no WSGI
         """What each worker runs, after the fork."""
@@ -155,8 +178,8 @@ class Supervisor(BaseApplication):
         # and at all that was imported with them; an eighth of a worker's time.
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD)
-        log = AccessLog(sys.stdout.fileno(), as_json=logs.as_json(settings.log_format)) if settings.access_log else None
+        log = AccessLog(self.streams) if settings.access_log else None
         app = application(settings, open_service(settings, self._database_url))
         if log is not None:
             app.on_cleanup.append(log.close)
-        return Runner(app, settings, log)
+        return Runner(app, settings, log, self._connections_max)

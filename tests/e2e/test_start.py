@@ -17,7 +17,7 @@ from tests.support.database import Database
 from tests.support.service import STOPS_WITHIN_S
 from tests.support.waiting import wait_until
 
-ADDRESS = re.compile(r"answers on (http://(?:\[[0-9a-f:]+\]|[\d.]+)):(\d+)\b")
+ADDRESS = re.compile(r"answers on(?: |\",\"url\":\")(http://(?:\[[0-9a-f:]+\]|[\d.]+)):(\d+)\b")
 KUBERNETES = {
     "KOSHEL_SERVICE_HOST": "10.0.0.1",
     "KOSHEL_SERVICE_PORT": "8080",

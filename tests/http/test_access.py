@@ -1,44 +1,40 @@
+"""The access log: a line for every request, whoever answered it."""
+
+import asyncio
 import json
 import os
 import re
-import subprocess
-import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from koshel.http.access import GATHERED_MAX, AccessLog
+from koshel.line_writer import LineWriter
+from koshel.streams import Streams
 from tests.support.database import Database
-from tests.support.service import Running, free_port, stop
-
-PIPED = {"KOSHEL_WORKERS": "2", "KOSHEL_ACCESS_LOG": "true"}
+from tests.support.launch import serving_into
 
 
 def lines_of(database: Database, tmp_path: Path, log_format: str) -> list[str]:
     """Standard output of a service that answered three requests and was told to stop."""
-    port = free_port()
-    environment = os.environ | PIPED | {"KOSHEL_DATABASE_URL": database.service_url, "KOSHEL_PORT": str(port)}
-    environment["KOSHEL_LOG_FORMAT"] = log_format
-    path = tmp_path / "out"
-    with path.open("wb") as out:
-        process = subprocess.Popen([sys.executable, "-m", "koshel", "serve"], env=environment, stdout=out)
-    service = Running(process, port)
-    try:
-        deadline = time.monotonic() + 30
-        while "answers on" not in path.read_text() and time.monotonic() < deadline:
-            time.sleep(0.05)
+    with serving_into(tmp_path, database.service_url, log_format=log_format) as (service, out, _):
         service.call("POST", "/account", {"email": "ann@example.com"}, X_Request_Id='quo"ted')
         service.call("GET", "/account/1")
         service.call("GET", "/nowhere?secret=1")
-    finally:
-        assert stop(service) == 0
-    return path.read_text().splitlines()
+    return out.read_text().splitlines()
 
 
-def test_every_request_is_a_line_of_json(database: Database, tmp_path: Path) -> None:
-    address, *lines = lines_of(database, tmp_path, "json")
-    assert re.fullmatch(r"Koshel answers on http://127\.0\.0\.1:\d+", address)
-    requests = sorted((json.loads(line) for line in lines), key=lambda request: str(request["time"]))
+def test_everything_on_standard_output_is_json_and_every_request_is_a_line(database: Database, tmp_path: Path) -> None:
+    lines = [json.loads(line) for line in lines_of(database, tmp_path, "json")]
+    (address,) = [line for line in lines if line["event"] != "request"]
+    requests = sorted(
+        (line for line in lines if line["event"] == "request" and line["path"] != "/health/ready"),
+        key=lambda line: str(line["time"]),
+    )
+    assert address.keys() == {"time", "event", "url"}
+    assert address["event"] == "answers on"
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+", address["url"])
     told = [(r["event"], r["method"], r["path"], r["status"], r["remote"]) for r in requests]
     assert told == [
         ("request", "POST", "/account", 201, "127.0.0.1"),
@@ -50,7 +46,37 @@ def test_every_request_is_a_line_of_json(database: Database, tmp_path: Path) -> 
     assert all(isinstance(r["duration_ms"], int) for r in requests)
 
 
-@pytest.mark.parametrize("request_line", [r"POST '/account' 201 \d+ ms", r"GET  '/nowhere' 404 \d+ ms"])
-def test_a_person_reads_a_line_for_each(database: Database, tmp_path: Path, request_line: str) -> None:
+def test_a_person_reads_an_address_and_a_line_for_each(database: Database, tmp_path: Path) -> None:
     lines = lines_of(database, tmp_path, "console")
-    assert any(re.search(request_line, line) for line in lines), lines
+    assert any(re.fullmatch(r"Koshel answers on http://127\.0\.0\.1:\d+", line) for line in lines)
+    for request_line in (r"POST '/account' 201 \d+ ms", r"GET  '/nowhere' 404 \d+ ms"):
+        assert any(re.search(request_line, line) for line in lines), lines
+    assert not any(line.startswith("{") for line in lines)
+
+
+@pytest.fixture
+def piped() -> Iterator[tuple[int, AccessLog]]:
+    """A pipe to read from, and a log that is written into it."""
+    reader, descriptor = os.pipe()
+    writer = LineWriter(descriptor, bytes_max=100_000, lost=lambda count: b"%d lost\n" % count)
+    yield reader, AccessLog(Streams(writer, writer, as_json=True))
+    os.close(reader)
+    os.close(descriptor)
+
+
+async def test_a_line_waits_for_others_but_not_for_long(piped: tuple[int, AccessLog]) -> None:
+    reader, log = piped
+    log.write("GET", "/health/live", 200, None, remote=None, duration_s=0.0129)
+    log.write("POST", "/account", 201, "name", remote="::1", duration_s=0)
+    received = await asyncio.to_thread(os.read, reader, 65_536)
+    first, second = map(json.loads, received.splitlines())
+    assert (first["duration_ms"], first["request_id"], first["remote"]) == (12, None, None)
+    assert (second["method"], second["path"], second["status"], second["remote"]) == ("POST", "/account", 201, "::1")
+
+
+async def test_many_lines_do_not_wait(piped: tuple[int, AccessLog]) -> None:
+    reader, log = piped
+    path = "/" + "a" * (GATHERED_MAX // 2)
+    for _ in range(2):
+        log.write("GET", path, 200, None, remote=None, duration_s=0)
+    assert path in (await asyncio.to_thread(os.read, reader, 65_536)).decode()

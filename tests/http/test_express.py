@@ -91,6 +91,7 @@ PRIVATE = {
     "_paused",
     "_process_keepalive",
     "_reading_paused",
+    "_request_count",
     "_resume_reading_for_buffer",
     "_waiter",
 }

@@ -1,28 +1,28 @@
-"""The access log: a line for every request, written many at a time, since it is on the hot path."""
+"""The access log: a line for every request, handed over many at a time, since it is on the hot path."""
 
 import asyncio
-import os
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from time import time
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
-from msgspec.json import encode as json_encode
+from msgspec import Struct
+from msgspec.json import Encoder
 
 from koshel.http.response import Response
+from koshel.streams import Streams
 
 FLUSH_S = 0.1  # how long a line may wait
-PIPE_BUF = 4_096  # bytes that the kernel writes to a pipe in one piece: lines of workers never mingle
+GATHERED_MAX = 16 * 1024  # bytes of lines that are handed over together
 
 
 class AccessLog:
-    """Gathers lines and writes them to a file descriptor, at the latest when its time is up."""
+    """Gathers lines and hands them to the writer of standard output, at the latest when their time is up."""
 
-    def __init__(self, descriptor: int, *, as_json: bool) -> None:
-        self._descriptor = descriptor
-        self._line = _json_line if as_json else _console_line
+    def __init__(self, streams: Streams) -> None:
+        self._writer = streams.out
+        self._line = _json_line if streams.as_json else _console_line
         self._gathered = bytearray()
         self._flush_due: asyncio.TimerHandle | None = None
 
@@ -30,25 +30,27 @@ class AccessLog:
         self, method: str, path: str, status: int, request_id: str | None, *, remote: str | None, duration_s: float
     ) -> None:
         """Gather the line of one request."""
-        line = self._line(method, path, status, request_id, remote=remote, duration_ms=duration_s * 1_000)
-        if len(self._gathered) + len(line) > PIPE_BUF:
+        moment = _moment(int(time() * 1_000))
+        duration_ms = int(duration_s * 1_000)
+        self._gathered += self._line(
+            _Answered(moment, "request", method, path, status, duration_ms, request_id, remote)
+        )
+        if len(self._gathered) > GATHERED_MAX:
             self.flush()
-        self._gathered += line
-        if self._flush_due is None:
+        elif self._flush_due is None:
             self._flush_due = asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
 
     def flush(self) -> None:
-        """Write what has gathered."""
+        """Hand over what has gathered."""
         if self._flush_due is not None:
             self._flush_due.cancel()
             self._flush_due = None
-        pending, self._gathered = self._gathered, bytearray()
-        with suppress(OSError):  # a reader that has gone must not cost a caller the connection
-            while pending:
-                pending = pending[os.write(self._descriptor, pending) :]
+        if self._gathered:
+            self._writer.put(self._gathered)
+            self._gathered = bytearray()
 
     async def close(self, _: web.Application) -> None:
-        """Write what has gathered, at the end."""
+        """Hand over what has gathered, at the end."""
         self.flush()
 
 
@@ -63,27 +65,30 @@ class AccessLogger(AbstractAccessLogger):
         self.logger.write(request.method, request.path, response.status, name, remote=request.remote, duration_s=time)
 
 
-def _json_line(
-    method: str, path: str, status: int, request_id: str | None, *, remote: str | None, duration_ms: float
-) -> bytes:
-    line = {
-        "time": _moment(int(time() * 1_000)),
-        "event": "request",
-        "method": method,
-        "path": path,
-        "status": status,
-        "duration_ms": int(duration_ms),
-        "request_id": request_id,
-        "remote": remote,
-    }
-    return json_encode(line) + b"\n"
+class _Answered(Struct):
+    """What a line says of one request."""
+
+    time: str
+    event: str
+    method: str
+    path: str
+    status: int
+    duration_ms: int
+    request_id: str | None
+    remote: str | None
 
 
-def _console_line(
-    method: str, path: str, status: int, request_id: str | None, *, remote: str | None, duration_ms: float
-) -> bytes:
-    moment = _moment(int(time() * 1_000))[11:]
-    return f"{moment} {method:<4} {path!r} {status} {duration_ms:.0f} ms  {request_id}  {remote}\n".encode()
+_encode = Encoder().encode
+
+
+def _json_line(one: _Answered) -> bytes:
+    return _encode(one) + b"\n"
+
+
+def _console_line(one: _Answered) -> bytes:
+    moment = one.time[11:]
+    what = f"{one.method:<4} {one.path!r} {one.status} {one.duration_ms} ms"
+    return f"{moment} {what}  {one.request_id}  {one.remote}\n".encode()
 
 
 @lru_cache(maxsize=2)  # a batch is answered within few milliseconds

@@ -8,12 +8,10 @@ this lane knows no error of its own. One request at a time on each connection: w
 """
 
 import asyncio
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 import structlog
-from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from koshel.batcher import Batcher
@@ -28,7 +26,6 @@ from koshel.http.protocol import Protocol
 from koshel.http.response import whole
 from koshel.http.server import SERVICE, failure_of, problem
 from koshel.lane import Overloaded
-from koshel.settings import Settings
 
 MOMENT_S = 0.05  # that the rest of a request may take
 UNREAD_MAX = 64 * 1024  # bytes behind a request, before no more are received
@@ -92,11 +89,18 @@ class Connection(Protocol):
         self._landed: asyncio.Future[None] | None = None
         self._moment: asyncio.TimerHandle | None = None  # when what is unread goes to aiohttp
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is asked, and nothing half received."""
+        return self._flight is None and not self._unread and super().is_idle
+
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
         if not data:  # aiohttp itself goes on to what it has kept
             super().data_received(data)
             return
+        if self._is_new:
+            self._begin()
         if self._unread:
             data = self._unread[self._at :] + data
         self._unread, self._at = data, 0
@@ -215,24 +219,19 @@ class Server(protocol.Server):
     """aiohttp's server, with connections that have an express lane."""
 
     connect: type[Connection] = Connection
-    shared: Mapping[str, Any]  # by all connections
 
     def __call__(self) -> RequestHandler:
         """A new connection."""
-        return self.connect(self, loop=self._loop, head_timeout_s=self._head_timeout_s, **self.shared, **self._kwargs)
+        return self.connect(self, loop=self._loop, **self.shared, **self._kwargs)
 
 
 class Runner(protocol.Runner):
     """aiohttp's runner, with an express lane."""
 
-    def __init__(self, app: web.Application, settings: Settings, access_log: AccessLog | None) -> None:
-        super().__init__(app, settings, access_log)
-        self._settings = settings
-        self._access = access_log
-
-    async def _make_server(self) -> web.Server:
-        server = Server(await super()._make_server(), self._head_timeout_s)
+    async def _make_server(self) -> Server:
+        plain = await super()._make_server()
+        server = Server(plain, plain.limits, plain.known)
         service = self.app[SERVICE]
         reader = Reader(service, self._settings)
-        server.shared = {"reader": reader, "batcher": service.engine.batcher, "access": self._access}
+        server.shared |= {"reader": reader, "batcher": service.engine.batcher, "access": self._access}
         return server

@@ -1,0 +1,143 @@
+"""The open connections of a worker: how many there may be, and which have to go.
+
+too many ───────────▶ the one that has been idle longest; if none is, the new one
+nobody reads it ────▶ that one, after a while; when the worker stops, sooner
+"""
+
+import asyncio
+import time
+from collections import deque
+from typing import Protocol
+
+import structlog
+from msgspec import Struct
+
+READ_RATE_MIN = 1_024  # bytes a second: who takes less of what waits for him does not read
+LOOKS_PER_TIMEOUT = 4
+STOP_PATIENCE_S = 0.5  # what a worker that stops waits for who does not read
+FLUSH_PAUSE_S = 0.02
+
+_log = structlog.get_logger()
+
+
+class Peer(Protocol):
+    """One connection, as far as it matters here."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is asked, and nothing half received."""
+
+    @property
+    def idle_until(self) -> float:
+        """When it will be closed, if nothing comes: the longer it has been idle, the sooner."""
+
+
+class _Unsent(Struct):
+    """What waits in a connection's buffer, watched since `since`, when it had `start` bytes."""
+
+    since: float
+    start: int
+    last: int
+
+
+class Connections:
+    """Told of every connection that begins and ends; closes those that must not stay."""
+
+    def __init__(self, most: int, send_timeout_s: float) -> None:
+        self._most = most
+        self._patience_s = send_timeout_s
+        self._open: dict[Peer, asyncio.Transport] = {}
+        self._unsent: dict[Peer, _Unsent] = {}
+        self._idle: deque[tuple[float, Peer]] = deque()  # as of the last look, the longest first
+        self._next_search = 0.0
+        self._closed = 0  # since there have been too many
+        self._next_look: asyncio.TimerHandle | None = None
+
+    def opened(self, peer: Peer, transport: asyncio.Transport) -> None:
+        """A connection began: another one may have to go for it, or it goes itself."""
+        self._open[peer] = transport
+        if len(self._open) > self._most:
+            self._make_room(peer)
+
+    def ended(self, peer: Peer) -> None:
+        """A connection ended."""
+        self._open.pop(peer, None)
+        if self._closed and len(self._open) < self._most * 0.9:
+            _log.info("there is room for connections again", connections_max=self._most, closed=self._closed)
+            self._closed = 0
+
+    def _make_room(self, new: Peer) -> None:
+        if not self._closed:
+            _log.warning("too many connections: the ones idle longest are closed", connections_max=self._most)
+        self._closed += 1
+        victim = self._longest_idle()
+        if victim is None and self._search(new):
+            victim = self._longest_idle()
+        self._open.pop(victim or new).abort()
+
+    def _longest_idle(self) -> Peer | None:
+        """The first of those found by the last search that has not been used since."""
+        while self._idle:
+            until, peer = self._idle.popleft()
+            if peer in self._open and peer.is_idle and peer.idle_until == until:
+                return peer
+        return None
+
+    def _search(self, new: Peer) -> bool:
+        """Look at all connections for idle ones, so that they pay nothing otherwise; whether it was done.
+
+        After a search that found few, there is none for nine times as long as it took.
+        """
+        began = time.perf_counter()
+        if began < self._next_search:
+            return False
+        idle = [(peer.idle_until, peer) for peer in self._open if peer is not new and peer.is_idle]
+        self._idle = deque(sorted(idle, key=lambda one: one[0]))
+        if len(idle) * 10 < len(self._open):
+            self._next_search = began + 10 * (time.perf_counter() - began)
+        return True
+
+    def watch(self) -> None:
+        """Look now for answers that nobody reads, and from now on."""
+        self._stop_looking()
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        seen, self._unsent = self._unsent, {}
+        for peer, transport in list(self._open.items()):
+            if size := transport.get_write_buffer_size():
+                self._unsent[peer] = self._watched(seen.get(peer), size, now)
+                if now - self._unsent[peer].since >= self._patience_s:
+                    _log.info(
+                        "a client does not read its answers",
+                        remote=str(transport.get_extra_info("peername")),
+                        unsent_bytes=size,
+                    )
+                    transport.abort()
+        self._next_look = loop.call_later(self._patience_s / LOOKS_PER_TIMEOUT, self.watch)
+
+    def _watched(self, unsent: _Unsent | None, size: int, now: float) -> _Unsent:
+        """Watched from now, if it is new, if enough was taken, or if more has come, which hides what was taken."""
+        enough = READ_RATE_MIN * self._patience_s
+        if unsent is None or size > unsent.last or unsent.start - size >= enough:
+            return _Unsent(now, size, size)
+        unsent.last = size
+        return unsent
+
+    def hurry(self) -> None:
+        """The worker stops: from now on it waits only for those who read."""
+        self._patience_s = min(self._patience_s, STOP_PATIENCE_S)
+        self.watch()
+
+    async def flush(self, timeout_s: float) -> None:
+        """Return when all that was written is sent or given up, or when time is up; then look no more."""
+        deadline = time.monotonic() + timeout_s
+        while self._is_sending() and time.monotonic() < deadline:  # noqa: ASYNC110  no transport says when it is done
+            await asyncio.sleep(FLUSH_PAUSE_S)
+        self._stop_looking()
+
+    def _is_sending(self) -> bool:
+        return any(transport.get_write_buffer_size() for transport in self._open.values())
+
+    def _stop_looking(self) -> None:
+        if self._next_look is not None:
+            self._next_look.cancel()
