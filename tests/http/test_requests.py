@@ -132,7 +132,8 @@ def test_a_change_names_only_what_is_to_change() -> None:
     nothing = asdict(requests.change_account(4))
     assert nothing.pop("ledger_id") == LEDGER
     assert nothing.pop("account_id") == 4
-    assert {name for name, value in nothing.items() if value is not UNSET} == {"expected", "key"}
+    assert {name for name, value in nothing.items() if value is not UNSET} == {"expected", "key", "unexpected"}
+    assert (nothing["expected"], nothing["unexpected"]) == (None, ())  # wherever it is
     change = requests.change_account(4, min_balance=-1, max_balance=None, status="frozen", expected=[(3, 0)])
     assert change == ChangeAccount(
         LEDGER, 4, min_balance=Decimal(-1), max_balance=None, status=Status.FROZEN, expected=((3, 0),)
