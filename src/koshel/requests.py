@@ -205,7 +205,8 @@ def checked(command: CommandT) -> CommandT:
         for one in _parts(command):
             metadata = getattr(one, "metadata", UNSET)
             convert({"key": one.key, "metadata": {} if metadata is UNSET else metadata}, Texts)
-            convert(getattr(one, "metadata_patch", UNSET), NotesPatch | UnsetType)
+            if (patch := getattr(one, "metadata_patch", UNSET)) is not UNSET:
+                convert(patch, NotesPatch)
             amount = getattr(one, "amount", None)
             if amount is not None:
                 positive(amount)
