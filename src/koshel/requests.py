@@ -17,6 +17,7 @@ from koshel.core.commands import (
     Hold,
     Kind,
     Metadata,
+    MetadataPatch,
     Move,
     OpenAccount,
     Refund,
@@ -24,7 +25,7 @@ from koshel.core.commands import (
     Status,
     Void,
 )
-from koshel.values import MEMBERS_MAX, Id, Money, Texts, ceiling, floor, positive
+from koshel.values import MEMBERS_MAX, Id, Money, NotesPatch, Texts, ceiling, floor, positive
 
 Strings = Mapping[str, str]
 
@@ -82,10 +83,18 @@ class Requests:
         max_balance: Money | UnsetType | None = UNSET,
         status: Status | str | UnsetType = UNSET,
         metadata: Strings | UnsetType = UNSET,
+        metadata_patch: MetadataPatch | UnsetType = UNSET,
         expected: Sequence[tuple[int, int]] | None = None,
+        unexpected: Sequence[tuple[int, int]] | None = (),
         key: str | None = None,
     ) -> ChangeAccount:
-        """Of an account, what is given; `expected`: the (version, revision)s that it may be at."""
+        """Of an account, what is given.
+
+        `metadata` replaces what is there, `metadata_patch` is merged into it: None removes an entry.
+        `expected`: the (version, revision)s that it may be at; `unexpected`: those that it may not.
+        """
+        if metadata is not UNSET and metadata_patch is not UNSET:
+            raise ValueError("metadata is either replaced or patched")
         return ChangeAccount(
             self._ledger_id,
             account_id,
@@ -96,6 +105,8 @@ class Requests:
             metadata,
             None if expected is None else tuple(expected),
             key,
+            None if unexpected is None else tuple(unexpected),
+            metadata_patch,
         )
 
     def payment(
@@ -194,6 +205,8 @@ def checked(command: CommandT) -> CommandT:
         for one in _parts(command):
             metadata = getattr(one, "metadata", UNSET)
             convert({"key": one.key, "metadata": {} if metadata is UNSET else metadata}, Texts)
+            if (patch := getattr(one, "metadata_patch", UNSET)) is not UNSET:
+                convert(patch, NotesPatch)
             amount = getattr(one, "amount", None)
             if amount is not None:
                 positive(amount)

@@ -22,6 +22,7 @@ Url = Annotated[str, Meta(pattern="^postgres(ql)?://", title="a URL that begins 
 Address = Annotated[str, Meta(min_length=1, title="an address or a name of this machine")]
 Code = Annotated[str, Meta(pattern="^[A-Z0-9_]{3,12}$", title="a code of 3 to 12 characters of A-Z, 0-9 and _")]
 Directory = Annotated[str, Meta(min_length=1, title="the path of a directory")]
+Web = Annotated[str, Meta(title="origins such as https://shop.example, with commas between")]
 Role = Annotated[str, Meta(min_length=1, title="the name of a role")]
 Count = Annotated[int, Meta(ge=1)]
 Milliseconds = Annotated[int, Meta(ge=1)]
@@ -40,6 +41,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     database_url: Annotated[Url | None, Meta(description="PostgreSQL 15 or newer; absent: the embedded one")] = None
     data_dir: Annotated[Directory, Meta(description="where the embedded PostgreSQL keeps its data")] = "./.koshel"
     host: Annotated[Address, Meta(description="address to listen on; :: is every one, of IPv4 too")] = "127.0.0.1"
+    allowed_origins: Annotated[Web, Meta(description="web origins whose pages may use the service, with commas between")] = ""
     port: Annotated[int, Meta(ge=0, le=65535, description="port to listen on")] = 8080
     workers: Annotated[Count, Meta(description="worker processes; default: the cores that it may use")] = msgspec.field(default_factory=cores.available)
     currency: Annotated[Code, Meta(description="currency of accounts opened without one")] = "USD"
@@ -116,11 +118,30 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         for rule, holds in relations.items():
             if not holds:
                 raise ValueError(rule)
+        origins(self.allowed_origins)
 
     @property
     def connections_per_worker(self) -> int:
         """How many connections to the database one worker may have open."""
         return self.settle_connections + self.read_connections + self.rehearsal_connections
+
+
+# As a browser writes one: a scheme, a host, and a port if it is not the scheme's own. No path, not even a slash.
+_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+_OWN_PORTS = {"http": ":80", "https": ":443"}
+
+
+def origins(text: str) -> list[str]:
+    """The origins that a list names, in the form in which browsers send them. Raises ValueError."""
+    found = []
+    for one in filter(None, map(str.strip, text.split(","))):
+        match = _ORIGIN.fullmatch(one.lower())
+        if match is None:
+            message = f"KOSHEL_ALLOWED_ORIGINS must name origins such as https://shop.example, not {one}"
+            raise ValueError(message)
+        scheme, host, port = match.groups(default="")
+        found.append(f"{scheme}://{host}{'' if port == _OWN_PORTS.get(scheme) else port}")
+    return found
 
 
 def read(environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Settings:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from koshel.core.commands import METADATA_MAX
 from koshel.core.money import CEILING, DECIMALS_MAX
 
 Money = Decimal | str | int
@@ -13,19 +14,21 @@ _EXACT = (Decimal, str, int)
 
 ID_MAX = 2**63 - 1
 MEMBERS_MAX = 1_000  # of a batch
-METADATA_MAX = 50  # entries
 END = r"(?!\n)$"  # of a text: Python's `$` alone would let a newline follow; RE2's and ECMAScript's do not
 KEY_PATTERN = rf"^[\x21-\x7e]{{1,255}}{END}"  # of an idempotency key
 TEXT_PATTERN = r"^[^\x00]*$"  # PostgreSQL keeps every character but this one
 
 Id = Annotated[int, Meta(ge=1, le=ID_MAX)]
 Key = Annotated[str, Meta(pattern=KEY_PATTERN)]
+Name = Annotated[str, Meta(min_length=1, max_length=40, pattern=TEXT_PATTERN)]
+Note = Annotated[str, Meta(max_length=500, pattern=TEXT_PATTERN)]
 Notes = Annotated[
-    dict[
-        Annotated[str, Meta(min_length=1, max_length=40, pattern=TEXT_PATTERN)],
-        Annotated[str, Meta(max_length=500, pattern=TEXT_PATTERN)],
-    ],
+    dict[Name, Note],
     Meta(max_length=METADATA_MAX, description=f"Your own notes: at most {METADATA_MAX} strings by name."),
+]
+NotesPatch = Annotated[
+    dict[Name, Note | None],
+    Meta(max_length=2 * METADATA_MAX, description="Merged into what is there; null removes an entry."),
 ]
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?")

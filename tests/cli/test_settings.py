@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from koshel import takes
-from koshel.settings import PREFIX, Settings, SettingsError, knobs, read
+from koshel.settings import PREFIX, Settings, SettingsError, knobs, origins, read
 
 NONE: dict[str, str | None] = {}
 NAMES = [knob.name for knob in knobs()]
@@ -199,3 +199,29 @@ def test_every_setting_is_described_and_a_time_or_size_has_its_unit_in_its_name(
 def test_a_worker_may_open_as_many_connections_as_all_its_pools_have() -> None:
     assert Settings().connections_per_worker == 8 + 4 + 2
     assert Settings(settle_connections=3, read_connections=2, rehearsal_connections=1).connections_per_worker == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", []),
+        (" , ", []),
+        ("https://shop.example", ["https://shop.example"]),
+        ("https://shop.example,http://localhost:3000", ["https://shop.example", "http://localhost:3000"]),
+        (" https://Shop.Example:443 , http://a-b.example:80", ["https://shop.example", "http://a-b.example"]),
+        ("http://[::1]:8080", ["http://[::1]:8080"]),
+        ("capacitor://localhost", ["capacitor://localhost"]),
+    ],
+)
+def test_origins_are_named_as_browsers_send_them(text: str, named: list[str]) -> None:
+    assert origins(read({}, {"allowed_origins": text}).allowed_origins) == named
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["*", "null", "shop.example", "https://shop.example/", "https://", "https://a b", "https://u@shop.example", "//x"],
+)
+def test_what_is_no_origin_is_shown(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"^--allowed-origins .* must name origins such as") as refused:
+        read({}, {"allowed_origins": f"https://good.example, {text}"})
+    assert str(refused.value).endswith(f"not {text}")

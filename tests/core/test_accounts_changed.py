@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import asdict
 
-from koshel.core.commands import ChangeAccount, Command, Status
+from koshel.core.commands import METADATA_MAX, ChangeAccount, Command, Status
 from koshel.core.decide import decide
 from koshel.core.model import AccountDetails, Changed, Declined, Posted, Refusal
 from koshel.core.money import CEILING, plain
@@ -47,6 +47,10 @@ CHANGES: list[tuple[dict[str, Any], dict[str, object]]] = [
     ({"email": "new@example.com"}, {"email": "new@example.com"}),
     ({"metadata": {"vip": "yes"}}, {"metadata": {"vip": "yes"}}),  # all of it, not only what is named
     ({"metadata": {}}, {"metadata": {}}),
+    ({"metadata_patch": {}}, {}),
+    ({"metadata_patch": {"vip": "yes"}}, {"metadata": {"of": "old", "vip": "yes"}}),
+    ({"metadata_patch": {"vip": "yes", "of": None}}, {"metadata": {"vip": "yes"}}),
+    ({"metadata_patch": {"of": "new", "never": None}}, {"metadata": {"of": "new"}}),
     ({"status": Status.FROZEN}, {"status": "frozen"}),
     ({"status": Status.OPEN}, {}),
     ({"min_balance": Decimal(0)}, {"min_balance": Decimal(0)}),
@@ -95,6 +99,42 @@ def test_whatever_happened_since_is_seen_by_who_expects_otherwise(first: Command
     assert refused(first, ChangeAccount(1, 1, expected=((1, 5),))) is Refusal.VERSION_MISMATCH
     outcomes = decide(BOOK, [ChangeAccount(1, 1, expected=((1, 5),)), first])
     assert not [one for one in outcomes if isinstance(one, Declined)]
+
+
+# What the caller rules out; whether that is what it is.
+UNEXPECTED: list[tuple[tuple[tuple[int, int], ...] | None, bool]] = [
+    ((), False),
+    (((1, 4), (0, 5)), False),
+    (((1, 5),), True),
+    (((0, 0), (1, 5)), True),
+    (None, True),  # wherever it is
+]
+
+
+@pytest.mark.parametrize(("unexpected", "is_met"), UNEXPECTED)
+def test_a_change_may_say_what_it_rules_out(unexpected: tuple[tuple[int, int], ...] | None, *, is_met: bool) -> None:
+    if is_met:
+        assert refused(ChangeAccount(1, 1, unexpected=unexpected)) is Refusal.VERSION_MISMATCH
+        assert refused(ChangeAccount(1, 1, expected=((1, 5),), unexpected=unexpected)) is Refusal.VERSION_MISMATCH
+    else:
+        assert changed(unexpected=unexpected).revision == 6
+
+
+def test_two_patches_never_lose_each_other() -> None:
+    one, other = (ChangeAccount(1, 1, metadata_patch={name: "1"}) for name in ("a", "b"))
+    for commands in ([one, other], [other, one]):
+        outcome = decide(BOOK, commands)[-1]
+        assert isinstance(outcome, Changed)
+        assert outcome.account.metadata == {"of": "old", "a": "1", "b": "1"}
+
+
+@pytest.mark.parametrize(("added", "removed", "fits"), [(49, 0, True), (50, 0, False), (50, 1, True)])
+def test_metadata_is_counted_once_it_is_merged(added: int, removed: int, *, fits: bool) -> None:
+    patch = {f"n{number}": "" for number in range(added)} | dict.fromkeys(["of"][:removed])
+    if fits:
+        assert len(changed(metadata_patch=patch).metadata) == METADATA_MAX
+    else:
+        assert refused(ChangeAccount(1, 1, metadata_patch=patch)) is Refusal.METADATA_TOO_LARGE
 
 
 # Limits that the money of account 1 (100.00, of which 30.00 held) allows, to the cent; and those beyond.

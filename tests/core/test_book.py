@@ -23,10 +23,11 @@ from koshel.core.model import (
     Refusal,
     Replayed,
 )
-from koshel.core.money import plain, plus
+from koshel.core.money import plain, plus, rounded_limit
 from tests.support.wallets import (
     DAY,
     NOW,
+    SCALES,
     account,
     book,
     capture,
@@ -51,10 +52,10 @@ ROOM: list[tuple[Account, str, str]] = [
     (account(1, "10.00", floor="-5.00"), "15.00", "999989.00"),
     (account(1, "-4.99", floor="-5.00", ceiling="0.00"), "0.01", "4.99"),
     (account(1, "10.00", held="12.00", floor="-5.00", ceiling="10.00"), "3.00", "0.00"),
-    (account(1, "0.00", ceiling=None), "0.00", "999999999999999999.00"),
-    (account(1, "0.01", ceiling=None), "0.01", "999999999999999998.99"),
+    (account(1, "0.02", ceiling=None), "0.02", "999999999999999999.97"),
+    (account(1, "0.01", ceiling=None), "0.01", "999999999999999999.98"),
     (account(1, "7", "JPY", ceiling="9"), "7", "2"),
-    (account(1, "1", "WEI", ceiling=None), "1.000000000000000000", "999999999999999998.000000000000000000"),
+    (account(1, "1", "WEI", ceiling=None), "1.000000000000000000", "999999999999999998.999999999999999999"),
     (account(1, "0", "WEI", ceiling="1e-18", floor="-1e-18"), "0.000000000000000001", "0.000000000000000001"),
 ]
 
@@ -80,8 +81,21 @@ def test_held_money_and_the_floor_decide_what_is_available() -> None:
     assert available(account(1, "10.00", held="4.00", floor="-1.50")) == Decimal("7.50")
 
 
-def test_without_a_limit_of_its_own_an_account_holds_what_eighteen_digits_can_say() -> None:
-    assert limit(account(1, "0", ceiling=None)) == Decimal(10) ** 18 - 1
+@pytest.mark.parametrize(
+    ("currency", "most"),
+    [
+        ("JPY", "999999999999999999"),
+        ("USD", "999999999999999999.99"),
+        ("KWD", "999999999999999999.999"),
+        ("WEI", "999999999999999999.999999999999999999"),
+    ],
+)
+def test_without_a_limit_of_its_own_an_account_holds_what_eighteen_digits_can_say(currency: str, most: str) -> None:
+    assert plain(limit(account(1, "0", currency, ceiling=None))) == most
+    assert rounded_limit(Decimal(most), SCALES[currency]) == Decimal(most), "it can be named as a limit, too"
+
+
+def test_a_limit_of_its_own_is_what_an_account_has() -> None:
     assert limit(account(1, "0", ceiling="12.00")) == Decimal(12)
 
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from koshel.core.book import after
-from koshel.core.commands import ChangeAccount, Command, OpenAccount, Status
+from koshel.core.commands import METADATA_MAX, ChangeAccount, Command, OpenAccount, Status
 from koshel.core.decide import decide
 from koshel.core.model import Declined, Refusal
 from tests.support.wallets import (
@@ -41,7 +41,7 @@ WALLETS = (
     account(8, "0.00", status=Status.CLOSED),
     account(9, "5.00", status=Status.FROZEN),
     account(11, "0.000000000000000001", "WEI"),
-    account(12, EIGHTEEN_NINES, ceiling=None),
+    account(12, f"{EIGHTEEN_NINES}.99", ceiling=None),
     account(14, "0.00"),
     replace(account(13, "5", "JPY"), currency="USD"),  # opened when a dollar had no cents
 )
@@ -114,8 +114,8 @@ FACTS: list[tuple[Command, Refusal, Facts]] = [
         {
             "account_id": 12,
             "currency": "USD",
-            "balance": f"{EIGHTEEN_NINES}.00",
-            "max_balance": EIGHTEEN_NINES,
+            "balance": f"{EIGHTEEN_NINES}.99",
+            "max_balance": f"{EIGHTEEN_NINES}.99",
             "amount": "0.01",
         },
     ),
@@ -153,6 +153,16 @@ FACTS: list[tuple[Command, Refusal, Facts]] = [
         ChangeAccount(1, 1, status=Status.CLOSED),
         R.ACCOUNT_NOT_EMPTY,
         {"account_id": 1, "currency": "USD", "balance": "98.25", "held": "44.50"},
+    ),
+    (
+        ChangeAccount(1, 1, metadata_patch={str(number): "" for number in range(METADATA_MAX)}),
+        R.METADATA_TOO_LARGE,
+        {"account_id": 1, "entries": METADATA_MAX + 1},
+    ),
+    (
+        ChangeAccount(1, 1, unexpected=((0, 2), (11, 2))),
+        R.VERSION_MISMATCH,
+        {"account_id": 1, "version": 11, "revision": 2},
     ),
     (
         capture(HELD, "37.505000001"),

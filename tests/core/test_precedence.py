@@ -15,7 +15,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from koshel.core.book import after
-from koshel.core.commands import ChangeAccount, Command, Execute, Expire, Kind, Member, OpenAccount, Status
+from koshel.core.commands import (
+    METADATA_MAX,
+    ChangeAccount,
+    Command,
+    Execute,
+    Expire,
+    Kind,
+    Member,
+    OpenAccount,
+    Status,
+)
 from koshel.core.decide import decide
 from koshel.core.model import Book, Declined, Executed, Outcome, Refusal
 from tests.support.wallets import (
@@ -163,6 +173,7 @@ CASES: list[tuple[Command, Mapping[Refusal, Fault]]] = [
             R.VERSION_MISMATCH: asked(expected=((0, 0),)),
             R.ACCOUNT_CLOSED: CLOSED_1,
             R.ACCOUNT_NOT_EMPTY: asked(status=Status.CLOSED),
+            R.METADATA_TOO_LARGE: asked(metadata={str(number): "" for number in range(METADATA_MAX + 1)}),
             R.INSUFFICIENT_FUNDS: POOR_1,
             R.BALANCE_LIMIT_EXCEEDED: asked(max_balance=Decimal(1)),
         },

@@ -69,8 +69,8 @@ def send(service: Running) -> Send:
     def send(method: str, path: str, body: bytes = b"", headers: Headers | None = None) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
         try:
-            connection.putrequest(method, path, skip_accept_encoding=True)
             chosen = headers or {"Content-Type": "application/json", "Content-Length": str(len(body))}
+            connection.putrequest(method, path, skip_host="Host" in dict(chosen), skip_accept_encoding=True)
             for name, value in chosen.items() if isinstance(chosen, Mapping) else chosen:
                 connection.putheader(name, value)
             connection.endheaders(body or None)

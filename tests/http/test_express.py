@@ -59,7 +59,7 @@ def test_all_else_goes_to_aiohttp_and_the_next_is_plain_again(room: Room, sent: 
     if not wire.is_closing():
         room.wait(0.01)
         connection.data_received(PAYMENT)
-        room.wait_for(lambda: wire.sent.endswith(b"}") and wire.sent.count(b"HTTP/1.1 ") > 1)
+        room.wait_for(lambda: wire.sent.endswith(b"}\n") and wire.sent.count(b"HTTP/1.1 ") > 1)
         assert connection.taken == ([PAYMENT] if b"HTTP/1.0" not in sent else [])
     wire.close()
     room.wait(0.01)

@@ -1,12 +1,18 @@
+import json
 import re
+import urllib.error
+import urllib.request
+from typing import Any
 
 import pytest
 
+from koshel import __version__
 from koshel.http.openapi import document
 from koshel.http.problems import PROBLEMS
 from koshel.http.routes import ROUTES
 from tests.http.conftest import Send
 from tests.support.service import Running
+from tests.support.till import Till
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
@@ -52,6 +58,69 @@ def test_the_docs_name_every_route_and_need_nothing_from_elsewhere(send: Send) -
     for route in ROUTES:
         assert f"<b>{route.method}</b><code>{route.path}</code>" in text
     assert not re.search(r"<script|<link|<img|@import|url\(|https?://", text)
+
+
+def test_the_root_says_what_this_is_and_where_the_rest_is(service: Running, send: Send) -> None:
+    known = service.call("GET", "/").body
+    assert known["name"] == "Koshel"
+    assert known["version"] == __version__
+    for name in ("docs", "openapi", "health"):
+        assert send("GET", known[name], headers={"Accept": "*/*"}).status == 200
+    paths = {route.path for route in ROUTES}
+    assert {known["accounts"], known["transactions"]} <= paths
+    page = send("GET", "/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert page.headers["Content-Type"].startswith("text/html")
+    text = page.body.decode()
+    for path in ("/docs", "/openapi.json", "/health/ready"):
+        assert f'<a href="{path}">' in text
+    assert "/account" in text
+    assert "/transaction" in text
+    assert not re.search(r"<script|<link|<img|@import|url\(|https?://", text)
+
+
+def test_every_document_ends_in_a_newline_and_no_part_of_one_does(service: Running, till: Till) -> None:
+    ann = till.open("5")
+    member = {"source_account_id": ann, "target_account_id": None}
+    asked: list[tuple[str, str, Any]] = [
+        *[("GET", path, None) for path in ("/", "/docs", "/openapi.json", "/problem/not-found", "/health/queue")],
+        *[("GET", path, None) for path in (f"/account/{ann}", "/account/0", "/nowhere")],
+        ("POST", f"/account/{ann}/payment", {"amount": "1"}),
+        ("POST", f"/account/{ann}/payment", {}),
+        ("POST", "/transaction/batch", {"transactions": [member | {"amount": "1"}]}),
+        ("POST", "/transaction/batch", {"transactions": [member | {"amount": "1000"}]}),
+    ]
+    for method, path, body in asked:
+        data = None if body is None else json.dumps(body).encode()
+        sent = urllib.request.Request(service.url + path, data, {"Content-Type": "application/json"}, method=method)
+        try:
+            with urllib.request.urlopen(sent, timeout=30) as reply:
+                content = reply.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                content = error.read()
+        assert content.endswith(b"\n"), path
+        assert content.rstrip(b"\n").count(b"\n") == 0 or b"<html" in content, path
+
+
+def test_an_answer_that_is_replayed_is_the_same_to_the_byte(service: Running, till: Till) -> None:
+    ann = till.open("5")
+    for amount in ("1", "10000000"):
+        sent = urllib.request.Request(
+            f"{service.url}/account/{ann}/payment",
+            json.dumps({"amount": amount}).encode(),
+            {"Content-Type": "application/json", "Idempotency-Key": f"replayed-{ann}-{amount}"},
+        )
+        contents = []
+        for _ in range(2):
+            try:
+                with urllib.request.urlopen(sent, timeout=30) as reply:
+                    contents.append(reply.read())
+            except urllib.error.HTTPError as error:
+                with error:
+                    contents.append(error.read())
+        first, again = contents
+        assert first == again
+        assert first.endswith(b"}\n")
 
 
 def test_what_can_be_read_can_be_asked_for_its_head_alone(send: Send) -> None:

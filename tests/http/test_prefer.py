@@ -2,7 +2,7 @@
 
 import pytest
 
-from koshel.http.prefer import NONE, WAIT_MAX_S, Preference, parse
+from koshel.http.prefer import LENGTH_MAX, NONE, WAIT_MAX_S, Preference, parse
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,19 @@ def test_a_comma_between_quotes_parts_nothing(header: str, preference: Preferenc
 def test_what_was_applied_is_said_as_it_is_asked_for(preference: Preference, applied: str) -> None:
     assert preference.applied == applied
     assert parse([applied]) == preference
+
+
+def test_what_is_too_long_to_be_a_preference_is_passed_over() -> None:
+    padding = "x" * (LENGTH_MAX - len("respond-async,"))
+    assert parse(["respond-async," + padding]).respond_async
+    assert parse(["respond-async", padding]).respond_async
+    assert parse(["respond-async," + padding + "x"]) == NONE
+    assert parse(["respond-async", padding + "x"]) == NONE
+    assert parse(['"' * 8_000] * 2) == NONE
+
+
+@pytest.mark.parametrize(
+    "value", ['wait=""', 'wait="', 'wait="1', 'wait=1"', "wait=+1", "wait=1_0", "wait=²", "=5", "wait==5"]
+)
+def test_what_is_no_number_of_seconds_is_passed_over(value: str) -> None:
+    assert parse([value]) == NONE

@@ -40,7 +40,12 @@ def problem_in(received: bytes) -> dict[str, Any]:
 
 
 def post(account_id: int, *headers: str) -> bytes:
-    head = [f"POST /account/{account_id}/payment HTTP/1.1", "Host: x", "Content-Type: application/json", *headers]
+    head = [
+        f"POST /account/{account_id}/payment HTTP/1.1",
+        "Host: localhost",
+        "Content-Type: application/json",
+        *headers,
+    ]
     return "\r\n".join([*head, "", ""]).encode()
 
 
@@ -49,11 +54,11 @@ def post(account_id: int, *headers: str) -> bytes:
     [
         (b"hello\r\n\r\n", "malformed-request"),
         (b"GET / HTTP/9.9\r\n\r\n", "malformed-request"),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nbroken\r\n\r\n", "malformed-request"),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", "malformed-request"),
-        (b"GET /" + b"a" * 10_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", "headers-too-large"),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 10_000 + b"\r\n\r\n", "headers-too-large"),
-        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-Many: a\r\n" * 1_000 + b"\r\n", "malformed-request"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nbroken\r\n\r\n", "malformed-request"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n", "malformed-request"),
+        (b"GET /" + b"a" * 10_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", "headers-too-large"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"a" * 10_000 + b"\r\n\r\n", "headers-too-large"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X-Many: a\r\n" * 1_000 + b"\r\n", "malformed-request"),
     ],
 )
 def test_what_is_not_http_gets_a_problem(service: Running, sent: bytes, code: str) -> None:
@@ -102,7 +107,7 @@ def test_a_head_that_trickles_in_is_cut_off(service: Running) -> None:
         started = time.monotonic()
         connection.sendall(b"GET /health/live HTTP/1.1\r\n")
         time.sleep(0.1)
-        connection.sendall(b"Host: x\r\n")
+        connection.sendall(b"Host: localhost\r\n")
         connection.settimeout(20)
         assert until_closed(connection) == b""
         assert time.monotonic() - started < 15
@@ -117,11 +122,11 @@ def test_a_body_that_does_not_come_is_not_waited_for(service: Running, open_acco
 
 
 def test_a_connection_serves_many_requests_and_an_idle_one_is_closed(service: Running) -> None:
-    request = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+    request = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with connected(service) as connection:
         for _ in range(3):
             connection.sendall(request)
-            assert connection.recv(65_536).endswith(b'{"status":"ok"}')
+            assert connection.recv(65_536).endswith(b'{"status":"ok"}\n')
         connection.sendall(request * 3)
         received = b""
         while received.count(b'{"status":"ok"}') < 3:

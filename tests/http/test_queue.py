@@ -138,7 +138,7 @@ def test_who_hangs_up_before_it_left_has_not_asked_though_willing_to_wait(
 ) -> None:
     ann, bob = till.open("5"), till.open("5")
     body = b'{"amount": "2"}'
-    head = f"POST /account/{bob}/withdrawal HTTP/1.1\r\nHost: x\r\nPrefer: respond-async, wait=30\r\n"
+    head = f"POST /account/{bob}/withdrawal HTTP/1.1\r\nHost: localhost\r\nPrefer: respond-async, wait=30\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     with ThreadPoolExecutor() as threads:
         with lock(ann):

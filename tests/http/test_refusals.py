@@ -70,13 +70,13 @@ def assert_problem(answer: Answer, code: str) -> dict[str, Any]:
         (b'{"amount": 0e-100}', "validation-failed", "/amount"),
         (b'{"amount": 1, "hold": {}}', "validation-failed", "/hold"),
         (b'{"amount": 1, "metadata": []}', "validation-failed", "/metadata"),
-        (b'{"amount": 1, "metadata": {"a": 1}}', "validation-failed", "/metadata"),
-        (b'{"amount": 1, "metadata": {"a": "\\u0000"}}', "validation-failed", "/metadata"),
-        (b'{"amount": 1, "metadata": {"": "b"}}', "validation-failed", "/metadata"),
-        (b'{"amount": 1, "metadata": {"a": {"b": "c"}}}', "validation-failed", "/metadata"),
-        (b'{"amount": 1, "metadata": {"a": null}}', "validation-failed", "/metadata"),
-        (b'{"amount": 1, "metadata": {"' + b"k" * 41 + b'": ""}}', "validation-failed", "/metadata"),
-        (b'{"amount": 1, "metadata": {"a": "' + b"b" * 501 + b'"}}', "validation-failed", "/metadata"),
+        (b'{"amount": 1, "metadata": {"a": 1}}', "validation-failed", "/metadata/a"),
+        (b'{"amount": 1, "metadata": {"a": "\\u0000"}}', "validation-failed", "/metadata/a"),
+        (b'{"amount": 1, "metadata": {"": "b"}}', "validation-failed", "/metadata/"),
+        (b'{"amount": 1, "metadata": {"a": {"b": "c"}}}', "validation-failed", "/metadata/a"),
+        (b'{"amount": 1, "metadata": {"a": null}}', "validation-failed", "/metadata/a"),
+        (b'{"amount": 1, "metadata": {"' + b"k" * 41 + b'": ""}}', "validation-failed", "/metadata/" + "k" * 41),
+        (b'{"amount": 1, "metadata": {"a": "' + b"b" * 501 + b'"}}', "validation-failed", "/metadata/a"),
     ],
 )
 def test_a_body_that_cannot_be_used_changes_nothing(
@@ -179,7 +179,7 @@ def test_refusals_carry_their_facts(service: Running, open_account: OpenAccount)
 @pytest.mark.parametrize(
     ("method", "path", "code", "allow"),
     [
-        ("GET", "/", "not-found", None),
+        ("POST", "/", "method-not-allowed", "GET, HEAD"),
         ("GET", "/accounts", "not-found", None),
         ("POST", "/account/", "not-found", None),
         ("GET", "/account/1/payment/2", "not-found", None),

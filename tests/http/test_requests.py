@@ -21,7 +21,7 @@ from koshel.core.commands import (
     Status,
     Void,
 )
-from koshel.requests import Requests, Terms
+from koshel.requests import Requests, Terms, checked
 from koshel.values import MEMBERS_MAX, ceiling, exact, floor, positive
 
 LEDGER = 7
@@ -132,7 +132,8 @@ def test_a_change_names_only_what_is_to_change() -> None:
     nothing = asdict(requests.change_account(4))
     assert nothing.pop("ledger_id") == LEDGER
     assert nothing.pop("account_id") == 4
-    assert {name for name, value in nothing.items() if value is not UNSET} == {"expected", "key"}
+    assert {name for name, value in nothing.items() if value is not UNSET} == {"expected", "key", "unexpected"}
+    assert (nothing["expected"], nothing["unexpected"]) == (None, ())  # wherever it is
     change = requests.change_account(4, min_balance=-1, max_balance=None, status="frozen", expected=[(3, 0)])
     assert change == ChangeAccount(
         LEDGER, 4, min_balance=Decimal(-1), max_balance=None, status=Status.FROZEN, expected=((3, 0),)
@@ -188,3 +189,25 @@ def test_a_batch_keeps_its_members_in_order() -> None:
 def test_what_is_settled_later_keeps_its_key() -> None:
     request = requests.payment(1, "5", key="k")
     assert requests.later(request) == Enqueue(LEDGER, request, "k")
+
+
+@pytest.mark.parametrize("command", [requests.change_account(1), requests.transfer(1, 2, "5"), requests.void(1)])
+def test_what_says_nothing_of_metadata_is_taken_as_it_is(command: Any) -> None:
+    assert checked(command) == command
+
+
+@pytest.mark.parametrize("patch", [{}, {"a": "b"}, {"a": None, "k" * 40: "x" * 500}])
+def test_a_program_may_patch_metadata(patch: dict[str, str | None]) -> None:
+    change = requests.change_account(4, metadata_patch=patch, unexpected=[(3, 0)])
+    assert checked(change) == ChangeAccount(LEDGER, 4, metadata_patch=patch, unexpected=((3, 0),))
+
+
+@pytest.mark.parametrize("patch", [{"a": 1}, {"": "b"}, {"k" * 41: None}, {"a": "x" * 501}, {"a": "\0"}])
+def test_a_program_may_not_patch_with_what_cannot_be_kept(patch: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"[Ee]xpected"):
+        checked(requests.change_account(4, metadata_patch=patch))
+
+
+def test_metadata_is_replaced_or_patched_and_not_both() -> None:
+    with pytest.raises(ValueError, match="metadata is either replaced or patched"):
+        requests.change_account(4, metadata={}, metadata_patch={})

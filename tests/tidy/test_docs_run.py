@@ -179,4 +179,4 @@ def test_the_example_of_a_refusal_is_what_the_service_sends(service: Running, re
 
 
 def test_every_refusal_with_a_problem_of_its_own_is_run() -> None:
-    assert set(Refusal) - REFUSED.keys() == {Refusal.AMOUNT_OUT_OF_RANGE}
+    assert set(Refusal) - REFUSED.keys() == {Refusal.AMOUNT_OUT_OF_RANGE, Refusal.METADATA_TOO_LARGE}

@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
 
 from koshel.core import declined
-from koshel.core.commands import ChangeAccount, OpenAccount, Status
+from koshel.core.commands import METADATA_MAX, ChangeAccount, Metadata, OpenAccount, Status
 from koshel.core.model import Account, AccountDetails, Book, Changed, Declined, Opened, Refusal
 from koshel.core.money import ZEROS, minus, rounded_limit
 
@@ -50,10 +50,16 @@ def change_account(book: Book, command: ChangeAccount) -> Changed | Declined:
         return declined.account_not_found(command, "account_id", command.account_id)
     if command.expected is not None and (account.version, account.revision) not in command.expected:
         return declined.version_mismatch(command, account)
+    if command.unexpected is None or (account.version, account.revision) in command.unexpected:
+        return declined.version_mismatch(command, account)
     if account.status == Status.CLOSED:
         return declined.account_closed(command, account)
     if command.status is Status.CLOSED and (account.balance or account.held):
         return declined.account_not_empty(command, account)
+    details = book.details[command.account_id]
+    metadata = _metadata(command, details.metadata)
+    if len(metadata) > METADATA_MAX:
+        return declined.metadata_too_large(command, len(metadata))
     min_balance = _limit(command.min_balance, account.min_balance, account)
     max_balance = _limit(command.max_balance, account.max_balance, account)
     assert min_balance is not None
@@ -63,17 +69,24 @@ def change_account(book: Book, command: ChangeAccount) -> Changed | Declined:
     if max_balance is not None and account.balance > max_balance:
         return declined.ceiling_too_low(command, account, max_balance)
     # No refusal below this line.
-    details = book.details[command.account_id]
     fields = asdict(account) | {
         "revision": account.revision + 1,
         "min_balance": min_balance,
         "max_balance": max_balance,
         "status": account.status if command.status is UNSET else command.status,
         "email": details.email if command.email is UNSET else command.email,
-        "metadata": details.metadata if command.metadata is UNSET else command.metadata,
+        "metadata": metadata,
         "ctime": details.ctime,
     }
     return Changed(command, AccountDetails(**fields))
+
+
+def _metadata(command: ChangeAccount, now: Metadata) -> Metadata:
+    """What is there now, or what replaces it, or both merged (RFC 7396)."""
+    if command.metadata_patch is UNSET:
+        return now if command.metadata is UNSET else command.metadata
+    merged = {**now, **command.metadata_patch}
+    return {name: value for name, value in merged.items() if value is not None}
 
 
 def _limit(asked: Decimal | UnsetType | None, now: Decimal | None, account: Account) -> Decimal | None:

@@ -20,7 +20,7 @@ from koshel.core.model import (
     Refusal,
     Replayed,
 )
-from koshel.core.money import CEILING, ZEROS, minus, plus
+from koshel.core.money import TOPS, ZEROS, minus, plus
 
 
 def available(account: Account) -> Decimal:
@@ -30,7 +30,7 @@ def available(account: Account) -> Decimal:
 
 def limit(account: Account) -> Decimal:
     """The highest balance it may have; without a limit of its own, what eighteen digits can say."""
-    return CEILING - 1 if account.max_balance is None else account.max_balance
+    return TOPS[account.scale] if account.max_balance is None else account.max_balance
 
 
 def after(book: Book, outcomes: Iterable[Outcome]) -> Book:

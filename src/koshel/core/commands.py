@@ -17,6 +17,9 @@ from typing import ClassVar, TypeAlias
 from msgspec import UNSET, Struct, UnsetType, field
 
 Metadata: TypeAlias = Mapping[str, str]
+MetadataPatch: TypeAlias = Mapping[str, str | None]  # merged into what is there; None removes an entry
+
+METADATA_MAX = 50  # entries
 
 
 class Kind(StrEnum):
@@ -55,7 +58,10 @@ class OpenAccount(Struct, frozen=True, gc=False, tag="open-account"):
 
 
 class ChangeAccount(Struct, frozen=True, gc=False, tag="change-account"):
-    """Change what is not UNSET, if the account is at one of the (version, revision)s that are expected."""
+    """Change what is not UNSET, if the account is at one of the (version, revision)s that are expected.
+
+    Of `metadata`, which replaces what is there, and `metadata_patch`, which is merged into it, one at most is given.
+    """
 
     ledger_id: int
     account_id: int
@@ -66,6 +72,8 @@ class ChangeAccount(Struct, frozen=True, gc=False, tag="change-account"):
     metadata: Metadata | UnsetType = UNSET
     expected: tuple[tuple[int, int], ...] | None = None  # None: whichever it is at
     key: str | None = None
+    unexpected: tuple[tuple[int, int], ...] | None = ()  # where it must not be; None: anywhere
+    metadata_patch: MetadataPatch | UnsetType = UNSET
 
 
 class Move(Struct, frozen=True, gc=False, tag="move"):

@@ -93,6 +93,12 @@ def account_not_empty(command: ChangeAccount, account: Account) -> Declined:
     return Declined(command, Refusal.ACCOUNT_NOT_EMPTY, facts)
 
 
+def metadata_too_large(command: ChangeAccount, entries: int) -> Declined:
+    """The patch would leave more entries than there may be."""
+    facts: dict[str, str | int] = {"account_id": command.account_id, "entries": entries}
+    return Declined(command, Refusal.METADATA_TOO_LARGE, facts)
+
+
 def capture_exceeds_hold(command: Capture, original: Original, held: Decimal, required: Decimal) -> Declined:
     """More than the hold still reserves."""
     facts: dict[str, str | int] = {

@@ -51,6 +51,7 @@ class Refusal(StrEnum):
     ACCOUNT_CLOSED = "account-closed"
     ACCOUNT_FROZEN = "account-frozen"
     ACCOUNT_NOT_EMPTY = "account-not-empty"
+    METADATA_TOO_LARGE = "metadata-too-large"
     CAPTURE_EXCEEDS_HOLD = "capture-exceeds-hold"
     REFUND_EXCEEDS_ORIGINAL = "refund-exceeds-original"
     INSUFFICIENT_FUNDS = "insufficient-funds"

@@ -25,6 +25,8 @@ _quanta = [Decimal(1).scaleb(-scale) for scale in range(SCALE_MAX + 1)]
 plus = _exact.add
 minus = _exact.subtract
 
+# The most that a balance may be, by scale, whatever the account's own limit: 999999999999999999.99 USD.
+TOPS = [minus(CEILING, quantum) for quantum in _quanta]
 ZEROS = [Decimal(0).scaleb(-scale) for scale in range(SCALE_MAX + 1)]  # by scale
 
 

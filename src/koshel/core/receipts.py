@@ -17,7 +17,17 @@ _FIELDS: Mapping[type, Sequence[str]] = {
     Void: ("parent_id", "metadata"),
     Refund: ("parent_id", "amount", "metadata"),
     OpenAccount: ("email", "currency", "min_balance", "max_balance", "metadata"),
-    ChangeAccount: ("account_id", "email", "min_balance", "max_balance", "status", "metadata", "expected"),
+    ChangeAccount: (
+        "account_id",
+        "email",
+        "min_balance",
+        "max_balance",
+        "status",
+        "metadata",
+        "metadata_patch",
+        "expected",
+        "unexpected",
+    ),
 }
 
 

@@ -6,7 +6,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from koshel import emails
 from koshel.core.commands import Kind, Move
-from koshel.http import bodies, wire
+from koshel.http import bodies, preconditions, wire
 from koshel.http.answers import answer_now
 from koshel.http.call import Call, Reply, json
 from koshel.http.problems import account_not_found
@@ -33,24 +33,25 @@ async def get_account(call: Call) -> Reply:
     if details is None:
         raise account_not_found(account_id)
     etag = wire.etag(details)
-    known = [tag.strip().removeprefix("W/") for tag in call.headers.get("If-None-Match", "").split(",")]
-    if etag in known or known == ["*"]:
+    if call.if_none_match is not None and call.if_none_match.meet(etag):
         return Reply(304, b"", {"ETag": etag})
     return json(200, wire.account(details), {"ETag": etag})
 
 
 async def change_account(call: Call) -> Reply:
     """PATCH /account/{id}."""
-    body: bodies.AccountChange = call.body
-    if_match = call.headers.get("If-Match")
+    body: bodies.AccountChange | bodies.AccountPatch = call.body
+    expected, unexpected = preconditions.versions(call.if_match, call.if_none_match)
     command = call.service.requests.change_account(
         _account_id(call),
         email=UNSET if body.email is UNSET else _email(body.email),
         min_balance=UNSET if body.min_balance is UNSET else _min_balance(body.min_balance),
         max_balance=_max_balance(body.max_balance),
         status=body.status,
-        metadata=body.metadata,
-        expected=None if if_match is None else wire.etags(if_match),
+        metadata=UNSET if isinstance(body, bodies.AccountPatch) else body.metadata,
+        metadata_patch=body.metadata if isinstance(body, bodies.AccountPatch) else UNSET,
+        expected=expected,
+        unexpected=unexpected,
         key=call.key,
     )
     return await answer_now(call, command)

@@ -1,5 +1,6 @@
 """The bodies of requests. Unknown fields are refused: a misspelt `amout` must never move money."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
@@ -7,7 +8,7 @@ from msgspec.structs import fields
 
 from koshel.core.commands import Status
 from koshel.http.wire import Amount, CurrencyCode, money
-from koshel.values import MEMBERS_MAX, Id, Key, Notes
+from koshel.values import MEMBERS_MAX, Id, Key, Notes, NotesPatch
 
 Email = Annotated[str, Meta(max_length=254, description="Stands for the client; need not be unique.")]
 Floor = Annotated[Raw, money("Zero or less: an overdraft line.", sign="-?")]
@@ -32,6 +33,16 @@ class AccountChange(Struct, frozen=True, forbid_unknown_fields=True):
     max_balance: Ceiling | UnsetType = UNSET
     status: Status | UnsetType = UNSET
     metadata: Notes | UnsetType = UNSET
+
+
+class AccountPatch(AccountChange, frozen=True, forbid_unknown_fields=True):
+    """The same as a merge patch (RFC 7396), which goes into `metadata` too."""
+
+    metadata: NotesPatch | UnsetType = UNSET  # type: ignore[assignment]
+
+
+# What a body is decoded as where it comes as application/merge-patch+json.
+MERGED: Mapping[type[Struct] | None, type[Struct]] = {AccountChange: AccountPatch}
 
 
 class PaymentRequest(Struct, frozen=True, forbid_unknown_fields=True):

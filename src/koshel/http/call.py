@@ -7,16 +7,18 @@ import msgspec
 from msgspec import Struct
 
 from koshel.app import Service
+from koshel.http.preconditions import Tags
 from koshel.http.prefer import Preference
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
+MERGE_PATCH = "application/merge-patch+json"
 
 NO_HEADERS: Mapping[str, str] = {}
 
 
 class Call(Struct):
-    """One request: its body decoded, its key checked. `path` holds what the route's braces matched."""
+    """One request: body decoded, key and preconditions checked. `path` holds what the route's braces matched."""
 
     service: Service
     api: Mapping[str, Any]  # the OpenAPI document
@@ -27,6 +29,8 @@ class Call(Struct):
     key: str | None
     prefer: Preference
     dry_run: bool
+    if_match: Tags | None = None
+    if_none_match: Tags | None = None
 
 
 class Reply(Struct):
@@ -41,4 +45,4 @@ class Reply(Struct):
 
 def json(status: int, value: object, headers: Mapping[str, str] = NO_HEADERS) -> Reply:
     """A reply with a JSON body. Metadata in order of its names: an answer that is replayed is the same to the byte."""
-    return Reply(status, msgspec.json.encode(value, order="deterministic"), headers)
+    return Reply(status, msgspec.json.encode(value, order="deterministic") + b"\n", headers)

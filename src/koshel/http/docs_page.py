@@ -33,11 +33,27 @@ def render(document: Mapping[str, Any]) -> str:
     return page(info["title"], "".join([lead, *operations, *described]))
 
 
+def index(name: str, version: str, description: str) -> str:
+    """The page at the root: what this is, and where the rest is."""
+    lead = f"<p>{escape(description)} A wallet service, version {escape(version)}.</p>"
+    places = {
+        "/docs": "The API, to read.",
+        "/openapi.json": "The API, for programs: OpenAPI 3.1.",
+        "/health/ready": "Whether the service can be used now.",
+    }
+    rows = "".join(f'<tr><th><a href="{path}">{path}</a></th><td>{text}</td></tr>' for path, text in places.items())
+    api = {
+        "/account": "Accounts: POST opens one, GET /account/{id} reads it.",
+        "/transaction": "Transactions: POST moves money, GET /transaction/{id} reads what was done.",
+    }
+    return page(name, f"{lead}<table>{rows}</table><h2>The API</h2>{definitions(api)}")
+
+
 def page(title: str, body: str) -> str:
     """A page with a title; the body is HTML."""
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
     content = f"<h1>{escape(title)}</h1>{body}"
-    return f'<!doctype html><html lang="en"><head>{head}<style>{_STYLE}</style></head><body>{content}</body></html>'
+    return f'<!doctype html><html lang="en"><head>{head}<style>{_STYLE}</style></head><body>{content}</body></html>\n'
 
 
 def definitions(rows: Mapping[str, str]) -> str:

@@ -187,11 +187,15 @@ def _typed(code: str) -> type[Struct]:
 
 def code_of(refusal: Refusal) -> str:
     """The code of the problem that a refusal of the core becomes."""
-    return "validation-failed" if refusal is Refusal.AMOUNT_OUT_OF_RANGE else refusal.value
+    is_of_a_field = refusal in {Refusal.AMOUNT_OUT_OF_RANGE, Refusal.METADATA_TOO_LARGE}
+    return "validation-failed" if is_of_a_field else refusal.value
 
 
 TYPED: Mapping[str, type[Struct]] = {code: _typed(code) for code in PROBLEMS}
 
 # Why a single transaction may be refused: not what is only said of accounts and their terms, or of a whole batch.
-_OTHERS = {Refusal.UNKNOWN_CURRENCY, Refusal.VERSION_MISMATCH, Refusal.ACCOUNT_NOT_EMPTY, Refusal.BATCH_REFUSED}
+_OTHERS = {
+    *(Refusal.UNKNOWN_CURRENCY, Refusal.VERSION_MISMATCH, Refusal.ACCOUNT_NOT_EMPTY, Refusal.METADATA_TOO_LARGE),
+    Refusal.BATCH_REFUSED,
+}
 REFUSALS: Sequence[str] = tuple(code_of(one) for one in Refusal if one not in _OTHERS)

@@ -18,6 +18,28 @@ class Health(Struct, frozen=True):
     status: Literal["ok"]
 
 
+class Index(Struct, frozen=True):
+    """What this is, and where the rest is."""
+
+    name: str
+    version: str
+    description: str
+    docs: str = "/docs"
+    openapi: str = "/openapi.json"
+    accounts: str = "/account"
+    transactions: str = "/transaction"
+    health: str = "/health/ready"
+
+
+async def index(call: Call) -> Reply:
+    """GET /: HTML for a browser, JSON otherwise."""
+    info = call.api["info"]
+    known = Index(info["title"], info["version"], info["description"])
+    if _is_browser(call):
+        return _html(docs_page.index(known.name, known.version, known.description))
+    return json(200, known)
+
+
 async def live(_: Call) -> Reply:
     """GET /health/live."""
     return json(200, Health("ok"))
@@ -44,7 +66,7 @@ async def problem(call: Call) -> Reply:
         raise Failure("not-found", f"There is no problem {code}.")
     known = PROBLEMS[code]
     page = ProblemDocument(f"/problem/{code}", known.title, known.status, code, known.when, known.retryable)
-    if "text/html" not in call.headers.get("Accept", ""):
+    if not _is_browser(call):
         return json(200, page)
     again = "may succeed" if known.retryable else "will not succeed"
     rows = {"Code": code, "Status": str(known.status), "Retry": f"The same request {again} later unchanged."}
@@ -59,6 +81,10 @@ async def openapi(call: Call) -> Reply:
 async def docs(call: Call) -> Reply:
     """GET /docs."""
     return _html(docs_page.render(call.api))
+
+
+def _is_browser(call: Call) -> bool:
+    return "text/html" in call.headers.get("Accept", "")
 
 
 def _html(text: str) -> Reply:

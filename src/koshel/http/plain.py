@@ -13,6 +13,7 @@ from koshel.core.commands import Request
 from koshel.http import receive
 from koshel.http.bodies import is_optional
 from koshel.http.call import NO_HEADERS, Call
+from koshel.http.origins import Origins
 from koshel.http.prefer import NONE
 from koshel.http.routes import ROUTES, Asks
 from koshel.settings import Settings
@@ -70,6 +71,7 @@ class Reader:
         self._service = service
         self._head_max = min(HEAD_MAX, settings.header_bytes_max)
         self._body_max = settings.body_bytes_max
+        self._origins = Origins(settings)
         self._heads: dict[bytes, Said] = {}  # header lines that were seen before
         doors = {
             tuple(route.path.split("/")): Door(route.asks, msgspec.json.Decoder(route.body), is_optional(route.body))
@@ -144,7 +146,7 @@ class Reader:
             if name in said or not value.isascii() or not value.isprintable() or not _is_plain(name, value):
                 return None
             said[name] = value
-        if "host" not in said:
+        if "host" not in said or not self._origins.is_known_host(said["host"]):
             return None
         if said.keys().isdisjoint(_OTHER_EACH_TIME):
             if len(self._heads) >= HEADS_MAX:

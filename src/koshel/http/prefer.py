@@ -1,14 +1,13 @@
 """The Prefer header (RFC 7240): whether a caller would rather not wait for the answer."""
 
-import re
 from collections.abc import Iterable
+from urllib.request import parse_http_list
 
 from msgspec import Struct
 
 WAIT_MAX_S = 60
-
-_PART = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')  # a comma between quotes parts nothing
-_WAIT = re.compile(r'wait\s*=\s*"?([0-9]{1,9})"?', re.IGNORECASE)
+LENGTH_MAX = 1_024  # of all its lines together; one that is longer is passed over, as RFC 7240 lets a preference be
+_DIGITS_MAX = 9
 
 
 class Preference(Struct, frozen=True):
@@ -28,11 +27,24 @@ NONE = Preference()
 
 def parse(headers: Iterable[str]) -> Preference:
     """The preference that these headers' values state; of one that comes twice the first counts."""
+    joined = ",".join(headers)
+    if len(joined) > LENGTH_MAX:
+        return NONE
     respond_async, wait_s = False, None
-    for part in _PART.findall(",".join(headers)):
-        preference = part.partition(";")[0].strip()
-        if preference.lower() == "respond-async":
+    for part in parse_http_list(joined):  # a comma between quotes parts nothing
+        preference = part.partition(";")[0].strip().lower()
+        if preference == "respond-async":
             respond_async = True
-        elif (match := _WAIT.fullmatch(preference)) and wait_s is None:
-            wait_s = min(int(match[1]), WAIT_MAX_S)
+        elif wait_s is None:
+            wait_s = _wait_s(preference)
     return Preference(respond_async, wait_s or 0)
+
+
+def _wait_s(preference: str) -> int | None:
+    """The seconds of `wait=N`, with or without quotes; None of anything else."""
+    name, _, value = (side.strip() for side in preference.partition("="))
+    quoted = len(value) > 1 and value[0] == value[-1] == '"'
+    digits = value[1:-1] if quoted else value
+    if name != "wait" or not (digits.isascii() and digits.isdigit()) or len(digits) > _DIGITS_MAX:
+        return None
+    return min(int(digits), WAIT_MAX_S)

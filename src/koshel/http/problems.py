@@ -36,6 +36,7 @@ PROBLEMS: Mapping[str, Problem] = {
     "body-too-large": Problem(413, "Body too large", "The body is over the limit.", closes=True),
     "headers-too-large": Problem(431, "Headers too large", "A header line is over the limit.", closes=True),
     "request-timeout": Problem(408, "Request timeout", "The body did not arrive in time.", retryable=True, closes=True),
+    "cross-site": Problem(403, "Cross site", "The request comes from a page that is not this service's."),
     "not-found": Problem(404, "Not found", "There is no such route."),
     "method-not-allowed": Problem(405, "Method not allowed", "The route has other methods; see Allow."),
     "validation-failed": Problem(422, "Validation failed", "A field is missing, unknown or out of range."),
@@ -50,7 +51,9 @@ PROBLEMS: Mapping[str, Problem] = {
     "hold-expired": Problem(409, "Hold expired", "The hold's time is up."),
     "not-a-hold": Problem(409, "Not a hold", "The transaction to be captured or voided is no hold."),
     "not-refundable": Problem(409, "Not refundable", "The transaction has moved no money, or is a refund itself."),
-    "version-mismatch": Problem(412, "Version mismatch", "If-Match names another version of the account."),
+    "version-mismatch": Problem(
+        412, "Version mismatch", "If-Match names another version of the account, or If-None-Match this one."
+    ),
     "account-closed": Problem(409, "Account closed", "The account is closed, for ever."),
     "account-frozen": Problem(409, "Account frozen", "The account lets no money in or out."),
     "account-not-empty": Problem(409, "Account not empty", "An account with money or holds cannot be closed."),
@@ -96,7 +99,7 @@ class Failure(Exception):
 
     def document(self) -> bytes:
         """The reply's body."""
-        return msgspec.json.encode(self.content())
+        return msgspec.json.encode(self.content()) + b"\n"
 
 
 def document(code: str, detail: str, **members: Any) -> dict[str, Any]:
@@ -118,6 +121,18 @@ def validation_failed(pointer: str, detail: str) -> Failure:
     return Failure(
         "validation-failed", f"{pointer or 'The body'}: {detail}.", errors=[{"pointer": pointer, "detail": detail}]
     )
+
+
+def header_invalid(name: str, detail: str) -> Failure:
+    """A header that is wrong."""
+    errors = [{"pointer": "", "header": name, "detail": detail}]
+    return Failure("validation-failed", f"The header {name} {detail}.", errors=errors)
+
+
+def parameter_invalid(name: str, detail: str) -> Failure:
+    """A parameter that is wrong."""
+    errors = [{"pointer": "", "parameter": name, "detail": detail}]
+    return Failure("validation-failed", f"The parameter {name} {detail}.", errors=errors)
 
 
 def account_not_found(account_id: int | str, **members: Any) -> Failure:

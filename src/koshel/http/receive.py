@@ -1,20 +1,21 @@
-"""What comes in: a request's key and body, within their limits, or the problem that they are."""
+"""What comes in: a request's key, query and body, within their limits, or the problem that they are."""
 
 import asyncio
 import re
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from koshel.http.problems import Failure, validation_failed
+from koshel.http import explain
+from koshel.http.names import twice
+from koshel.http.problems import Failure, header_invalid, parameter_invalid, validation_failed
 from koshel.values import KEY_PATTERN
 
 _KEY = re.compile(KEY_PATTERN)
-_WHERE = re.compile(r"(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>.*)`)?", re.DOTALL)
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
-_MISSING = re.compile(r"Object missing required field `(?P<name>.*)`", re.DOTALL)
+_ACCEPTS = {"POST": "Accept-Post", "PATCH": "Accept-Patch"}
 
 
 class Limits(Struct, frozen=True):
@@ -23,6 +24,7 @@ class Limits(Struct, frozen=True):
     bytes_max: int
     timeout_s: float
     optional: bool  # it may be left out
+    media_types: tuple[str, ...]
 
 
 def is_key(text: str) -> bool:
@@ -36,10 +38,7 @@ def idempotency_key(request: web.Request) -> str | None:
     if key is None:
         return None
     if not is_key(key) or len(request.headers.getall("Idempotency-Key")) > 1:
-        detail = "The header Idempotency-Key must be 1 to 255 visible ASCII characters, once."
-        raise Failure(
-            "validation-failed", detail, errors=[{"pointer": "", "header": "Idempotency-Key", "detail": detail}]
-        )
+        raise header_invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters, once")
     return key
 
 
@@ -48,33 +47,62 @@ def dry_run(request: web.Request, *, takes: bool) -> bool:
     if not request.rel_url.raw_query_string:
         return False
     for name, value in request.query.items():
-        if not takes or name != "dry_run" or value not in {"true", "false"}:
-            raise _unknown_parameter(name, "must be true or false" if takes and name == "dry_run" else "is not known")
+        if not takes or name != "dry_run":
+            raise parameter_invalid(name, "is not known")
+        if value not in {"true", "false"}:
+            raise parameter_invalid(name, "must be true or false")
     if len(request.query) > 1:
-        raise _unknown_parameter("dry_run", "must come once")
+        raise parameter_invalid("dry_run", "must come once")
     return request.query.get("dry_run") == "true"
-
-
-def _unknown_parameter(name: str, detail: str) -> Failure:
-    errors = [{"pointer": "", "parameter": name, "detail": detail}]
-    return Failure("validation-failed", f"The parameter {name} {detail}.", errors=errors)
 
 
 async def body(request: web.Request, limits: Limits) -> bytes:
     """The whole body; one that may be left out, and is, is an empty object. Raises Failure."""
-    if limits.optional and not request.body_exists:
-        return b"{}"
-    if request.content_type != "application/json" and not request.content_type.endswith("+json"):
-        raise Failure("unsupported-media-type", "Send JSON, with Content-Type: application/json.")
-    if request.headers.get("Content-Encoding", "identity") != "identity":
-        raise Failure("unsupported-media-type", "Send the body as it is, without a Content-Encoding.")
+    if limits.optional:  # no bytes need no type, however their absence is sent
+        received = await _whole(request, limits) if request.body_exists else b""
+        if not received:
+            return b"{}"
+        _check_type(request, limits)
+        return received
+    _check_type(request, limits)
+    return await _whole(request, limits)
+
+
+def media_type(request: web.Request) -> str:
+    """The media type that the body claims; empty if it claims none, or characters that are not UTF-8."""
+    return _media_type(request.headers.get("Content-Type", ""))
+
+
+@lru_cache(maxsize=64)
+def _media_type(header: str) -> str:
+    name, *parameters = header.split(";")
+    for parameter in parameters:
+        attribute, _, value = parameter.partition("=")
+        if attribute.strip().lower() == "charset" and value.strip().strip('"').lower() not in {"utf-8", "utf8"}:
+            return ""
+    return name.strip().lower()
+
+
+def _check_type(request: web.Request, limits: Limits) -> None:
+    if media_type(request) not in limits.media_types:
+        taken = ", ".join(limits.media_types)
+        detail = f"Send JSON in UTF-8, with Content-Type: {' or '.join(limits.media_types)}."
+        raise Failure("unsupported-media-type", detail, {_ACCEPTS[request.method]: taken})
+    if "Content-Encoding" in request.headers:
+        codings = ",".join(request.headers.getall("Content-Encoding")).split(",")
+        if any(coding.strip().lower() not in {"", "identity"} for coding in codings):
+            detail = "Send the body as it is, without a Content-Encoding."
+            raise Failure("unsupported-media-type", detail, {"Accept-Encoding": "identity"})
+
+
+async def _whole(request: web.Request, limits: Limits) -> bytes:
     if request.content.is_eof():  # it came together with the head, as nearly all do
         received = request.content.read_nowait()
     else:
         received = await _rest(request, limits)
     if len(received) > limits.bytes_max:
         raise _too_large(limits.bytes_max)
-    return received or (b"{}" if limits.optional else b"")
+    return received
 
 
 async def _rest(request: web.Request, limits: Limits) -> bytes:
@@ -98,25 +126,24 @@ def _too_large(bytes_max: int) -> Failure:
 
 
 def decode(decoder: "msgspec.json.Decoder[Any]", received: bytes) -> Any:
-    """The body as the route's struct. Raises Failure."""
+    """The body as the decoder's struct. Raises Failure."""
     try:
-        return decoder.decode(received)
-    except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from error
+        decoded = decoder.decode(received)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        detail = "The body is not UTF-8." if isinstance(error, UnicodeDecodeError) else str(error)
-        raise Failure("malformed-json", detail if received else "The body is empty.") from error
+        raise _unusable(decoder, received, error) from error
+    if (pointer := twice(received)) is not None:
+        raise validation_failed(pointer, "comes twice in its object")
+    return decoded
 
 
-def _invalid(message: str) -> Failure:
-    """A message of msgspec's, as a problem that points to the field."""
-    match = _WHERE.fullmatch(message)
-    assert match is not None, "the pattern takes any message"
-    what = match["what"]
-    pointer = re.sub(r"\[(\d+)\]", r"/\1", match["path"] or "").replace("[...]", "").replace(".", "/")
-    if named := _UNKNOWN.fullmatch(what) or _MISSING.fullmatch(what):
-        pointer += "/" + named["name"].replace("~", "~0").replace("/", "~1")
-        what = "is not a field" if named.re is _UNKNOWN else "is required"
-    elif match["key"]:
-        what = f"{what} as a name"
-    return validation_failed(pointer, what)
+def _unusable(decoder: "msgspec.json.Decoder[Any]", received: bytes, error: Exception) -> Failure:
+    """A body that is not JSON at all, or else the first field that is wrong."""
+    if (detail := explain.not_json(received)) is not None:
+        return Failure("malformed-json", detail)
+    if isinstance(error, RecursionError):
+        return Failure("malformed-json", "The body is nested too deeply.")
+    if not isinstance(error, msgspec.ValidationError):
+        return Failure("malformed-json", "A text in the body is not Unicode: it has half of a surrogate pair.")
+    if (pointer := twice(received)) is not None:
+        return validation_failed(pointer, "comes twice in its object")
+    return validation_failed(*explain.fault(received, decoder.type))

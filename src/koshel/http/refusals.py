@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from koshel.core.commands import Capture, ChangeAccount, Hold, Kind, Move, Refund, Void
+from koshel.core.commands import METADATA_MAX, Capture, ChangeAccount, Hold, Kind, Move, Refund, Void
 from koshel.core.model import Declined, Refusal
 from koshel.http.problems import Failure, account_not_found, transaction_not_found, validation_failed
 
@@ -14,9 +14,12 @@ def refused(declined: Declined, at: str = "") -> Failure:
 
 Facts = Mapping[str, str | int]
 
+# The fields of a command that have another name in its request.
+_SENT_AS = {"expected": "If-Match", "unexpected": "If-None-Match", "metadata_patch": "metadata"}
+
 
 def _idempotency_key_reused(_: Declined, facts: Facts, __: str) -> Failure:
-    field = "If-Match" if facts["field"] == "expected" else facts["field"]
+    field = _SENT_AS.get(str(facts["field"]), facts["field"])
     return Failure("idempotency-key-reused", f"This key came first with another request; {field} differs.", field=field)
 
 
@@ -77,9 +80,14 @@ def _hold_expired(_: Declined, facts: Facts, __: str) -> Failure:
     return Failure("hold-expired", f"Hold {facts['transaction_id']} expired at {facts['expires_at']}.", **facts)
 
 
-def _version_mismatch(_: Declined, facts: Facts, __: str) -> Failure:
+def _version_mismatch(declined: Declined, facts: Facts, __: str) -> Failure:
     tag = f"{facts['version']}.{facts['revision']}" if facts["revision"] else f"{facts['version']}"
-    detail = f'Account {facts["account_id"]} is at "{tag}"; read it again.'
+    command = declined.command
+    assert isinstance(command, ChangeAccount)
+    is_at = facts["version"], facts["revision"]
+    expected = command.expected is None or is_at in command.expected
+    rest = "If-None-Match rules that out" if expected else "read it again"
+    detail = f'Account {facts["account_id"]} is at "{tag}"; {rest}.'
     return Failure("version-mismatch", detail, account_id=facts["account_id"], version=facts["version"])
 
 
@@ -94,6 +102,11 @@ def _account_frozen(_: Declined, facts: Facts, __: str) -> Failure:
 def _account_not_empty(_: Declined, facts: Facts, __: str) -> Failure:
     detail = f"Account {facts['account_id']} has {facts['balance']} {facts['currency']}, {facts['held']} of it held."
     return Failure("account-not-empty", detail, **facts)
+
+
+def _metadata_too_large(_: Declined, facts: Facts, __: str) -> Failure:
+    detail = f"would have {facts['entries']} entries, and may have at most {METADATA_MAX}"
+    return validation_failed("/metadata", detail)
 
 
 def _capture_exceeds_hold(_: Declined, facts: Facts, __: str) -> Failure:
@@ -152,6 +165,7 @@ _REFUSED: Mapping[Refusal, Callable[[Declined, Facts, str], Failure]] = {
     Refusal.ACCOUNT_CLOSED: _account_closed,
     Refusal.ACCOUNT_FROZEN: _account_frozen,
     Refusal.ACCOUNT_NOT_EMPTY: _account_not_empty,
+    Refusal.METADATA_TOO_LARGE: _metadata_too_large,
     Refusal.CAPTURE_EXCEEDS_HOLD: _capture_exceeds_hold,
     Refusal.REFUND_EXCEEDS_ORIGINAL: _refund_exceeds_original,
     Refusal.INSUFFICIENT_FUNDS: _insufficient_funds,

@@ -53,7 +53,7 @@ def _said(route: Route, status: int) -> str:
 def _problems(route: Route) -> dict[str, Any]:
     """One reply a status, with every problem that has it."""
     by_status: dict[int, list[str]] = {}
-    for code in (*route.problems, *ALWAYS):
+    for code in dict.fromkeys((*route.problems, *ALWAYS)):
         by_status.setdefault(PROBLEMS[code].status, []).append(code)
     return {str(status): _problem(route, status, codes) for status, codes in sorted(by_status.items())}
 

@@ -42,7 +42,8 @@ class Route(Struct, frozen=True):
         return await self.handler(call)
 
 
-ALWAYS = ("malformed-request", "headers-too-large", "internal-error")  # what any request may be answered
+# What any request may be answered.
+ALWAYS = ("malformed-request", "headers-too-large", "cross-site", "validation-failed", "internal-error")
 _POST = (
     "malformed-json",
     "unsupported-media-type",
@@ -195,6 +196,15 @@ ROUTES: Sequence[Route] = (
         asks=transactions.refund,
         dry_run=True,
         later=True,
+    ),
+    Route(
+        "GET",
+        "/",
+        "What this is, and where the rest is",
+        "read_index",
+        meta.index,
+        None,
+        {200: meta.Index},
     ),
     Route("GET", "/health/live", "Whether the process answers", "check_live", meta.live, None, {200: meta.Health}),
     Route(

@@ -1,13 +1,13 @@
 """The HTTP server: aiohttp around the table of routes. One wrapper a route, no middleware between.
 
-bytes ─▶ Protocol ─▶ router ─▶ wrapper: key, body, decode ─▶ handler ─▶ Reply ─▶ bytes
+bytes ─▶ Protocol ─▶ router ─▶ wrapper: origin, key, body, decode ─▶ handler ─▶ Reply ─▶ bytes
            │                      └── every exception becomes a problem
            └── what is not HTTP, or too slow, ends here
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import structlog
@@ -16,10 +16,10 @@ from aiohttp import web
 from koshel.app import Service
 from koshel.batcher import Interrupted
 from koshel.db.errors import Crowded, OutcomeUnknown, StoreError
-from koshel.http import openapi, receive, request_id
-from koshel.http.bodies import is_optional
-from koshel.http.call import PROBLEM, Call, Reply
-from koshel.http.prefer import NONE, parse
+from koshel.http import openapi, preconditions, prefer, receive, request_id
+from koshel.http.bodies import MERGED, is_optional
+from koshel.http.call import JSON, MERGE_PATCH, PROBLEM, Call, Reply
+from koshel.http.origins import Origins
 from koshel.http.problems import PROBLEMS, Failure, validation_failed
 from koshel.http.response import Response
 from koshel.http.routes import ROUTES, Route
@@ -28,6 +28,8 @@ from koshel.lane import Overloaded
 from koshel.settings import Settings
 
 SERVICE = web.AppKey("service", Service)
+
+Serve: TypeAlias = Callable[[web.Request], Awaitable[Reply]]
 
 _log = structlog.get_logger()
 
@@ -42,52 +44,71 @@ def application(settings: Settings, service: AbstractAsyncContextManager[Service
 
     app.cleanup_ctx.append(run_service)
     api = openapi.document()
+    origins = Origins(settings)
+    no_route = _wrap(_no_route(origins), origins)
     for route in ROUTES:
+        serve = _wrap(_serve(route, settings, api), origins)
         for method in methods(route):
             # Any text without a slash: what cannot be an id is answered as one that is not there.
-            app.router.add_route(method, route.path.replace("}", ":[^/]+}"), _wrap(_serve(route, settings, api)))
+            app.router.add_route(method, route.path.replace("}", ":[^/]+}"), serve)
     for path in sorted({route.path for route in ROUTES if "{" not in route.path}):
-        app.router.add_route("*", path, _wrap(_no_route))  # or a path with braces might take it: /transaction/{id}
-    app.router.add_route("*", "/{path:(?s:.*)}", _wrap(_no_route))
+        app.router.add_route("*", path, no_route)  # or a path with braces might take it: /transaction/{id}
+    app.router.add_route("*", "/{path:(?s:.*)}", no_route)
     return app
 
 
-def _serve(route: Route, settings: Settings, api: Mapping[str, Any]) -> Callable[[web.Request], Awaitable[Reply]]:
-    decoder = None if route.body is None else msgspec.json.Decoder(route.body)
+def _decoders(route: Route) -> "Mapping[str, msgspec.json.Decoder[Any]]":
+    """What reads the route's body, by its media type."""
+    types = {JSON: route.body, MERGE_PATCH: MERGED.get(route.body)}
+    return {name: msgspec.json.Decoder(body) for name, body in types.items() if body is not None}
+
+
+def _serve(route: Route, settings: Settings, api: Mapping[str, Any]) -> Serve:
+    decoders = _decoders(route)
     limits = receive.Limits(
         bytes_max=settings.batch_body_bytes_max if route.is_batch else settings.body_bytes_max,
         timeout_s=settings.receive_timeout_ms / 1_000,
         optional=route.body is not None and is_optional(route.body) and route.method == "POST",
+        media_types=tuple(decoders),
     )
+    conditions = preconditions.taken(route.method, route.path, route.replies)
+    not_taken = [name for name in preconditions.HEADERS if name not in conditions]
 
     async def serve(request: web.Request) -> Reply:
-        received, decoded, key, dry_run, prefer = b"", None, None, False, NONE
-        if decoder is not None:
+        received, decoded, key, preference = b"", None, None, prefer.NONE
+        if decoders:
             received = await receive.body(request, limits)
             key = receive.idempotency_key(request)
-            dry_run = receive.dry_run(request, takes=route.dry_run)
-            if dry_run:  # a batch that is refused costs least before its members are looked at
-                request.app[SERVICE].engine.store.check_rehearsals(2 if route.is_batch else 1)
-            decoded = receive.decode(decoder, received)
+        dry_run = receive.dry_run(request, takes=route.dry_run)
+        preconditions.refuse(request, not_taken)
+        if dry_run:  # a batch that is refused costs least before its members are looked at
+            request.app[SERVICE].engine.store.check_rehearsals(2 if route.is_batch else 1)
+        if decoders:
+            decoded = receive.decode(decoders.get(receive.media_type(request), decoders[JSON]), received)
             if "Prefer" in request.headers:
-                prefer = parse(request.headers.getall("Prefer"))
-        call = Call(
-            request.app[SERVICE], api, request.match_info, request.headers, decoded, len(received), key, prefer, dry_run
-        )
+                preference = prefer.parse(request.headers.getall("Prefer"))
+        service, path, headers = request.app[SERVICE], request.match_info, request.headers
+        call = Call(service, api, path, headers, decoded, len(received), key, preference, dry_run)
+        if conditions:
+            call.if_match = preconditions.tags(request, "If-Match")
+            call.if_none_match = preconditions.tags(request, "If-None-Match")
         return await route.answer(call)
 
     return serve
 
 
-def _wrap(serve: Callable[[web.Request], Awaitable[Reply]]) -> Callable[[web.Request], Awaitable[Response]]:
+def _wrap(serve: Serve, origins: Origins) -> Callable[[web.Request], Awaitable[Response]]:
     """The wrapper of one route: its reply, or the problem that its exception is."""
 
     async def respond(request: web.Request) -> Response:
         name = request_id.of(request)
         try:
+            origins.check(request.method, request.headers)
             reply = await serve(request)
         except Exception as error:  # noqa: BLE001  whatever it is, the caller gets a problem
             reply = problem(failure_of(error, name))
+        if "Origin" in request.headers:
+            reply.headers = {**reply.headers, **origins.grant(request.headers)}
         return Response(reply, name)
 
     return respond
@@ -121,14 +142,19 @@ def problem(failure: Failure) -> Reply:
     return Reply(known.status, failure.document(), failure.headers, PROBLEM, known.closes)
 
 
-async def _no_route(request: web.Request) -> Reply:
-    routes = [route for route in ROUTES if route.path == request.path]
-    routes = routes or [route for route in ROUTES if _matches(route.path, request.path)]
-    allowed = {method for route in routes for method in methods(route)}
-    if not allowed or request.method in allowed:  # the latter: a slash that was escaped is no slash
-        raise Failure("not-found", f"There is no {request.path} here; see /docs.")
-    allow = ", ".join(sorted(allowed))
-    raise Failure("method-not-allowed", f"{request.path} takes {allow}.", {"Allow": allow})
+def _no_route(origins: Origins) -> Serve:
+    async def serve(request: web.Request) -> Reply:
+        routes = [route for route in ROUTES if route.path == request.path]
+        routes = routes or [route for route in ROUTES if _matches(route.path, request.path)]
+        allowed = {method for route in routes for method in methods(route)}
+        if not allowed or request.method in allowed:  # the latter: a slash that was escaped is no slash
+            raise Failure("not-found", f"There is no {request.path} here; see /docs.")
+        allow = ", ".join(sorted(allowed))
+        if request.method == "OPTIONS" and (granted := origins.preflight(request.headers, allow)) is not None:
+            return Reply(204, b"", granted)
+        raise Failure("method-not-allowed", f"{request.path} takes {allow}.", {"Allow": allow})
+
+    return serve
 
 
 def methods(route: Route) -> tuple[str, ...]:

@@ -35,9 +35,8 @@ def money(description: str, *, sign: str = "", nullable: bool = False) -> Meta:
 
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
-CurrencyCode = Annotated[
-    str, Meta(pattern=rf"^[A-Z0-9_]{{3,12}}{END}", description="An ISO 4217 code, or a registered one.")
-]
+CURRENCY_PATTERN = rf"^[A-Z0-9_]{{3,12}}{END}"
+CurrencyCode = Annotated[str, Meta(pattern=CURRENCY_PATTERN, description="An ISO 4217 code, or a registered one.")]
 # What the OpenAPI document knows by a name, and the reply already has as plain text or as a dictionary.
 AccountStatus = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/AccountStatus"})]
 AnyRefusal = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/components/schemas/Refusal"})]
@@ -102,9 +101,10 @@ def decimal(raw: Raw, pointer: str) -> Decimal:
     plain_match = _PLAIN.fullmatch(raw)
     if plain_match is not None:
         return Decimal(plain_match[1].decode())
-    if b"\\" in bytes(raw):  # "\\u0031" is a 1, as JSON has it
-        raw = Raw(json.encode(json.decode(raw)))
-    match = _NUMBER.fullmatch(raw)
+    text = bytes(raw)
+    if text[:1] == b'"' and b"\\" in text:  # "\\u0031" is a 1, as JSON has it; an array may be too deep to read again
+        text = json.encode(json.decode(text))
+    match = _NUMBER.fullmatch(text)
     if match is None:
         raise Invalid(pointer, "must be a decimal number, or one in a string")
     value = Decimal((match[1] or match[2]).decode()) or Decimal(0)  # whatever a zero's exponent is
@@ -211,14 +211,3 @@ class QueueHealth(Struct, frozen=True):
 def etag(account: AccountDetails) -> str:
     """The account's version, and after a dot how often it was changed otherwise, if it was."""
     return f'"{account.version}.{account.revision}"' if account.revision else f'"{account.version}"'
-
-
-_ETAG = re.compile(r'"([0-9]{1,18})(?:\.([0-9]{1,18}))?"')
-
-
-def etags(header: str) -> list[tuple[int, int]] | None:
-    """The (version, revision)s that an If-Match names; None: any. What cannot be an account's matches nothing."""
-    if header.strip() == "*":
-        return None
-    matches = (_ETAG.fullmatch(tag.strip()) for tag in header.split(","))
-    return [(int(match[1]), int(match[2] or 0)) for match in matches if match]

@@ -1,0 +1,95 @@
+"""A name that comes twice in one JSON object: which of the two counts would depend on who reads it.
+
+Two counts of the body are compared, and only if they differ is it read token by token:
+
+    colons in the bytes = names in the objects + colons in their texts    as long as no name comes twice
+
+A decoded object has each name once, so a name that came twice leaves a colon over.
+"""
+
+import json
+import re
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+_FEW = 12  # colons of a body that is most likely one flat object
+
+_flat = msgspec.json.Decoder(dict[str, Raw])
+_whole = msgspec.json.Decoder()
+# Possessive, so that nothing is tried twice; a string without an end would be the rest.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[{}\[\]:,]', re.DOTALL)
+
+
+def twice(received: bytes) -> str | None:
+    """The JSON pointer of the first name that its object has already; None if there is none. The body is JSON."""
+    colons = received.count(b":")
+    try:
+        if colons <= _FEW and len(_flat.decode(received)) == colons:
+            return None  # one flat object, as nearly all are
+        whole = _whole.decode(received)
+        over = colons - _names(whole)
+        # An escape may stand for a colon, and then the bytes have one less.
+        if over == 0 or (b"u003a" not in received.lower() and over == _colons(whole)):
+            return None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass  # a number too large, a text that is no Unicode, a depth: it is somebody else's to refuse
+    return _scan(received)
+
+
+def _names(value: dict[str, Any] | list[Any]) -> int:
+    """How many names there are, at any depth."""
+    inner, count = (value.values(), len(value)) if type(value) is dict else (value, 0)
+    for one in inner:
+        if type(one) is dict or type(one) is list:
+            count += _names(one)
+    return count
+
+
+def _colons(value: dict[str, Any] | list[Any]) -> int:
+    """How many colons there are in names and texts."""
+    inner, count = (value.values(), "".join(value).count(":")) if type(value) is dict else (value, 0)
+    for one in inner:
+        if type(one) is dict or type(one) is list:
+            count += _colons(one)
+        elif type(one) is str:
+            count += one.count(":")
+    return count
+
+
+def _scan(received: bytes) -> str | None:
+    """Token by token, without recursion: a body may be nested as deep as it is long."""
+    at: list[str | int] = []  # the name or the index, of each object or array that is open
+    seen: list[set[str]] = []  # the names so far; of an array none
+    last = b""
+    for match in _TOKEN.finditer(received):
+        token = match[0]
+        if token in {b"{", b"["}:
+            at.append("" if token == b"{" else 0)
+            seen.append(set())
+        elif token in {b"}", b"]"}:
+            at.pop()
+            seen.pop()
+        elif token == b":":
+            at[-1] = name = _text(last)
+            if name in seen[-1]:
+                return "".join(f"/{step(one)}" for one in at)
+            seen[-1].add(name)
+        elif token != b",":
+            last = token
+        elif isinstance(index := at[-1], int):
+            at[-1] = index + 1
+    return None
+
+
+def _text(token: bytes) -> str:
+    """What a string says, its escapes read. Half of a surrogate pair is kept, so that it differs from another."""
+    if b"\\" in token:
+        return str(json.loads(token))
+    return token[1:-1].decode(errors="surrogateescape")
+
+
+def step(name: str | int) -> str:
+    """One step of a JSON pointer (RFC 6901); half of a surrogate pair cannot be sent, and becomes `?`."""
+    return str(name).replace("~", "~0").replace("/", "~1").encode(errors="replace").decode()

@@ -1,0 +1,103 @@
+"""Which pages may use the service: its own, and those that `allowed_origins` names.
+
+There are no keys yet, so whatever a browser can reach it could also do. Two things keep foreign pages out:
+
+    Origin, Sec-Fetch-Site   what a page of another origin sends is refused, if it is more than a read
+    Host                     on loopback it must be a loopback name: another one may be any page's own name,
+                             pointed here once the page was loaded (DNS rebinding)
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from ipaddress import ip_address
+
+from multidict import MultiMapping
+
+from koshel.http.problems import Failure
+from koshel.settings import Settings, origins
+
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_PORTS = {"http": ":80", "https": ":443"}
+_EXPOSED = "ETag, Idempotent-Replayed, Location, Preference-Applied, Retry-After, X-Request-Id"
+_TAKEN = "Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, X-Request-Id"
+_PREFLIGHT_S = 600  # how long a browser may remember what it was allowed
+
+
+class Origins:
+    """The origins that one service knows."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._allowed = frozenset(origins(settings.allowed_origins))
+        self._hosts = frozenset(origin.partition("://")[2] for origin in self._allowed)
+        self._on_loopback = _is_loopback(settings.host.strip("[]"))
+
+    def check(self, method: str, headers: MultiMapping[str]) -> None:
+        """Raises Failure if the request comes from a foreign page, or by a name that is not the service's."""
+        host = headers.get("Host")
+        if host is not None and not self.is_known_host(host):
+            raise Failure("cross-site", f"This service is not called {host!r}; use localhost or 127.0.0.1.")
+        if method in _READS:
+            return
+        if "Origin" in headers:
+            sent = headers.getall("Origin")
+            if len(sent) > 1 or not (self._is_allowed(sent[0]) or _is_own(sent[0], host)):
+                raise _foreign(f"A page of {', '.join(sent)}")
+        elif headers.get("Sec-Fetch-Site", "none").lower() not in {"none", "same-origin"}:
+            raise _foreign("A page of another origin")
+
+    def is_known_host(self, host: str) -> bool:
+        """Whether the service may be called so: on loopback by a loopback name or an allowed origin's, else by any."""
+        return not self._on_loopback or _is_loopback_host(host) or host.lower() in self._hosts
+
+    def grant(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """What lets a page of an allowed origin read the reply, by the request's headers."""
+        origin = headers.get("Origin")
+        if origin is None or not self._is_allowed(origin):
+            return {}
+        return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": _EXPOSED, "Vary": "Origin"}
+
+    def preflight(self, headers: Mapping[str, str], methods: str) -> Mapping[str, str] | None:
+        """What a browser is told that asks before a page's request; None: it is no such question, or not allowed."""
+        if "Access-Control-Request-Method" not in headers or not self.grant(headers):
+            return None
+        return {
+            "Access-Control-Allow-Methods": methods,
+            "Access-Control-Allow-Headers": _TAKEN,
+            "Access-Control-Max-Age": str(_PREFLIGHT_S),
+        }
+
+    def _is_allowed(self, origin: str) -> bool:
+        return origin.lower() in self._allowed
+
+
+def _foreign(who: str) -> Failure:
+    return Failure("cross-site", f"{who} may not do this; name its origin in KOSHEL_ALLOWED_ORIGINS if it shall.")
+
+
+def _is_own(origin: str, host: str | None) -> bool:
+    """Whether an origin is the Host that was asked; over which of the two schemes, a proxy may not tell."""
+    scheme, _, authority = origin.lower().partition("://")
+    if host is None or scheme not in _PORTS or not authority:
+        return False
+    return authority.removesuffix(_PORTS[scheme]) == host.lower().removesuffix(_PORTS[scheme])
+
+
+@lru_cache(maxsize=256)
+def _is_loopback_host(host: str) -> bool:
+    """Whether the name in a Host header, its port aside, is this machine's for itself."""
+    name, colon, port = host.rpartition(":")
+    if not colon or host.endswith("]"):
+        name = host
+    elif not (port.isascii() and port.isdigit()):
+        return False
+    return _is_loopback(name[1:-1] if name.startswith("[") and name.endswith("]") else name)
+
+
+def _is_loopback(name: str) -> bool:
+    name = name.lower().removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
