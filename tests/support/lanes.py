@@ -168,7 +168,8 @@ async def open_lanes(plain_url: str, express_url: str) -> AsyncIterator[Lanes]:
         for make, url in ((protocol.Runner, plain_url), (express.Runner, express_url)):
             runner = make(application(SETTINGS, open_service(SETTINGS, url)), SETTINGS, None)
             await runner.setup()
-            if isinstance(runner.server, express.Server):
+            if isinstance(runner, express.Runner):
+                assert isinstance(runner.server, protocol.Server)
                 runner.server.connect = Watched
             stack.push_async_callback(runner.cleanup)
             lanes.append(Lane(runner))

@@ -12,16 +12,15 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
-from aiohttp.web_protocol import RequestHandler
 
 from koshel.batcher import Batcher
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
 from koshel.http import protocol, request_id
-from koshel.http.access import AccessLog
+from koshel.http.access import AccessLogger
 from koshel.http.answers import reply
 from koshel.http.call import Reply
-from koshel.http.plain import PARTIAL, Plain, Reader, still_to_come
+from koshel.http.plain import Plain, Reader, still_to_come
 from koshel.http.protocol import Protocol
 from koshel.http.response import whole
 from koshel.http.server import SERVICE, failure_of, problem
@@ -73,15 +72,12 @@ class Flight:
 class Connection(Protocol):
     """One connection: what is plain is answered here, all else by aiohttp."""
 
-    __slots__ = ("_access", "_at", "_batcher", "_flight", "_landed", "_moment", "_owed", "_reader", "_unread")
+    __slots__ = ("_at", "_batcher", "_flight", "_landed", "_moment", "_owed", "_reader", "_unread")
 
-    def __init__(
-        self, *args: Any, reader: Reader, batcher: Batcher[Command, Outcome], access: AccessLog | None, **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, reader: Reader, batcher: Batcher[Command, Outcome], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._reader = reader
         self._batcher = batcher
-        self._access = access
         self._unread = b""  # from `_at` on: what came and is nobody's yet
         self._at = 0
         self._owed = 0  # bytes of aiohttp's last request that are still to come; less than 0: that cannot be said
@@ -153,10 +149,10 @@ class Connection(Protocol):
         self._stop_moment()
         while self._flight is None and not self._paused and self._at < len(self._unread):
             found = self._reader.read(self._unread, self._at) if self._is_at_rest() else None
-            if found is PARTIAL:
+            if found == "partial":
                 self._moment = self._loop.call_later(MOMENT_S, self._hand_over)
                 return
-            if type(found) is not Plain or not self._take_off(found):
+            if found is None or not self._take_off(found):
                 self._hand_over()
                 return
         if self._at == len(self._unread):
@@ -191,10 +187,11 @@ class Connection(Protocol):
         self.transport.write(whole(answer, flight.name))
         now = self._loop.time()
         self._next_keepalive_close_time = now + self.keepalive_timeout
-        if self._access is not None:
+        if isinstance(self.access_logger, AccessLogger):
             remote = self.peername[0] if isinstance(self.peername, tuple) else self.peername
+            log = self.access_logger.logger
             took = now - flight.started
-            self._access.write("POST", flight.path, answer.status, flight.name, remote=remote, duration_s=took)
+            log.write("POST", flight.path, answer.status, flight.name, remote=remote, duration_s=took)
 
     def _has_landed(self) -> None:
         if self._landed is not None and not self._landed.done():
@@ -215,23 +212,11 @@ class Connection(Protocol):
             self._moment = None
 
 
-class Server(protocol.Server):
-    """aiohttp's server, with connections that have an express lane."""
-
-    connect: type[Connection] = Connection
-
-    def __call__(self) -> RequestHandler:
-        """A new connection."""
-        return self.connect(self, loop=self._loop, **self.shared, **self._kwargs)
-
-
 class Runner(protocol.Runner):
     """aiohttp's runner, with an express lane."""
 
-    async def _make_server(self) -> Server:
-        plain = await super()._make_server()
-        server = Server(plain, plain.limits, plain.known)
-        service = self.app[SERVICE]
-        reader = Reader(service, self._settings)
-        server.shared |= {"reader": reader, "batcher": service.engine.batcher, "access": self._access}
+    async def _make_server(self) -> protocol.Server:
+        server, service = await super()._make_server(), self.app[SERVICE]
+        server.connect = Connection
+        server.shared |= {"reader": Reader(service, self._settings), "batcher": service.engine.batcher}
         return server

@@ -4,7 +4,7 @@ What could be read in two ways is not plain: nobody's bytes may mean one thing h
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -57,13 +57,6 @@ class Plain(NamedTuple):
     end: int
 
 
-class Partial:
-    """What may be a plain request once the rest of it is there."""
-
-
-PARTIAL: Final = Partial()
-
-
 class Reader:
     """Reads plain requests, for all connections of a process."""
 
@@ -85,12 +78,12 @@ class Reader:
             if "{id}" not in (path := "/".join(parts))
         }
 
-    def read(self, data: bytes, start: int) -> Plain | Partial | None:
-        """The request that begins at `start`; None if it is not plain."""
+    def read(self, data: bytes, start: int) -> Plain | Literal["partial"] | None:
+        """The request that begins at `start`; `partial` if the rest may still come, None if it is not plain."""
         end = data.find(END, start, start + self._head_max)
         if end < 0:
             is_head = data.startswith(b"POST /", start) and len(data) - start < self._head_max
-            return PARTIAL if is_head else None
+            return "partial" if is_head else None
         first, _, lines = data[start:end].partition(b"\r\n")
         place, said = self._place(first), self._said(lines)
         if place is None or said is None:
@@ -101,7 +94,7 @@ class Reader:
         end = start + int(length)
         if not start < end <= start + self._body_max or "content-type" not in said:
             return None
-        return PARTIAL if end > len(data) else Plain(*place, said, data[start:end], end)
+        return "partial" if end > len(data) else Plain(*place, said, data[start:end], end)
 
     def command(self, plain: Plain) -> tuple[Request, int]:
         """What the request asks for, and the size of its body. Raises whatever is wrong with it."""

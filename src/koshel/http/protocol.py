@@ -127,6 +127,8 @@ def _malformed() -> Failure:
 class Server(web.Server):
     """aiohttp's server, with our connections."""
 
+    connect: type[Protocol] = Protocol
+
     def __init__(self, plain: web.Server, limits: Limits, connections: Connections) -> None:
         super().__init__(
             plain.request_handler,
@@ -135,32 +137,31 @@ class Server(web.Server):
             handler_cancellation=True,
             **plain._kwargs,
         )
-        self.limits = limits
-        self.known = connections
+        self._known = connections
         self.shared: dict[str, Any] = {"limits": limits, "connections": connections}  # by all connections
         connections.watch()
 
     def __call__(self) -> RequestHandler:
         """A new connection."""
-        return Protocol(self, loop=self._loop, **self.shared, **self._kwargs)
+        return self.connect(self, loop=self._loop, **self.shared, **self._kwargs)
 
     def pre_shutdown(self) -> None:
         """The service stops."""
         super().pre_shutdown()
-        self.known.hurry()
+        self._known.hurry()
 
     async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  aiohttp's signature
         """Wait for what is under way, and for those who are still reading their answers."""
         began = self._loop.time()
         await super().shutdown(timeout)
         taken = self._loop.time() - began
-        await self.known.flush(max(0, 2 * (timeout or 0) - taken))
+        await self._known.flush(max(0, 2 * (timeout or 0) - taken))
 
 
 class Runner(web.AppRunner):
     """aiohttp's runner, with our server and our limits."""
 
-    __slots__ = ("_access", "_connections_max", "_settings")
+    __slots__ = ("_connections_max", "_settings")
 
     def __init__(
         self,
@@ -180,7 +181,6 @@ class Runner(web.AppRunner):
             access_log=access_log,
             access_log_class=AccessLogger,
         )
-        self._access = access_log
         self._settings = settings
         self._connections_max = connections_max
 
