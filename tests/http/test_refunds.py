@@ -74,7 +74,7 @@ def test_a_refund_has_notes_of_its_own(till: Till) -> None:
         ({"amount": None}, "/amount"),
         ({"amount": "half"}, "/amount"),
         ({"final": True}, "/final"),
-        ({"metadata": {"": "x"}}, "/metadata"),
+        ({"metadata": {"": "x"}}, "/metadata/"),
     ],
 )
 def test_a_refund_that_cannot_be_sends_nothing_back(till: Till, body: dict[str, Any], pointer: str) -> None:

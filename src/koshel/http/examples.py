@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from koshel import __version__
 from koshel.http.problems import PROBLEMS
 
 JsonObject = dict[str, Any]
@@ -80,6 +81,16 @@ _BATCH = [
     for id_, target, amount in ((8, 2, "9.70"), (9, 3, "0.30"))
 ]
 _PROBLEM = PROBLEMS["insufficient-funds"]
+_INDEX = {
+    "name": "Koshel",
+    "version": __version__,
+    "description": "Accounts, transfers, holds, refunds. One request, one final answer, durable when given.",
+    "docs": "/docs",
+    "openapi": "/openapi.json",
+    "accounts": "/account",
+    "transactions": "/transaction",
+    "health": "/health/ready",
+}
 _DESCRIBED = {
     "type": "/problem/insufficient-funds",
     "title": _PROBLEM.title,
@@ -143,6 +154,7 @@ STORY: Sequence[Example] = (
         body={"max_balance": None, "metadata": {"for": "fees"}},
         path={"id": 3},
     ),
+    Example("read_index", "What this is", _INDEX),
     Example("check_live", "It answers", {"status": "ok"}),
     Example("check_ready", "It is ready", {"status": "ok"}),
     Example("measure_queue", "Nothing waits", {"depth": 0, "retrying": 0, "oldest_age_s": 0.0}),
