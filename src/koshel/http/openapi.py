@@ -4,8 +4,8 @@ from typing import Any
 
 from koshel import __version__
 from koshel.http import examples, headers, parameters, replies, schemas
-from koshel.http.bodies import is_optional
-from koshel.http.call import JSON
+from koshel.http.bodies import MERGED, is_optional
+from koshel.http.call import JSON, MERGE_PATCH
 from koshel.http.routes import ROUTES, Route
 
 # By the first word of the path.
@@ -47,7 +47,10 @@ def _operation(route: Route) -> dict[str, Any]:
     }
     if route.body is not None:
         required = not is_optional(route.body) or route.method == "PATCH"
-        operation["requestBody"] = {"required": required, "content": {JSON: _body(route, route.body.__name__)}}
+        content: dict[str, Any] = {JSON: _body(route, route.body.__name__)}
+        if route.body in MERGED:
+            content[MERGE_PATCH] = {"schema": schemas.ref(MERGED[route.body].__name__)}
+        operation["requestBody"] = {"required": required, "content": content}
     return operation
 
 

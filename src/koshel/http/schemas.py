@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from koshel.http import facts, members
+from koshel.http.bodies import MERGED
 from koshel.http.problems import ProblemDocument
 from koshel.http.routes import ALWAYS, ROUTES
 from koshel.values import END
@@ -48,7 +49,8 @@ def components() -> dict[str, Any]:
 
 def _types() -> Iterator[type[msgspec.Struct]]:
     for route in ROUTES:
-        yield from (t for t in (route.body, *route.replies.values()) if t is not None and not isinstance(t, str))
+        bodies = (route.body, MERGED.get(route.body), *route.replies.values())
+        yield from (t for t in bodies if t is not None and not isinstance(t, str))
     yield ProblemDocument
     codes = {code for route in ROUTES for code in route.problems} | {*ALWAYS, *facts.REFUSALS}
     yield from (facts.TYPED[code] for code in sorted(codes))
