@@ -22,6 +22,7 @@ from gunicorn.glogging import Logger
 
 from koshel import address, logs
 from koshel.app import open_service
+from koshel.db.gate import Gate
 from koshel.http.access import AccessLog
 from koshel.http.express import Runner
 from koshel.http.server import application
@@ -68,6 +69,7 @@ def wait_for_port(host: str, port: int) -> None:
 class Worker(GunicornUVLoopWebWorker):
     """aiohttp's worker; the first of all to answer says where."""
 
+    app: "Supervisor"
     seat: int  # which of the sockets is its own
     inherited: "SimpleQueue[int]"  # signals that came before `init_signals`
     _announced = False
@@ -78,9 +80,9 @@ class Worker(GunicornUVLoopWebWorker):
         super().init_process()
 
     def notify(self) -> None:
-        """The heartbeat. The first one comes when the sockets answer."""
+        """The heartbeat. The first one comes when the sockets answer; with the gate open the database does too."""
         super().notify()
-        if self.booted and self.age == 1 and not self._announced:
+        if self.booted and self.age == 1 and not self._announced and self.app.gate.is_open:
             self._announced = True
             sys.stdout.write(f"Koshel answers on {address.url_of(self.sockets[0].getsockname())}\n")
             sys.stdout.flush()
@@ -118,9 +120,10 @@ class GunicornLogger(Logger):
 
 
 class Supervisor(BaseApplication):
-    """`Supervisor(settings, url).run()` serves until it is told to stop, then exits the process."""
+    """`Supervisor(settings, url, gate).run()` serves until it is told to stop, then exits the process."""
 
-    def __init__(self, settings: Settings, database_url: str) -> None:
+    def __init__(self, settings: Settings, database_url: str, gate: Gate) -> None:
+        self.gate = gate
         self._settings = settings
         self._database_url = database_url
         # Once, and not in load_config: SIGHUP loads that again, and the port must stay as it is.
@@ -156,7 +159,7 @@ class Supervisor(BaseApplication):
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD)
         log = AccessLog(sys.stdout.fileno(), as_json=logs.as_json(settings.log_format)) if settings.access_log else None
-        app = application(settings, open_service(settings, self._database_url))
+        app = application(settings, open_service(settings, self._database_url, self.gate))
         if log is not None:
             app.on_cleanup.append(log.close)
         return Runner(app, settings, log)
