@@ -16,7 +16,7 @@ import structlog
 from msgspec import Struct
 
 from koshel.db import proof
-from koshel.db.errors import Away, DatabaseUnavailable
+from koshel.db.errors import Away, DatabaseUnavailable, Unfit
 from koshel.db.gate import Gate
 from koshel.db.place import Place
 from koshel.db.pools import Limits
@@ -119,6 +119,8 @@ class Opening:
 
 def _is_away(error: Exception) -> bool:
     """Whether a connection was lost in what comes after the proof; whatever else is said there is said for good."""
+    if isinstance(error, Unfit):
+        return False
     cause = error if error.__cause__ is None else error.__cause__
     sqlstate = getattr(cause, "sqlstate", None)
     return isinstance(error, Away | DatabaseUnavailable) or (isinstance(sqlstate, str) and sqlstate[:2] in {"08", "57"})
