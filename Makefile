@@ -18,11 +18,14 @@ check: $(VENV)/developing ## lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-tools: # what the tests need beyond Python packages; nearly every machine has it
+tools: # what the tests need beyond Python packages; nearly every machine has it, but for PgBouncer
 	@for tool in curl:curl git:git pgrep:procps; do \
 		command -v $${tool%%:*} >/dev/null || { apt-get update -q && apt-get install -y -q $${tool##*:}; } \
 		|| { echo "the tests need $${tool%%:*}: install it"; exit 1; }; \
 	done
+	@PATH="$$PATH:/usr/sbin"; command -v pgbouncer >/dev/null \
+		|| { apt-get update -q && apt-get install -y -q --no-install-recommends pgbouncer; } \
+		|| { echo "the tests need pgbouncer: install it"; exit 1; }
 
 bench: $(VENV)/developing ## the numbers, as ratios in one run; writes bench/RESULTS.md
 	@command -v wrk >/dev/null || { apt-get update -q && apt-get install -y -q wrk; } || { echo "bench needs wrk: install it"; exit 1; }

@@ -43,8 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run: Run = options.pop("run")
     names = {knob.name for knob in settings.knobs()}
     flags = {name: value for name, value in options.items() if name in names}
+    environment = dict(os.environ)
     try:
-        return run(settings.read(os.environ, flags), options | {"rest": rest, "environment": dict(os.environ)})
+        chosen = settings.read(environment, flags)
+        if chosen.database_url is None:
+            # They say where some other database is, and libpq would heed them for the embedded one too.
+            for name in [name for name in environment if name.startswith("PG")]:
+                del os.environ[name]
+        return run(chosen, options | {"rest": rest, "environment": environment})
     except KeyboardInterrupt:
         return 130
     except Exception as error:

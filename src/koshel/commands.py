@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -31,7 +32,8 @@ def serve(chosen: Settings, options: Options) -> int:
     """Serve until told to stop."""
     gc.disable()  # nothing that is imported becomes garbage; to look for it again and again takes a tenth of the start
     from koshel import descriptors, logs, startup
-    from koshel.db import standing
+    from koshel.db.opening import opened
+    from koshel.engine import opening_wishes
     from koshel.supervise import Supervisor, wait_for_port
 
     gc.enable()
@@ -42,17 +44,11 @@ def serve(chosen: Settings, options: Options) -> int:
     connections_max = descriptors.connections_max(chosen)
     wait_for_port(chosen.host, chosen.port)
     startup.warn_of_strangers(chosen.host)
-    with _database(chosen, make=True) as at:
-        found = standing.look(at.service_url, chosen.connect_timeout_ms)
-        # As the owner if it is ours; a service role finds nothing due, or is told that it may not.
-        if found.due or at.service_url != at.owner_url:
-            _apply_what_is_due(chosen, at)
-        if chosen.currency not in iso_scales() and chosen.currency not in _registered(at):
-            name = came_as("currency", options)
-            raise CommandError(f"{name}: {chosen.currency} is neither in ISO 4217 nor registered")
-        standing.say_which(found)
-        standing.check_connections(found, startup.wanted(chosen))
-        Supervisor(chosen, at.service_url, streams, connections_max).run()
+    with (
+        _database(chosen, make=True) as at,
+        opened(at, opening_wishes(chosen, partial(_bring_up_to_date, chosen, options, at))) as opening,
+    ):
+        Supervisor(chosen, at.service_url, opening.gate, streams, connections_max).run()
     return 0
 
 
@@ -62,6 +58,8 @@ def migrate(chosen: Settings, options: Options) -> int:
 
     check = options["check"]
     with _database(chosen, make=not check) as at:
+        if chosen.database_url is not None and not check:  # the lock of migrations is its session's
+            _check_sessions(chosen, at)
         names = due(at.owner_url) if check else _apply_what_is_due(chosen, at)
     verb = "due" if check else "applied"
     sys.stdout.write("".join(f"{verb}: {name}\n" for name in names) or "The schema is current.\n")
@@ -140,15 +138,14 @@ def complaint(error: Exception) -> str | None:
     """The sentence for what can go wrong with a command; None for a fault."""
     import psycopg
 
-    from koshel.db.embedded import EmbeddedError
-    from koshel.db.errors import StoreError
+    from koshel.db.errors import Away, EmbeddedError, StoreError, Unfit
     from koshel.db.migrate import MigrationError
     from koshel.db.shell import NoShell
     from koshel.db.standing import TooFewConnections
 
     if isinstance(error, psycopg.errors.UndefinedTable):
         return "the database has no schema yet; run `koshel migrate`"
-    ours = (CommandError, EmbeddedError, MigrationError, NoShell, StoreError, TooFewConnections)
+    ours = (Away, CommandError, EmbeddedError, Unfit, MigrationError, NoShell, StoreError, TooFewConnections)
     return str(error) if isinstance(error, (*ours, psycopg.Error, OSError)) else None
 
 
@@ -158,10 +155,35 @@ def _database(chosen: Settings, *, make: bool = False) -> "AbstractContextManage
     return place.database(chosen.database_url, chosen.data_dir, chosen.service_role, make=make)
 
 
+def _bring_up_to_date(chosen: Settings, options: Options, at: "Place") -> None:
+    """What is still to be done when the database is there and fit. Raises what the commands complain of."""
+    from koshel import startup
+    from koshel.db import standing
+
+    found = standing.look(at.service_url, chosen.connect_timeout_ms)
+    # As the owner if it is ours; a service role finds nothing due, or is told that it may not.
+    if found.due or at.service_url != at.owner_url:
+        _apply_what_is_due(chosen, at)
+    if chosen.currency not in iso_scales() and chosen.currency not in _registered(at):
+        name = came_as("currency", options)
+        raise CommandError(f"{name}: {chosen.currency} is neither in ISO 4217 nor registered")
+    standing.say_which(found)
+    standing.check_connections(found, startup.wanted(chosen))
+
+
 def _apply_what_is_due(chosen: Settings, at: "Place") -> list[str]:
     from koshel.db.migrate import migrate as apply
 
     return apply(at.owner_url, service_role=at.service_role, lock_timeout_ms=chosen.migration_lock_timeout_ms)
+
+
+def _check_sessions(chosen: Settings, at: "Place") -> None:
+    import asyncio
+
+    from koshel.db.pools import Limits
+    from koshel.db.proof import check_sessions
+
+    asyncio.run(check_sessions(at.owner_url, Limits(connect_timeout_ms=chosen.connect_timeout_ms)))
 
 
 def _registered(at: "Place") -> set[str]:

@@ -1,6 +1,6 @@
 """What settles: a store, a batcher before it, and what goes on in the background; opened and closed together."""
 
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -11,7 +11,10 @@ from koshel.batcher import Batcher, open_batcher
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
 from koshel.db.errors import DatabaseUnavailable, OutcomeUnknown
+from koshel.db.gate import Gate
+from koshel.db.opening import Wishes
 from koshel.db.pools import Limits
+from koshel.db.proof import RISKS
 from koshel.db.store import Delay, Store, StoreConfig, open_store
 from koshel.lane import BatcherLimits
 from koshel.retry import settle_again
@@ -27,13 +30,15 @@ class Engine(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def open_engine(settings: Settings, database_url: str, *, background: bool = True) -> AsyncIterator[Engine]:
+async def open_engine(
+    settings: Settings, database_url: str, *, background: bool = True, gate: Gate | None = None
+) -> AsyncIterator[Engine]:
     """The engine; at the end what waits is settled, then the connections close.
 
     Without `background` it leaves queued transactions and expired holds to other processes.
     """
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(open_store(store_config(settings, database_url)))
+        store = await stack.enter_async_context(open_store(store_config(settings, database_url, gate)))
         batcher = await stack.enter_async_context(
             open_batcher(
                 partial(settle_again, store, attempts_max=settings.settle_attempts),
@@ -60,7 +65,7 @@ async def open_engine(settings: Settings, database_url: str, *, background: bool
         yield Engine(store, batcher, work)
 
 
-def store_config(settings: Settings, database_url: str) -> StoreConfig:
+def store_config(settings: Settings, database_url: str, gate: Gate | None = None) -> StoreConfig:
     """The settings that the store needs."""
     return StoreConfig(
         database_url,
@@ -76,7 +81,14 @@ def store_config(settings: Settings, database_url: str) -> StoreConfig:
             lock_timeout_ms=settings.lock_timeout_ms,
             idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
         ),
+        gate=gate,
     )
+
+
+def opening_wishes(settings: Settings, bring_up_to_date: Callable[[], None]) -> Wishes:
+    """What the settings want of the database at the start."""
+    known = frozenset(name for name in RISKS if getattr(settings, f"allow_{name}_off"))
+    return Wishes(store_config(settings, "").limits, known, bring_up_to_date)
 
 
 def _database(_: Command) -> Hashable:

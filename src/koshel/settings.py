@@ -48,6 +48,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     max_balance: Annotated[Decimal, Meta(description="max_balance of accounts opened without one")] = Decimal("999999.99")
     service_role: Annotated[Role | None, Meta(description="database role that `migrate` grants the service's rights to")] = None
     migration_lock_timeout_ms: Annotated[Milliseconds, Meta(description="time that `migrate` waits for a lock on a table")] = 10_000
+    allow_fsync_off: Annotated[bool, Meta(description="serve from a database whose fsync is off")] = False
+    allow_full_page_writes_off: Annotated[bool, Meta(description="serve from a database whose full_page_writes is off")] = False
+    allow_synchronous_commit_off: Annotated[bool, Meta(description="serve from a database whose synchronous_commit is off")] = False
     log_format: Annotated[Literal["auto", "json", "console"], Meta(description="auto: console on a terminal, else json")] = "auto"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="the least level that is logged")] = "info"
     access_log: Annotated[bool, Meta(description="log every request")] = True

@@ -21,6 +21,7 @@ from gunicorn.glogging import Logger
 
 from koshel import address
 from koshel.app import open_service
+from koshel.db.gate import Gate
 from koshel.http.access import AccessLog
 from koshel.http.express import Runner
 from koshel.http.server import application
@@ -92,9 +93,9 @@ class Worker(GunicornUVLoopWebWorker):
         super().init_process()
 
     def notify(self) -> None:
-        """The heartbeat. The first one comes when the sockets answer."""
+        """The heartbeat. The first one comes when the sockets answer; with the gate open the database does too."""
         super().notify()
-        if self.booted and self.age == 1 and not self._announced:
+        if self.booted and self.age == 1 and not self._announced and self.app.gate.is_open:
             self._announced = True
             self.app.streams.announce(address.url_of(self.sockets[0].getsockname()))
 
@@ -136,7 +137,10 @@ class GunicornLogger(Logger):
 class Supervisor(BaseApplication):
     """`Supervisor(...).run()` serves until it is told to stop, then exits the process."""
 
-    def __init__(self, settings: Settings, database_url: str, streams: Streams, connections_max: int) -> None:
+    def __init__(
+        self, settings: Settings, database_url: str, gate: Gate, streams: Streams, connections_max: int
+    ) -> None:
+        self.gate = gate
         self._settings = settings
         self._database_url = database_url
         self.streams = streams
@@ -179,7 +183,7 @@ class Supervisor(BaseApplication):
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD)
         log = AccessLog(self.streams) if settings.access_log else None
-        app = application(settings, open_service(settings, self._database_url))
+        app = application(settings, open_service(settings, self._database_url, self.gate))
         if log is not None:
             app.on_cleanup.append(log.close)
         return Runner(app, settings, log, self._connections_max)

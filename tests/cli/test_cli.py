@@ -110,13 +110,25 @@ def test_a_setting_that_cannot_be_used_is_named_in_one_line(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["serve", "--port", "0"], ["migrate"], ["migrate", "--check"], ["verify"], ["currency", "list"]],
+    [["migrate"], ["migrate", "--check"], ["verify"], ["currency", "list"]],
     ids=" ".join,
 )
 @pytest.mark.parametrize("url", [UNREACHABLE, "nonsense", "postgresql://127.0.0.1:port/x"])
 def test_a_database_that_cannot_be_reached_is_said_in_one_line(koshel: Koshel, arguments: list[str], url: str) -> None:
     ended = koshel(*arguments, database_url=url)
     assert (ended.status, ended.printed) == (2 if arguments == ["verify"] else 1, "")
+    assert ended.complained.startswith("koshel: ")
+    assert ended.complained.count("\n") == 1
+    assert "Traceback" not in ended.complained
+
+
+@pytest.mark.parametrize("role", ["koshel", "nobody"])
+@pytest.mark.parametrize("url", ["nonsense", "postgresql://127.0.0.1:port/x", "postgresql://{}@/nothing?host={}"])
+def test_serving_from_a_database_that_waiting_does_not_mend_is_refused_in_one_line(
+    koshel: Koshel, cluster: Cluster, role: str, url: str
+) -> None:
+    ended = koshel("serve", "--port", "0", database_url=url.format(role, cluster.sockets))
+    assert (ended.status, ended.printed) == (1, "")
     assert ended.complained.startswith("koshel: ")
     assert ended.complained.count("\n") == 1
     assert "Traceback" not in ended.complained

@@ -11,7 +11,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from koshel.db import embedded, shell
+from koshel.db import embedded, programs, shell
+from koshel.db.errors import EmbeddedError
 from tests.support import command
 from tests.support.database import Database
 from tests.support.outage import listens
@@ -102,11 +103,11 @@ def test_without_the_package_s_own_it_takes_the_one_that_is_installed_or_says_ho
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing() -> Path:
-        raise embedded.EmbeddedError("not installed")
+        raise EmbeddedError("not installed")
 
     own = shell.find(str(tmp_path))
-    assert own == shutil.which("psql", path=str(embedded._programs()))
-    monkeypatch.setattr(embedded, "_programs", missing)
+    assert own == shutil.which("psql", path=str(programs.directory()))
+    monkeypatch.setattr(programs, "directory", missing)
     with pytest.raises(shell.NoShell, match="postgresql-client"):
         shell.find(str(tmp_path))
     program = fake_psql(tmp_path)

@@ -12,13 +12,15 @@ import psycopg
 import pytest
 
 from koshel.db import embedded
-from koshel.db.embedded import Cluster, EmbeddedError
-from koshel.db.errors import DatabaseUnavailable
+from koshel.db.embedded import Cluster
+from koshel.db.errors import DatabaseUnavailable, EmbeddedError
 from koshel.db.migrate import migrate
 from koshel.db.place import database
 from koshel.db.store import StoreConfig, open_store
+from koshel.db.upkeep import kept_up
 from tests.support.bookkeeping import execute
 from tests.support.server_user import another_user
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,13 @@ def value(cluster: Cluster, query: str) -> object:
         row = connection.execute(query.encode()).fetchone()
     assert row is not None
     return row[0]
+
+
+def is_kept(cluster: Cluster) -> bool:
+    try:
+        return value(cluster, "SELECT answer FROM kept") == 42
+    except psycopg.OperationalError:
+        return False
 
 
 def postmaster(data_dir: Path) -> int:
@@ -180,6 +189,42 @@ def test_a_server_that_cannot_start_says_where_its_log_is(data_dir: Path) -> Non
             pass
     finally:
         (data_dir / "lost").rename(data_dir / "postgres" / "global")
+
+
+@pytest.mark.parametrize("other", ["17", "19", "9.6"])
+def test_a_cluster_of_another_major_version_is_named_as_that_and_left_alone(data_dir: Path, other: str) -> None:
+    version = data_dir / "postgres" / "PG_VERSION"
+    right = version.read_text()
+    before = sorted(path.name for path in (data_dir / "postgres").iterdir())
+    version.write_text(f"{other}\n")
+    try:
+        with (
+            pytest.raises(EmbeddedError, match=f"is of PostgreSQL {other}, .* comes with PostgreSQL {right.strip()}"),
+            embedded.running(data_dir),
+        ):
+            pass
+        assert sorted(path.name for path in (data_dir / "postgres").iterdir()) == before
+    finally:
+        version.write_text(right)
+
+
+def test_a_server_that_was_killed_is_started_again_while_it_is_kept_up(data_dir: Path) -> None:
+    with embedded.running(data_dir) as cluster, kept_up(cluster):
+        for _ in range(2):
+            pid = postmaster(data_dir)
+            os.kill(pid, signal.SIGKILL)
+            wait_until_gone(pid)
+            wait_until(lambda: is_kept(cluster), "what was written is there again")
+    assert not is_up(data_dir)
+
+
+def test_nobody_starts_a_server_that_is_no_longer_wanted(data_dir: Path) -> None:
+    with embedded.running(data_dir) as cluster:
+        embedded.stop(cluster)
+        embedded.start_again(cluster, unless=lambda: True)
+        assert not is_up(data_dir)
+        embedded.start_again(cluster, unless=lambda: False)
+        assert value(cluster, "SELECT 1") == 1
 
 
 def test_the_embedded_database_has_an_owner_and_a_role_for_the_service(data_dir: Path) -> None:

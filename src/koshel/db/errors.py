@@ -38,6 +38,18 @@ class OutcomeUnknown(StoreError):
     """The connection was lost in COMMIT, and the fence could not be reached either."""
 
 
+class Unfit(Exception):
+    """The database, or its URL, cannot be used as it is. The message is one line, and says what mends it."""
+
+
+class EmbeddedError(Exception):
+    """The embedded PostgreSQL could not be made, started or stopped."""
+
+
+class Away(Exception):
+    """The database is not there now, and may be later."""
+
+
 # A connection that is gone, or a server that is going. Any of these during COMMIT says nothing
 # about whether it happened.
 LOST = (

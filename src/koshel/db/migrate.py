@@ -1,6 +1,7 @@
 """Migrations: plain SQL files, applied in order by yoyo, by one process at a time."""
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import psycopg
 from psycopg.rows import tuple_row
@@ -94,9 +95,8 @@ def _apply(url: str, lock_timeout_ms: int) -> None:
 
 
 def _yoyo_url(url: str) -> str:
-    """The URL in yoyo's words, which name the driver too."""
-    _, _, rest = url.partition("://")
-    return f"postgresql+psycopg://{rest}"
+    """The URL in yoyo's words, which name the driver too; whole, since yoyo knows fewer forms of it than the driver."""
+    return f"postgresql+psycopg:?conninfo={quote(url, safe='')}"
 
 
 def _grant(connection: "psycopg.Connection[tuple[str, ...]]", role: str) -> None:

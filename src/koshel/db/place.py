@@ -7,6 +7,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from koshel.db import embedded, queries
+from koshel.db.errors import EmbeddedError
+from koshel.db.url import parse
 
 
 class Place(Struct, frozen=True):
@@ -15,16 +17,21 @@ class Place(Struct, frozen=True):
     owner_url: str
     service_url: str
     service_role: str | None
+    cluster: embedded.Cluster | None = None  # if it is ours
 
 
 @contextmanager
 def database(url: str | None, data_dir: str, service_role: str | None, *, make: bool = True) -> Iterator[Place]:
-    """The database for as long as it is needed; an embedded one is made only if told so. Raises EmbeddedError."""
+    """The database for as long as it is needed; an embedded one is made only if told so.
+
+    Raises Unfit, for a URL that says too much, or EmbeddedError.
+    """
     if url is not None:
+        parse(url)
         yield Place(url, url, service_role)
         return
     if not make and not Path(data_dir, "postgres").expanduser().exists():
-        raise embedded.EmbeddedError(
+        raise EmbeddedError(
             f"there is no database: KOSHEL_DATABASE_URL is not set, and there is no embedded one in {data_dir}; "
             "say where it is by KOSHEL_DATABASE_URL or KOSHEL_DATA_DIR, or make one with `koshel serve`"
         )
@@ -34,4 +41,4 @@ def database(url: str | None, data_dir: str, service_role: str | None, *, make: 
         owner_url = cluster.url()
         with psycopg.connect(owner_url, autocommit=True) as connection:
             connection.execute(queries.load().create_service_role)
-        yield Place(owner_url, cluster.url(embedded.SERVICE), embedded.SERVICE)
+        yield Place(owner_url, cluster.url(embedded.SERVICE), embedded.SERVICE, cluster)

@@ -8,10 +8,15 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 import msgspec
+
+from koshel.db import queries
+from koshel.db.gate import Gate, NotOpenYet
+from koshel.db.url import Target, parse
 
 if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
@@ -33,33 +38,33 @@ class Limits(msgspec.Struct, frozen=True):
         return (self.statement_timeout_ms + 1_000) / 1_000
 
 
+async def connect(target: Target, limits: Limits, name: str) -> "asyncpg.Connection[asyncpg.Record]":
+    """A connection as the service has them, called `name` in pg_stat_activity. Raises what the driver raises."""
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(**_arguments(target, limits, name))
+    await _prepare(connection, limits)
+    return connection
+
+
 @asynccontextmanager
-async def open_pool(url: str, limits: Limits, *, size: int, name: str) -> AsyncIterator["Pool"]:
-    """A pool of at most `size` connections, called `name` in pg_stat_activity."""
+async def open_pool(
+    url: str, limits: Limits, *, size: int, name: str, gate: Gate | None = None
+) -> AsyncIterator["Pool"]:
+    """A pool of at most `size` connections, called `koshel` and `name` in pg_stat_activity. Raises Unfit."""
+
+    async def connected(*dsn: Any, **arguments: Any) -> "asyncpg.Connection[asyncpg.Record]":
+        if gate is not None and not gate.is_open:
+            raise NotOpenYet("the database has not been reached since the start")
+        return await asyncpg.connect(*dsn, **arguments)
+
     pool = asyncpg.create_pool(
-        url,
+        **_arguments(parse(url), limits, name),
+        connect=connected,
         min_size=0,
         max_size=size,
         max_inactive_connection_lifetime=0,
-        max_cached_statement_lifetime=0,
         max_queries=sys.maxsize,
-        timeout=limits.connect_timeout_ms / 1_000,
-        command_timeout=limits.answer_timeout_s,
-        init=_use_text_for_numeric,
+        init=partial(_prepare, limits=limits),
         reset=_nothing_to_reset,
-        server_settings={
-            "application_name": name,
-            "statement_timeout": str(limits.statement_timeout_ms),
-            "lock_timeout": str(limits.lock_timeout_ms),
-            "idle_in_transaction_session_timeout": str(limits.idle_in_transaction_timeout_ms),
-            "timezone": "UTC",
-            "default_transaction_isolation": "read committed",  # the fence's too, whatever the role's own
-            # Every statement here is a look-up by key. Left to itself the planner settles for a sequential scan
-            # while a table is empty, and keeps that plan while it fills.
-            "enable_seqscan": "off",
-            "plan_cache_mode": "force_generic_plan",
-            "jit": "off",
-        },
     )
     try:
         yield await pool
@@ -67,7 +72,33 @@ async def open_pool(url: str, limits: Limits, *, size: int, name: str) -> AsyncI
         pool.terminate()
 
 
-async def _use_text_for_numeric(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+def _arguments(target: Target, limits: Limits, name: str) -> dict[str, Any]:
+    """For the driver. Of what is set for a session only the name is said at once: PgBouncer knows no other there."""
+    settings = dict(target.arguments.get("server_settings", {}), application_name=f"{target.application_name} {name}")
+    return {
+        **target.arguments,
+        "server_settings": settings,
+        "timeout": target.connect_timeout_s or limits.connect_timeout_ms / 1_000,
+        "command_timeout": limits.answer_timeout_s,
+        "max_cached_statement_lifetime": 0,
+    }
+
+
+async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]", limits: Limits) -> None:
+    """What holds for the whole session, in one statement, whatever stands between here and the server."""
+    settings = {
+        "statement_timeout": str(limits.statement_timeout_ms),
+        "lock_timeout": str(limits.lock_timeout_ms),
+        "idle_in_transaction_session_timeout": str(limits.idle_in_transaction_timeout_ms),
+        "timezone": "UTC",
+        "default_transaction_isolation": "read committed",  # the fence's too, whatever the role's own
+        # Every statement here is a look-up by key. Left to itself the planner settles for a sequential scan
+        # while a table is empty, and keeps that plan while it fills.
+        "enable_seqscan": "off",
+        "plan_cache_mode": "force_generic_plan",
+        "jit": "off",
+    }
+    await connection.execute(queries.load().set_for_session, list(settings), list(settings.values()))
     # Faster than the driver's own codec: `str` and `Decimal` are C, and the text is what they speak.
     await connection.set_type_codec("numeric", schema="pg_catalog", encoder=str, decoder=Decimal)
 

@@ -47,6 +47,11 @@ class Queries:
     postpone: str
     claim_expired: str
     measure_queue: str
+    set_for_session: str
+    read_server: str
+    read_durability: str
+    read_backend: str
+    missing_rights: str
     applied_migrations: str
     lock_migrations: str
     lift_statement_timeout: str

@@ -382,6 +382,68 @@ SELECT count(*) AS depth, count(*) FILTER (WHERE attempts > 0) AS retrying,
     coalesce(extract(epoch FROM clock_timestamp() - min(ctime)), 0)::float8 AS oldest_age_s
 FROM queued;
 
+-- name: set_for_session
+-- The settings of a new connection, rather than in its start-up message, where PgBouncer refuses all but a few.
+-- Touches no table, so no ledger.
+SELECT count(set_config(name, setting, false)) FROM unnest($1::text [], $2::text []) AS wanted (name, setting);
+
+-- name: read_server
+-- What the start wants to know of a database before it trusts it with money. Touches no table, so no ledger.
+SELECT current_database() AS database, session_user AS role, current_setting('server_version') AS version,
+    current_setting('server_version_num')::int AS version_number, pg_is_in_recovery() AS is_standby,
+    pg_encoding_to_char(encoding) AS encoding, pg_backend_pid() AS pid
+FROM pg_database
+WHERE datname = current_database();
+
+-- name: read_durability
+-- The settings that what was acknowledged lives on, as this session has them: a role's and a database's own count too.
+-- `local` and `remote_write` wait for this server's disk as `on` does. Touches no table, so no ledger.
+SELECT name FROM unnest(ARRAY['fsync', 'full_page_writes', 'synchronous_commit']) AS wanted (name)
+WHERE current_setting(name) = 'off';
+
+-- name: read_backend
+-- Which server process answers: if another one does the next time, somebody in between deals them out.
+-- Touches no table, so no ledger.
+SELECT pg_backend_pid();
+
+-- name: missing_rights
+-- What grant_service grants and the role of this session lacks, of the tables, columns and sequences that are there.
+-- Rights belong to the schema, not to a ledger.
+WITH wanted (relation, privilege, columns) AS (
+    SELECT unnest(ARRAY['ledger', 'currency', 'account', 'transaction', 'receipt', 'batch', 'hold', 'queued',
+        'declined', '_yoyo_migration']), 'SELECT', NULL::text []
+    UNION ALL
+    SELECT unnest(ARRAY['account', 'transaction', 'receipt', 'batch', 'hold', 'queued', 'declined']), 'INSERT', NULL
+    UNION ALL
+    SELECT unnest(ARRAY['hold', 'queued']), 'DELETE', NULL
+    UNION ALL
+    SELECT unnest(ARRAY['account_id', 'transaction_id', 'group_id']), 'USAGE', NULL
+    UNION ALL
+    VALUES
+    ('account', 'UPDATE', ARRAY['balance', 'held', 'version', 'revision', 'min_balance', 'max_balance', 'status',
+        'email', 'metadata']),
+    ('hold', 'UPDATE', ARRAY['amount']),
+    ('queued', 'UPDATE', ARRAY['due', 'attempts', 'error'])
+),
+
+found AS (
+    SELECT wanted.*, to_regclass(relation) AS oid, row_number() OVER () AS place FROM wanted
+)
+
+SELECT privilege || ' ON ' || relation AS missing, place
+FROM found
+WHERE oid IS NOT NULL AND columns IS NULL AND NOT CASE privilege
+    WHEN 'USAGE' THEN has_sequence_privilege(oid, privilege)
+    ELSE has_table_privilege(oid, privilege)
+END
+UNION ALL
+SELECT privilege || ' (' || string_agg(attname, ', ' ORDER BY attnum) || ') ON ' || relation, place
+FROM found
+INNER JOIN pg_attribute ON attrelid = oid AND attname = ANY(columns)
+WHERE NOT has_column_privilege(oid, attnum, 'UPDATE')
+GROUP BY privilege, relation, place
+ORDER BY place;
+
 -- name: applied_migrations
 -- The schema belongs to all ledgers.
 SELECT migration_id FROM _yoyo_migration;

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from koshel.db import embedded
+from koshel.db import programs
+from koshel.db.errors import EmbeddedError
 
 PROGRAM = "psql"
 
@@ -20,8 +21,8 @@ class NoShell(Exception):
 def find(path: str | None) -> str:
     """Where psql is. `path` is the directories to look in. Raises NoShell."""
     try:
-        ours: str | None = shutil.which(PROGRAM, path=str(embedded._programs()))  # noqa: SLF001  of the same room
-    except embedded.EmbeddedError:
+        ours: str | None = shutil.which(PROGRAM, path=str(programs.directory()))
+    except EmbeddedError:
         ours = None
     found = ours or shutil.which(PROGRAM, path=path)
     if found is None:

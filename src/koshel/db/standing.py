@@ -8,8 +8,9 @@ import structlog
 from msgspec import Struct
 
 from koshel.db import queries
-from koshel.db.errors import DatabaseUnavailable
+from koshel.db.errors import DatabaseUnavailable, Unfit
 from koshel.db.schema import known
+from koshel.db.url import parse
 
 CONNECTIONS_MIN = 2  # of a worker: one to settle, one to read
 
@@ -43,12 +44,14 @@ def look(url: str, timeout_ms: int) -> Standing:
     """Ask, over a connection of the service's own driver. Raises DatabaseUnavailable."""
     try:
         return asyncio.run(_look(url, timeout_ms / 1_000))
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ValueError) as error:
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, Unfit) as error:
         raise DatabaseUnavailable(f"the database cannot be used: {str(error) or 'it does not answer'}") from error
 
 
 async def _look(url: str, timeout_s: float) -> Standing:
-    connection = await asyncpg.connect(url, timeout=timeout_s, command_timeout=timeout_s, statement_cache_size=0)
+    connection = await asyncpg.connect(
+        **parse(url).arguments, timeout=timeout_s, command_timeout=timeout_s, statement_cache_size=0
+    )
     try:
         (said,) = await connection.fetch(queries.load().read_standing)
         try:

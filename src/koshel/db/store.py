@@ -22,6 +22,7 @@ from koshel.db.batch import Batch
 from koshel.db.batches import Rehearsals
 from koshel.db.calls import CallLimits, Calls
 from koshel.db.errors import LOST, Conflict, OutcomeUnknown, translated
+from koshel.db.gate import Gate
 from koshel.db.lease import is_open, lease, undo
 from koshel.db.pools import Limits, open_pool
 from koshel.db.reads import Reads
@@ -48,6 +49,7 @@ class StoreConfig(Struct, frozen=True):
     queue_timeout_ms: int = 10_000  # for how long, and rehearsals too
     outcome_timeout_ms: int = 15_000  # how long to ask whether a lost commit happened
     limits: Limits = Limits()
+    gate: Gate | None = None  # closed until the start has reached the database, if it is still away
 
 
 class QueueMeasure(Struct, frozen=True):
@@ -147,6 +149,14 @@ class Store(Reads):
 
         return await self._read(look)
 
+    async def unsafe_settings(self) -> list[str]:
+        """Names of the settings for durability that are off. Raises StoreError."""
+
+        async def look(connection: "AnyConnection") -> list[str]:
+            return [row["name"] for row in await connection.fetch(self._queries.read_durability)]
+
+        return await self._read(look)
+
     async def _read(self, look: "Callable[[AnyConnection], Awaitable[T]]", *, weight: int = 1) -> T:
         return await self._reads.run(partial(self._look, look), weight=weight)
 
@@ -199,13 +209,14 @@ async def open_store(config: StoreConfig) -> AsyncIterator[Store]:
     async with AsyncExitStack() as stack:
 
         async def pool(name: str, size: int) -> "Pool":
-            return await stack.enter_async_context(open_pool(config.url, config.limits, size=size, name=name))
+            opened = open_pool(config.url, config.limits, size=size, name=name, gate=config.gate)
+            return await stack.enter_async_context(opened)
 
         store = Store(
             config,
-            await pool("koshel settle", config.settle_connections),
-            await pool("koshel read", config.read_connections),
-            await pool("koshel rehearse", config.rehearsal_connections),
+            await pool("settle", config.settle_connections),
+            await pool("read", config.read_connections),
+            await pool("rehearse", config.rehearsal_connections),
         )
         stack.push_async_callback(store.close)
         yield store

@@ -3,9 +3,10 @@
 from html import escape
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from koshel.db import schema
+from koshel.db.proof import RISKS
 from koshel.http import docs_page
 from koshel.http.call import Call, Reply, json
 from koshel.http.problems import PROBLEMS, Failure, ProblemDocument
@@ -40,6 +41,13 @@ async def index(call: Call) -> Reply:
     return json(200, known)
 
 
+class Readiness(Struct, frozen=True):
+    """`ok`, or else the reply is a problem. `warnings` only where there are some."""
+
+    status: Literal["ok"]
+    warnings: list[str] | UnsetType = UNSET
+
+
 async def live(_: Call) -> Reply:
     """GET /health/live."""
     return json(200, Health("ok"))
@@ -50,7 +58,8 @@ async def ready(call: Call) -> Reply:
     missing = set(schema.known()) - await call.service.engine.store.applied_migrations()
     if missing:
         raise Failure("database-unavailable", f"The schema lacks {', '.join(sorted(missing))}; run `koshel migrate`.")
-    return json(200, Health("ok"))
+    off = await call.service.engine.store.unsafe_settings()
+    return json(200, Readiness("ok", [f"{name} is off: {RISKS[name]}" for name in off] or UNSET))
 
 
 async def queue(call: Call) -> Reply:

@@ -214,7 +214,7 @@ ROUTES: Sequence[Route] = (
         "check_ready",
         meta.ready,
         None,
-        {200: meta.Health},
+        {200: meta.Readiness},
         ("database-unavailable",),
     ),
     Route(

@@ -1,0 +1,139 @@
+"""What the start proves of a database before anybody hears of the service, through the service's own driver."""
+
+import ssl
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import asyncpg
+from msgspec import Struct
+
+from koshel.db import queries
+from koshel.db.errors import Away, Unfit
+from koshel.db.pools import Limits, connect
+from koshel.db.url import parse
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+VERSION_MIN = 15
+LOOKS = 10  # at who answers; PgBouncer needs one or two of them to be seen
+RISKS = {
+    "fsync": "what was acknowledged may be lost, and the database broken, when its host crashes",
+    "full_page_writes": "the database may be broken when its host crashes",
+    "synchronous_commit": "what was acknowledged may be lost when the database crashes",
+}
+
+_SHARED = (
+    "a pooler before the database deals out its connections by transaction or by statement, and Koshel keeps settings"
+    " and prepared statements in its sessions; let the pooler deal them out by session (PgBouncer: pool_mode ="
+    " session), or name the database itself"
+)
+_AWAY = (
+    OSError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.ConnectionFailureError,
+    asyncpg.TargetServerAttributeNotMatched,
+)
+# Though OSErrors too: no waiting mends them.
+_FINAL = (ssl.SSLError, PermissionError)
+_NO_TLS = "rejected SSL upgrade"
+# PgBouncer's words for a server of its own that is away; what it says of a client has the same code.
+_BEHIND_A_POOLER = ("cannot connect to server", "server login has been failing", "server_login_retry")
+
+
+class Found(Struct, frozen=True):
+    """A database that is fit."""
+
+    database: str
+    role: str
+    version: str
+    unsafe: list[str]  # settings that are off, since somebody said that he knows
+
+
+async def inspect(url: str, limits: Limits, known: Collection[str]) -> Found:
+    """What database this is, if it is fit. `known` are the settings that may be off. Raises Unfit or Away."""
+    async with _connection(url, limits) as connection:
+        row = await connection.fetchrow(queries.load().read_server)
+        assert row is not None, "every database is in the catalogue"
+        if connection.get_server_pid() != row["pid"]:  # as the server said it, if nobody stands in between
+            async with _connection(url, limits) as other:
+                await _look_who_answers(connection, other)
+        if row["version_number"] // 10_000 < VERSION_MIN:
+            raise Unfit(f"the database is PostgreSQL {row['version']}; Koshel needs {VERSION_MIN} or newer")
+        if row["encoding"] != "UTF8":
+            raise Unfit(f"the database {row['database']} has the encoding {row['encoding']}; Koshel needs UTF8")
+        if row["is_standby"]:
+            raise Away("it is a standby, and takes no writes until it is promoted")
+        unsafe = [one["name"] for one in await connection.fetch(queries.load().read_durability)]
+        await _refuse_missing(connection)
+    for name in unsafe:
+        if name not in known:
+            raise Unfit(f"{name} is off: {RISKS[name]}; set it on, or say KOSHEL_ALLOW_{name.upper()}_OFF=true")
+    return Found(row["database"], row["role"], row["version"], unsafe)
+
+
+async def check_rights(url: str, limits: Limits) -> None:
+    """The rights alone, once there is a schema. Raises Unfit or Away."""
+    async with _connection(url, limits) as connection:
+        await _refuse_missing(connection)
+
+
+async def _refuse_missing(connection: "Connection") -> None:
+    missing = [one["missing"] for one in await connection.fetch(queries.load().missing_rights)]
+    if missing:
+        row = await connection.fetchrow(queries.load().read_server)
+        assert row is not None, "every database is in the catalogue"
+        raise Unfit(
+            f"the role {row['role']} lacks {', '.join(missing)}; run"
+            f" `koshel migrate --service-role {row['role']}` as the owner of the database {row['database']}"
+        )
+
+
+async def check_sessions(url: str, limits: Limits) -> None:
+    """Whether each connection has a session to itself. Raises Unfit if not, or Away."""
+    async with _connection(url, limits) as one, _connection(url, limits) as other:
+        await _look_who_answers(one, other)
+
+
+async def _look_who_answers(one: "Connection", other: "Connection") -> None:
+    """Raises Unfit if the two meet in one server process, or one of them in two: sessions never do."""
+    statement = queries.load().read_backend
+    seen = set()
+    for _ in range(LOOKS):
+        mine = await one.fetchval(statement)
+        async with other.transaction():  # held, so that another process has to answer the next question
+            theirs = await other.fetchval(statement)
+            seen |= {mine}
+            if mine == theirs or len(seen | {await one.fetchval(statement)}) > 1:
+                raise Unfit(_SHARED)
+
+
+@asynccontextmanager
+async def _connection(url: str, limits: Limits) -> AsyncIterator["Connection"]:
+    """A connection as the service's are. Raises Unfit or Away, also for what is done with it."""
+    target = parse(url)
+    try:
+        connection = await connect(target, limits, "start")
+        try:
+            yield connection
+        finally:
+            connection.terminate()
+    except (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError) as error:
+        raise Unfit(_SHARED) from error
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        raise _as_ours(error) from error
+
+
+def _as_ours(error: Exception) -> Exception:
+    text = " ".join(str(error).split()) or type(error).__name__
+    if "statement pooling" in text:
+        return Unfit(_SHARED)
+    is_away = isinstance(error, _AWAY) and not isinstance(error, _FINAL) and _NO_TLS not in text
+    if is_away or any(words in text for words in _BEHIND_A_POOLER):
+        return Away(text)
+    return Unfit(f"the database cannot be used: {text}")

@@ -1,0 +1,194 @@
+"""What the start asks of a database: each thing that is wrong is named, with what mends it."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from koshel.db import embedded, proof
+from koshel.db.embedded import Cluster
+from koshel.db.errors import Away, Unfit
+from koshel.db.pools import Limits
+from tests.support.bookkeeping import execute
+from tests.support.database import Database
+from tests.support.outage import Postgres, own_postgres
+
+LIMITS = Limits()
+NOBODY_KNOWS = frozenset[str]()
+
+
+@pytest.fixture(scope="module")
+def _own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with own_postgres(tmp_path_factory.mktemp("proof")) as postgres:
+        yield postgres
+
+
+@pytest.fixture
+def postgres(_own: Postgres) -> Iterator[Postgres]:
+    """A server whose settings a test may change."""
+    yield _own
+    (_own.cluster.directory / "standby.signal").unlink(missing_ok=True)
+    _own.stop()
+    _own.start()
+    _alter(_own, "RESET ALL")
+
+
+def _alter(postgres: Postgres, what: str) -> None:
+    with psycopg.connect(postgres.owner_url, autocommit=True) as connection:
+        connection.execute(f"ALTER SYSTEM {what}".encode())
+        connection.execute("SELECT pg_reload_conf()")
+
+
+async def test_a_database_that_is_fit_says_what_it_is(database: Database) -> None:
+    found = await proof.inspect(database.service_url, LIMITS, NOBODY_KNOWS)
+    assert (found.role, found.unsafe) == (embedded.SERVICE, [])
+    assert f"/{found.database}?" in database.service_url
+    assert found.version.startswith("18")
+    await proof.check_rights(database.service_url, LIMITS)
+    await proof.check_sessions(database.service_url, LIMITS)
+
+
+@pytest.mark.parametrize("name", ["fsync", "full_page_writes", "synchronous_commit"])
+async def test_a_server_that_does_not_wait_for_its_disk_is_refused_unless_somebody_knows(
+    postgres: Postgres, name: str
+) -> None:
+    _alter(postgres, f"SET {name} = off")
+    postgres.stop()
+    postgres.start()
+    with pytest.raises(Unfit, match=rf"^{name} is off: .*KOSHEL_ALLOW_{name.upper()}_OFF=true"):
+        await proof.inspect(postgres.service_url, LIMITS, proof.RISKS.keys() - {name})
+    found = await proof.inspect(postgres.service_url, LIMITS, {name})
+    assert found.unsafe == [name]
+
+
+@pytest.mark.parametrize("whose", ["ROLE koshel_service IN DATABASE {}", "DATABASE {}", "URL"])
+async def test_a_role_a_database_or_a_url_may_not_say_otherwise(database: Database, whose: str) -> None:
+    name = database.service_url.partition("?")[0].rpartition("/")[2]
+    url = database.service_url
+    if whose == "URL":
+        url += "&options=-c%20synchronous_commit%3Doff"
+    else:
+        execute(database.owner_url, f"ALTER {whose.format(name)} SET synchronous_commit = off")
+    with pytest.raises(Unfit, match=r"^synchronous_commit is off"):
+        await proof.inspect(url, LIMITS, NOBODY_KNOWS)
+
+
+@pytest.mark.parametrize("value", ["local", "remote_write"])
+async def test_who_waits_for_this_servers_disk_only_waits_enough(database: Database, value: str) -> None:
+    name = database.service_url.partition("?")[0].rpartition("/")[2]
+    execute(database.owner_url, f"ALTER DATABASE {name} SET synchronous_commit = {value}")
+    assert (await proof.inspect(database.service_url, LIMITS, NOBODY_KNOWS)).unsafe == []
+
+
+async def test_another_encoding_is_refused(cluster: Cluster) -> None:
+    with psycopg.connect(cluster.url(), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE test_latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+        try:
+            with pytest.raises(Unfit, match="encoding LATIN1; Koshel needs UTF8"):
+                await proof.inspect(cluster.url(database="test_latin"), LIMITS, NOBODY_KNOWS)
+        finally:
+            connection.execute("DROP DATABASE test_latin WITH (FORCE)")
+
+
+async def test_an_older_server_is_refused(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof, "VERSION_MIN", 99)
+    with pytest.raises(Unfit, match=r"is PostgreSQL 18\..*; Koshel needs 99 or newer"):
+        await proof.inspect(database.service_url, LIMITS, NOBODY_KNOWS)
+
+
+GRANTS = [
+    *(
+        f"SELECT ON {table}"
+        for table in (
+            "ledger",
+            "currency",
+            "account",
+            "transaction",
+            "receipt",
+            "batch",
+            "hold",
+            "queued",
+            "declined",
+            "_yoyo_migration",
+        )
+    ),
+    *(f"INSERT ON {table}" for table in ("account", "transaction", "receipt", "batch", "hold", "queued", "declined")),
+    *("DELETE ON hold", "DELETE ON queued"),
+    *(f"USAGE ON {sequence}" for sequence in ("account_id", "transaction_id", "group_id")),
+    *("UPDATE (amount) ON hold", "UPDATE (due, attempts, error) ON queued"),
+    "UPDATE (balance, held, version, revision, min_balance, max_balance, status, email, metadata) ON account",
+]
+
+
+@pytest.mark.parametrize("grant", GRANTS)
+async def test_each_right_that_is_missing_is_named_with_what_mends_it(database: Database, grant: str) -> None:
+    kind = "SEQUENCE " if grant.startswith("USAGE") else ""
+    execute(database.owner_url, f"REVOKE {grant.replace(' ON ', f' ON {kind}')} FROM koshel_service")
+    with pytest.raises(Unfit) as refused:
+        await proof.check_rights(database.service_url, LIMITS)
+    said = str(refused.value)
+    assert said.startswith("the role koshel_service lacks ")
+    assert "`koshel migrate --service-role koshel_service` as the owner of the database test_" in said
+    missing = said.removeprefix("the role koshel_service lacks ").partition("; ")[0]
+    if "(" in grant:
+        assert sorted(missing.partition(" (")[2].partition(")")[0].split(", ")) == sorted(
+            grant.partition(" (")[2].partition(")")[0].split(", ")
+        )
+    else:
+        assert missing == grant
+
+
+async def test_a_right_that_is_missing_makes_a_database_unfit(database: Database) -> None:
+    execute(database.owner_url, "REVOKE INSERT ON receipt FROM koshel_service")
+    with pytest.raises(Unfit, match=r"^the role koshel_service lacks INSERT ON receipt; run `koshel migrate"):
+        await proof.inspect(database.service_url, LIMITS, NOBODY_KNOWS)
+
+
+async def test_a_role_without_any_right_lacks_all_that_is_granted(database: Database) -> None:
+    execute(database.owner_url, "DROP OWNED BY koshel_service")
+    with pytest.raises(Unfit) as refused:
+        await proof.check_rights(database.service_url, LIMITS)
+    lacks = str(refused.value).partition(" lacks ")[2].partition("; ")[0]
+    assert lacks.count(" ON ") == len(GRANTS)
+
+
+async def test_a_database_without_a_schema_lacks_no_right_yet(cluster: Cluster) -> None:
+    await proof.check_rights(cluster.url(database="template1"), LIMITS)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ann@127.0.0.1:1/wallet",
+        "postgresql://ann@/wallet?host=/nowhere",
+        "postgresql://ann@nowhere.invalid/wallet",
+        "postgresql://ann@127.0.0.1:1,127.0.0.1:2/wallet",
+    ],
+)
+async def test_a_server_that_does_not_answer_is_away(url: str) -> None:
+    with pytest.raises(Away):
+        await proof.inspect(url, LIMITS, NOBODY_KNOWS)
+
+
+async def test_a_standby_is_away_until_it_is_promoted(postgres: Postgres) -> None:
+    postgres.stop()
+    (postgres.cluster.directory / "standby.signal").touch()
+    postgres.start()
+    with pytest.raises(Away, match="it is a standby"):
+        await proof.inspect(postgres.service_url, LIMITS, NOBODY_KNOWS)
+    with pytest.raises(Away):
+        await proof.inspect(f"{postgres.service_url}&target_session_attrs=read-write", LIMITS, NOBODY_KNOWS)
+    execute(postgres.owner_url, "SELECT pg_promote()")
+    assert (await proof.inspect(postgres.service_url, LIMITS, NOBODY_KNOWS)).unsafe == []
+
+
+@pytest.mark.parametrize(
+    ("role", "name", "said"),
+    [
+        ("nobody", "postgres", 'role "nobody" does not exist'),
+        ("koshel", "nothing", 'database "nothing" does not exist'),
+    ],
+)
+async def test_who_or_what_is_not_there_is_not_away(cluster: Cluster, role: str, name: str, said: str) -> None:
+    with pytest.raises(Unfit, match=said):
+        await proof.inspect(cluster.url(role, name), LIMITS, NOBODY_KNOWS)
