@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench import earlier, machine, report
+from bench import earlier, machine, report, startup
 from bench.against import EARLIER, OURS, Version, against, asked
 from bench.backlog import BACKLOG, QUICK_BACKLOG, DrainFailed, backlog, drains_of
 from bench.batches import batched
@@ -99,6 +99,8 @@ def _part(part: str, results: Results, contest: Contest, options: Any) -> None:
         case "start":
             results.first_answer_s = first_answer_s(plan.workers, directory, rounds=1 if quick else 3)
             print(f"{results.first_answer_s:.2f} s", flush=True)
+            results.serve_ratio = startup.measure(rounds=3 if quick else startup.ROUNDS).ratio
+            print(f"{results.serve_ratio:.2f} x what importing takes", flush=True)
         case "million":
             _all(results.looks, million(databases, plan.workers, directory))
         case "flights" | "pools":

@@ -16,7 +16,7 @@ from tests.support.launch import launched, serving_into
 from tests.support.service import Running, stop
 from tests.support.waiting import wait_until
 
-LIVE = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+LIVE = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 DESCRIPTORS = 200  # of which a worker needs some itself
 BATCH = 100  # requests that are sent together by who does not read
 
@@ -129,7 +129,7 @@ def test_more_connections_than_descriptors_are_refused_at_the_start() -> None:
 def payment(service: Running) -> bytes:
     """A request that goes through the express lane."""
     account = service.call("POST", "/account", {"email": "ann@example.com"}).body["id"]
-    head = f"POST /account/{account}/payment HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head = f"POST /account/{account}/payment HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     return f'{head}Content-Length: 13\r\n\r\n{{"amount": 1}}'.encode()
 
 
@@ -176,7 +176,7 @@ def test_a_stop_waits_for_who_reads_slowly(database: Database) -> None:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)  # so that little of the answer is on its way
         slow.settimeout(60)
         slow.connect(("127.0.0.1", service.port))
-        slow.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n")
+        slow.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
         received = slow.recv(100)
         service.process.send_signal(signal.SIGTERM)
         while chunk := slow.recv(4_096):

@@ -134,7 +134,7 @@ def test_an_announcement_comes_with_the_database(postgres: Postgres, tmp_path: P
     out = tmp_path / "out"
     with waiting(postgres.service_url, tmp_path / "log", out) as service:
         postgres.start()
-        wait_until(lambda: f"answers on {service.url}" in out.read_text(), "an announcement")
+        wait_until(lambda: f'"url":"{service.url}"' in out.read_text(), "an announcement")
         assert service.call("GET", "/health/ready").status == 200
 
 
