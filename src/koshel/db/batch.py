@@ -37,19 +37,15 @@ class Batch:
 
     async def resolve(self, commands: Sequence[Command | Claim]) -> Sequence[Command]:
         """The commands, with what is due in the place of each claim; what they refer to is found."""
-        resolved: list[Command] = []
-        for command in commands:
-            if isinstance(command, _CLAIMS):
-                resolved.append(await claims.claim(self.connection, self._queries, command))
-            else:
-                resolved.append(command)
+        resolved: list[Any] = list(commands)
+        due = [place for place, command in enumerate(commands) if isinstance(command, _CLAIMS)]  # nearly always none
+        for place in due:
+            resolved[place] = await claims.claim(self.connection, self._queries, resolved[place])
         if wanted := references(resolved):
             await self._find_originals(wanted)
-        for place, command in enumerate(commands):
-            if isinstance(command, Drain):
-                group = resolved[place]
-                assert isinstance(group, Group)
-                resolved[place] = await claims.ripe(self.connection, self._queries, group, self._pending)
+        for place in due:
+            if isinstance(commands[place], Drain):
+                resolved[place] = await claims.ripe(self.connection, self._queries, resolved[place], self._pending)
         return resolved
 
     async def lock(self, commands: Sequence[Command]) -> Book:

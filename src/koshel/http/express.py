@@ -72,12 +72,14 @@ class Flight:
 class Connection(Protocol):
     """One connection: what is plain is answered here, all else by aiohttp."""
 
-    __slots__ = ("_at", "_batcher", "_flight", "_landed", "_moment", "_owed", "_reader", "_unread")
+    __slots__ = ("_at", "_batcher", "_flight", "_landed", "_log", "_moment", "_owed", "_reader", "_unread")
 
     def __init__(self, *args: Any, reader: Reader, batcher: Batcher[Command, Outcome], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._reader = reader
         self._batcher = batcher
+        # Asked once, and not for each answer: it is an abstract class, and those take their time.
+        self._log = self.access_logger.logger if isinstance(self.access_logger, AccessLogger) else None
         self._unread = b""  # from `_at` on: what came and is nobody's yet
         self._at = 0
         self._owed = 0  # bytes of aiohttp's last request that are still to come; less than 0: that cannot be said
@@ -187,11 +189,10 @@ class Connection(Protocol):
         self.transport.write(whole(answer, flight.name))
         now = self._loop.time()
         self._next_keepalive_close_time = now + self.keepalive_timeout
-        if isinstance(self.access_logger, AccessLogger):
+        if self._log is not None:
             remote = self.peername[0] if isinstance(self.peername, tuple) else self.peername
-            log = self.access_logger.logger
             took = now - flight.started
-            log.write("POST", flight.path, answer.status, flight.name, remote=remote, duration_s=took)
+            self._log.write("POST", flight.path, answer.status, flight.name, remote=remote, duration_s=took)
 
     def _has_landed(self) -> None:
         if self._landed is not None and not self._landed.done():
