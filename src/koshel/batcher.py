@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from koshel.lane import Answer, BatcherLimits, Lane, Overloaded, Room, Waiting, is_wanted
 
 TURNS = 4  # of the event loop, in which a caller who was answered can be back
+MOMENT_S = 0.002  # that a heavy command waits for callers of light ones who are further away
 
 CommandT = TypeVar("CommandT")
 OutcomeT = TypeVar("OutcomeT")
@@ -91,11 +92,14 @@ class Batcher(Generic[CommandT, OutcomeT]):
 
     async def _fly(self, partition: Hashable, lane: Lane[CommandT, OutcomeT]) -> None:
         try:
-            while batch := lane.take(self._loop.time()):
+            while batch := lane.take(began := self._loop.time()):
                 await self._settle_batch(batch)
-                lane.landed(self._loop.time())
+                landed = self._loop.time()
+                lane.landed(batch, landed, landed - began)
                 if len(batch) > 1:
                     await self._gather(lane)
+                if lane.waits_for_light(landed):
+                    await asyncio.sleep(MOMENT_S)
         finally:
             lane.flights -= 1
             if not lane.flights:
@@ -107,8 +111,8 @@ class Batcher(Generic[CommandT, OutcomeT]):
         Else the first to be back leaves alone and the others wait for it to land. A lone caller is never kept.
         """
         seen = -1
-        while seen < lane.weight < self._limits.batch_max:
-            seen = lane.weight
+        while seen < lane.light < self._limits.batch_max:
+            seen = lane.light
             for _ in range(TURNS):
                 await asyncio.sleep(0)
 

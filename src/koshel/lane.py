@@ -1,15 +1,18 @@
 """One partition's queue: what waits, what may still come in, and what leaves together.
 
-    light  one command: overtakes what is heavy
-    heavy  several that count as one: at most half of the queue, and at most half of the time while light ones wait
+    light  one command of ordinary size: overtakes what is heavy
+    heavy  a batch, or a large body: at most half of the queue, and of the time while light ones come
 
 So a caller of batches of a thousand cannot keep single transfers out, and is not kept out by them either.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
+
+HEAVY_BYTES = 64 * 1024  # what takes more of the queue is heavy, were it a batch of one
 
 CommandT = TypeVar("CommandT")
 OutcomeT = TypeVar("OutcomeT")
@@ -55,6 +58,11 @@ class Waiting(Struct, Generic[CommandT, OutcomeT], eq=False):
     lane: "Lane[CommandT, OutcomeT]"
     has_left: bool = False  # or was withdrawn
 
+    @property
+    def is_heavy(self) -> bool:
+        """Whether it is several commands in one, or as large as several."""
+        return self.weight > 1 or self.size > HEAVY_BYTES
+
     def withdraw(self) -> bool:
         """Take it back if it has not left yet; whether it had not."""
         return self.lane.withdraw(self)
@@ -75,7 +83,7 @@ class Room:
         limits = self._limits
         if self._weight >= limits.queue_max or self._bytes + one.size > limits.queue_bytes_max:
             raise Overloaded
-        if one.weight > 1:
+        if one.is_heavy:
             self._enter_heavy(one)
         self._weight += one.weight
         self._bytes += one.size
@@ -107,40 +115,51 @@ class Lane(Generic[CommandT, OutcomeT]):
         self._batch_max = limits.batch_max
         self._light: deque[Waiting[CommandT, OutcomeT]] = deque()
         self._heavy: deque[Waiting[CommandT, OutcomeT]] = deque()
-        self._heavy_since: float | None = None  # when a heavy one left; None: none is in the air
-        self._heavy_not_before = 0.0  # while light ones wait
+        self._heavy_flights = 0
+        self._heavy_not_before = 0.0  # while light ones come
+        self._light_came = False  # with the last batch
 
     def enter(self, one: Waiting[CommandT, OutcomeT]) -> None:
         """It waits. Raises Overloaded."""
         self._room.enter(one)
         self.weight += one.weight
-        (self._heavy if one.weight > 1 else self._light).append(one)
+        (self._heavy if one.is_heavy else self._light).append(one)
 
     def withdraw(self, one: Waiting[CommandT, OutcomeT]) -> bool:
         """Take it back if it has not left yet; whether it had not."""
         if one.has_left or one.answer.done():
             return False
         one.has_left = True
-        self._leave(one.weight, one.size, is_heavy=one.weight > 1)
+        self._leave(one.weight, one.size, is_heavy=one.is_heavy)
         return True
+
+    @property
+    def light(self) -> int:
+        """How many light ones wait."""
+        return len(self._light)
 
     def take(self, now: float) -> list[Waiting[CommandT, OutcomeT]]:
         """The next batch: each kind in order, without those whose callers hung up or waited too long."""
         batch: list[Waiting[CommandT, OutcomeT]] = []
-        room = self._batch_max
-        if self._heavy and (not self._light or now >= self._heavy_not_before):
+        room, light = self._batch_max, len(self._light)
+        if not light or (now >= self._heavy_not_before and not self._heavy_flights):
             room = self._fill(batch, self._heavy, room, now, is_heavy=True)
-            if batch:
-                self._heavy_since = now
-        if self._light:
-            self._fill(batch, self._light, room, now, is_heavy=False)
+        self._fill(batch, self._light, room, now, is_heavy=False)
+        if not batch and self._heavy:  # they were held back for callers who have gone
+            self._fill(batch, self._heavy, room, now, is_heavy=True)
+        self._light_came = light > len(self._light)
+        self._heavy_flights += _has_heavy(batch)
         return batch
 
-    def landed(self, now: float) -> None:
+    def landed(self, batch: Sequence[Waiting[CommandT, OutcomeT]], now: float, took: float) -> None:
         """A batch is settled. If it was heavy, light ones have the next as long time for themselves."""
-        if self._heavy_since is not None:
-            self._heavy_not_before = now + (now - self._heavy_since)
-            self._heavy_since = None
+        if _has_heavy(batch):
+            self._heavy_flights -= 1
+            self._heavy_not_before = now + took
+
+    def waits_for_light(self, now: float) -> bool:
+        """Whether it is worth a moment to see if light ones come back: it is their time, and a heavy one would go."""
+        return self._light_came and not self._light and bool(self._heavy) and now < self._heavy_not_before
 
     def _fill(
         self,
@@ -169,6 +188,11 @@ class Lane(Generic[CommandT, OutcomeT]):
     def _leave(self, weight: int, size: int, *, is_heavy: bool) -> None:
         self._room.leave(weight, size, is_heavy=is_heavy)
         self.weight -= weight
+
+
+def _has_heavy(batch: Sequence[Waiting[CommandT, OutcomeT]]) -> bool:
+    """The heavy ones of a batch come first."""
+    return bool(batch) and batch[0].is_heavy
 
 
 def is_wanted(one: Waiting[CommandT, OutcomeT], now: float) -> bool:

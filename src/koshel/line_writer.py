@@ -12,6 +12,7 @@ import select
 import stat
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 PIPE_BUF = 4_096  # bytes that the kernel writes to a pipe in one piece: lines of several processes never mingle
 FILE_BUF = 64 * 1024  # bytes that are written to a file together, where every write is one piece
@@ -44,14 +45,19 @@ class LineWriter:
             else:
                 self._buffer += lines
             if self._thread is None:
-                self._thread = threading.Thread(target=self._write, name="line writer", daemon=True)
-                self._thread.start()
+                self._start()
             self._changed.notify_all()
 
     def flush(self, timeout_s: float) -> None:
         """Return when all is written, or time is up."""
         with self._changed:
             self._changed.wait_for(lambda: not self._buffer, timeout_s)
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._write, name="line writer", daemon=True)
+        with suppress(RuntimeError):  # where there is no thread to be had, lines wait, and the next ones try again
+            thread.start()
+            self._thread = thread
 
     def _drop(self, lines: bytes | bytearray) -> None:
         self._dropped += lines.count(b"\n")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from koshel.lane import BatcherLimits, Lane, Overloaded, Room, Waiting
+from koshel.lane import HEAVY_BYTES, BatcherLimits, Lane, Overloaded, Room, Waiting
 
 Asked = Waiting[str, str]
 
@@ -38,17 +38,23 @@ def lane_of(*waits: Asked, **limits: int) -> "Lane[str, str]":
     return lane
 
 
-def taken(lane: "Lane[str, str]", now: float) -> str:
-    return "".join(one.command for one in lane.take(now))
+def names(batch: "list[Asked]") -> str:
+    return "".join(one.command for one in batch)
+
+
+def taken(lane: "Lane[str, str]", now: float, *, takes: float = 0.0) -> str:
+    """What leaves now, and has landed so much later."""
+    batch = lane.take(now)
+    lane.landed(batch, now + takes, takes)
+    return names(batch)
 
 
 def flights(lane: "Lane[str, str]", *, takes: float) -> list[str]:
     """What leaves until nothing waits, if each flight takes so long."""
     now, left = 100.0, []
-    while batch := taken(lane, now):
+    while batch := taken(lane, now, takes=takes):
         left.append(batch)
         now += takes
-        lane.landed(now)
     return left
 
 
@@ -73,15 +79,54 @@ def test_light_ones_have_as_much_time_as_the_heavy_one_before_them_took(
 
 def test_a_heavy_one_that_took_long_lets_all_light_ones_past_for_as_long() -> None:
     lane = lane_of(waiting("H", 5), waiting("J", 5), waiting("a"), batch_max=5)
-    assert taken(lane, 100.0) == "H"
-    lane.landed(107.0)
+    assert taken(lane, 100.0, takes=7.0) == "H"
     for now, name in ((107.0, "a"), (110.0, "b"), (113.9, "c")):
         if name != "a":
             lane.enter(waiting(name))
         assert taken(lane, now) == name
-        lane.landed(now)
     lane.enter(waiting("d"))
     assert taken(lane, 114.0) == "J"
+
+
+def test_heavy_ones_that_were_held_back_for_callers_who_have_gone_leave() -> None:
+    late, gone = waiting("l", deadline=106.0), waiting("g")
+    lane = lane_of(waiting("H", 5), waiting("J", 5), late, gone, batch_max=5)
+    assert taken(lane, 100.0, takes=7.0) == "H"
+    gone.answer.set_result("nobody is there")
+    assert taken(lane, 107.0) == "J"
+    assert lane.weight == 0
+
+
+def test_of_several_flights_one_is_heavy_while_light_ones_wait() -> None:
+    lane = lane_of(*(waiting(name, 5) for name in "HJK"), waiting("a"), batch_max=5)
+    heavy, light = lane.take(100.0), lane.take(100.0)
+    assert (names(heavy), names(light)) == ("H", "a")
+    lane.landed(light, 101.0, 1.0)
+    lane.enter(waiting("b"))
+    assert names(lane.take(101.0)) == "b", "one is in the air"
+    lane.landed(heavy, 110.0, 10.0)
+    lane.enter(waiting("c"))
+    assert names(lane.take(110.0)) == "c", "it is their time"
+    assert [names(lane.take(111.0)), names(lane.take(111.0))] == ["J", "K"], "no light one waits"
+
+
+def test_it_is_worth_a_moment_to_wait_for_light_ones_that_came_with_the_last_batch_while_it_is_their_time() -> None:
+    lane = lane_of(waiting("H", 5), waiting("J", 5), waiting("a"), batch_max=5)
+    assert not lane.waits_for_light(100.0)
+    assert taken(lane, 100.0, takes=7.0) == "H"
+    assert not lane.waits_for_light(107.0), "one is there"
+    assert taken(lane, 107.0) == "a"
+    assert lane.waits_for_light(107.0)
+    assert not lane.waits_for_light(114.0), "its time is up"
+    assert taken(lane, 108.0) == "J"
+    assert not lane.waits_for_light(108.0), "no heavy one waits"
+
+
+def test_a_large_body_is_heavy_were_it_a_batch_of_one() -> None:
+    lane = lane_of(waiting("H", 1, size=HEAVY_BYTES + 1), queue_bytes_max=HEAVY_BYTES * 4)
+    with pytest.raises(Overloaded):
+        lane.enter(waiting("J", 1, size=HEAVY_BYTES + 1))
+    lane.enter(waiting("a", size=HEAVY_BYTES))
 
 
 def test_heavy_ones_leave_at_once_while_no_light_one_waits() -> None:
@@ -125,7 +170,6 @@ def test_what_leaves_makes_room_in_weight_and_in_bytes() -> None:
         with pytest.raises(Overloaded):
             lane.enter(waiting("c", 1, size=0))
         assert taken(lane, 100.0) == "Hab"
-        lane.landed(100.0)
     assert lane.weight == 0
 
 

@@ -102,7 +102,7 @@ class Connection(Protocol):
         if self._unread:
             data = self._unread[self._at :] + data
         self._unread, self._at = data, 0
-        if self._flight is None and not self._paused:
+        if self._may_go_on():
             self._advance()
         elif len(data) > UNREAD_MAX and not self._buffer_paused:
             self._pause_reading_for_buffer()
@@ -116,8 +116,8 @@ class Connection(Protocol):
     def land(self, flight: Flight, answer: Reply) -> None:
         """Send the answer, and go on to what came meanwhile."""
         self._flight = None
-        self._send(answer, flight)
         self._has_landed()
+        self._send(answer, flight)
         if self._close and self.transport is not None:
             self.transport.close()
         elif self._unread:
@@ -142,25 +142,30 @@ class Connection(Protocol):
         super().connection_lost(exc)
 
     def _process_keepalive(self) -> None:
-        if self._flight is not None:  # aiohttp does not know of it
+        if self._flight is not None or self._unread:  # aiohttp does not know of it
             self._next_keepalive_close_time = self._loop.time() + self.keepalive_timeout
         super()._process_keepalive()
 
     def _advance(self) -> None:
         """Take the next request off, and all that can be answered at once."""
-        self._stop_moment()
-        while self._flight is None and not self._paused and self._at < len(self._unread):
+        while self._may_go_on() and self._at < len(self._unread):
             found = self._reader.read(self._unread, self._at) if self._is_at_rest() else None
             if found == "partial":
-                self._moment = self._loop.call_later(MOMENT_S, self._hand_over)
-                return
+                if self._moment is None:  # one for the whole request, not another for each byte of it
+                    self._moment = self._loop.call_later(MOMENT_S, self._hand_over)
+                break
             if found is None or not self._take_off(found):
                 self._hand_over()
                 return
+            self._stop_moment()
         if self._at == len(self._unread):
             self._unread, self._at = b"", 0
         if self._buffer_paused and len(self._unread) - self._at <= UNREAD_MAX:
             self._resume_reading_for_buffer()
+
+    def _may_go_on(self) -> bool:
+        """Whether what comes is looked at now: nothing is under way, and the answers are taken; or it is aiohttp's."""
+        return self._flight is None and (self._owed != 0 or not self._paused)
 
     def _is_at_rest(self) -> bool:
         """Whether aiohttp stands between two requests."""

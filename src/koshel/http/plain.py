@@ -166,15 +166,16 @@ def still_to_come(data: bytes) -> int:
     """Of the one request that begins with `data`: how many bytes of it are still to come; -1 if that cannot be said."""
     head, end, body = data.partition(END)
     first, *lines = head.split(b"\r\n")
-    length = b"0"
+    lengths = []
     for line in lines:
         name, _, value = line.partition(b":")
         if not name.replace(b"-", b"").isalnum() or name.lower() in {b"transfer-encoding", b"upgrade"}:
             return -1
         if name.lower() == b"content-length":
-            if length != b"0" or len(value) > DIGITS_MAX:
-                return -1
-            length = value.strip(b" ")
-    if not end or not first.startswith(_METHODS) or head.count(b"\n") != len(lines) or not length.isdigit():
+            lengths.append(value.strip(b" "))
+    if not end or not first.startswith(_METHODS) or head.count(b"\n") != len(lines):
+        return -1
+    length = lengths[0] if lengths else b"0"
+    if len(lengths) > 1 or not length.isdigit() or len(length) > DIGITS_MAX:
         return -1
     return max(int(length) - len(body), -1)

@@ -42,9 +42,10 @@ class Protocol(RequestHandler):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is asked, and nothing half received."""
+        """Whether nothing is asked, nothing half received, and all answers are taken."""
         waits = self._waiter is not None and not self._waiter.done()
-        return waits and (self._is_new or self._head_timer is None)
+        is_taken = self.transport is None or not self.transport.get_write_buffer_size()
+        return waits and is_taken and (self._is_new or self._head_timer is None)
 
     @property
     def idle_until(self) -> float:
