@@ -80,3 +80,24 @@ async def test_a_batch_that_fails_leaves_nothing_in_memory() -> None:
         commands.clear()
     gc.collect()
     assert [one() for one in seen] == [None] * 10
+
+
+async def test_light_callers_have_half_of_the_time_beside_heavy_ones_though_they_are_a_moment_away() -> None:
+    """A heavy batch takes ten times as long as a light one; so about five light ones follow it, not one."""
+    landed = {"heavy": 0, "light": 0}
+
+    async def settle(commands: Sequence[str]) -> Sequence[str]:
+        await asyncio.sleep(0.1 if "heavy" in commands else 0.01)
+        for command in commands:
+            landed[command] += 1
+        return commands
+
+    async def call(command: str, weight: int) -> None:
+        while landed["heavy"] < 8:
+            await batcher.submit(command, size=1, weight=weight)
+            await asyncio.sleep(0.001)
+
+    async with open_batcher(settle, partition=lambda _: None, limits=BatcherLimits(batch_max=100)) as batcher:
+        heavy, light = (call("heavy", 100) for _ in range(3)), (call("light", 1) for _ in range(4))
+        await asyncio.gather(*heavy, *light)
+    assert landed["light"] > 4 * 3 * landed["heavy"], landed
