@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from msgspec import Struct
 
 from koshel.db.gate import Gate
+from koshel.db.url import Target
 from koshel.engine import Engine, open_engine
 from koshel.ledger import MAIN_LEDGER_ID, Ledger, terms_of
 from koshel.requests import Requests
@@ -22,7 +23,9 @@ class Service(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def open_service(settings: Settings, database_url: str, gate: Gate | None = None) -> AsyncIterator[Service]:
+async def open_service(
+    settings: Settings, database_url: str | Target, gate: Gate | None = None
+) -> AsyncIterator[Service]:
     """The service of one process; at the end what waits is settled, then the connections close."""
     async with open_engine(settings, database_url, gate=gate) as engine:
         ledger = Ledger.of(engine, terms_of(settings))

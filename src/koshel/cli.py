@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from koshel import __version__, commands, settings
 from koshel.core.money import SCALE_MAX
 from koshel.settings import Settings
-from koshel.surroundings import nearest
+from koshel.surroundings import nearest, of_libpq
 
 EPILOG = "Every setting is a flag and a variable: --batch-max is KOSHEL_BATCH_MAX. `koshel serve --help` lists them."
 PSQL_EPILOG = r"Whatever is not a setting goes to psql: koshel psql -c '\d account'"
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = settings.read(environment, flags)
         if chosen.database_url is None:
             # They say where some other database is, and libpq would heed them for the embedded one too.
-            for name in [name for name in environment if name.startswith("PG")]:
+            for name in of_libpq(environment):
                 del os.environ[name]
         return run(chosen, options | {"rest": rest, "environment": environment})
     except KeyboardInterrupt:

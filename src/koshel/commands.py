@@ -20,6 +20,7 @@ from koshel.settings import Settings, came_as
 
 if TYPE_CHECKING:
     from koshel.db.place import Place
+    from koshel.db.proof import Found
 
 Options = Mapping[str, Any]
 
@@ -31,7 +32,7 @@ class CommandError(Exception):
 def serve(chosen: Settings, options: Options) -> int:
     """Serve until told to stop."""
     gc.disable()  # nothing that is imported becomes garbage; to look for it again and again takes a tenth of the start
-    from koshel import descriptors, logs, startup
+    from koshel import descriptors, logs, startup, surroundings
     from koshel.db.opening import opened
     from koshel.engine import opening_wishes
     from koshel.supervise import Supervisor, wait_for_port
@@ -45,10 +46,10 @@ def serve(chosen: Settings, options: Options) -> int:
     wait_for_port(chosen.host, chosen.port)
     startup.warn_of_strangers(chosen.host)
     with (
-        _database(chosen, make=True) as at,
+        _database(chosen, make=True, alone=not surroundings.of_libpq(options["environment"])) as at,
         opened(at, opening_wishes(chosen, partial(_bring_up_to_date, chosen, options, at))) as opening,
     ):
-        Supervisor(chosen, at.service_url, opening.gate, streams, connections_max).run()
+        Supervisor(chosen, at.target, opening.gate, streams, connections_max).run()
     return 0
 
 
@@ -149,25 +150,24 @@ def complaint(error: Exception) -> str | None:
     return str(error) if isinstance(error, (*ours, psycopg.Error, OSError)) else None
 
 
-def _database(chosen: Settings, *, make: bool = False) -> "AbstractContextManager[Place]":
+def _database(chosen: Settings, *, make: bool = False, alone: bool = False) -> "AbstractContextManager[Place]":
     from koshel.db import place
 
-    return place.database(chosen.database_url, chosen.data_dir, chosen.service_role, make=make)
+    return place.database(chosen.database_url, chosen.data_dir, chosen.service_role, make=make, alone=alone)
 
 
-def _bring_up_to_date(chosen: Settings, options: Options, at: "Place") -> None:
+def _bring_up_to_date(chosen: Settings, options: Options, at: "Place", found: "Found") -> None:
     """What is still to be done when the database is there and fit. Raises what the commands complain of."""
     from koshel import startup
     from koshel.db import standing
 
-    found = standing.look(at.service_url, chosen.connect_timeout_ms)
     # As the owner if it is ours; a service role finds nothing due, or is told that it may not.
     if found.due or at.service_url != at.owner_url:
         _apply_what_is_due(chosen, at)
     if chosen.currency not in iso_scales() and chosen.currency not in _registered(at):
         name = came_as("currency", options)
         raise CommandError(f"{name}: {chosen.currency} is neither in ISO 4217 nor registered")
-    standing.say_which(found)
+    standing.say_which(found, at.service_url)
     standing.check_connections(found, startup.wanted(chosen))
 
 

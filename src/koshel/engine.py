@@ -14,8 +14,9 @@ from koshel.db.errors import DatabaseUnavailable, OutcomeUnknown
 from koshel.db.gate import Gate
 from koshel.db.opening import Wishes
 from koshel.db.pools import Limits
-from koshel.db.proof import RISKS
+from koshel.db.proof import RISKS, Found
 from koshel.db.store import Delay, Store, StoreConfig, open_store
+from koshel.db.url import Target
 from koshel.lane import BatcherLimits
 from koshel.retry import settle_again
 from koshel.settings import Settings
@@ -31,7 +32,7 @@ class Engine(Struct, frozen=True):
 
 @asynccontextmanager
 async def open_engine(
-    settings: Settings, database_url: str, *, background: bool = True, gate: Gate | None = None
+    settings: Settings, database_url: str | Target, *, background: bool = True, gate: Gate | None = None
 ) -> AsyncIterator[Engine]:
     """The engine; at the end what waits is settled, then the connections close.
 
@@ -65,7 +66,7 @@ async def open_engine(
         yield Engine(store, batcher, work)
 
 
-def store_config(settings: Settings, database_url: str, gate: Gate | None = None) -> StoreConfig:
+def store_config(settings: Settings, database_url: str | Target, gate: Gate | None = None) -> StoreConfig:
     """The settings that the store needs."""
     return StoreConfig(
         database_url,
@@ -85,7 +86,7 @@ def store_config(settings: Settings, database_url: str, gate: Gate | None = None
     )
 
 
-def opening_wishes(settings: Settings, bring_up_to_date: Callable[[], None]) -> Wishes:
+def opening_wishes(settings: Settings, bring_up_to_date: Callable[[Found], None]) -> Wishes:
     """What the settings want of the database at the start."""
     known = frozenset(name for name in RISKS if getattr(settings, f"allow_{name}_off"))
     return Wishes(store_config(settings, "").limits, known, bring_up_to_date)

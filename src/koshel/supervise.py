@@ -22,6 +22,7 @@ from gunicorn.glogging import Logger
 from koshel import address
 from koshel.app import open_service
 from koshel.db.gate import Gate
+from koshel.db.url import Target
 from koshel.http.access import AccessLog
 from koshel.http.express import Runner
 from koshel.http.server import application
@@ -137,12 +138,10 @@ class GunicornLogger(Logger):
 class Supervisor(BaseApplication):
     """`Supervisor(...).run()` serves until it is told to stop, then exits the process."""
 
-    def __init__(
-        self, settings: Settings, database_url: str, gate: Gate, streams: Streams, connections_max: int
-    ) -> None:
+    def __init__(self, settings: Settings, target: Target, gate: Gate, streams: Streams, connections_max: int) -> None:
         self.gate = gate
         self._settings = settings
-        self._database_url = database_url
+        self._target = target
         self.streams = streams
         self._connections_max = connections_max
         # Once, and not in load_config: SIGHUP loads that again, and the port must stay as it is.
@@ -184,7 +183,7 @@ class Supervisor(BaseApplication):
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD)
         log = AccessLog(self.streams) if settings.access_log else None
-        app = application(settings, open_service(settings, self._database_url, self.gate))
+        app = application(settings, open_service(settings, self._target, self.gate))
         if log is not None:
             app.on_cleanup.append(log.close)
         return Runner(app, settings, log, self._connections_max)

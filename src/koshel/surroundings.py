@@ -1,4 +1,4 @@
-"""The environment that a process finds itself in: which of its variables are Koshel's.
+"""The environment that a process finds itself in: which of its variables are Koshel's, and which libpq's.
 
 Kubernetes gives every container variables for each Service of its namespace, named after the Service. For one that is
 called `koshel`, or `koshel-db`, they begin as Koshel's own do.
@@ -20,6 +20,11 @@ _URL = re.compile(r"(?:tcp|udp|sctp)://\S+")
 def of_kubernetes(environment: Mapping[str, str]) -> list[str]:
     """The names of the variables that Kubernetes made, in order; known by name and value together."""
     return sorted(name for name, text in environment.items() if _is_of_kubernetes(name, text))
+
+
+def of_libpq(environment: Mapping[str, str]) -> list[str]:
+    """The names of the variables that libpq and its kin read: they say where a database is, and how to reach it."""
+    return [name for name in environment if name.startswith("PG")]
 
 
 def unknown(environment: Mapping[str, str], known: Collection[str]) -> dict[str, str]:

@@ -22,7 +22,6 @@ from koshel.db.place import Place
 from koshel.db.pools import Limits
 from koshel.db.proof import Found
 from koshel.db.upkeep import kept_up
-from koshel.db.url import parse
 
 TRY_PAUSE_S, TRY_PAUSE_MAX_S = 0.2, 5.0
 SAY_PAUSE_S, SAY_PAUSE_MAX_S = 1.0, 600.0
@@ -37,7 +36,7 @@ class Wishes(Struct, frozen=True):
 
     limits: Limits
     known: frozenset[str]  # settings of the server that may be off
-    bring_up_to_date: Callable[[], None]  # what is to be done once it is there and fit
+    bring_up_to_date: Callable[[Found], None]  # what is to be done once it is there and fit
 
 
 class Opening:
@@ -54,7 +53,7 @@ class Opening:
 
     def start(self) -> None:
         """One attempt; if it fails since the database is away, others in a thread. Raises Unfit."""
-        for name in parse(self._at.service_url).dropped:
+        for name in self._at.target.dropped:
             _log.info("a parameter of the database URL means nothing to the service", parameter=name)
         try:
             self._attempt()
@@ -72,10 +71,10 @@ class Opening:
     def _attempt(self) -> None:
         at, limits = self._at, self._wishes.limits
         try:
-            found = asyncio.run(proof.inspect(at.service_url, limits, self._wishes.known))
-            self._wishes.bring_up_to_date()
+            found = asyncio.run(proof.inspect(at.target, limits, self._wishes.known))
+            self._wishes.bring_up_to_date(found)
             if at.service_url != at.owner_url:
-                asyncio.run(proof.check_rights(at.service_url, limits))
+                asyncio.run(proof.check_rights(at.target, limits))
         except Exception as error:
             if _is_away(error):
                 raise Away(" ".join(str(error).split())) from error

@@ -8,27 +8,29 @@ from msgspec import Struct
 
 from koshel.db import embedded, queries
 from koshel.db.errors import EmbeddedError
-from koshel.db.url import parse
+from koshel.db.url import Target, parse
 
 
 class Place(Struct, frozen=True):
-    """URLs of one database: as its owner, who migrates, and as the service, which may do less."""
+    """One database: as its owner, who migrates, and as the service, which may do less."""
 
     owner_url: str
     service_url: str
     service_role: str | None
+    target: Target  # the service's URL, read
     cluster: embedded.Cluster | None = None  # if it is ours
 
 
 @contextmanager
-def database(url: str | None, data_dir: str, service_role: str | None, *, make: bool = True) -> Iterator[Place]:
+def database(
+    url: str | None, data_dir: str, service_role: str | None, *, make: bool = True, alone: bool = False
+) -> Iterator[Place]:
     """The database for as long as it is needed; an embedded one is made only if told so.
 
-    Raises Unfit, for a URL that says too much, or EmbeddedError.
+    `alone`: no PG* variable says more than a URL that is given. Raises Unfit, for a URL that says too much, or EmbeddedError.
     """
     if url is not None:
-        parse(url)
-        yield Place(url, url, service_role)
+        yield Place(url, url, service_role, parse(url, alone=alone))
         return
     if not make and not Path(data_dir, "postgres").expanduser().exists():
         raise EmbeddedError(
@@ -41,4 +43,5 @@ def database(url: str | None, data_dir: str, service_role: str | None, *, make: 
         owner_url = cluster.url()
         with psycopg.connect(owner_url, autocommit=True) as connection:
             connection.execute(queries.load().create_service_role)
-        yield Place(owner_url, cluster.url(embedded.SERVICE), embedded.SERVICE, cluster)
+        service_url = cluster.url(embedded.SERVICE)
+        yield Place(owner_url, service_url, embedded.SERVICE, parse(service_url), cluster)

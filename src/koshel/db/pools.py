@@ -47,7 +47,7 @@ async def connect(target: Target, limits: Limits, name: str) -> "asyncpg.Connect
 
 @asynccontextmanager
 async def open_pool(
-    url: str, limits: Limits, *, size: int, name: str, gate: Gate | None = None
+    url: str | Target, limits: Limits, *, size: int, name: str, gate: Gate | None = None
 ) -> AsyncIterator["Pool"]:
     """A pool of at most `size` connections, called `koshel` and `name` in pg_stat_activity. Raises Unfit."""
 

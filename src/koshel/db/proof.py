@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import asyncpg
 from msgspec import Struct
 
-from koshel.db import queries
+from koshel.db import queries, schema
 from koshel.db.errors import Away, Unfit
 from koshel.db.pools import Limits, connect
-from koshel.db.url import parse
+from koshel.db.url import Target, parse
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -47,15 +47,17 @@ _BEHIND_A_POOLER = ("cannot connect to server", "server login has been failing",
 
 
 class Found(Struct, frozen=True):
-    """A database that is fit."""
+    """A database that is fit, and what it says before a worker asks it for anything."""
 
     database: str
     role: str
     version: str
+    room: int  # connections that this role may have at once
+    due: list[str]  # migrations that the schema lacks
     unsafe: list[str]  # settings that are off, since somebody said that he knows
 
 
-async def inspect(url: str, limits: Limits, known: Collection[str]) -> Found:
+async def inspect(url: str | Target, limits: Limits, known: Collection[str]) -> Found:
     """What database this is, if it is fit. `known` are the settings that may be off. Raises Unfit or Away."""
     async with _connection(url, limits) as connection:
         row = await connection.fetchrow(queries.load().read_server)
@@ -71,16 +73,25 @@ async def inspect(url: str, limits: Limits, known: Collection[str]) -> Found:
             raise Away("it is a standby, and takes no writes until it is promoted")
         unsafe = [one["name"] for one in await connection.fetch(queries.load().read_durability)]
         await _refuse_missing(connection)
+        due = await _due(connection)
     for name in unsafe:
         if name not in known:
             raise Unfit(f"{name} is off: {RISKS[name]}; set it on, or say KOSHEL_ALLOW_{name.upper()}_OFF=true")
-    return Found(row["database"], row["role"], row["version"], unsafe)
+    return Found(row["database"], row["role"], row["version"], row["room"], due, unsafe)
 
 
-async def check_rights(url: str, limits: Limits) -> None:
+async def check_rights(url: str | Target, limits: Limits) -> None:
     """The rights alone, once there is a schema. Raises Unfit or Away."""
     async with _connection(url, limits) as connection:
         await _refuse_missing(connection)
+
+
+async def _due(connection: "Connection") -> list[str]:
+    try:
+        applied = {name for (name,) in await connection.fetch(queries.load().applied_migrations)}
+    except asyncpg.UndefinedTableError:
+        applied = set()
+    return [name for name in schema.known() if name not in applied]
 
 
 async def _refuse_missing(connection: "Connection") -> None:
@@ -94,7 +105,7 @@ async def _refuse_missing(connection: "Connection") -> None:
         )
 
 
-async def check_sessions(url: str, limits: Limits) -> None:
+async def check_sessions(url: str | Target, limits: Limits) -> None:
     """Whether each connection has a session to itself. Raises Unfit if not, or Away."""
     async with _connection(url, limits) as one, _connection(url, limits) as other:
         await _look_who_answers(one, other)
@@ -114,7 +125,7 @@ async def _look_who_answers(one: "Connection", other: "Connection") -> None:
 
 
 @asynccontextmanager
-async def _connection(url: str, limits: Limits) -> AsyncIterator["Connection"]:
+async def _connection(url: str | Target, limits: Limits) -> AsyncIterator["Connection"]:
     """A connection as the service's are. Raises Unfit or Away, also for what is done with it."""
     target = parse(url)
     try:

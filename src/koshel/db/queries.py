@@ -56,7 +56,6 @@ class Queries:
     lock_migrations: str
     lift_statement_timeout: str
     lift_time_limits: str
-    read_standing: str
     create_service_role: str
     add_currency: str
     list_currencies: str

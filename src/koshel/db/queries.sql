@@ -388,12 +388,19 @@ FROM queued;
 SELECT count(set_config(name, setting, false)) FROM unnest($1::text [], $2::text []) AS wanted (name, setting);
 
 -- name: read_server
--- What the start wants to know of a database before it trusts it with money. Touches no table, so no ledger.
-SELECT current_database() AS database, session_user AS role, current_setting('server_version') AS version,
+-- What the start wants to know of a database before it trusts it with money. Of connections, the server's own reserve is
+-- nobody's, and the role that logged in and the database may have limits of their own. Touches no table, so no ledger.
+SELECT
+    current_database()::text AS database, current_user::text AS role, current_setting('server_version') AS version,
     current_setting('server_version_num')::int AS version_number, pg_is_in_recovery() AS is_standby,
-    pg_encoding_to_char(encoding) AS encoding, pg_backend_pid() AS pid
-FROM pg_database
-WHERE datname = current_database();
+    pg_encoding_to_char(d.encoding) AS encoding, pg_backend_pid() AS pid,
+    least(
+        current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+        - coalesce(current_setting('reserved_connections', true)::int, 0),
+        nullif(r.rolconnlimit, -1), nullif(d.datconnlimit, -1)
+    ) AS room
+FROM pg_database AS d, pg_roles AS r
+WHERE d.datname = current_database() AND r.rolname = session_user;
 
 -- name: read_durability
 -- The settings that what was acknowledged lives on, as this session has them: a role's and a database's own count too.
@@ -460,19 +467,6 @@ SELECT set_config('statement_timeout', '0', $1::boolean);
 -- Likewise, the others that this server knows; but a lock is waited for $1 milliseconds. Touches no ledger's table.
 SELECT set_config(name, CASE name WHEN 'lock_timeout' THEN $1::text ELSE '0' END, $2::boolean)
 FROM pg_settings WHERE name IN ('lock_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout');
-
--- name: read_standing
--- Who asks, what, and how many connections there may be: the server's own reserve is nobody's, and a role and a
--- database may have limits of their own. The settings of a server belong to all ledgers.
-SELECT
-    current_database()::text AS database, current_user::text AS role, current_setting('server_version') AS version,
-    least(
-        current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
-        - coalesce(current_setting('reserved_connections', true)::int, 0),
-        nullif(r.rolconnlimit, -1), nullif(d.datconnlimit, -1)
-    ) AS room
-FROM pg_database AS d, pg_roles AS r
-WHERE d.datname = current_database() AND r.rolname = current_user;
 
 -- name: create_service_role
 -- For the embedded PostgreSQL, whose socket only its owner can reach. A role belongs to no ledger.

@@ -26,6 +26,7 @@ from koshel.db.gate import Gate
 from koshel.db.lease import is_open, lease, undo
 from koshel.db.pools import Limits, open_pool
 from koshel.db.reads import Reads
+from koshel.db.url import Target
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection, Connection, Pool
@@ -41,7 +42,7 @@ _log = structlog.get_logger()
 class StoreConfig(Struct, frozen=True):
     """Where the database is and how much of it to use."""
 
-    url: str
+    url: str | Target  # or what was read of it
     settle_connections: int = 8
     read_connections: int = 4
     rehearsal_connections: int = 2

@@ -3,6 +3,9 @@
 psycopg (migrations, `verify`) is libpq and knows every parameter; asyncpg (the service) knows some. libpq reads the
 URL and the PG* variables, and what it has read is given to asyncpg piece by piece, so that both go to one place.
 What asyncpg cannot do is dropped with a line in the log if that harms nobody, or else refused by its name.
+
+Most URLs are plain: nothing in them is quoted, and they say no more than where, who and which. Where no variable says
+more, such a URL is read here, and a service need not import psycopg for it.
 """
 
 import re
@@ -21,6 +24,11 @@ _FILES = ("sslcert", "sslkey", "sslrootcert", "sslcrl")
 _SYSTEM = "system"  # of sslrootcert: what the system trusts
 _QUOTED = re.compile(r': ".*"', re.DOTALL)
 _PORT = "5432"
+_WORD = r"[A-Za-z0-9._~-]+"  # what no URL quotes
+_PLAIN = re.compile(
+    rf"postgres(?:ql)?://(?P<user>{_WORD})(?::(?P<password>{_WORD}))?@(?P<host>{_WORD})?(?::(?P<port>[0-9]+))?"
+    rf"/(?P<dbname>{_WORD})(?:\?host=(?P<directory>[/A-Za-z0-9._~-]+))?"
+)
 
 
 class Target(Struct, frozen=True):
@@ -32,13 +40,36 @@ class Target(Struct, frozen=True):
     dropped: tuple[str, ...]
 
 
-def parse(url: str) -> Target:
-    """What asyncpg needs to reach the database of a URL. Raises Unfit, without any of the URL's secrets."""
+def parse(url: str | Target, *, alone: bool = False) -> Target:
+    """What asyncpg needs to reach the database of a URL; what was read already stays as it is.
+
+    `alone`: the caller knows that no PG* variable says more. Raises Unfit, without any of the URL's secrets.
+    """
+    if isinstance(url, Target):
+        return url
+    return _target((_plain(url) if alone else None) or _as_libpq_does(url))
+
+
+def _plain(url: str) -> dict[str, str] | None:
+    """The parameters of a plain URL; of another, None."""
+    match = _PLAIN.fullmatch(url)
+    if match is None:
+        return None
+    found = {name: value for name, value in match.groupdict().items() if value is not None}
+    if "directory" in found:
+        found["host"] = found.pop("directory")  # of two hosts, libpq takes the later
+    return found
+
+
+def _as_libpq_does(url: str) -> dict[str, str]:
+    """The parameters of the URL, and of the PG* variables."""
     given = _given(url)
     if "service" in given:
-        found = given  # its file goes before the environment, and asyncpg reads both by itself
-    else:
-        found = {name: value for name, value in (_defaults() | given).items() if name != "service"}
+        return given  # its file goes before the environment, and asyncpg reads both by itself
+    return {name: value for name, value in (_defaults() | given).items() if name != "service"}
+
+
+def _target(found: Mapping[str, str]) -> Target:
     dropped = tuple(sorted(name for name, value in found.items() if is_dropped(name, value)))
     tls = {name: value for name, value in found.items() if USES[name] == IN_URL}
     for name in _FILES:
