@@ -1,8 +1,6 @@
-"""What the start says and checks: which database, who can reach the service, whether its connections fit."""
+"""What the start says and checks: who can reach the service, whether its connections fit."""
 
-import asyncio
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,15 +12,12 @@ from structlog.testing import capture_logs
 from koshel import startup
 from koshel.db import standing
 from koshel.db.embedded import Cluster
-from koshel.db.errors import DatabaseUnavailable
-from koshel.db.schema import known
-from koshel.db.standing import Standing, look
+from koshel.db.proof import Found
 from koshel.settings import Settings
 from tests.support import command
 from tests.support.database import Database
 
-FOUND = Standing(at="db:5432", database="koshel", role="koshel_service", version="18.1", room=97, due=[])
-TIMEOUT_MS = 30_000
+FOUND = Found(database="koshel", role="koshel_service", version="18.1", room=97, due=[], unsafe=[])
 
 
 @pytest.fixture
@@ -36,54 +31,6 @@ def narrow(cluster: Cluster, database: Database) -> Iterator[str]:
 
 def logged(output: str) -> list[Mapping[str, Any]]:
     return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-
-
-def test_the_database_is_known_by_its_place_its_name_who_asks_and_its_version(database: Database) -> None:
-    found = look(database.service_url, TIMEOUT_MS)
-    assert (found.role, found.due) == ("koshel_service", [])
-    assert found.database in database.service_url
-    assert database.service_url.endswith(found.at)
-    assert re.match(r"\d+", found.version)
-    assert found.room == 400 - 3  # what is reserved for superusers is nobody's here
-
-
-def test_a_place_is_shown_without_its_password() -> None:
-    with pytest.raises(DatabaseUnavailable) as refused:
-        look("postgresql://me:secret@127.0.0.1:1/koshel", TIMEOUT_MS)
-    assert "secret" not in str(refused.value)
-
-
-def test_a_role_s_own_limit_counts(narrow: str) -> None:
-    assert look(narrow, TIMEOUT_MS).room == 3
-
-
-def test_a_database_s_own_limit_counts(database: Database) -> None:
-    name = look(database.owner_url, TIMEOUT_MS).database
-    with psycopg.connect(database.owner_url, autocommit=True) as connection:
-        connection.execute(f"ALTER DATABASE {name} CONNECTION LIMIT 7".encode())
-    assert look(database.service_url, TIMEOUT_MS).room == 7
-
-
-def test_what_the_schema_lacks_is_seen_without_a_schema_too(cluster: Cluster) -> None:
-    assert look(cluster.url(database="template1"), TIMEOUT_MS).due == known()
-
-
-@pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/x", "postgresql://127.0.0.1:port/x"])
-def test_a_database_that_cannot_be_asked_is_said(url: str) -> None:
-    with pytest.raises(DatabaseUnavailable, match="the database cannot be used: "):
-        look(url, TIMEOUT_MS)
-
-
-async def test_a_database_that_does_not_answer_is_given_up() -> None:
-    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(hear, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        with pytest.raises(DatabaseUnavailable, match="does not answer"):
-            await asyncio.to_thread(look, f"postgresql://nobody@127.0.0.1:{port}/x?sslmode=disable", 200)
 
 
 @pytest.mark.parametrize(

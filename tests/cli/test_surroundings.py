@@ -3,7 +3,7 @@
 import pytest
 
 from koshel.settings import Settings, SettingsError, read
-from koshel.surroundings import of_kubernetes
+from koshel.surroundings import of_kubernetes, of_libpq
 from tests.support.ended import Koshel
 
 # What Kubernetes gives to each container of a namespace with a Service called `koshel`, which has a named port.
@@ -99,3 +99,10 @@ def test_a_misspelt_variable_stops_every_command(koshel: Koshel, arguments: list
     assert ended.complained.startswith(
         "koshel: KOSHEL_DATABSE_URL is not a setting, the nearest is KOSHEL_DATABASE_URL"
     )
+
+
+def test_the_variables_of_libpq_are_known_by_how_they_begin() -> None:
+    assert of_libpq({"PGHOST": "db", "KOSHEL_PORT": "80", "PGSSLMODE": "", "OPTPG": "x", "pghost": "db"}) == [
+        "PGHOST",
+        "PGSSLMODE",
+    ]

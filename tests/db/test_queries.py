@@ -1,12 +1,12 @@
 """Every statement: in its place, named once, understood by the server, and about one ledger or saying why not."""
 
-import dataclasses
 import re
 from pathlib import Path
 
 import asyncpg
 import psycopg
 import pytest
+from msgspec import structs
 
 import koshel
 from koshel.db import queries
@@ -15,7 +15,7 @@ from tests.support.database import Database
 
 SOURCE = Path(koshel.__file__).parent
 TEXT = (SOURCE / "db" / "queries.sql").read_text()
-NAMES = [field.name for field in dataclasses.fields(Queries)]
+NAMES = [field.name for field in structs.fields(Queries)]
 # What the owner runs; the service runs all the others.
 OWNERS = {name for name in NAMES if name.startswith("verify_")} | {
     "lock_migrations",
@@ -65,7 +65,7 @@ def comment_of(statement: str) -> str:
 
 def test_the_file_holds_the_statements_that_the_code_names_in_the_same_order() -> None:
     assert re.findall(r"^-- name: (\w+)$", TEXT, re.MULTILINE) == NAMES
-    assert all(without_comments(statement).strip() for statement in dataclasses.astuple(queries.load()))
+    assert all(without_comments(statement).strip() for statement in structs.astuple(queries.load()))
 
 
 def test_a_missing_name_fails() -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.support import command, ipv6
@@ -40,8 +41,8 @@ class Started:
     def lines(self) -> list[Mapping[str, Any]]:
         return [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]
 
-    def reaches(self, host: str) -> bool:
-        url = f"http://{host}:{self.port}/health/live"
+    def reaches(self, host: str, path: str = "/health/live") -> bool:
+        url = f"http://{host}:{self.port}{path}"
         done = subprocess.run(["/usr/bin/env", "curl", "-sgf", url], capture_output=True, check=False, timeout=60)
         return done.returncode == 0
 
@@ -81,6 +82,25 @@ def test_it_says_which_database_it_is_on_and_as_whom(database: Database, tmp_pat
     assert line["role"] == "koshel_service"
     assert line["version"].split(".")[0].isdecimal()
     assert f"/{line['database']}?" in database.service_url
+
+
+def test_a_variable_of_libpq_counts_for_a_url_that_leaves_it_open(database: Database, tmp_path: Path) -> None:
+    names = (
+        "SELECT DISTINCT split_part(application_name, ' ', 1) FROM pg_stat_activity WHERE usename = 'koshel_service'"
+    )
+    with started(tmp_path, "--database-url", database.service_url, PGAPPNAME="shop") as service:
+        assert service.reaches("127.0.0.1", "/health/ready")  # over a connection of a worker's
+        with psycopg.connect(database.owner_url) as connection:
+            assert ("shop",) in connection.execute(names).fetchall()
+
+
+def test_a_variable_of_libpq_that_cannot_be_honoured_is_refused(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCHANNELBINDING", "require")
+    ended = command.run("serve", port="0", database_url=database.service_url)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "asyncpg, cannot do channel_binding=require" in ended.stderr
 
 
 def test_beside_a_service_of_kubernetes_it_starts_and_says_so_in_one_line(database: Database, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
 import structlog
 from msgspec import Struct
@@ -21,7 +22,9 @@ from koshel.db.gate import Gate
 from koshel.db.place import Place
 from koshel.db.pools import Limits
 from koshel.db.proof import Found
-from koshel.db.upkeep import kept_up
+
+if TYPE_CHECKING:
+    from koshel.db.embedded import Cluster
 
 TRY_PAUSE_S, TRY_PAUSE_MAX_S = 0.2, 5.0
 SAY_PAUSE_S, SAY_PAUSE_MAX_S = 1.0, 600.0
@@ -125,6 +128,12 @@ def _is_away(error: Exception) -> bool:
     return isinstance(error, Away | DatabaseUnavailable) or (isinstance(sqlstate, str) and sqlstate[:2] in {"08", "57"})
 
 
+def _kept_up(cluster: "Cluster") -> AbstractContextManager[None]:
+    from koshel.db.upkeep import kept_up  # noqa: PLC0415  a database of somebody else's is not kept up
+
+    return kept_up(cluster)
+
+
 @contextmanager
 def opened(at: Place, wishes: Wishes) -> Iterator[Opening]:
     """The database being opened, and kept up if it is our own, for as long as the block lasts.
@@ -133,7 +142,7 @@ def opened(at: Place, wishes: Wishes) -> Iterator[Opening]:
     """
     master = os.getpid()
     opening = Opening(at, wishes)
-    with nullcontext() if at.cluster is None else kept_up(at.cluster):
+    with nullcontext() if at.cluster is None else _kept_up(at.cluster):
         try:
             opening.start()
             yield opening

@@ -3,12 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from koshel.db import embedded, queries
+from koshel.db import queries
 from koshel.db.errors import EmbeddedError
 from koshel.db.url import Target, parse
+
+if TYPE_CHECKING:
+    from koshel.db.embedded import Cluster
 
 
 class Place(Struct, frozen=True):
@@ -18,7 +22,7 @@ class Place(Struct, frozen=True):
     service_url: str
     service_role: str | None
     target: Target  # the service's URL, read
-    cluster: embedded.Cluster | None = None  # if it is ours
+    cluster: "Cluster | None" = None  # if it is ours
 
 
 @contextmanager
@@ -27,7 +31,8 @@ def database(
 ) -> Iterator[Place]:
     """The database for as long as it is needed; an embedded one is made only if told so.
 
-    `alone`: no PG* variable says more than a URL that is given. Raises Unfit, for a URL that says too much, or EmbeddedError.
+    `alone`: no PG* variable says more than a URL that is given. Raises Unfit, for one that says too much, or
+    EmbeddedError.
     """
     if url is not None:
         yield Place(url, url, service_role, parse(url, alone=alone))
@@ -37,7 +42,9 @@ def database(
             f"there is no database: KOSHEL_DATABASE_URL is not set, and there is no embedded one in {data_dir}; "
             "say where it is by KOSHEL_DATABASE_URL or KOSHEL_DATA_DIR, or make one with `koshel serve`"
         )
-    import psycopg  # noqa: PLC0415  a service that was told its database has no use for this driver
+    import psycopg  # noqa: PLC0415  a service that was told its database has no use for these
+
+    from koshel.db import embedded  # noqa: PLC0415
 
     with embedded.running(Path(data_dir)) as cluster:
         owner_url = cluster.url()

@@ -1,15 +1,15 @@
-"""Loads `queries.sql` into one frozen dataclass: a missing or an extra name fails at start."""
+"""Loads `queries.sql` into one frozen struct: a missing or an extra name fails at start."""
 
 import re
-from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
+
+from msgspec import Struct
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Queries:
+class Queries(Struct, frozen=True):
     """The statements by name; what each does and why stands above it in the file."""
 
     lock_accounts: str
@@ -91,4 +91,4 @@ def parse(text: str) -> Queries:
 @cache
 def load() -> Queries:
     """The statements of the package."""
-    return parse(files("koshel.db").joinpath("queries.sql").read_text())
+    return parse(Path(__file__).with_name("queries.sql").read_text())

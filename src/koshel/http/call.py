@@ -1,6 +1,6 @@
 """A call and its reply, as the handlers see them: no sockets, no server."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -21,7 +21,7 @@ class Call(Struct):
     """One request: body decoded, key and preconditions checked. `path` holds what the route's braces matched."""
 
     service: Service
-    api: Mapping[str, Any]  # the OpenAPI document
+    api: Callable[[], Mapping[str, Any]]  # the OpenAPI document, made when somebody asks for it
     path: Mapping[str, str]
     headers: Mapping[str, str]
     body: Any

@@ -34,7 +34,7 @@ class Index(Struct, frozen=True):
 
 async def index(call: Call) -> Reply:
     """GET /: HTML for a browser, JSON otherwise."""
-    info = call.api["info"]
+    info = call.api()["info"]
     known = Index(info["title"], info["version"], info["description"])
     if _is_browser(call):
         return _html(docs_page.index(known.name, known.version, known.description))
@@ -84,12 +84,12 @@ async def problem(call: Call) -> Reply:
 
 async def openapi(call: Call) -> Reply:
     """GET /openapi.json."""
-    return json(200, call.api)
+    return json(200, call.api())
 
 
 async def docs(call: Call) -> Reply:
     """GET /docs."""
-    return _html(docs_page.render(call.api))
+    return _html(docs_page.render(call.api()))
 
 
 def _is_browser(call: Call) -> bool:

@@ -100,7 +100,7 @@ class Reader:
         """What the request asks for, and the size of its body. Raises whatever is wrong with it."""
         body = receive.decode(plain.door.decoder, plain.body)
         key, size = plain.said.get("idempotency-key"), len(plain.body)
-        call = Call(self._service, {}, {"id": plain.id}, NO_HEADERS, body, size, key, NONE, dry_run=False)
+        call = Call(self._service, dict, {"id": plain.id}, NO_HEADERS, body, size, key, NONE, dry_run=False)
         return plain.door.asks(call), size
 
     def _place(self, first: bytes) -> tuple[Door, str, str] | None:

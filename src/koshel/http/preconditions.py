@@ -22,7 +22,7 @@ _OF_CACHES = frozenset({"If-None-Match", "If-Modified-Since", "If-Range"})
 
 # aiohttp's own parser reads the first line only, stops in silence at what it does not know, and takes a list
 # without tags for no condition at all.
-_TAG = re.compile(r'(?P<weak>W/)?"(?P<value>[\x21\x23-\x7e\x80-\U0010ffff]*)"[ \t]*(?=,|\Z)')
+_TAG = re.compile(r'(?P<weak>W/)?"(?P<value>[^\x00-\x20\x22\x7f]*)"[ \t]*(?=,|\Z)')
 _VERSION = re.compile(r"(0|[1-9][0-9]{0,17})(?:\.([1-9][0-9]{0,17}))?")
 
 

@@ -7,6 +7,7 @@ bytes ─▶ Protocol ─▶ router ─▶ wrapper: origin, key, body, decode �
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from functools import cache
 from typing import Any, TypeAlias
 
 import msgspec
@@ -16,7 +17,7 @@ from aiohttp import web
 from koshel.app import Service
 from koshel.batcher import Interrupted
 from koshel.db.errors import Crowded, OutcomeUnknown, StoreError
-from koshel.http import openapi, preconditions, prefer, receive, request_id
+from koshel.http import preconditions, prefer, receive, request_id
 from koshel.http.bodies import MERGED, is_optional
 from koshel.http.call import JSON, MERGE_PATCH, PROBLEM, Call, Reply
 from koshel.http.origins import Origins
@@ -43,11 +44,10 @@ def application(settings: Settings, service: AbstractAsyncContextManager[Service
             yield
 
     app.cleanup_ctx.append(run_service)
-    api = openapi.document()
     origins = Origins(settings)
     no_route = _wrap(_no_route(origins), origins)
     for route in ROUTES:
-        serve = _wrap(_serve(route, settings, api), origins)
+        serve = _wrap(_serve(route, settings), origins)
         for method in methods(route):
             # Any text without a slash: what cannot be an id is answered as one that is not there.
             app.router.add_route(method, route.path.replace("}", ":[^/]+}"), serve)
@@ -63,7 +63,15 @@ def _decoders(route: Route) -> "Mapping[str, msgspec.json.Decoder[Any]]":
     return {name: msgspec.json.Decoder(body) for name, body in types.items() if body is not None}
 
 
-def _serve(route: Route, settings: Settings, api: Mapping[str, Any]) -> Serve:
+@cache
+def _api() -> Mapping[str, Any]:
+    """The OpenAPI document. It takes as long to make as all else here, and few ask for it."""
+    from koshel.http import openapi  # noqa: PLC0415
+
+    return openapi.document()
+
+
+def _serve(route: Route, settings: Settings) -> Serve:
     decoders = _decoders(route)
     limits = receive.Limits(
         bytes_max=settings.batch_body_bytes_max if route.is_batch else settings.body_bytes_max,
@@ -88,7 +96,7 @@ def _serve(route: Route, settings: Settings, api: Mapping[str, Any]) -> Serve:
             if "Prefer" in request.headers:
                 preference = prefer.parse(request.headers.getall("Prefer"))
         service, path, headers = request.app[SERVICE], request.match_info, request.headers
-        call = Call(service, api, path, headers, decoded, len(received), key, preference, dry_run)
+        call = Call(service, _api, path, headers, decoded, len(received), key, preference, dry_run)
         if conditions:
             call.if_match = preconditions.tags(request, "If-Match")
             call.if_none_match = preconditions.tags(request, "If-None-Match")
