@@ -26,7 +26,7 @@ from koshel.db.gate import Gate
 from koshel.db.lease import is_open, lease, undo
 from koshel.db.pools import Limits, open_pool
 from koshel.db.reads import Reads
-from koshel.db.url import Target
+from koshel.db.url import Target, parse
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection, Connection, Pool
@@ -207,10 +207,11 @@ async def _commit(connection: "Connection", transaction: asyncpg.transaction.Tra
 @asynccontextmanager
 async def open_store(config: StoreConfig) -> AsyncIterator[Store]:
     """A store with its three pools, closed at the end."""
+    target = parse(config.url)
     async with AsyncExitStack() as stack:
 
         async def pool(name: str, size: int) -> "Pool":
-            opened = open_pool(config.url, config.limits, size=size, name=name, gate=config.gate)
+            opened = open_pool(target, config.limits, size=size, name=name, gate=config.gate)
             return await stack.enter_async_context(opened)
 
         store = Store(
