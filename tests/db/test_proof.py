@@ -9,6 +9,7 @@ from koshel.db import embedded, proof
 from koshel.db.embedded import Cluster
 from koshel.db.errors import Away, Unfit
 from koshel.db.pools import Limits
+from koshel.db.schema import known
 from tests.support.bookkeeping import execute
 from tests.support.database import Database
 from tests.support.outage import Postgres, own_postgres
@@ -142,6 +143,12 @@ async def test_a_right_that_is_missing_makes_a_database_unfit(database: Database
     execute(database.owner_url, "REVOKE INSERT ON receipt FROM koshel_service")
     with pytest.raises(Unfit, match=r"^the role koshel_service lacks INSERT ON receipt; run `koshel migrate"):
         await proof.inspect(database.service_url, LIMITS, NOBODY_KNOWS)
+
+
+async def test_a_right_that_is_granted_later_is_not_missed_yet(database: Database) -> None:
+    execute(database.owner_url, "DROP OWNED BY koshel_service")
+    found = await proof.inspect(database.service_url, LIMITS, NOBODY_KNOWS, granted_later=True)
+    assert found.due == known()  # nothing can be read of it yet
 
 
 async def test_a_role_without_any_right_lacks_all_that_is_granted(database: Database) -> None:

@@ -13,7 +13,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from koshel.db import place
+from koshel.db.migrate import migrate
 from tests.support import command, ipv6
+from tests.support.bookkeeping import execute
 from tests.support.database import Database
 from tests.support.service import STOPS_WITHIN_S
 from tests.support.waiting import wait_until
@@ -82,6 +85,16 @@ def test_it_says_which_database_it_is_on_and_as_whom(database: Database, tmp_pat
     assert line["role"] == "koshel_service"
     assert line["version"].split(".")[0].isdecimal()
     assert f"/{line['database']}?" in database.service_url
+
+
+@pytest.mark.parametrize("lacking", ["INSERT ON receipt", "SELECT ON _yoyo_migration", "USAGE ON SEQUENCE group_id"])
+def test_on_its_own_database_it_grants_what_an_older_version_did_not(tmp_path: Path, lacking: str) -> None:
+    data_dir = tmp_path / "data"
+    with place.database(None, str(data_dir), None) as at:
+        migrate(at.owner_url, service_role=at.service_role)
+        execute(at.owner_url, f"REVOKE {lacking} FROM {at.service_role}")
+    with started(tmp_path, "--data-dir", str(data_dir)) as service:
+        assert service.reaches("127.0.0.1", "/health/ready")
 
 
 def test_a_variable_of_libpq_counts_for_a_url_that_leaves_it_open(database: Database, tmp_path: Path) -> None:

@@ -73,10 +73,11 @@ class Opening:
 
     def _attempt(self) -> None:
         at, limits = self._at, self._wishes.limits
+        is_ours = at.service_url != at.owner_url
         try:
-            found = asyncio.run(proof.inspect(at.target, limits, self._wishes.known))
+            found = asyncio.run(proof.inspect(at.target, limits, self._wishes.known, granted_later=is_ours))
             self._wishes.bring_up_to_date(found)
-            if at.service_url != at.owner_url:
+            if is_ours:
                 asyncio.run(proof.check_rights(at.target, limits))
         except Exception as error:
             if _is_away(error):

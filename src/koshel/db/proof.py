@@ -57,8 +57,11 @@ class Found(Struct, frozen=True):
     unsafe: list[str]  # settings that are off, since somebody said that he knows
 
 
-async def inspect(url: str | Target, limits: Limits, known: Collection[str]) -> Found:
-    """What database this is, if it is fit. `known` are the settings that may be off. Raises Unfit or Away."""
+async def inspect(url: str | Target, limits: Limits, known: Collection[str], *, granted_later: bool = False) -> Found:
+    """What database this is, if it is fit. `known` are the settings that may be off. Raises Unfit or Away.
+
+    `granted_later`: rights are no matter yet, since the owner will have given them before `check_rights` asks.
+    """
     async with _connection(url, limits) as connection:
         row = await connection.fetchrow(queries.load().read_server)
         assert row is not None, "every database is in the catalogue"
@@ -72,7 +75,8 @@ async def inspect(url: str | Target, limits: Limits, known: Collection[str]) -> 
         if row["is_standby"]:
             raise Away("it is a standby, and takes no writes until it is promoted")
         unsafe = [one["name"] for one in await connection.fetch(queries.load().read_durability)]
-        await _refuse_missing(connection)
+        if not granted_later:
+            await _refuse_missing(connection)
         due = await _due(connection)
     for name in unsafe:
         if name not in known:
@@ -89,8 +93,8 @@ async def check_rights(url: str | Target, limits: Limits) -> None:
 async def _due(connection: "Connection") -> list[str]:
     try:
         applied = {name for (name,) in await connection.fetch(queries.load().applied_migrations)}
-    except asyncpg.UndefinedTableError:
-        applied = set()
+    except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError):
+        applied = set()  # the latter only where rights are granted later: whoever grants them migrates first
     return [name for name in schema.known() if name not in applied]
 
 
