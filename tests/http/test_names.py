@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from koshel.http.names import step, twice
 
 DEEP = 100_000
+MEMBERS = b", ".join([b'{"source_account_id": 1, "target_account_id": 2, "amount": "1"}'] * 6)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,12 @@ DEEP = 100_000
         (b'{"hold": {"expires_in": 1, "expires_in": 2}}', "/hold/expires_in"),
         (b'{"t": [{"a": 1}, {"a": 1}, [], {"b": [1, 2, {"c": 1, "c": 1}]}]}', "/t/3/b/2/c"),
         (b'{"transactions": [1, 2, 3, {"amount": 1, "amount": 2}]}', "/transactions/3/amount"),
+        (b'{"transactions": [%b, {"refund": 1, "refund": 2}]}' % MEMBERS, "/transactions/6/refund"),
+        (b'{"transactions": [%b], "atomic": true, "atomic": false}' % MEMBERS, "/atomic"),
+        (b'{"transactions": [], "transactions": [%b]}' % MEMBERS, "/transactions"),
+        (b'{"transactions": [%b], "transactions": []}' % MEMBERS, "/transactions"),
+        (b'{"transactions": [%b, {"metadata": {"a": "1", "a": "2"}}]}' % MEMBERS, "/transactions/6/metadata/a"),
+        (b'{"transactions": [%b, {"a": "\\u003a", "a": 1}]}' % MEMBERS, "/transactions/6/a"),
         (b'{"amount": {"a": 1, "a": 2}}', "/amount/a"),
         (b'{"amount": 1e400, "a": 1, "a": 2}', "/a"),
         (b'{"amount": ' + b"9" * 400 + b', "a": 1, "a": 2}', "/a"),
@@ -64,6 +71,9 @@ def test_a_name_that_comes_twice_is_pointed_at(body: bytes, pointer: str) -> Non
         rb'{"\ud800": 1, "\ud801": 2}',
         b'{"\xfe": 1, "\xff": 2}',
         b'{"amount": 1e400}',
+        b'{"transactions": [%b]}' % MEMBERS,
+        b'{"transactions": [%b], "atomic": false}' % MEMBERS,
+        b'{"transactions": [%b, {"metadata": {"at": "12:30"}}]}' % MEMBERS,
         b"[" * DEEP + b"]" * DEEP,
         b'{"a":' * DEEP + b"1" + b"}" * DEEP,
         json.dumps({f"name {number}": ":" * number for number in range(100)}).encode(),

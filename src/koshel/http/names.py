@@ -12,11 +12,20 @@ import re
 from typing import Any
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 _FEW = 12  # colons of a body that is most likely one flat object
 
+
+class _Batch(Struct, forbid_unknown_fields=True):
+    """A batch, as far as its names are concerned."""
+
+    transactions: list[dict[str, Raw]]
+    atomic: Raw | UnsetType = UNSET
+
+
 _flat = msgspec.json.Decoder(dict[str, Raw])
+_batch = msgspec.json.Decoder(_Batch)
 _whole = msgspec.json.Decoder()
 # Possessive, so that nothing is tried twice; a string without an end would be the rest.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[{}\[\]:,]', re.DOTALL)
@@ -28,6 +37,8 @@ def twice(received: bytes) -> str | None:
     try:
         if colons <= _FEW and len(_flat.decode(received)) == colons:
             return None  # one flat object, as nearly all are
+        if colons > _FEW and received.startswith(b'{"transactions"') and _names_of_batch(received) == colons:
+            return None  # a batch of flat objects
         whole = _whole.decode(received)
         over = colons - _names(whole)
         # An escape may stand for a colon, and then the bytes have one less.
@@ -36,6 +47,12 @@ def twice(received: bytes) -> str | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass  # a number too large, a text that is no Unicode, a depth: it is somebody else's to refuse
     return _scan(received)
+
+
+def _names_of_batch(received: bytes) -> int:
+    """How many names a batch has that has members with no objects in them."""
+    batch = _batch.decode(received)
+    return sum(map(len, batch.transactions)) + (1 if batch.atomic is UNSET else 2)
 
 
 def _names(value: dict[str, Any] | list[Any]) -> int:

@@ -84,10 +84,9 @@ def _transaction_id(call: Call) -> int:
 def _member(requests: Requests, body: bodies.MemberRequest, at: str) -> Request:
     """A batch's member; `at` is its JSON pointer."""
     key = None if body.idempotency_key is UNSET else body.idempotency_key
-    named = [name for name in _REFERENCES if getattr(body, name) is not UNSET]
-    if not named:
+    if body.capture is UNSET and body.void is UNSET and body.refund is UNSET:  # as nearly all are
         return _plain_member(requests, body, key, at)
-    (name, *others) = named
+    (name, *others) = (name for name in _REFERENCES if getattr(body, name) is not UNSET)
     for other in (*others, *_OWN_FIELDS):
         if other not in _REFERENCES[name] and getattr(body, other) is not UNSET:
             raise wire.Invalid(f"{at}/{other}", f"does not go with {name}")
