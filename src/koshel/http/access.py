@@ -14,6 +14,7 @@ from koshel.http.response import Response
 from koshel.streams import Streams
 
 FLUSH_S = 0.1  # how long a line may wait
+PATH_MAX = 1_000  # characters of it in a line
 GATHERED_MAX = 16 * 1024  # bytes of lines that are handed over together
 
 
@@ -62,7 +63,10 @@ class AccessLogger(AbstractAccessLogger):
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """One request was answered; `time` in seconds."""
         name = response.request_id if isinstance(response, Response) else None
-        self.logger.write(request.method, request.path, response.status, name, remote=request.remote, duration_s=time)
+        path = (
+            request.path[:PATH_MAX].encode(errors="backslashreplace").decode()
+        )  # it may hold bytes that are not UTF-8
+        self.logger.write(request.method, path, response.status, name, remote=request.remote, duration_s=time)
 
 
 class _Answered(Struct):

@@ -82,7 +82,7 @@ def _email(email: str) -> str:
     try:
         return emails.normalized(email)
     except ValueError as error:
-        raise wire.Invalid("/email", str(error).rstrip(".")) from error
+        raise wire.Invalid("/email", str(error)) from error
 
 
 def _min_balance(raw: Raw) -> Decimal:

@@ -12,6 +12,7 @@ from koshel.http.prefer import Preference
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
+HTML = "text/html"
 MERGE_PATCH = "application/merge-patch+json"
 
 NO_HEADERS: Mapping[str, str] = {}

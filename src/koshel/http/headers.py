@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from koshel.core.model import Refusal
-from koshel.http import facts, wire
+from koshel.http import facts, receive, wire
 from koshel.http.problems import PROBLEMS
 from koshel.http.routes import Route
 
@@ -33,6 +33,23 @@ HEADERS: Mapping[str, Any] = {
     },
     "Preference-Applied": {
         "description": "What of Prefer was followed.",
+        "schema": {"type": "string"},
+    },
+    "Accept-Post": {
+        "description": "The media types of bodies that are taken.",
+        "schema": {"type": "string"},
+    },
+    "Accept-Patch": {
+        "description": "The media types of bodies that are taken.",
+        "schema": {"type": "string"},
+    },
+    "Accept-Encoding": {
+        "description": "The content codings of bodies that are taken.",
+        "schema": {"type": "string"},
+    },
+    "Vary": {
+        "description": "By which of the request's headers the reply was chosen.",
+        "required": True,
         "schema": {"type": "string"},
     },
     "Retry-After": {
@@ -62,6 +79,8 @@ def _made(route: Route, status: int, body: type[Struct] | str) -> Iterable[str]:
         yield "ETag"
     if route.body is not None:
         yield "Idempotent-Replayed"
+    if route.is_page:
+        yield "Vary"
     if route.later and status != HTTPStatus.OK:
         yield "Preference-Applied"
 
@@ -70,6 +89,8 @@ def _refused(route: Route, status: int) -> Iterable[str]:
     yield "X-Request-Id"
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         yield "Retry-After"
+    if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
+        yield from (receive.ACCEPTS[route.method], "Accept-Encoding")
     if status in _REFUSED and route.body is not None:
         yield "Idempotent-Replayed"
     if status in _REFUSED and route.later:

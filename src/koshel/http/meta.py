@@ -1,5 +1,7 @@
 """The handlers that speak of the service itself: health, problems, the API's own description."""
 
+import re
+from collections.abc import Mapping
 from html import escape
 from typing import Literal
 
@@ -8,9 +10,12 @@ from msgspec import UNSET, Struct, UnsetType
 from koshel.db import schema
 from koshel.db.proof import RISKS
 from koshel.http import docs_page
-from koshel.http.call import Call, Reply, json
-from koshel.http.problems import PROBLEMS, Failure, ProblemDocument
+from koshel.http.call import HTML, JSON, NO_HEADERS, Call, Reply, json
+from koshel.http.problems import PROBLEMS, SHOWN_MAX, Failure, ProblemDocument, printable
 from koshel.http.wire import QueueHealth
+
+_WEIGHT = re.compile(r"q=([01](?:\.[0-9]{0,3})?)")  # of a media type in Accept
+_EITHER = {"Vary": "Accept"}  # HTML or JSON
 
 
 class Health(Struct, frozen=True):
@@ -37,8 +42,8 @@ async def index(call: Call) -> Reply:
     info = call.api()["info"]
     known = Index(info["title"], info["version"], info["description"])
     if _is_browser(call):
-        return _html(docs_page.index(known.name, known.version, known.description))
-    return json(200, known)
+        return _html(docs_page.index(known.name, known.version, known.description), _EITHER)
+    return json(200, known, _EITHER)
 
 
 class Readiness(Struct, frozen=True):
@@ -72,14 +77,14 @@ async def problem(call: Call) -> Reply:
     """GET /problem/{code}: HTML for a browser, JSON otherwise."""
     code = call.path["code"]
     if code not in PROBLEMS:
-        raise Failure("not-found", f"There is no problem {code}.")
+        raise Failure("not-found", f"There is no problem {printable(code, SHOWN_MAX)}.")
     known = PROBLEMS[code]
     page = ProblemDocument(f"/problem/{code}", known.title, known.status, code, known.when, known.retryable)
     if not _is_browser(call):
-        return json(200, page)
+        return json(200, page, _EITHER)
     again = "may succeed" if known.retryable else "will not succeed"
     rows = {"Code": code, "Status": str(known.status), "Retry": f"The same request {again} later unchanged."}
-    return _html(docs_page.page(known.title, f"<p>{escape(known.when)}</p>{docs_page.definitions(rows)}"))
+    return _html(docs_page.page(known.title, f"<p>{escape(known.when)}</p>{docs_page.definitions(rows)}"), _EITHER)
 
 
 async def openapi(call: Call) -> Reply:
@@ -93,8 +98,14 @@ async def docs(call: Call) -> Reply:
 
 
 def _is_browser(call: Call) -> bool:
-    return "text/html" in call.headers.get("Accept", "")
+    """Whether HTML is asked for by its name, and JSON not rather."""
+    weights = {JSON: 0.0, HTML: 0.0}
+    for one in call.headers.get("Accept", "").split(","):
+        name, *parameters = (part.strip().lower() for part in one.split(";"))
+        given = [_WEIGHT.fullmatch(parameter) for parameter in parameters]
+        weights[name] = next((float(match[1]) for match in given if match), 1.0)
+    return 0 < weights[HTML] >= weights[JSON]
 
 
-def _html(text: str) -> Reply:
-    return Reply(200, text.encode(), media_type="text/html")
+def _html(text: str, headers: Mapping[str, str] = NO_HEADERS) -> Reply:
+    return Reply(200, text.encode(), headers, HTML)

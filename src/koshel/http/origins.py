@@ -2,7 +2,8 @@
 
 There are no keys yet, so whatever a browser can reach it could also do. Two things keep foreign pages out:
 
-    Origin, Sec-Fetch-Site   what a page of another origin sends is refused, if it is more than a read
+    Origin, Sec-Fetch-Site   what a page of another origin sends is refused, if it is more than a read. An own Origin
+                             counts only if Sec-Fetch-Site does not say otherwise
     Host                     on loopback it must be a loopback name: another one may be any page's own name,
                              pointed here once the page was loaded (DNS rebinding)
 """
@@ -13,10 +14,13 @@ from ipaddress import ip_address
 
 from multidict import MultiMapping
 
-from koshel.http.problems import Failure
+from koshel.http.call import NO_HEADERS
+from koshel.http.problems import Failure, quoted
 from koshel.settings import Settings, origins
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_SAME = frozenset({"none", "same-origin"})  # what Sec-Fetch-Site says where no other page is in it
+_TO_ALLOW = "to allow it, add its origin to KOSHEL_ALLOWED_ORIGINS"
 _PORTS = {"http": ":80", "https": ":443"}
 _EXPOSED = "ETag, Idempotent-Replayed, Location, Preference-Applied, Retry-After, X-Request-Id"
 _TAKEN = "Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, X-Request-Id"
@@ -35,30 +39,35 @@ class Origins:
         """Raises Failure if the request comes from a foreign page, or by a name that is not the service's."""
         host = headers.get("Host")
         if host is not None and not self.is_known_host(host):
-            raise Failure("cross-site", f"This service is not called {host!r}; use localhost or 127.0.0.1.")
+            raise _unknown(host)
         if method in _READS:
             return
-        if "Origin" in headers:
-            sent = headers.getall("Origin")
-            if len(sent) > 1 or not (self._is_allowed(sent[0]) or _is_own(sent[0], host)):
-                raise _foreign(f"A page of {', '.join(sent)}")
-        elif headers.get("Sec-Fetch-Site", "none").lower() not in {"none", "same-origin"}:
-            raise _foreign("A page of another origin")
+        sent, sites = headers.getall("Origin", ()), headers.getall("Sec-Fetch-Site", ())
+        if len(sent) > 1:
+            raise Failure("cross-site", "A request with more than one Origin may not do this.")
+        if sent and self._is_allowed(sent[0]):
+            return
+        if sent and not _is_own(sent[0], host):
+            raise _foreign(sent[0])
+        if any(site.lower() not in _SAME for site in sites):
+            raise Failure("cross-site", f"A page of another origin may not do this; {_TO_ALLOW}.")
 
     def is_known_host(self, host: str) -> bool:
         """Whether the service may be called so: on loopback by a loopback name or an allowed origin's, else by any."""
         return not self._on_loopback or _is_loopback_host(host) or host.lower() in self._hosts
 
-    def grant(self, headers: Mapping[str, str]) -> Mapping[str, str]:
-        """What lets a page of an allowed origin read the reply, by the request's headers."""
-        origin = headers.get("Origin")
-        if origin is None or not self._is_allowed(origin):
-            return {}
+    def grant(self, method: str, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """What lets a page of an allowed origin read the reply; what a cache keeps says that others get it without."""
+        if not self._allowed:
+            return NO_HEADERS
+        origin = headers.get("Origin", "")
+        if not self._is_allowed(origin):
+            return {"Vary": "Origin"} if method in _READS else NO_HEADERS
         return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": _EXPOSED, "Vary": "Origin"}
 
     def preflight(self, headers: Mapping[str, str], methods: str) -> Mapping[str, str] | None:
         """What a browser is told that asks before a page's request; None: it is no such question, or not allowed."""
-        if "Access-Control-Request-Method" not in headers or not self.grant(headers):
+        if "Access-Control-Request-Method" not in headers or not self._is_allowed(headers.get("Origin", "")):
             return None
         return {
             "Access-Control-Allow-Methods": methods,
@@ -70,8 +79,15 @@ class Origins:
         return origin.lower() in self._allowed
 
 
-def _foreign(who: str) -> Failure:
-    return Failure("cross-site", f"{who} may not do this; name its origin in KOSHEL_ALLOWED_ORIGINS if it shall.")
+def _foreign(origin: str) -> Failure:
+    if origin.lower() in {"", "null"}:  # of a sandbox, a file, a redirect: nobody knows whose page that is
+        return Failure("cross-site", "A page that does not say its origin may not do this.")
+    return Failure("cross-site", f"A page of {quoted(origin)} may not do this; {_TO_ALLOW}.")
+
+
+def _unknown(host: str) -> Failure:
+    what = "use localhost or 127.0.0.1, or if that name is yours, add its origin to KOSHEL_ALLOWED_ORIGINS"
+    return Failure("cross-site", f"This service is not called {quoted(host)}; {what}.")
 
 
 def _is_own(origin: str, host: str | None) -> bool:

@@ -45,6 +45,7 @@ _IF_NONE_MATCH = {
     "description": "The ETag that is known already: if the account still has it, the reply is 304.",
     "schema": {"type": "string"},
 }
+_IF_CHANGED = {**_IF_NONE_MATCH, "description": "The ETag that the account must not have any more."}
 
 
 def of(route: Route) -> list[dict[str, Any]]:
@@ -65,5 +66,6 @@ def _taken(route: Route) -> Iterator[Mapping[str, Any]]:
         yield _DRY_RUN
     if route.method == "PATCH":
         yield _IF_MATCH
+        yield _IF_CHANGED
     if 304 in route.replies:
         yield _IF_NONE_MATCH

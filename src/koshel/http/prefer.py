@@ -7,7 +7,6 @@ from msgspec import Struct
 
 WAIT_MAX_S = 60
 LENGTH_MAX = 1_024  # of all its lines together; one that is longer is passed over, as RFC 7240 lets a preference be
-_DIGITS_MAX = 9
 
 
 class Preference(Struct, frozen=True):
@@ -45,6 +44,6 @@ def _wait_s(preference: str) -> int | None:
     name, _, value = (side.strip() for side in preference.partition("="))
     quoted = len(value) > 1 and value[0] == value[-1] == '"'
     digits = value[1:-1] if quoted else value
-    if name != "wait" or not (digits.isascii() and digits.isdigit()) or len(digits) > _DIGITS_MAX:
+    if name != "wait" or not (digits.isascii() and digits.isdigit()):
         return None
     return min(int(digits), WAIT_MAX_S)

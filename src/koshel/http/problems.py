@@ -36,7 +36,9 @@ PROBLEMS: Mapping[str, Problem] = {
     "body-too-large": Problem(413, "Body too large", "The body is over the limit.", closes=True),
     "headers-too-large": Problem(431, "Headers too large", "A header line is over the limit.", closes=True),
     "request-timeout": Problem(408, "Request timeout", "The body did not arrive in time.", retryable=True, closes=True),
-    "cross-site": Problem(403, "Cross site", "The request comes from a page that is not this service's."),
+    "cross-site": Problem(
+        403, "Cross site", "The request comes from a page, or by a name, that is not this service's."
+    ),
     "not-found": Problem(404, "Not found", "There is no such route."),
     "method-not-allowed": Problem(405, "Method not allowed", "The route has other methods; see Allow."),
     "validation-failed": Problem(422, "Validation failed", "A field is missing, unknown or out of range."),
@@ -49,7 +51,7 @@ PROBLEMS: Mapping[str, Problem] = {
     "balance-limit-exceeded": Problem(409, "Balance limit exceeded", "The target would pass its maximum."),
     "hold-not-open": Problem(409, "Hold not open", "The hold is captured, voided, or not made yet."),
     "hold-expired": Problem(409, "Hold expired", "The hold's time is up."),
-    "not-a-hold": Problem(409, "Not a hold", "The transaction to be captured or voided is no hold."),
+    "not-a-hold": Problem(409, "Not a hold", "The transaction to be captured or voided is not a hold."),
     "not-refundable": Problem(409, "Not refundable", "The transaction has moved no money, or is a refund itself."),
     "version-mismatch": Problem(
         412, "Version mismatch", "If-Match names another version of the account, or If-None-Match this one."
@@ -79,6 +81,8 @@ PROBLEMS: Mapping[str, Problem] = {
 }
 
 RETRY_AFTER_S = 1
+TEXT_MAX = 1_000  # characters of a text in a problem; of what a caller sent it may hold some
+SHOWN_MAX = 100  # characters of a header or a path that is shown to its sender
 
 
 class Failure(Exception):
@@ -87,8 +91,8 @@ class Failure(Exception):
     def __init__(self, code: str, detail: str, headers: Mapping[str, str] | None = None, /, **members: Any) -> None:
         super().__init__(detail)
         self.code = code
-        self.detail = detail
-        self.members = members
+        self.detail = printable(detail)
+        self.members = {name: _sendable(value) for name, value in members.items()}
         self.headers = dict(headers or {})
         if PROBLEMS[code].status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
             self.headers["Retry-After"] = str(RETRY_AFTER_S)
@@ -100,6 +104,31 @@ class Failure(Exception):
     def document(self) -> bytes:
         """The reply's body."""
         return msgspec.json.encode(self.content()) + b"\n"
+
+
+def printable(text: str, most: int = TEXT_MAX) -> str:
+    """A text that anybody may have sent, to be read: cut, and with a `?` for each character that has no look."""
+    if len(text) > most:
+        text = f"{text[: most - 1]}…"
+    return text if text.isprintable() else "".join(one if one.isprintable() else "?" for one in text)
+
+
+def quoted(text: str) -> str:
+    """A caller's header or path within a sentence."""
+    return f'"{printable(text, SHOWN_MAX)}"'
+
+
+def _sendable(value: Any) -> Any:
+    """A member's value, which is for programs: exact, but for what JSON cannot carry, and cut."""
+    match value:
+        case str():
+            return value[:TEXT_MAX].encode(errors="replace").decode()
+        case list():
+            return [_sendable(one) for one in value]
+        case dict():
+            return {name: _sendable(one) for name, one in value.items()}
+        case _:
+            return value
 
 
 def document(code: str, detail: str, **members: Any) -> dict[str, Any]:
@@ -132,17 +161,19 @@ def header_invalid(name: str, detail: str) -> Failure:
 def parameter_invalid(name: str, detail: str) -> Failure:
     """A parameter that is wrong."""
     errors = [{"pointer": "", "parameter": name, "detail": detail}]
-    return Failure("validation-failed", f"The parameter {name} {detail}.", errors=errors)
+    return Failure("validation-failed", f"The parameter {printable(name, SHOWN_MAX)} {detail}.", errors=errors)
 
 
 def account_not_found(account_id: int | str, **members: Any) -> Failure:
     """No such account, in the path or in the body."""
     named = {"account_id": account_id} if isinstance(account_id, int) else {}  # which is a number, always
-    return Failure("account-not-found", f"There is no account {account_id}.", **named, **members)
+    return Failure(
+        "account-not-found", f"There is no account {printable(str(account_id), SHOWN_MAX)}.", **named, **members
+    )
 
 
 def transaction_not_found(transaction_id: int | str, **members: Any) -> Failure:
     """No such transaction, in the path or in the body."""
-    detail = f"There is no transaction {transaction_id}."
+    detail = f"There is no transaction {printable(str(transaction_id), SHOWN_MAX)}."
     named = {"transaction_id": transaction_id} if isinstance(transaction_id, int) else {}
     return Failure("transaction-not-found", detail, **named, **members)

@@ -105,9 +105,7 @@ class Protocol(RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         """A problem instead of aiohttp's own replies, such as to a method that has no path."""
         if isinstance(resp, web.HTTPException):
-            known = resp.status == HTTPStatus.NOT_FOUND
-            failure = Failure("not-found", "There is no such route; see /docs.") if known else _malformed()
-            resp = Response(problem(failure), request_id.of(request))
+            resp = Response(problem(_instead_of(resp)), request_id.of(request))
         return await super().finish_response(request, resp, start_time)
 
     def _begin(self) -> None:
@@ -121,8 +119,21 @@ class Protocol(RequestHandler):
             self._head_timer = None
 
 
+def _instead_of(reply: web.HTTPException) -> Failure:
+    match reply.status:
+        case HTTPStatus.NOT_FOUND:
+            return Failure("not-found", "There is no such route; see /docs.")
+        case HTTPStatus.EXPECTATION_FAILED:
+            return Failure("malformed-request", "The only Expect that is met here is 100-continue.")
+        case _:
+            return _malformed()
+
+
 def _malformed() -> Failure:
-    return Failure("malformed-request", "The request is not valid HTTP, or has too many header lines.")
+    return Failure(
+        "malformed-request",
+        "The request is not valid HTTP, has too many header lines, or a header twice that may come once.",
+    )
 
 
 class Server(web.Server):

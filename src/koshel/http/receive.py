@@ -15,7 +15,7 @@ from koshel.http.problems import Failure, header_invalid, parameter_invalid, val
 from koshel.values import KEY_PATTERN
 
 _KEY = re.compile(KEY_PATTERN)
-_ACCEPTS = {"POST": "Accept-Post", "PATCH": "Accept-Patch"}
+ACCEPTS = {"POST": "Accept-Post", "PATCH": "Accept-Patch"}
 
 
 class Limits(Struct, frozen=True):
@@ -87,7 +87,7 @@ def _check_type(request: web.Request, limits: Limits) -> None:
     if media_type(request) not in limits.media_types:
         taken = ", ".join(limits.media_types)
         detail = f"Send JSON in UTF-8, with Content-Type: {' or '.join(limits.media_types)}."
-        raise Failure("unsupported-media-type", detail, {_ACCEPTS[request.method]: taken})
+        raise Failure("unsupported-media-type", detail, {ACCEPTS[request.method]: taken})
     if "Content-Encoding" in request.headers:
         codings = ",".join(request.headers.getall("Content-Encoding")).split(",")
         if any(coding.strip().lower() not in {"", "identity"} for coding in codings):

@@ -33,6 +33,7 @@ class Route(Struct, frozen=True):
     dry_run: bool = False  # it takes ?dry_run=true, and 200 is then the reply
     later: bool = False  # it takes Prefer: respond-async, and 202 is then the reply
     is_batch: bool = False  # its body may be larger
+    is_page: bool = False  # HTML for a browser, JSON otherwise
 
     async def answer(self, call: Call) -> Reply:
         """The reply to a call. Raises whatever is not one."""
@@ -205,6 +206,7 @@ ROUTES: Sequence[Route] = (
         meta.index,
         None,
         {200: meta.Index},
+        is_page=True,
     ),
     Route("GET", "/health/live", "Whether the process answers", "check_live", meta.live, None, {200: meta.Health}),
     Route(
@@ -236,6 +238,7 @@ ROUTES: Sequence[Route] = (
         None,
         {200: ProblemDocument},
         ("not-found",),
+        is_page=True,
     ),
     Route("GET", "/openapi.json", "This document", "get_openapi", meta.openapi, None, {200: "application/json"}),
     Route("GET", "/docs", "This document, to read", "get_docs", meta.docs, None, {200: "text/html"}),

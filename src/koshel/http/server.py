@@ -21,7 +21,7 @@ from koshel.http import preconditions, prefer, receive, request_id
 from koshel.http.bodies import MERGED, is_optional
 from koshel.http.call import JSON, MERGE_PATCH, PROBLEM, Call, Reply
 from koshel.http.origins import Origins
-from koshel.http.problems import PROBLEMS, Failure, validation_failed
+from koshel.http.problems import PROBLEMS, SHOWN_MAX, Failure, printable, validation_failed
 from koshel.http.response import Response
 from koshel.http.routes import ROUTES, Route
 from koshel.http.wire import Invalid
@@ -115,8 +115,9 @@ def _wrap(serve: Serve, origins: Origins) -> Callable[[web.Request], Awaitable[R
             reply = await serve(request)
         except Exception as error:  # noqa: BLE001  whatever it is, the caller gets a problem
             reply = problem(failure_of(error, name))
-        if "Origin" in request.headers:
-            reply.headers = {**reply.headers, **origins.grant(request.headers)}
+        if granted := origins.grant(request.method, request.headers):
+            vary = ", ".join(filter(None, (reply.headers.get("Vary"), granted["Vary"])))
+            reply.headers = {**reply.headers, **granted, "Vary": vary}
         return Response(reply, name)
 
     return respond
@@ -156,11 +157,11 @@ def _no_route(origins: Origins) -> Serve:
         routes = routes or [route for route in ROUTES if _matches(route.path, request.path)]
         allowed = {method for route in routes for method in methods(route)}
         if not allowed or request.method in allowed:  # the latter: a slash that was escaped is no slash
-            raise Failure("not-found", f"There is no {request.path} here; see /docs.")
+            raise Failure("not-found", f"There is no {printable(request.path, SHOWN_MAX)} here; see /docs.")
         allow = ", ".join(sorted(allowed))
         if request.method == "OPTIONS" and (granted := origins.preflight(request.headers, allow)) is not None:
             return Reply(204, b"", granted)
-        raise Failure("method-not-allowed", f"{request.path} takes {allow}.", {"Allow": allow})
+        raise Failure("method-not-allowed", f"{printable(request.path, SHOWN_MAX)} takes {allow}.", {"Allow": allow})
 
     return serve
 

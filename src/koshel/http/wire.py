@@ -106,7 +106,7 @@ def decimal(raw: Raw, pointer: str) -> Decimal:
         text = json.encode(json.decode(text))
     match = _NUMBER.fullmatch(text)
     if match is None:
-        raise Invalid(pointer, "must be a decimal number, or one in a string")
+        raise Invalid(pointer, "must be a number such as 12.50, or the same as a string")
     value = Decimal((match[1] or match[2]).decode()) or Decimal(0)  # whatever a zero's exponent is
     exponent = value.as_tuple().exponent
     assert isinstance(exponent, int)
