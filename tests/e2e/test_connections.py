@@ -5,7 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -89,6 +89,34 @@ def test_if_all_are_in_the_middle_of_a_request_the_new_one_is_closed(database: D
         for connection in asking:
             connection.sendall(LIVE[20:])
             assert b" 200 OK" in connection.recv(65_536)
+
+
+@pytest.mark.parametrize(
+    ("begun", "more"),
+    [
+        (b"POST /account/1/payment HTTP/1.1\r\nHost: localhost\r\nUser-Agent: ", b"a"),
+        (b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nUser-Agent: ", b"a"),
+        (
+            b"POST /account HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\nContent-Type: application/json\r\n\r\n",
+            b" ",
+        ),
+    ],
+    ids=["a head", "a head of the general lane", "a body"],
+)
+def test_who_sends_a_byte_now_and_then_shuts_nobody_out_for_long(database: Database, begun: bytes, more: bytes) -> None:
+    settings = {"workers": "1", "connections_max": "3", "receive_timeout_ms": "2000"}
+    with launched(database.service_url, **settings) as service, crowd(service, 3) as slow:
+        for connection in slow:
+            connection.sendall(begun)
+        time.sleep(0.3)  # so that they arrive
+        assert is_refused(service)
+        began = time.monotonic()
+        while is_refused(service):
+            for connection in slow:
+                with suppress(OSError):  # it has been cut off
+                    connection.sendall(more)
+            time.sleep(0.02)  # it is slow
+            assert time.monotonic() - began < 30
 
 
 def is_refused(service: Running) -> bool:

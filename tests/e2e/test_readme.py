@@ -1,13 +1,11 @@
 """The README is run: every curl and every koshel command, and then the library's programs on what they left behind."""
 
-import json
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -40,12 +38,8 @@ def run(script: str, port: int, directory: Path) -> str:
     return output
 
 
-def without_times(document: Any) -> Any:
-    if isinstance(document, list):
-        return [without_times(one) for one in document]
-    if isinstance(document, dict):
-        return {name: without_times(one) for name, one in document.items() if name not in {"ctime", "expires_at"}}
-    return document
+def without_times(text: str) -> str:
+    return re.sub(r'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"', '"a time"', text)
 
 
 def without_seconds(text: str) -> str:
@@ -71,7 +65,7 @@ def test_the_examples_of_the_readme_go_as_it_says(service: Running, home: Path) 
         if kind == "sh":
             output = run(text, service.port, home)
         elif kind == "json":
-            assert without_times(json.loads(output)) == without_times(json.loads(text))
+            assert without_times(output) == without_times(text), "to the byte"
             checked += 1
         else:
             assert without_seconds(output) == without_seconds(text)

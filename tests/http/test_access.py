@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+from yarl import URL
 
-from koshel.http.access import GATHERED_MAX, AccessLog
+from koshel.http.access import GATHERED_MAX, AccessLog, AccessLogger
 from koshel.line_writer import LineWriter
 from koshel.streams import Streams
 from tests.support.database import Database
@@ -72,6 +75,17 @@ async def test_a_line_waits_for_others_but_not_for_long(piped: tuple[int, Access
     first, second = map(json.loads, received.splitlines())
     assert (first["duration_ms"], first["request_id"], first["remote"]) == (12, None, None)
     assert (second["method"], second["path"], second["status"], second["remote"]) == ("POST", "/account", 201, "::1")
+
+
+async def test_a_path_that_is_not_utf_8_is_a_line_too(piped: tuple[int, AccessLog]) -> None:
+    reader, log = piped
+    logger = AccessLogger(log, "")  # type: ignore[arg-type]
+    request = make_mocked_request("GET", "/")
+    request._rel_url = URL.build(path="/\udcff" + "a" * 2_000, encoded=True)
+    logger.log(request, web.Response(), 0)
+    line = json.loads(await asyncio.to_thread(os.read, reader, 65_536))
+    assert line["path"].startswith("/\\udcffaaa")
+    assert len(line["path"]) < 1_100
 
 
 async def test_many_lines_do_not_wait(piped: tuple[int, AccessLog]) -> None:

@@ -181,6 +181,7 @@ def test_an_id_in_braces_names_no_account(send: Send) -> None:
     [
         (b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", b"not-found"),
         (b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nExpect: foo\r\n\r\n", b"malformed-request"),
+        (b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\nExpect: foo\r\n\r\n", b"malformed-request"),
     ],
 )
 def test_what_aiohttp_would_answer_itself_is_a_problem_too(service: Running, request_: bytes, code: bytes) -> None:

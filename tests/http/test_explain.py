@@ -13,7 +13,7 @@ from msgspec import Struct, inspect
 
 from koshel.http.bodies import AccountChange, AccountPatch, AccountRequest, BatchRequest, TransactionRequest
 from koshel.http.explain import WORDS
-from koshel.http.problems import Failure
+from koshel.http.problems import Failure, printable
 from koshel.http.receive import decode
 from koshel.http.routes import ROUTES
 
@@ -134,7 +134,7 @@ def test_a_field_that_is_wrong_is_named_in_words(body: type[Struct], received: s
     failure = refused(body, received)
     assert failure.code == "validation-failed"
     assert failure.members == {"errors": [{"pointer": pointer, "detail": detail}]}
-    assert failure.detail == f"{pointer or 'The body'}: {detail}."
+    assert failure.detail == printable(f"{pointer or 'The body'}: {detail}.")
 
 
 NOT_JSON = "The body is not JSON: what begins at byte {} cannot be there."

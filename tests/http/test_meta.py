@@ -60,6 +60,31 @@ def test_the_docs_name_every_route_and_need_nothing_from_elsewhere(send: Send) -
     assert not re.search(r"<script|<link|<img|@import|url\(|https?://", text)
 
 
+@pytest.mark.parametrize(
+    ("accept", "is_page"),
+    [
+        ("text/html", True),
+        ("TEXT/HTML; Q=0.001, */*", True),
+        ("text/html;level=1;q=0.5", True),
+        ("application/json;q=0.9, text/html", True),
+        ("text/html, application/json", True),
+        ("text/html;q=0", False),
+        ("text/html; q=0.000, application/xml", False),
+        ("text/html;q=0.5, application/json", False),
+        ("text/html5, x-text/html", False),
+        ("*/*", False),
+        ("", False),
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/problem/not-found"])
+def test_who_would_have_html_gets_a_page_and_a_cache_knows_why(
+    send: Send, path: str, accept: str, *, is_page: bool
+) -> None:
+    answer = send("GET", path, headers={"Accept": accept})
+    assert answer.headers["Content-Type"] == ("text/html" if is_page else "application/json")
+    assert answer.headers["Vary"] == "Accept"
+
+
 def test_the_root_says_what_this_is_and_where_the_rest_is(service: Running, send: Send) -> None:
     known = service.call("GET", "/").body
     assert known["name"] == "Koshel"

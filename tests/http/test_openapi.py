@@ -4,6 +4,7 @@ from typing import Any
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from koshel.http.openapi import document
+from koshel.http.preconditions import HEADERS, taken
 from koshel.http.problems import PROBLEMS
 from koshel.http.routes import ROUTES
 
@@ -58,7 +59,14 @@ def test_everything_that_makes_a_transaction_can_be_a_dry_run_and_be_put_off() -
 def test_an_account_is_read_and_changed_by_its_etag() -> None:
     for method, path, operation in operations():
         assert ("If-Match" in parameters(operation)) == (method == "patch"), path
-        assert ("If-None-Match" in parameters(operation)) == ((method, path) == ("get", "/account/{id}")), path
+        assert ("If-None-Match" in parameters(operation)) == (path == "/account/{id}"), path
+
+
+def test_the_document_has_the_preconditions_that_its_routes_take() -> None:
+    for route in ROUTES:
+        if "ETag" in str(document()["paths"][route.path]):
+            operation = document()["paths"][route.path][route.method.lower()]
+            assert parameters(operation) & set(HEADERS) == taken(route.method, route.path, route.replies), route
 
 
 def test_a_body_is_required_where_something_in_it_is() -> None:

@@ -1,13 +1,16 @@
 """What generators of clients stumble over, as rules over the OpenAPI document: none of it is in there."""
 
+import ast
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import re2
 import regress
 
+from koshel.http import headers, receive
 from tests.support import reserved
 from tests.support.documented import DOCUMENT
 
@@ -30,6 +33,7 @@ def within(part: Any, at: str = "#") -> Iterator[tuple[str, dict[str, Any]]]:
 
 EVERYTHING = list(within(DOCUMENT))
 SHOWN = [(at, part) for at, part in EVERYTHING if not at.endswith("/properties")]  # whose names are not ours to judge
+HEADER = re.compile(r"Allow|ETag|Location|Vary|[A-Z][a-z]+(-[A-Z][a-z]+)+")
 PATTERNS = sorted({part["pattern"] for _, part in SHOWN if "pattern" in part})
 
 
@@ -160,6 +164,30 @@ def test_every_parameter_and_every_reply_is_described() -> None:
             assert reply["description"], (method, path, status)
     for name, header in DOCUMENT["components"]["headers"].items():
         assert header["description"].endswith("."), name
+
+
+def sent_headers() -> Iterator[str]:
+    """The headers of replies that the code names, as the names in a dictionary are."""
+    for file in sorted(Path(headers.__file__).parent.glob("*.py")):
+        if file.name not in {"headers.py", "origins.py"}:  # what is said of them; what only browsers read
+            for node in ast.walk(ast.parse(file.read_text())):
+                named = [node.slice] if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) else []
+                for one in node.keys if isinstance(node, ast.Dict) else named:
+                    if isinstance(one, ast.Constant) and HEADER.fullmatch(str(one.value)):
+                        yield str(one.value)
+    yield from receive.ACCEPTS.values()
+
+
+def test_every_header_that_is_sent_is_described_and_no_other() -> None:
+    # A 405 answers no operation of the document, since that has none with this method; so it has no place there.
+    assert set(sent_headers()) - {"Allow"} | {"X-Request-Id"} == set(DOCUMENT["components"]["headers"])
+
+
+def test_what_is_taken_instead_is_said_where_a_body_is_not() -> None:
+    for method, path, operation in OPERATIONS:
+        refused = operation["responses"].get("415", {"headers": {}})["headers"]
+        said = {"post": {"Accept-Post"}, "patch": {"Accept-Patch"}}.get(method, set()) | {"Accept-Encoding"}
+        assert refused.keys() - {"X-Request-Id"} == (said if "requestBody" in operation else set()), path
 
 
 def test_the_path_and_the_parameters_have_the_same_names() -> None:

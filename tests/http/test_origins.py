@@ -104,6 +104,11 @@ LOCAL = ("Host", "localhost:8080")
         ([("Origin", "https://localhost:8080")], True),  # a proxy speaks TLS
         ([("Origin", "HTTP://LocalHost:8080")], True),
         ([("Origin", "http://localhost:8080"), ("Sec-Fetch-Site", "same-origin")], True),
+        ([("Origin", "http://localhost:8080"), ("Sec-Fetch-Site", "none")], True),
+        ([("Origin", "http://localhost:8080"), ("Sec-Fetch-Site", "cross-site")], False),
+        ([("Origin", "http://localhost:8080"), ("Sec-Fetch-Site", "same-site")], False),
+        ([("Origin", "http://localhost:8080"), ("Sec-Fetch-Site", "")], False),
+        ([("Sec-Fetch-Site", "none"), ("Sec-Fetch-Site", "cross-site")], False),
         ([("Origin", SHOP)], True),
         ([("Origin", SHOP), ("Sec-Fetch-Site", "cross-site")], True),
         ([("Origin", "http://admin.example:8081"), ("Sec-Fetch-Site", "same-site")], True),
@@ -182,7 +187,8 @@ def test_no_route_is_reached_by_a_name_that_is_not_the_services(send: Send) -> N
         path = route.path.replace("{id}", "1").replace("{code}", "not-found")
         answer = send(route.method, path, headers={"Host": "evil.example", "Content-Length": "0"})
         assert assert_problem(answer, "cross-site")["detail"] == (
-            "This service is not called 'evil.example'; use localhost or 127.0.0.1."
+            'This service is not called "evil.example"; use localhost or 127.0.0.1, '
+            "or if that name is yours, add its origin to KOSHEL_ALLOWED_ORIGINS."
         )
     assert_problem(send("GET", "/nowhere", headers={"Host": "evil.example"}), "cross-site")
 
@@ -218,6 +224,12 @@ def test_a_page_that_is_allowed_can_use_the_api(shop: Running) -> None:
         assert answer.headers["Vary"] == "Origin"
         exposed = answer.headers["Access-Control-Expose-Headers"].split(", ")
         assert {"ETag", "Location", "Idempotent-Replayed", "X-Request-Id"} <= set(exposed)
+
+
+def test_what_a_cache_keeps_of_one_origin_is_for_no_other(shop: Running) -> None:
+    for origin in ({}, {"Origin": "https://evil.example"}, {"Origin": SHOP}):
+        assert shop.call("GET", "/account/1", **origin).headers["Vary"] == "Origin"
+        assert shop.call("GET", "/", **origin).headers["Vary"] == "Accept, Origin"
 
 
 def test_a_preflight_names_the_methods_of_its_path(shop: Running) -> None:

@@ -67,6 +67,45 @@ def test_what_is_not_http_gets_a_problem(service: Running, sent: bytes, code: st
         assert problem_in(until_closed(connection))["code"] == code
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"BREW / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/html\r\nContent-Type: text/html\r\n\r\n",
+    ],
+)
+def test_what_is_refused_before_it_is_a_request_is_told_all_that_it_may_be(service: Running, sent: bytes) -> None:
+    with connected(service) as connection:
+        connection.sendall(sent)
+        problem = problem_in(until_closed(connection))
+    assert problem["detail"] == (
+        "The request is not valid HTTP, has no Host, too many header lines, or a header twice that may come once."
+    )
+
+
+@pytest.mark.parametrize("expected", [b"foo", b"100-continue, foo", b"200-ok"])
+def test_nothing_is_expected_but_to_continue(service: Running, open_account: OpenAccount, expected: bytes) -> None:
+    account_id = open_account()
+    with connected(service) as connection:
+        connection.sendall(post(account_id, "Content-Length: 13")[:-2] + b"Expect: " + expected + b"\r\n\r\n")
+        connection.sendall(b'{"amount": 1}')
+        problem = problem_in(until_closed(connection))
+    assert problem["code"] == "malformed-request"
+    assert problem["detail"] == "The only Expect that is met here is 100-continue."
+    assert service.call("GET", f"/account/{account_id}").body["version"] == 0
+
+
+def test_who_expects_to_continue_is_told_to(service: Running, open_account: OpenAccount) -> None:
+    sent = post(open_account(), "Content-Length: 13", "Expect: 100-Continue", "Connection: close")
+    with connected(service) as connection:
+        connection.sendall(sent)
+        assert connection.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b'{"amount": 1}')
+        assert until_closed(connection).startswith(b"HTTP/1.1 201 ")
+
+
 @pytest.mark.parametrize("declared", [True, False], ids=["with a length", "in chunks"])
 def test_a_body_of_ten_megabytes_is_refused(service: Running, open_account: OpenAccount, *, declared: bool) -> None:
     size = 10_000_000

@@ -91,6 +91,25 @@ def test_a_body_that_cannot_be_used_changes_nothing(
     assert (account["balance"], account["version"]) == ("1.00", 1)
 
 
+NUMBER = "must be a number such as 12.50, or the same as a string"
+
+
+@pytest.mark.parametrize(
+    "sent", ['"+1"', '"1,5"', "null", '"1e5"', '" 1"', '""', '"ten"', "true", "[]", "{}", "1e99999"]
+)
+def test_what_is_no_number_is_told_how_one_looks(send: Send, open_account: OpenAccount, sent: str) -> None:
+    body = f'{{"amount": {sent}}}'.encode()
+    answer = send("POST", f"/account/{open_account()}/payment", body)
+    assert assert_problem(answer, "validation-failed")["detail"] == f"/amount: {NUMBER}."
+
+
+@pytest.mark.parametrize("email", ["ann", "ann@", "a@[1.2]", "a\x00nn@example.com", "Ann <ann@example.com>"])
+def test_what_is_no_email_is_told_how_one_looks(service: Running, open_account: OpenAccount, email: str) -> None:
+    for method, path in (("POST", "/account"), ("PATCH", f"/account/{open_account()}")):
+        problem = assert_problem(service.call(method, path, {"email": email}), "validation-failed")
+        assert problem["detail"] == "/email: must be an email address such as ann@example.com."
+
+
 @pytest.mark.parametrize(
     ("fields", "pointer"),
     [

@@ -22,6 +22,7 @@ from koshel.settings import Settings
 T = TypeVar("T")
 
 ANSWERED_WITHIN_S = 30
+CLOGGED = 100_000  # bytes that a client does not read
 LANES = ("lane_aiohttp", "lane_express")  # their databases
 ACCOUNTS = 4  # that take at most 5,000, with the ids from 1
 ALWAYS = ACCOUNTS + 1  # one that takes any amount, and that no random request touches; and so is the next
@@ -35,7 +36,7 @@ _NAME = re.compile(rb"\b[0-9a-f]{8}-[0-9]+\b")
 
 
 class Wire(asyncio.Transport):
-    """A transport that keeps what is written, and hangs up when it is told to."""
+    """A transport that keeps what is written, and hangs up or takes no more when it is told to."""
 
     def __init__(self, connection: RequestHandler) -> None:
         super().__init__({"peername": ("127.0.0.1", 4_711)})
@@ -46,6 +47,7 @@ class Wire(asyncio.Transport):
         self.closed = self._loop.create_future()
         self._connection = connection
         self._is_closing = False
+        self._unsent = 0
         connection.connection_made(self)
 
     def write(self, data: Any) -> None:
@@ -64,7 +66,17 @@ class Wire(asyncio.Transport):
     abort = close
 
     def get_write_buffer_size(self) -> int:
-        return 0
+        return self._unsent
+
+    def take_no_more(self) -> None:
+        """The client does not read: so much has gathered that the connection is told to pause."""
+        self._unsent = CLOGGED
+        self._connection.pause_writing()
+
+    def take_all(self) -> None:
+        """The client has read it all."""
+        self._unsent = 0
+        self._connection.resume_writing()
 
     def pause_reading(self) -> None:
         self.reading.clear()
@@ -105,7 +117,7 @@ class Lane:
     def __init__(self, runner: protocol.Runner) -> None:
         self._runner = runner
 
-    def connect(self) -> tuple[RequestHandler, Wire]:
+    async def connect(self) -> tuple[RequestHandler, Wire]:
         """A new connection."""
         server = self._runner.server
         assert server is not None
@@ -116,7 +128,7 @@ class Lane:
         self, pieces: Sequence[bytes], *, turns: int = 3, within_s: float = ANSWERED_WITHIN_S
     ) -> tuple[RequestHandler, bytes]:
         """Send the pieces one after the other, each a few turns of the loop after the last; all that was answered."""
-        connection, wire = self.connect()
+        connection, wire = await self.connect()
         for piece in pieces:
             for _ in range(turns):
                 await asyncio.sleep(0)
@@ -206,15 +218,16 @@ class Room:
 
     def connect(self) -> tuple[Watched, Wire]:
         """A new connection to the express lane."""
-
-        async def connected() -> tuple[RequestHandler, Wire]:
-            connection, wire = self.lanes.express.connect()
-            await asyncio.sleep(0.01)
-            return connection, wire
-
-        connection, wire = self.run(connected())
+        connection, wire = self.connect_to("express")
         assert isinstance(connection, Watched)
         return connection, wire
+
+    def connect_to(self, name: str) -> tuple[RequestHandler, Wire]:
+        """A new connection to the lane with this name."""
+        lane: Lane = getattr(self.lanes, name)
+        connected = self.run(lane.connect())
+        self.wait(0.01)
+        return connected
 
     def wait(self, seconds: float) -> None:
         """Let the loop turn for so long."""

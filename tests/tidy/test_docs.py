@@ -89,6 +89,8 @@ def test_a_problem_is_described_with_its_status_and_a_document(code: str) -> Non
     assert "**What to do:** " in text
     example = json.loads(block(text, "json"))
     assert document(code, example["detail"]).items() <= example.items()
+    facts = {name: value for name, value in example.items() if name not in document(code, "")}
+    assert list(example) == list(document(code, "", **facts)), "in the order in which the service has them"
 
 
 @pytest.mark.parametrize("page", ["errors.md", "architecture.md"])

@@ -105,7 +105,9 @@ class Protocol(RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         """A problem instead of aiohttp's own replies, such as to a method that has no path."""
         if isinstance(resp, web.HTTPException):
-            resp = Response(problem(_instead_of(resp)), request_id.of(request))
+            known = resp.status == HTTPStatus.NOT_FOUND
+            failure = Failure("not-found", "There is no such route; see /docs.") if known else _malformed()
+            resp = Response(problem(failure), request_id.of(request))
         return await super().finish_response(request, resp, start_time)
 
     def _begin(self) -> None:
@@ -119,20 +121,10 @@ class Protocol(RequestHandler):
             self._head_timer = None
 
 
-def _instead_of(reply: web.HTTPException) -> Failure:
-    match reply.status:
-        case HTTPStatus.NOT_FOUND:
-            return Failure("not-found", "There is no such route; see /docs.")
-        case HTTPStatus.EXPECTATION_FAILED:
-            return Failure("malformed-request", "The only Expect that is met here is 100-continue.")
-        case _:
-            return _malformed()
-
-
 def _malformed() -> Failure:
     return Failure(
         "malformed-request",
-        "The request is not valid HTTP, has too many header lines, or a header twice that may come once.",
+        "The request is not valid HTTP, has no Host, too many header lines, or a header twice that may come once.",
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from koshel.app import Service
 from koshel.batcher import Interrupted
@@ -50,10 +50,11 @@ def application(settings: Settings, service: AbstractAsyncContextManager[Service
         serve = _wrap(_serve(route, settings), origins)
         for method in methods(route):
             # Any text without a slash: what cannot be an id is answered as one that is not there.
-            app.router.add_route(method, route.path.replace("}", ":[^/]+}"), serve)
+            app.router.add_route(method, route.path.replace("}", ":[^/]+}"), serve, expect_handler=_expected)
     for path in sorted({route.path for route in ROUTES if "{" not in route.path}):
-        app.router.add_route("*", path, no_route)  # or a path with braces might take it: /transaction/{id}
-    app.router.add_route("*", "/{path:(?s:.*)}", no_route)
+        # Or a path with braces might take it: /transaction/{id}
+        app.router.add_route("*", path, no_route, expect_handler=_expected)
+    app.router.add_route("*", "/{path:(?s:.*)}", no_route, expect_handler=_expected)
     return app
 
 
@@ -121,6 +122,18 @@ def _wrap(serve: Serve, origins: Origins) -> Callable[[web.Request], Awaitable[R
         return Response(reply, name)
 
     return respond
+
+
+async def _expected(request: web.Request) -> Response | None:
+    """What Expect asks for. aiohttp's own refusal repeats the header, and fails if that is not UTF-8."""
+    if request.version < HttpVersion11:
+        return None
+    if request.headers["Expect"].lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # so that the answer is a first one still
+        return None
+    failure = Failure("malformed-request", "The only Expect that is met here is 100-continue.")
+    return Response(problem(failure), request_id.of(request))
 
 
 def failure_of(error: Exception, name: str) -> Failure:
