@@ -74,7 +74,6 @@ class Wire(asyncio.Transport):
         self._connection.pause_writing()
 
     def take_all(self) -> None:
-        """The client has read it all."""
         self._unsent = 0
         self._connection.resume_writing()
 
