@@ -115,13 +115,21 @@ def test_limits_that_contradict_each_other_are_refused_by_both_names(chosen: dic
     ("name", "text", "said"),
     [
         ("port", "99999", "--port takes a whole number from 0 to 65535, not '99999'"),
-        ("workers", "0", "--workers takes a whole number, 1 or more, not '0'"),
+        ("workers", "0", "--workers takes a whole number from 1 to 1000, not '0'"),
         ("log_format", "loud", "--log-format takes auto, console or json, not 'loud'"),
         ("access_log", "yes", "--access-log takes true or false, not 'yes'"),
         ("max_balance", "much", "--max-balance takes a number, not 'much'"),
         ("max_balance", "-1", "--max-balance (-1) must be from 0 to 999999999999999999"),
         ("currency", "$", "--currency takes a code of 3 to 12 characters of A-Z, 0-9 and _, not '$'"),
-        ("host", "", "--host takes an address or a name of this machine, not ''"),
+        ("host", "", "--host takes an address or a name of this machine, without scheme and port, not ''"),
+        ("queue_max", "9" * 26, f"--queue-max takes a whole number from 1 to 10000000, not '{'9' * 26}'"),
+        (
+            "lock_timeout_ms",
+            "2147483648",
+            "--lock-timeout-ms takes a whole number from 1 to 2147483647, not '2147483648'",
+        ),
+        ("log_buffer_bytes_max", "1", "--log-buffer-bytes-max takes a whole number from 4096 to 2147483647, not '1'"),
+        ("hold_lifetime_max_s", "9" * 26, f"--hold-lifetime-max-s ({'9' * 26}) must not be more than a hundred years"),
         ("data_dir", "", "--data-dir takes the path of a directory, not ''"),
         ("service_role", "", "--service-role takes the name of a role, not ''"),
         ("database_url", "postgrse://me:secret@db/x", "--database-url takes a URL that begins with postgresql://"),
@@ -131,6 +139,42 @@ def test_a_value_that_cannot_be_used_is_shown_with_what_it_may_be(name: str, tex
     with pytest.raises(SettingsError) as refused:
         read({}, {name: text})
     assert str(refused.value) == said
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_number_is_so_large_that_only_the_database_or_the_kernel_would_refuse_it(name: str) -> None:
+    if isinstance(getattr(Settings(), name), int | Decimal | None) and name not in {"database_url", "service_role"}:
+        with pytest.raises(SettingsError, match=f"^{PREFIX}{name.upper()} "):
+            read({PREFIX + name.upper(): "9" * 26}, NONE)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("text", [b"\xff".decode(errors="surrogateescape"), "postgresql://u@\udcff/db", "a\0b"])
+def test_text_that_no_database_and_no_log_could_take_is_refused_by_name_and_not_shown(name: str, text: str) -> None:
+    for environment, flags, said in (
+        ({PREFIX + name.upper(): text}, NONE, PREFIX + name.upper()),
+        ({}, {name: text}, f"--{name.replace('_', '-')}"),
+    ):
+        with pytest.raises(SettingsError) as refused:
+            read(environment, flags)
+        assert str(refused.value) == f"{said} takes text in UTF-8, and was given bytes that are none"
+
+
+@pytest.mark.parametrize(
+    "text", ["http://127.0.0.1", "127.0.0.1:80", "localhost:80", "[::1]:80", "[::1", "::1]", "a/b", " ", "::1/64", "[]"]
+)
+def test_a_host_with_a_scheme_or_a_port_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read({"KOSHEL_HOST": text}, NONE)
+    said = "KOSHEL_HOST takes an address or a name of this machine, without scheme and port, not "
+    assert str(refused.value) == f"{said}{text!r}"
+
+
+@pytest.mark.parametrize(
+    "text", ["::", "[::1]", "fe80::1%eth0", "::ffff:127.0.0.1", "localhost", "[localhost]", "bücher"]
+)
+def test_a_host_is_an_address_of_either_kind_or_a_name(text: str) -> None:
+    assert read({"KOSHEL_HOST": text}, NONE).host == text
 
 
 def test_every_setting_says_what_it_takes_in_words() -> None:
@@ -171,6 +215,9 @@ def test_the_help_says_in_a_word_what_a_setting_takes(name: str, metavar: str) -
         ("access_log", "0", False),
         ("access_log", "true", True),
         ("lock_timeout_ms", "4999", 4999),
+        ("statement_timeout_ms", "2147483647", 2_147_483_647),
+        ("log_buffer_bytes_max", "4096", 4_096),
+        ("shutdown_timeout_s", "2147483", 2_147_483),
         ("hold_lifetime_s", "2592000", 2_592_000),
         ("hold_lifetime_max_s", "3153600000", 3_153_600_000),
         ("background_retry_ms", "300000", 300_000),
