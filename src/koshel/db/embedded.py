@@ -19,7 +19,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -65,14 +65,19 @@ class Cluster(Struct, frozen=True):
 
 @contextmanager
 def running(data_dir: Path) -> Iterator[Cluster]:
-    """The cluster under `data_dir`, made and started if need be; stopped by the last who leaves."""
-    data_dir = data_dir.expanduser().resolve()
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with (data_dir / "users").open("w") as users:
-        with _starting(data_dir):
-            fcntl.flock(users, fcntl.LOCK_SH)
-            cluster = _prepare(data_dir)
-            start(cluster)
+    """The cluster under `data_dir`, made and started if need be; stopped by the last who leaves.
+
+    Raises EmbeddedError.
+    """
+    with ExitStack() as stack:
+        with usable(data_dir):
+            data_dir = data_dir.expanduser().resolve()
+            data_dir.mkdir(parents=True, exist_ok=True)
+            users = stack.enter_context((data_dir / "users").open("w"))
+            with _starting(data_dir):
+                fcntl.flock(users, fcntl.LOCK_SH)
+                cluster = _prepare(data_dir)
+                start(cluster)
         owner = os.getpid()
         try:
             yield cluster
@@ -82,6 +87,20 @@ def running(data_dir: Path) -> Iterator[Cluster]:
                 with _starting(data_dir):
                     if _is_last(users):
                         stop(cluster)
+
+
+@contextmanager
+def usable(data_dir: Path) -> Iterator[None]:
+    """Say of what fails in the block that it is the data directory, and how to choose another. Raises EmbeddedError."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # the latter where a path begins with the home of nobody
+        why = str(getattr(error, "strerror", None) or error)
+        at = getattr(error, "filename", None)
+        where = "" if at is None or str(at) == str(data_dir) else f"{at}: "
+        raise EmbeddedError(
+            f"the data directory {data_dir} cannot be used: {where}{why}; choose another with KOSHEL_DATA_DIR"
+        ) from error
 
 
 def start(cluster: Cluster) -> None:
@@ -114,8 +133,14 @@ def _log_file(cluster: Cluster) -> Path:
 
 
 def _check_version(directory: Path) -> None:
-    made_by = (directory / "PG_VERSION").read_text().strip() if (directory / "PG_VERSION").exists() else None
-    if made_by is not None and made_by != programs.major_version():
+    version = directory / "PG_VERSION"
+    if not version.is_file():
+        raise EmbeddedError(
+            f"the data directory {directory.parent} cannot be used: {directory} is not PostgreSQL's, since there is no"
+            f" {version}; move it away, or choose another data directory with KOSHEL_DATA_DIR"
+        )
+    made_by = version.read_text().strip()
+    if made_by != programs.major_version():
         raise EmbeddedError(
             f"{directory} is of PostgreSQL {made_by}, and this Koshel comes with PostgreSQL"
             f" {programs.major_version()}, which cannot read it. Nothing was changed. Start the Koshel that made it,"
@@ -189,7 +214,7 @@ def is_running(cluster: Cluster) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(cluster.sockets / ".s.PGSQL.5432"))
-        except (ConnectionRefusedError, FileNotFoundError):
+        except (ConnectionRefusedError, FileNotFoundError, NotADirectoryError):
             return False
         except PermissionError:
             raise EmbeddedError(
