@@ -146,10 +146,10 @@ class GunicornLogger(Logger):
         """Leave the handlers to the root logger."""
         self.error_log = logging.getLogger("gunicorn")
 
-    def info(self, msg: str, *args: Any, **kwargs: Any) -> None:
+    def info(self, msg: object, *args: object, **kwargs: Any) -> None:
         """All sockets have one address; gunicorn would say it once for each."""
-        if msg.startswith("Listening at"):
-            args = (args[0].partition(",")[0], *args[1:])
+        if str(msg).startswith("Listening at"):
+            args = (str(args[0]).partition(",")[0], *args[1:])
         super().info(msg, *args, **kwargs)
 
 

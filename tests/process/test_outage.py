@@ -1,11 +1,11 @@
 """What is said of a database that is away: at once, less and less often, and once when it is back."""
 
+import time
 from collections.abc import Callable
 
 import pytest
 from structlog.testing import capture_logs
 
-from koshel import outage
 from koshel.db.errors import DatabaseUnavailable
 from koshel.db.gate import NotOpenYet
 from koshel.outage import Outage
@@ -21,7 +21,7 @@ def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     def go_on(seconds: float) -> None:
         now[0] += seconds
 
-    monkeypatch.setattr(outage.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     return go_on
 
 

@@ -25,7 +25,7 @@ from typing import IO
 
 from msgspec import Struct
 
-from koshel.db import leftovers, privileges, programs
+from koshel.db import data_directory, leftovers, privileges, programs
 from koshel.db.errors import EmbeddedError
 
 OWNER = "koshel"
@@ -65,12 +65,9 @@ class Cluster(Struct, frozen=True):
 
 @contextmanager
 def running(data_dir: Path) -> Iterator[Cluster]:
-    """The cluster under `data_dir`, made and started if need be; stopped by the last who leaves.
-
-    Raises EmbeddedError.
-    """
+    """The cluster under `data_dir`, made and started if need be; stopped by the last to leave. Raises EmbeddedError."""
     with ExitStack() as stack:
-        with usable(data_dir):
+        with data_directory.usable(data_dir):
             data_dir = data_dir.expanduser().resolve()
             data_dir.mkdir(parents=True, exist_ok=True)
             users = stack.enter_context((data_dir / "users").open("w"))
@@ -89,25 +86,17 @@ def running(data_dir: Path) -> Iterator[Cluster]:
                         stop(cluster)
 
 
-@contextmanager
-def usable(data_dir: Path) -> Iterator[None]:
-    """Say of what fails in the block that it is the data directory, and how to choose another. Raises EmbeddedError."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:  # the latter where a path begins with the home of nobody
-        why = str(getattr(error, "strerror", None) or error)
-        at = getattr(error, "filename", None)
-        where = "" if at is None or str(at) == str(data_dir) else f"{at}: "
-        raise EmbeddedError(
-            f"the data directory {data_dir} cannot be used: {where}{why}; choose another with KOSHEL_DATA_DIR"
-        ) from error
+def exists(data_dir: Path) -> bool:
+    """Whether there is one. Raises EmbeddedError."""
+    with data_directory.usable(data_dir):
+        return (data_dir / "postgres").expanduser().exists()
 
 
 def start(cluster: Cluster) -> None:
     """Start the server unless it runs. Raises EmbeddedError."""
     deadline = time.monotonic() + LEAVE_TIMEOUT_S
     while not is_running(cluster):
-        _check_version(cluster.directory)
+        data_directory.check_version(cluster.directory)
         failure = _try_to_start(cluster)
         if is_running(cluster):
             return
@@ -130,23 +119,6 @@ def _try_to_start(cluster: Cluster) -> EmbeddedError:
 
 def _log_file(cluster: Cluster) -> Path:
     return cluster.directory / "server.log"
-
-
-def _check_version(directory: Path) -> None:
-    version = directory / "PG_VERSION"
-    if not version.is_file():
-        raise EmbeddedError(
-            f"the data directory {directory.parent} cannot be used: {directory} is not PostgreSQL's, since there is no"
-            f" {version}; move it away, or choose another data directory with KOSHEL_DATA_DIR"
-        )
-    made_by = version.read_text().strip()
-    if made_by != programs.major_version():
-        raise EmbeddedError(
-            f"{directory} is of PostgreSQL {made_by}, and this Koshel comes with PostgreSQL"
-            f" {programs.major_version()}, which cannot read it. Nothing was changed. Start the Koshel that made it,"
-            " move the data with pg_dump and psql to a --data-dir of this one, or set KOSHEL_DATABASE_URL to a server"
-            f" of version {made_by}"
-        )
 
 
 def stop(cluster: Cluster) -> None:
