@@ -141,6 +141,7 @@ def complaint(error: Exception) -> str | None:
     """The sentence for what can go wrong with a command; None for a fault."""
     import psycopg
 
+    from koshel.db import words
     from koshel.db.errors import Away, EmbeddedError, StoreError, Unfit
     from koshel.db.migrate import MigrationError
     from koshel.db.shell import NoShell
@@ -151,7 +152,9 @@ def complaint(error: Exception) -> str | None:
     ours = (Away, CommandError, EmbeddedError, Unfit, MigrationError, NoShell, StoreError, TooFewConnections)
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return f"{error.diag.message_primary}; do it as the owner of the database"
-    return str(error) if isinstance(error, (*ours, psycopg.Error, OSError)) else None
+    if isinstance(error, psycopg.Error):
+        return words.of(error)
+    return str(error) if isinstance(error, (*ours, OSError)) else None
 
 
 def _database(chosen: Settings, *, make: bool = False, alone: bool = False) -> "AbstractContextManager[Place]":

@@ -197,7 +197,7 @@ def test_a_server_that_cannot_start_says_where_its_log_is(data_dir: Path) -> Non
         ("/dev/null", "File exists"),
         ("/dev/null/data", "Not a directory"),
         ("/proc/data", "No such file or directory"),
-        ("~nobody-of-this-name/data", "Could not determine home directory."),
+        ("~nobody-of-this-name/data", "Could not determine home directory"),
     ],
 )
 def test_a_data_directory_that_cannot_be_used_is_said_with_the_setting_that_names_it(name: str, why: str) -> None:

@@ -238,7 +238,7 @@ def test_a_role_without_the_rights_is_told_who_has_them(empty: str, *, migrated:
 
 
 def test_a_database_that_is_away_is_said_in_one_line() -> None:
-    with pytest.raises(migrate.MigrationError, match="Connection refused"):
+    with pytest.raises(migrate.MigrationError, match=r"^127\.0\.0\.1:1: Connection refused$"):
         migrate.due("postgresql://nobody@127.0.0.1:1/nothing")
     done = command.run("migrate", database_url="postgresql://nobody@127.0.0.1:1/nothing")
     assert done.returncode == 1

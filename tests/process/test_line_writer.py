@@ -42,7 +42,9 @@ def stuck() -> Iterator[tuple[int, LineWriter]]:
     with unread() as (reader, descriptor):
         writer = writer_to(descriptor)
         yield reader, writer
-        read_until(reader, lambda _: not writer._buffer)  # else its thread would write to whatever gets that number next
+        read_until(
+            reader, lambda _: not writer._buffer
+        )  # else its thread would write to whatever gets that number next
 
 
 def test_lines_are_written_in_their_order(pipe: tuple[int, LineWriter]) -> None:

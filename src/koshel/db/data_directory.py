@@ -16,7 +16,7 @@ def usable(data_dir: Path) -> Iterator[None]:
     except (OSError, RuntimeError) as error:  # the latter where a path begins with the home of nobody
         at = getattr(error, "filename", None)
         where = "" if at is None or str(at) == str(data_dir) else f"{at}: "
-        why = getattr(error, "strerror", None) or error
+        why = str(getattr(error, "strerror", None) or error).rstrip(".")
         said = f"the data directory {data_dir} cannot be used: {where}{why}; choose another with KOSHEL_DATA_DIR"
         raise EmbeddedError(said) from error
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg.rows import tuple_row
 
-from koshel.db import queries, schema
+from koshel.db import queries, schema, words
 from koshel.db.patience import be_patient
 from koshel.db.url import parse
 
@@ -69,7 +69,7 @@ def _translated(error: psycopg.Error, lock_timeout_ms: int, role: str) -> Migrat
         return MigrationError(
             f"the role {role} may not do this ({error.diag.message_primary}); run it as the owner of the database"
         )
-    return MigrationError(str(error).strip())
+    return MigrationError(words.of(error))
 
 
 def _take_turn(guard: "psycopg.Connection[tuple[str, ...]]") -> None:
