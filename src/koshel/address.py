@@ -1,5 +1,6 @@
 """Where to listen: IPv4 and IPv6, a name or a number, and what it is called as a URL."""
 
+import errno
 import os
 import socket
 from collections.abc import Sequence
@@ -26,6 +27,8 @@ def server(host: str, port: int, *, reuse_port: bool = False, backlog: int | Non
             reuse_port=reuse_port,
             dualstack_ipv6=bare == "::" and socket.has_dualstack_ipv6(),
         )
+    except UnicodeError as error:  # of the codec for names: a label that is empty, or longer than 63 characters
+        raise CannotListen(errno.EINVAL, f"cannot listen on {url(bare, port)}: that is not a name") from error
     except OSError as error:
         said = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         raise CannotListen(error.errno, f"cannot listen on {url(bare, port)}: {said}") from error

@@ -20,6 +20,7 @@ from msgspec import Struct
 from koshel.core.commands import Claim, Drain, Sweep
 from koshel.db.errors import DatabaseUnavailable, Obstructed, OutcomeUnknown, StoreError
 from koshel.db.store import Delay, Store
+from koshel.outage import Outage
 from koshel.retry import settle_again
 
 BUSY_BATCH_MAX = 50  # claimed together while callers wait for answers
@@ -49,6 +50,7 @@ class Background:
         self._is_busy = is_busy
         self._woken = asyncio.Event()
         self._stopped = asyncio.Event()
+        self._outage = Outage()
         self._room: dict[type[Claim], int] = {Drain: limits.batch_max, Sweep: limits.batch_max}
         self._stuck: dict[int, float] = {}  # holds that could not be released, and until when to let them be
 
@@ -71,12 +73,14 @@ class Background:
             try:
                 more = await self._work(kind)
             except StoreError as error:
-                _log.warning("the background waits for the database", error=str(error))
+                self._outage.met(kind, error)
                 await _pause(OUTAGE_PAUSE_S, self._stopped)
                 continue
             except Exception:  # noqa: BLE001  whatever it is, the next look may find it gone
                 _log.exception("background work failed")
                 more = False
+            else:
+                self._outage.over(kind)
             if not more:
                 await _pause(self._limits.poll_s, self._stopped, woken)
 

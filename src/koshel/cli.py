@@ -29,8 +29,9 @@ class Parser(argparse.ArgumentParser):
     def refuse(self, unknown: Sequence[str]) -> NoReturn:
         """Say which arguments nobody knows, and exit."""
         flag = unknown[0].partition("=")[0]
-        near = f" (the nearest is {nearest(flag, self._option_string_actions)})" if flag.startswith("--") else ""
-        self.error(f"unrecognized arguments: {' '.join(unknown)}{near}")
+        near = nearest(flag, self._option_string_actions) if flag.startswith("--") else None
+        hint = "" if near is None else f" (the nearest is {near})"
+        self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

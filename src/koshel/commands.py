@@ -31,6 +31,8 @@ class CommandError(Exception):
 
 def serve(chosen: Settings, options: Options) -> int:
     """Serve until told to stop."""
+    # Until gunicorn has its own handler: told to stop while it starts, it still stops the database that it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # Nothing that is imported becomes garbage. To look for it again and again takes a tenth of the start.
     gc.disable()
     from koshel import descriptors, logs, startup, surroundings
@@ -41,8 +43,6 @@ def serve(chosen: Settings, options: Options) -> int:
     gc.freeze()
     gc.enable()
     streams = logs.configure(chosen.log_format, chosen.log_level, chosen.log_buffer_bytes_max)
-    # Until gunicorn has its own handler: told to stop while it starts, it still stops the database that it started.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     startup.say_what_is_passed_over(options["environment"])
     connections_max = descriptors.connections_max(chosen)
     wait_for_port(chosen.host, chosen.port)
@@ -61,8 +61,8 @@ def migrate(chosen: Settings, options: Options) -> int:
 
     check = options["check"]
     with _database(chosen, make=not check) as at:
-        if chosen.database_url is not None and not check:  # the lock of migrations is its session's
-            _check_sessions(chosen, at)
+        if chosen.database_url is not None and not check:  # and the lock of migrations is its session's
+            _check_before_migrating(chosen, at)
         names = due(at.owner_url) if check else _apply_what_is_due(chosen, at)
     verb = "due" if check else "applied"
     sys.stdout.write("".join(f"{verb}: {name}\n" for name in names) or "The schema is current.\n")
@@ -141,6 +141,7 @@ def complaint(error: Exception) -> str | None:
     """The sentence for what can go wrong with a command; None for a fault."""
     import psycopg
 
+    from koshel.db import words
     from koshel.db.errors import Away, EmbeddedError, StoreError, Unfit
     from koshel.db.migrate import MigrationError
     from koshel.db.shell import NoShell
@@ -149,7 +150,11 @@ def complaint(error: Exception) -> str | None:
     if isinstance(error, psycopg.errors.UndefinedTable):
         return "the database has no schema yet; run `koshel migrate`"
     ours = (Away, CommandError, EmbeddedError, Unfit, MigrationError, NoShell, StoreError, TooFewConnections)
-    return str(error) if isinstance(error, (*ours, psycopg.Error, OSError)) else None
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return f"{error.diag.message_primary}; do it as the owner of the database"
+    if isinstance(error, psycopg.Error):
+        return words.of(error)
+    return str(error) if isinstance(error, (*ours, OSError)) else None
 
 
 def _database(chosen: Settings, *, make: bool = False, alone: bool = False) -> "AbstractContextManager[Place]":
@@ -169,7 +174,7 @@ def _bring_up_to_date(chosen: Settings, options: Options, at: "Place", found: "F
     if chosen.currency not in iso_scales() and chosen.currency not in _registered(at):
         name = came_as("currency", options)
         raise CommandError(f"{name}: {chosen.currency} is neither in ISO 4217 nor registered")
-    standing.say_which(found, at.service_url)
+    standing.say_which(found, at.target)
     standing.check_connections(found, startup.wanted(chosen))
 
 
@@ -179,13 +184,13 @@ def _apply_what_is_due(chosen: Settings, at: "Place") -> list[str]:
     return apply(at.owner_url, service_role=at.service_role, lock_timeout_ms=chosen.migration_lock_timeout_ms)
 
 
-def _check_sessions(chosen: Settings, at: "Place") -> None:
+def _check_before_migrating(chosen: Settings, at: "Place") -> None:
     import asyncio
 
     from koshel.db.pools import Limits
-    from koshel.db.proof import check_sessions
+    from koshel.db.proof import check_before_migrating
 
-    asyncio.run(check_sessions(at.owner_url, Limits(connect_timeout_ms=chosen.connect_timeout_ms)))
+    asyncio.run(check_before_migrating(at.owner_url, Limits(connect_timeout_ms=chosen.connect_timeout_ms)))
 
 
 def _registered(at: "Place") -> set[str]:

@@ -4,6 +4,7 @@ gunicorn's master keeps the sockets: what waits in the queue of a worker that di
 """
 
 import signal
+from mmap import mmap
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
@@ -17,7 +18,7 @@ class SeatedArbiter(Arbiter):
     log: Any
 
     def manage_workers(self) -> None:
-        """A seat without a worker gets one; of several on a seat, as while reloading, the youngest stays."""
+        """A seat without a worker that stays gets one; of several, as while reloading, the youngest stays."""
         for seat in range(len(self.LISTENERS)):
             pids = self._on(seat)
             if not pids:
@@ -26,7 +27,8 @@ class SeatedArbiter(Arbiter):
                 self.kill_worker(pid, signal.SIGTERM)
 
     def take_seat(self, worker: Any) -> None:
-        """Give a new worker the seat that needs it most: an empty one, or that of the oldest worker."""
+        """Give a new worker the seat that needs it most: one that nobody stays on, or that of the oldest worker."""
+        worker.leaving = mmap(-1, 1)
         ages = {seat: max(self._ages_on(seat), default=NOBODY) for seat in range(len(self.LISTENERS))}
         worker.seat = min(ages, key=lambda seat: ages[seat])
 
@@ -46,10 +48,15 @@ class SeatedArbiter(Arbiter):
         self.log.info("%s is ignored: stop the service and start it with other settings", name)
 
     def _on(self, seat: int) -> list[int]:
-        """Process ids of the workers on a seat, the oldest first."""
+        """Process ids of the workers that stay on a seat, the oldest first."""
         workers: list[tuple[int, Any]] = list(self.WORKERS.items())
-        return [pid for pid, worker in sorted(workers, key=lambda one: one[1].age) if worker.seat == seat]
+        return [pid for pid, worker in sorted(workers, key=lambda one: one[1].age) if _stays_on(seat, worker)]
 
     def _ages_on(self, seat: int) -> list[int]:
         workers: list[Any] = list(self.WORKERS.values())
-        return [worker.age for worker in workers if worker.seat == seat]
+        return [worker.age for worker in workers if _stays_on(seat, worker)]
+
+
+def _stays_on(seat: int, worker: Any) -> bool:
+    """Whether it serves that socket, and has not been told to stop: by the master, or by anybody else."""
+    return worker.seat == seat and not worker.leaving[0]

@@ -19,15 +19,25 @@ PREFIX = surroundings.PREFIX
 
 # A title says what a type takes where its pattern could not: it stands in messages.
 Url = Annotated[str, Meta(pattern="^postgres(ql)?://", title="a URL that begins with postgresql://")]
-Address = Annotated[str, Meta(min_length=1, title="an address or a name of this machine")]
+# A name or an address of IPv4 has no colon, one of IPv6 has two or more; either may be in brackets.
+_HOST = r"[^\s/:\[\]]+|[^\s/:\[\]]*:[^\s/:\[\]]*:[^\s/\[\]]*"
+Address = Annotated[
+    str,
+    Meta(pattern=rf"^({_HOST}|\[({_HOST})\])$", title="an address or a name of this machine, without scheme and port"),
+]
 Code = Annotated[str, Meta(pattern="^[A-Z0-9_]{3,12}$", title="a code of 3 to 12 characters of A-Z, 0-9 and _")]
 Directory = Annotated[str, Meta(min_length=1, title="the path of a directory")]
 Web = Annotated[str, Meta(title="origins such as https://shop.example, with commas between")]
 Role = Annotated[str, Meta(min_length=1, title="the name of a role")]
-Count = Annotated[int, Meta(ge=1)]
-Milliseconds = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[int, Meta(ge=1)]
-Bytes = Annotated[int, Meta(ge=1)]
+# The most that PostgreSQL, the kernel and the event loop take: what is more is a slip of the finger.
+_INT_MAX = 2**31 - 1
+Processes = Annotated[int, Meta(ge=1, le=1_000)]
+Count = Annotated[int, Meta(ge=1, le=10_000_000)]
+Milliseconds = Annotated[int, Meta(ge=1, le=_INT_MAX)]
+Seconds = Annotated[int, Meta(ge=1, le=_INT_MAX // 1_000)]
+Lifetime = Annotated[int, Meta(ge=1)]  # in seconds; `Settings` says how long it may be
+Bytes = Annotated[int, Meta(ge=1, le=_INT_MAX)]
+Buffer = Annotated[int, Meta(ge=4_096, le=_INT_MAX)]  # bytes; a smaller one would drop every long line
 
 
 class SettingsError(Exception):
@@ -43,7 +53,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     host: Annotated[Address, Meta(description="address to listen on; :: is every one, of IPv4 too")] = "127.0.0.1"
     allowed_origins: Annotated[Web, Meta(description="web origins whose pages may use the service, with commas between")] = ""
     port: Annotated[int, Meta(ge=0, le=65535, description="port to listen on")] = 8080
-    workers: Annotated[Count, Meta(description="worker processes; default: the cores that it may use")] = msgspec.field(default_factory=cores.available)
+    workers: Annotated[Processes, Meta(description="worker processes; default: the cores that it may use")] = msgspec.field(default_factory=cores.available)
     currency: Annotated[Code, Meta(description="currency of accounts opened without one")] = "USD"
     max_balance: Annotated[Decimal, Meta(description="max_balance of accounts opened without one")] = Decimal("999999.99")
     service_role: Annotated[Role | None, Meta(description="database role that `migrate` grants the service's rights to")] = None
@@ -54,9 +64,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     log_format: Annotated[Literal["auto", "json", "console"], Meta(description="auto: console on a terminal, else json")] = "auto"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="the least level that is logged")] = "info"
     access_log: Annotated[bool, Meta(description="log every request")] = True
-    log_buffer_bytes_max: Annotated[Bytes, Meta(description="bytes of log lines that may wait for their reader, in each process and stream")] = 1024 * 1024
-    hold_lifetime_s: Annotated[Seconds, Meta(description="lifetime of a hold made without one")] = 7 * 24 * 3600
-    hold_lifetime_max_s: Annotated[Seconds, Meta(description="lifetime that a hold may ask for")] = 30 * 24 * 3600
+    log_buffer_bytes_max: Annotated[Buffer, Meta(description="bytes of log lines that may wait for their reader, in each process and stream")] = 1024 * 1024
+    hold_lifetime_s: Annotated[Lifetime, Meta(description="lifetime of a hold made without one")] = 7 * 24 * 3600
+    hold_lifetime_max_s: Annotated[Lifetime, Meta(description="lifetime that a hold may ask for")] = 30 * 24 * 3600
     batch_max: Annotated[Count, Meta(description="commands settled together, at most")] = 1_000
     batches_in_flight: Annotated[Count, Meta(description="batches under way at once, in each worker and partition")] = 1
     partition_by: Annotated[Literal["database", "ledger"], Meta(description="what may share a batch; ledger: for Citus")] = "database"
@@ -151,7 +161,9 @@ def read(environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Set
     """The settings from the environment, overridden by flags that are not None. Raises SettingsError."""
     known = {PREFIX + field.name.upper(): field.name for field in msgspec.structs.fields(Settings)}
     if unknown := surroundings.unknown(environment, known):
-        what = "; ".join(f"{name} is not a setting, the nearest is {near}" for name, near in unknown.items())
+        what = "; ".join(
+            f"{name} is not a setting" + (f", the nearest is {near}" if near else "") for name, near in unknown.items()
+        )
         raise SettingsError(f"{what}; `koshel serve --help` lists them all")
     passed_over = surroundings.of_kubernetes(environment)
     values: dict[str, Any] = {
@@ -160,6 +172,8 @@ def read(environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Set
         if (text := environment.get(variable)) and variable not in passed_over
     }
     given = {name: text for name, text in flags.items() if text is not None}
+    for name, text in (values | given).items():
+        _check_text(came_as(name, given), text)
     try:
         return msgspec.convert(values | given, Settings, strict=False)
     except msgspec.ValidationError as error:
@@ -169,6 +183,12 @@ def read(environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Set
 def came_as(name: str, flags: Mapping[str, str | None]) -> str:
     """The name by which the setting came: its flag's, or else its variable's."""
     return PREFIX + name.upper() if flags.get(name) is None else f"--{name.replace('_', '-')}"
+
+
+def _check_text(name: str, text: str) -> None:
+    """Refuse what neither a database nor a log could take. It is not shown: a URL may have a password in it."""
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise SettingsError(f"{name} takes text in UTF-8, and was given bytes that are none")
 
 
 def _what_is_wrong(message: str, values: Mapping[str, str], flags: Mapping[str, str]) -> str:

@@ -29,7 +29,7 @@ def is_loopback(host: str) -> bool:
     """Whether only this machine can reach all that the name or address stands for."""
     try:
         found = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):
         return False  # nobody can listen there; who tries is told so
     return all(ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
 

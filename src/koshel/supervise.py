@@ -11,6 +11,7 @@ import signal
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from mmap import mmap
 from queue import SimpleQueue
 from typing import Any
 
@@ -77,6 +78,7 @@ class Worker(GunicornUVLoopWebWorker):
 
     app: "Supervisor"
     seat: int  # which of the sockets is its own
+    leaving: mmap  # a byte that the master sees too: whether it was told to stop
     inherited: "SimpleQueue[int]"  # signals that came before `init_signals`
     _announced = False
 
@@ -105,7 +107,7 @@ class Worker(GunicornUVLoopWebWorker):
         super().init_signals()
         while not self.inherited.empty():
             if self.inherited.get_nowait() in STOPPING:
-                self.alive = False
+                self._leave()
 
     async def _run(self) -> None:
         """Serve. Once that is over, being told again, as by Ctrl-C and by the master, must not kill what is exiting."""
@@ -117,9 +119,19 @@ class Worker(GunicornUVLoopWebWorker):
                 signal.signal(sig, signal.SIG_IGN)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """SIGTERM: stop now rather than at the next heartbeat."""
+        """SIGTERM: stop now rather than at the next heartbeat, and let the master fill the seat meanwhile."""
+        self._leave()
         super().handle_exit(sig, frame)
         self._notify_waiter_done()
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """SIGINT and SIGQUIT: the same."""
+        self._leave()
+        super().handle_quit(sig, frame)
+
+    def _leave(self) -> None:
+        self.alive = False
+        self.leaving[0] = 1
 
 
 def _keep_queue(arbiter: Any, worker: Worker) -> None:
@@ -133,6 +145,12 @@ class GunicornLogger(Logger):
     def setup(self, cfg: Any) -> None:  # noqa: ARG002  gunicorn calls it so
         """Leave the handlers to the root logger."""
         self.error_log = logging.getLogger("gunicorn")
+
+    def info(self, msg: object, *args: object, **kwargs: Any) -> None:
+        """All sockets have one address; gunicorn would say it once for each."""
+        if str(msg).startswith("Listening at"):
+            args = (str(args[0]).partition(",")[0], *args[1:])
+        super().info(msg, *args, **kwargs)
 
 
 class Supervisor(BaseApplication):

@@ -27,8 +27,8 @@ def of_libpq(environment: Mapping[str, str]) -> list[str]:
     return [name for name in environment if name.startswith("PG")]
 
 
-def unknown(environment: Mapping[str, str], known: Collection[str]) -> dict[str, str]:
-    """Each variable that begins as Koshel's do and is not empty, but is not known; and the known name nearest to it."""
+def unknown(environment: Mapping[str, str], known: Collection[str]) -> dict[str, str | None]:
+    """Each variable that begins as Koshel's do and is not empty, but is not known; and the known name near to it."""
     passed_over = of_kubernetes(environment)
     strange = sorted(
         name for name, text in environment.items() if name.startswith(PREFIX) and text and name not in passed_over
@@ -36,11 +36,13 @@ def unknown(environment: Mapping[str, str], known: Collection[str]) -> dict[str,
     return {name: nearest(name, known) for name in strange if name not in known}
 
 
-def nearest(name: str, known: Collection[str]) -> str:
-    """The known name that is most like it."""
+def nearest(name: str, known: Collection[str]) -> str | None:
+    """The known name that is most like it, or None if none is like it at all."""
     from difflib import get_close_matches  # noqa: PLC0415  who makes no mistakes does not wait for it
 
-    return get_close_matches(name, known, n=1, cutoff=0)[0]
+    bare = {one.upper().strip("-").removeprefix(PREFIX): one for one in known}  # what all have in common is no likeness
+    near = get_close_matches(name.upper().strip("-").removeprefix(PREFIX), bare, n=1)
+    return bare[near[0]] if near else None
 
 
 def _is_of_kubernetes(name: str, text: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from koshel import address
+from koshel.startup import is_loopback
 from tests.support import ipv6
 
 # What is listened on, where it is reached, and where not.
@@ -69,6 +70,14 @@ def test_an_address_in_use_is_refused_with_its_url(host: str) -> None:
             address.server(host, port)
     assert str(refused.value) == f"cannot listen on http://{host}:{port}: Address already in use"
     assert refused.value.errno == errno.EADDRINUSE
+
+
+@pytest.mark.parametrize("host", ["a..b", ".", "a" * 64, f"{'ä' * 60}.example"])
+def test_what_can_be_no_name_is_refused_like_one_that_nobody_has(host: str) -> None:
+    with pytest.raises(address.CannotListen) as refused:
+        address.server(host, 8080)
+    assert str(refused.value).startswith(f"cannot listen on http://{host}:8080: ")
+    assert not is_loopback(host)
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,7 @@ def test_the_help_of_a_command_names_only_the_settings_that_it_has_a_use_for(kos
         (["serve", "--prot", "80"], "koshel serve: unrecognized arguments: --prot 80 (the nearest is --port)"),
         (["serve", "--prot=80"], "unrecognized arguments: --prot=80 (the nearest is --port)"),
         (["serve", "--work", "2"], "unrecognized arguments: --work 2 (the nearest is --workers)"),
+        (["serve", "--xyzzy", "2"], "koshel serve: unrecognized arguments: --xyzzy 2; see koshel serve --help"),
         (["verify", "now"], "koshel verify: unrecognized arguments: now"),
         (["currency", "list", "--all"], "koshel currency list: unrecognized arguments: --all"),
     ],
@@ -132,6 +133,14 @@ def test_serving_from_a_database_that_waiting_does_not_mend_is_refused_in_one_li
     assert ended.complained.startswith("koshel: ")
     assert ended.complained.count("\n") == 1
     assert "Traceback" not in ended.complained
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64, "\udcff", "http://127.0.0.1"])
+def test_a_host_that_is_none_is_said_in_one_line(koshel: Koshel, host: str) -> None:
+    ended = koshel("serve", "--host", host)
+    assert (ended.status, ended.printed) == (1, "")
+    assert ended.complained.startswith(("koshel: --host takes", "koshel: cannot listen on"))
+    assert ended.complained.count("\n") == 1
 
 
 def test_a_flag_overrides_the_environment(koshel: Koshel, database: Database) -> None:

@@ -92,6 +92,15 @@ def test_a_password_is_not_among_the_arguments_which_everybody_can_read() -> Non
     assert surroundings["PGPASSWORD"] == "secret"
 
 
+def test_neither_is_what_unlocks_a_key_and_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    words, surroundings = shell._prepared("postgresql://me@db/koshel?sslkey=/k&sslpassword=secret", [], {})
+    assert "secret" not in " ".join([*words, *surroundings.values()])
+    assert words[1:] == ["--dbname=user=me dbname=koshel host=db sslkey=/k"]
+    said = capsys.readouterr().err
+    assert "sslpassword is not passed on" in said
+    assert "secret" not in said
+
+
 def fake_psql(directory: Path) -> Path:
     program = directory / "psql"
     program.write_text("#!/bin/sh\necho mine\n")

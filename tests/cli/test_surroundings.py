@@ -61,6 +61,13 @@ def test_an_unknown_variable_is_named_with_the_nearest_that_is_known(name: str, 
         read({name: "80"}, {})
 
 
+@pytest.mark.parametrize("name", ["KOSHEL_FOO", "KOSHEL_X", "KOSHEL__", "KOSHEL_VERSION"])
+def test_an_unknown_variable_that_is_like_no_other_has_no_hint(name: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read({name: "1"}, {})
+    assert str(refused.value) == f"{name} is not a setting; `koshel serve --help` lists them all"
+
+
 def test_all_unknown_variables_are_named_in_one_line() -> None:
     with pytest.raises(SettingsError) as refused:
         read({"KOSHEL_PROT": "80", "KOSHEL_HOTS": "::"}, {})

@@ -191,23 +191,6 @@ def test_a_server_that_cannot_start_says_where_its_log_is(data_dir: Path) -> Non
         (data_dir / "lost").rename(data_dir / "postgres" / "global")
 
 
-@pytest.mark.parametrize("other", ["17", "19", "9.6"])
-def test_a_cluster_of_another_major_version_is_named_as_that_and_left_alone(data_dir: Path, other: str) -> None:
-    version = data_dir / "postgres" / "PG_VERSION"
-    right = version.read_text()
-    before = sorted(path.name for path in (data_dir / "postgres").iterdir())
-    version.write_text(f"{other}\n")
-    try:
-        with (
-            pytest.raises(EmbeddedError, match=f"is of PostgreSQL {other}, .* comes with PostgreSQL {right.strip()}"),
-            embedded.running(data_dir),
-        ):
-            pass
-        assert sorted(path.name for path in (data_dir / "postgres").iterdir()) == before
-    finally:
-        version.write_text(right)
-
-
 def test_a_server_that_was_killed_is_started_again_while_it_is_kept_up(data_dir: Path) -> None:
     with embedded.running(data_dir) as cluster, kept_up(cluster):
         for _ in range(2):

@@ -221,8 +221,24 @@ def test_a_lock_row_that_yoyo_left_behind_is_nobodys(empty: str) -> None:
     assert migrate.migrate(empty) == NAMES
 
 
+@pytest.mark.parametrize("migrated", [True, False])
+def test_a_role_without_the_rights_is_told_who_has_them(empty: str, *, migrated: bool) -> None:
+    if migrated:
+        migrate.migrate(empty)
+    execute(empty, "CREATE ROLE stranger LOGIN")
+    try:
+        for run in [migrate.due, migrate.migrate] if migrated else [migrate.migrate]:
+            with pytest.raises(migrate.MigrationError) as refused:
+                run(empty.replace("koshel@", "stranger@"))
+            assert str(refused.value).startswith("the role stranger may not do this (permission denied for ")
+            assert str(refused.value).endswith("; run it as the owner of the database")
+            assert "\n" not in str(refused.value)
+    finally:
+        execute(empty, "DROP ROLE stranger")
+
+
 def test_a_database_that_is_away_is_said_in_one_line() -> None:
-    with pytest.raises(migrate.MigrationError, match="Connection refused"):
+    with pytest.raises(migrate.MigrationError, match=r"^127\.0\.0\.1:1: Connection refused$"):
         migrate.due("postgresql://nobody@127.0.0.1:1/nothing")
     done = command.run("migrate", database_url="postgresql://nobody@127.0.0.1:1/nothing")
     assert done.returncode == 1

@@ -46,7 +46,7 @@ async def test_a_database_that_is_fit_says_what_it_is(database: Database) -> Non
     assert f"/{found.database}?" in database.service_url
     assert found.version.startswith("18")
     await proof.check_rights(database.service_url, LIMITS)
-    await proof.check_sessions(database.service_url, LIMITS)
+    await proof.check_before_migrating(database.service_url, LIMITS)
 
 
 @pytest.mark.parametrize("name", ["fsync", "full_page_writes", "synchronous_commit"])
@@ -199,3 +199,30 @@ async def test_a_standby_is_away_until_it_is_promoted(postgres: Postgres) -> Non
 async def test_who_or_what_is_not_there_is_not_away(cluster: Cluster, role: str, name: str, said: str) -> None:
     with pytest.raises(Unfit, match=said):
         await proof.inspect(cluster.url(role, name), LIMITS, NOBODY_KNOWS)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://u@127.0.0.1:1/x", "127.0.0.1:1: Connection refused"),
+        ("postgresql://u@127.0.0.1:1,127.0.0.1:2/x", "127.0.0.1:1, 127.0.0.1:2: Connection refused"),
+        ("postgresql://u@localhost:1/x", "localhost:1: Connection refused"),
+        ("postgresql://u@no.such.name.invalid:7/x", "no.such.name.invalid:7: "),
+        ("postgresql://u@/x?host=/nowhere", "/nowhere: No such file or directory"),
+    ],
+)
+async def test_a_server_that_cannot_be_reached_is_named_with_the_reason_in_words(url: str, said: str) -> None:
+    with pytest.raises(Away) as away:
+        await proof.inspect(url, LIMITS, NOBODY_KNOWS)
+    assert str(away.value).startswith(said)
+    assert not set("[(") & set(str(away.value))
+
+
+async def test_a_database_in_another_encoding_is_refused_before_it_is_migrated(cluster: Cluster) -> None:
+    with psycopg.connect(cluster.url(), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE test_ascii ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+        try:
+            with pytest.raises(Unfit, match="encoding SQL_ASCII; Koshel needs UTF8"):
+                await proof.check_before_migrating(cluster.url(database="test_ascii"), LIMITS)
+        finally:
+            connection.execute("DROP DATABASE test_ascii WITH (FORCE)")

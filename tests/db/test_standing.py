@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import asyncpg
 import psycopg
@@ -15,6 +16,7 @@ from koshel.db.errors import Away, Unfit
 from koshel.db.pools import Limits
 from koshel.db.proof import Found
 from koshel.db.schema import known
+from koshel.db.url import parse, place
 from tests.support.bookkeeping import execute
 from tests.support.database import Database
 
@@ -92,7 +94,7 @@ async def test_a_server_that_does_not_answer_is_given_up() -> None:
     server = await asyncio.start_server(hear, "127.0.0.1", 0)
     async with server:
         url = f"postgresql://nobody@127.0.0.1:{server.sockets[0].getsockname()[1]}/x?sslmode=disable"
-        with pytest.raises(Away, match="TimeoutError"):
+        with pytest.raises(Away, match=r"^127\.0\.0\.1:\d+: no answer in time$"):
             await look(url, Limits(connect_timeout_ms=200))
         await left.wait()
 
@@ -104,12 +106,26 @@ async def test_a_server_that_does_not_answer_is_given_up() -> None:
         ("postgresql://ann:secret@[::1]/wallet", "[::1]"),
         ("postgresql://ann:secret@/wallet?host=/run/pg", "/run/pg"),
         ("postgresql://ann:secret@/wallet", "the default host"),
+        ("postgresql://ann:secret@%2Frun%2Fpg:7,db/wallet", "/run/pg:7, db:5432"),
+        ("postgresql://ann:secret@a,[::1]/wallet?port=7", "a:7, [::1]:7"),
+        ("postgresql://ann:secret@/wallet?hostaddr=192.0.2.1&host=db", "192.0.2.1"),
     ],
 )
 def test_a_place_is_shown_without_its_password(url: str, place: str) -> None:
     with capture_logs() as log:
-        standing.say_which(Found("wallet", "ann", "18.1", 97, [], []), url)
+        standing.say_which(Found("wallet", "ann", "18.1", 97, [], []), parse(url))
     assert [(line["at"], line["database"], line["role"]) for line in log] == [(place, "wallet", "ann")]
+
+
+def test_a_place_that_a_variable_or_a_service_names_is_shown_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGHOST", "elsewhere")
+    monkeypatch.setenv("PGPORT", "7")
+    assert place(parse("postgresql://ann@/wallet")) == "elsewhere:7"
+    (tmp_path / "services").write_text("[wallet]\nhost=db\nport=6543\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+    assert place(parse("postgresql://ann@/wallet?service=wallet")) == "db:6543"
 
 
 async def test_an_error_does_not_show_a_password() -> None:

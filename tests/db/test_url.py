@@ -139,11 +139,72 @@ def test_the_variables_say_what_the_url_does_not(monkeypatch: pytest.MonkeyPatch
 def test_a_service_file_is_read_by_both(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "services").write_text(f"[wallet]\nhost={cluster.sockets}\ndbname=postgres\nuser=koshel\n")
     monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
-    assert parse("postgresql://?service=wallet").arguments["dsn"] == "postgresql://?service=wallet"
+    monkeypatch.setenv("PGHOST", "elsewhere.invalid")  # the file goes before it
+    monkeypatch.setenv("PGAPPNAME", "wallet")
+    by_url = parse("postgresql://?service=wallet")
+    assert by_url.arguments["host"] == [str(cluster.sockets)]
+    assert (by_url.arguments["user"], by_url.arguments["dsn"]) == ("koshel", None)
+    assert (by_url.application_name, by_url.dropped) == ("wallet", ())
     monkeypatch.setenv("PGSERVICE", "wallet")
-    target = parse("postgresql://")
-    assert target.arguments["host"] == [str(cluster.sockets)]
-    assert (target.arguments["user"], target.arguments["dsn"]) == ("koshel", None)
+    assert parse("postgresql://") == by_url
+    assert parse("postgresql://bob@/?service=wallet").arguments["user"] == "bob"
+
+
+@pytest.mark.parametrize("where", ["no file", "no section", "a file that cannot be read"])
+def test_a_service_that_is_in_no_file_is_refused_rather_than_another_database_taken(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "services"
+    monkeypatch.setenv("PGSERVICEFILE", str(file))
+    if where != "no file":
+        file.write_text("[mine]\nhost=db\n" if where == "no section" else "[mien]\nwhat\n")
+    with pytest.raises(Unfit, match="service"):
+        parse("postgresql://ann@/?service=mien")
+    monkeypatch.setenv("PGSERVICE", "mien")
+    with pytest.raises(Unfit, match="service"):
+        parse("postgresql://ann@/")
+
+
+@pytest.mark.parametrize("said", ["channel_binding=require", "sslmode=perhaps", "port=70000"])
+def test_what_a_service_says_is_checked_like_the_url(
+    said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "services").write_text(f"[wallet]\nhost=192.0.2.1\nuser=ann\npassword={SECRET}\n{said}\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+    with pytest.raises(Unfit, match=said.partition("=")[0]) as refused:
+        parse("postgresql://?service=wallet")
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql://u%ff@h/db", "postgresql://u@h/\udcff"])
+def test_a_url_that_is_not_in_utf_8_is_refused(url: str) -> None:
+    with pytest.raises(Unfit, match="not UTF-8"):
+        parse(url)
+
+
+def test_a_variable_that_is_not_in_utf_8_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", "\udcff")
+    with pytest.raises(Unfit, match="not UTF-8"):
+        parse("postgresql://ann@db/w")
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "99999999", "-1"])
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_port_that_there_is_not_is_refused_rather_than_waited_for(port: str, *, alone: bool) -> None:
+    for url in (
+        f"postgresql://ann@db/w?port={port}",
+        f"postgresql://ann@db:{port}/w",
+        f"postgresql://ann@a:1,b:{port}/w",
+    ):
+        with pytest.raises(Unfit, match="port"):
+            parse(url, alone=alone)
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64])
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_host_that_can_have_no_name_is_refused_rather_than_waited_for(host: str, *, alone: bool) -> None:
+    with pytest.raises(Unfit, match="can be no host's name"):
+        parse(f"postgresql://ann@{host}/w", alone=alone)
 
 
 async def _by_the_service(url: str) -> Any:

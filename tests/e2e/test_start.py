@@ -79,6 +79,20 @@ def test_it_answers_where_it_says_and_warns_beyond_loopback(
         assert [line["host"] for line in warnings] == ([host] if is_warned else [])
 
 
+def test_told_to_stop_while_it_still_imports_it_stops_in_order(database: Database) -> None:
+    program = [sys.executable, "-X", "importtime", "-m", "koshel", "serve", "--port", "0"]
+    environment = command.environment({"database_url": database.service_url})
+    with subprocess.Popen(program, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        # Of what the command itself imports, the first.
+        while "koshel.descriptors" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        complained = process.communicate(timeout=STOPS_WITHIN_S)[1]
+    assert process.returncode == 0
+    assert "Traceback" not in complained
+
+
 def test_it_says_which_database_it_is_on_and_as_whom(database: Database, tmp_path: Path) -> None:
     with started(tmp_path, "--database-url", database.service_url) as service:
         (line,) = [line for line in service.lines() if line["event"] == "this is the database"]

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -93,6 +94,23 @@ def test_what_waits_for_a_worker_that_died_is_answered_by_the_next(database: Dat
             for pid in first:
                 os.kill(pid, signal.SIGKILL)
             assert waiting.result() == [200] * CONNECTIONS
+
+
+def test_while_a_worker_that_was_told_to_stop_is_busy_another_serves_its_socket(
+    database: Database, tmp_path: Path
+) -> None:
+    with serving_into(tmp_path, database.service_url, workers="1") as (service, _, err):
+        (first,) = service.workers()
+        with socket.create_connection(("127.0.0.1", service.port), timeout=30) as caller:
+            caller.sendall(b"POST /account HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{")
+            assert service.call("GET", "/health/live").status == 200  # so what was sent before is there too
+            os.kill(first, signal.SIGTERM)
+            wait_until(lambda: len(service.workers()) == 2, "another worker")
+            assert first in service.workers(), "it waits for the rest of the request"
+            assert service.call("GET", "/health/live").status == 200
+        wait_until(lambda: first not in service.workers(), "the first one goes")
+        assert len(service.workers()) == 1
+    assert err.read_text().count(f"http://127.0.0.1:{service.port}") == 1, "of one address gunicorn speaks once"
 
 
 def in_queues(port: int) -> int:

@@ -1,6 +1,7 @@
 """The start: a database that is away is waited for, one that waiting does not mend refused, a risk kept in sight."""
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,10 +64,28 @@ def test_what_waits_is_said_less_and_less_often(postgres: Postgres, tmp_path: Pa
         wait_until(lambda: log.read_text().count("still waiting for the database") == 3, "it says so again")
         # First after 1 s, then after 2 and 4 more: attempts are made far more often than that.
         assert 6 <= max(_waited(log)) <= 60
+        assert "the background" not in log.read_text(), "it says nothing of its own before there was a database"
+
+
+def test_a_database_that_goes_away_later_is_said_once_by_each_worker_and_then_seldom(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    postgres.start()
+    with waiting(postgres.service_url, log) as service:
+        service.wait_until_ready()
+        postgres.stop()
+        wait_until(lambda: log.read_text().count("the background still waits") >= 4, "both say so again")
+        began = log.read_text().count("the background waits for the database")
+        waited = _waited(log)
+        assert began == 2
+        assert max(waited) >= 3, "the second time, after twice as long"
+        postgres.start()
+        wait_until(lambda: log.read_text().count("the background has the database again") == 2, "both say so")
 
 
 def _waited(log: Path) -> list[int]:
-    lines = [line for line in log.read_text().splitlines() if "still waiting for the database" in line]
+    lines = [line for line in log.read_text().splitlines() if re.search("still (waiting|waits) for the database", line)]
     return [int(line.partition('"waited_s": ')[2].partition(",")[0].rstrip("}")) for line in lines]
 
 

@@ -40,8 +40,11 @@ def pipe() -> Iterator[tuple[int, LineWriter]]:
 def stuck() -> Iterator[tuple[int, LineWriter]]:
     """The same, of a pipe that is full."""
     with unread() as (reader, descriptor):
-        yield reader, writer_to(descriptor)
-        read_until(reader, lambda _: True)
+        writer = writer_to(descriptor)
+        yield reader, writer
+        read_until(
+            reader, lambda _: not writer._buffer
+        )  # else its thread would write to whatever gets that number next
 
 
 def test_lines_are_written_in_their_order(pipe: tuple[int, LineWriter]) -> None:

@@ -102,6 +102,20 @@ def test_whatever_happens_in_whatever_order_every_seat_is_served_in_the_end(mast
             assert len(master.WORKERS) == SEATS
 
 
+def test_while_a_worker_that_was_told_to_stop_by_hand_is_leaving_its_seat_has_another(master: Master) -> None:
+    leaving: Any = master.WORKERS[2]
+    leaving.leaving[0] = 1
+    for _ in range(3):  # looks of the master
+        master.manage_workers()
+    replacement: Any = master.WORKERS[SEATS + 1]
+    assert replacement.seat == leaving.seat
+    assert len(master.WORKERS) == SEATS + 1
+    master.reap(2)
+    master.manage_workers()
+    assert len(master.WORKERS) == SEATS
+    assert not master.told_to_stop, "nobody else has to go for it"
+
+
 @pytest.mark.parametrize("name", ["ttin", "ttou", "usr2"])
 def test_signals_that_would_change_the_number_are_ignored_aloud(master: Master, name: str) -> None:
     workers = dict(master.WORKERS)

@@ -19,13 +19,13 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
 from msgspec import Struct
 
-from koshel.db import leftovers, privileges, programs
+from koshel.db import data_directory, leftovers, privileges, programs
 from koshel.db.errors import EmbeddedError
 
 OWNER = "koshel"
@@ -65,14 +65,16 @@ class Cluster(Struct, frozen=True):
 
 @contextmanager
 def running(data_dir: Path) -> Iterator[Cluster]:
-    """The cluster under `data_dir`, made and started if need be; stopped by the last who leaves."""
-    data_dir = data_dir.expanduser().resolve()
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with (data_dir / "users").open("w") as users:
-        with _starting(data_dir):
-            fcntl.flock(users, fcntl.LOCK_SH)
-            cluster = _prepare(data_dir)
-            start(cluster)
+    """The cluster under `data_dir`, made and started if need be; stopped by the last to leave. Raises EmbeddedError."""
+    with ExitStack() as stack:
+        with data_directory.usable(data_dir):
+            data_dir = data_dir.expanduser().resolve()
+            data_dir.mkdir(parents=True, exist_ok=True)
+            users = stack.enter_context((data_dir / "users").open("w"))
+            with _starting(data_dir):
+                fcntl.flock(users, fcntl.LOCK_SH)
+                cluster = _prepare(data_dir)
+                start(cluster)
         owner = os.getpid()
         try:
             yield cluster
@@ -84,11 +86,17 @@ def running(data_dir: Path) -> Iterator[Cluster]:
                         stop(cluster)
 
 
+def exists(data_dir: Path) -> bool:
+    """Whether there is one. Raises EmbeddedError."""
+    with data_directory.usable(data_dir):
+        return (data_dir / "postgres").expanduser().exists()
+
+
 def start(cluster: Cluster) -> None:
     """Start the server unless it runs. Raises EmbeddedError."""
     deadline = time.monotonic() + LEAVE_TIMEOUT_S
     while not is_running(cluster):
-        _check_version(cluster.directory)
+        data_directory.check_version(cluster.directory)
         failure = _try_to_start(cluster)
         if is_running(cluster):
             return
@@ -111,17 +119,6 @@ def _try_to_start(cluster: Cluster) -> EmbeddedError:
 
 def _log_file(cluster: Cluster) -> Path:
     return cluster.directory / "server.log"
-
-
-def _check_version(directory: Path) -> None:
-    made_by = (directory / "PG_VERSION").read_text().strip() if (directory / "PG_VERSION").exists() else None
-    if made_by is not None and made_by != programs.major_version():
-        raise EmbeddedError(
-            f"{directory} is of PostgreSQL {made_by}, and this Koshel comes with PostgreSQL"
-            f" {programs.major_version()}, which cannot read it. Nothing was changed. Start the Koshel that made it,"
-            " move the data with pg_dump and psql to a --data-dir of this one, or set KOSHEL_DATABASE_URL to a server"
-            f" of version {made_by}"
-        )
 
 
 def stop(cluster: Cluster) -> None:
@@ -189,7 +186,7 @@ def is_running(cluster: Cluster) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(cluster.sockets / ".s.PGSQL.5432"))
-        except (ConnectionRefusedError, FileNotFoundError):
+        except (ConnectionRefusedError, FileNotFoundError, NotADirectoryError):
             return False
         except PermissionError:
             raise EmbeddedError(

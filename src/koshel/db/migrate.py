@@ -6,8 +6,9 @@ from urllib.parse import quote
 import psycopg
 from psycopg.rows import tuple_row
 
-from koshel.db import queries, schema
+from koshel.db import queries, schema, words
 from koshel.db.patience import be_patient
+from koshel.db.url import parse
 
 if TYPE_CHECKING:
     from yoyo.backends import DatabaseBackend
@@ -31,7 +32,7 @@ def due(url: str) -> list[str]:
     except psycopg.errors.UndefinedTable:
         return known()
     except psycopg.Error as error:
-        raise _translated(error, LOCK_TIMEOUT_MS) from error
+        raise _translated(error, LOCK_TIMEOUT_MS, _role(url)) from error
     return [name for name in known() if name not in applied]
 
 
@@ -50,17 +51,25 @@ def migrate(url: str, *, service_role: str | None = None, lock_timeout_ms: int =
             if service_role is not None:
                 _grant(guard, service_role)
     except psycopg.Error as error:
-        raise _translated(error, lock_timeout_ms) from error
+        raise _translated(error, lock_timeout_ms, _role(url)) from error
     return names
 
 
-def _translated(error: psycopg.Error, lock_timeout_ms: int) -> MigrationError:
+def _role(url: str) -> str:
+    return str(parse(url).arguments["user"])
+
+
+def _translated(error: psycopg.Error, lock_timeout_ms: int, role: str) -> MigrationError:
     if isinstance(error, psycopg.errors.LockNotAvailable):
         return MigrationError(
             f"the migration gave up after {lock_timeout_ms / 1_000:g} s of waiting for a lock that another transaction "
             "holds, and nothing of it was done; end that transaction, or raise KOSHEL_MIGRATION_LOCK_TIMEOUT_MS"
         )
-    return MigrationError(str(error).strip())
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return MigrationError(
+            f"the role {role} may not do this ({error.diag.message_primary}); run it as the owner of the database"
+        )
+    return MigrationError(words.of(error))
 
 
 def _take_turn(guard: "psycopg.Connection[tuple[str, ...]]") -> None:

@@ -57,7 +57,7 @@ class Opening:
     def start(self) -> None:
         """One attempt; if it fails since the database is away, others in a thread. Raises Unfit."""
         for name in self._at.target.dropped:
-            _log.info("a parameter of the database URL means nothing to the service", parameter=name)
+            _log.info("a parameter of the database URL is ignored by the service", parameter=name)
         try:
             self._attempt()
         except Away as away:

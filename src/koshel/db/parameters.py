@@ -18,7 +18,7 @@ USES: Mapping[str, str | set[str]] = {
     "passfile": _PIECE,
     "dbname": _PIECE,
     "target_session_attrs": _PIECE,
-    "service": IN_URL,
+    "service": _PIECE,
     "sslmode": IN_URL,
     "sslnegotiation": IN_URL,
     "sslcert": IN_URL,

@@ -37,14 +37,14 @@ def database(
     if url is not None:
         yield Place(url, url, service_role, parse(url, alone=alone))
         return
-    if not make and not Path(data_dir, "postgres").expanduser().exists():
+    from koshel.db import embedded  # noqa: PLC0415  a service that was told its database has no use for these
+
+    if not make and not embedded.exists(Path(data_dir)):
         raise EmbeddedError(
             f"there is no database: KOSHEL_DATABASE_URL is not set, and there is no embedded one in {data_dir}; "
             "say where it is by KOSHEL_DATABASE_URL or KOSHEL_DATA_DIR, or make one with `koshel serve`"
         )
-    import psycopg  # noqa: PLC0415  a service that was told its database has no use for these
-
-    from koshel.db import embedded  # noqa: PLC0415
+    import psycopg  # noqa: PLC0415
 
     with embedded.running(Path(data_dir)) as cluster:
         owner_url = cluster.url()

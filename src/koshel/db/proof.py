@@ -1,5 +1,8 @@
 """What the start proves of a database before anybody hears of the service, through the service's own driver."""
 
+import os
+import re
+import socket
 import ssl
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -11,7 +14,7 @@ from msgspec import Struct
 from koshel.db import queries, schema
 from koshel.db.errors import Away, Unfit
 from koshel.db.pools import Limits, connect
-from koshel.db.url import Target, parse
+from koshel.db.url import Target, parse, place
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -68,10 +71,7 @@ async def inspect(url: str | Target, limits: Limits, known: Collection[str], *, 
         if connection.get_server_pid() != row["pid"]:  # as the server said it, if nobody stands in between
             async with _connection(url, limits) as other:
                 await _look_who_answers(connection, other)
-        if row["version_number"] // 10_000 < VERSION_MIN:
-            raise Unfit(f"the database is PostgreSQL {row['version']}; Koshel needs {VERSION_MIN} or newer")
-        if row["encoding"] != "UTF8":
-            raise Unfit(f"the database {row['database']} has the encoding {row['encoding']}; Koshel needs UTF8")
+        _refuse_unfit(row)
         if row["is_standby"]:
             raise Away("it is a standby, and takes no writes until it is promoted")
         unsafe = [one["name"] for one in await connection.fetch(queries.load().read_durability)]
@@ -109,9 +109,19 @@ async def _refuse_missing(connection: "Connection") -> None:
         )
 
 
-async def check_sessions(url: str | Target, limits: Limits) -> None:
-    """Whether each connection has a session to itself. Raises Unfit if not, or Away."""
+def _refuse_unfit(row: asyncpg.Record) -> None:
+    if row["version_number"] // 10_000 < VERSION_MIN:
+        raise Unfit(f"the database is PostgreSQL {row['version']}; Koshel needs {VERSION_MIN} or newer")
+    if row["encoding"] != "UTF8":
+        raise Unfit(f"the database {row['database']} has the encoding {row['encoding']}; Koshel needs UTF8")
+
+
+async def check_before_migrating(url: str | Target, limits: Limits) -> None:
+    """Whether it can be Koshel's, and each connection has a session to itself. Raises Unfit if not, or Away."""
     async with _connection(url, limits) as one, _connection(url, limits) as other:
+        row = await one.fetchrow(queries.load().read_server)
+        assert row is not None, "every database is in the catalogue"
+        _refuse_unfit(row)
         await _look_who_answers(one, other)
 
 
@@ -141,14 +151,33 @@ async def _connection(url: str | Target, limits: Limits) -> AsyncIterator["Conne
     except (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError) as error:
         raise Unfit(_SHARED) from error
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        raise _as_ours(error) from error
+        raise _as_ours(error, target) from error
 
 
-def _as_ours(error: Exception) -> Exception:
-    text = " ".join(str(error).split()) or type(error).__name__
+def _as_ours(error: Exception, target: Target) -> Exception:
+    text = _in_words(error, target)
     if "statement pooling" in text:
         return Unfit(_SHARED)
     is_away = isinstance(error, _AWAY) and not isinstance(error, _FINAL) and _NO_TLS not in text
     if is_away or any(words in text for words in _BEHIND_A_POOLER):
         return Away(text)
     return Unfit(f"the database cannot be used: {text}")
+
+
+def _in_words(error: Exception, target: Target) -> str:
+    """What the system says of a server that cannot be reached, and which server that is; else what is said anyway."""
+    text = " ".join(str(error).split())
+    if not isinstance(error, OSError) or isinstance(error, ssl.SSLError):
+        return text or type(error).__name__
+    if isinstance(error, socket.gaierror):
+        why = error.strerror
+    elif number := error.errno or _number_in(text):  # without one it is of several addresses, whose errors it quotes
+        why = os.strerror(number)
+    else:
+        why = text or "no answer in time"
+    return f"{place(target)}: {why}"
+
+
+def _number_in(text: str) -> int:
+    found = re.search(r"\[Errno (\d+)\]", text)
+    return int(found[1]) if found else 0

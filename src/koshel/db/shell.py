@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -55,5 +56,10 @@ def _prepared(url: str, arguments: Sequence[str], environment: Mapping[str, str]
     """The command and its environment. A password goes there: everybody can read a command's arguments."""
     parts = conninfo_to_dict(url)
     password = parts.pop("password", None)
+    if parts.pop("sslpassword", None) is not None:
+        # libpq has no variable for this one. Without it, it asks.
+        sys.stderr.write(
+            "koshel: sslpassword is not passed on, as everybody can read psql's arguments; psql asks for it\n"
+        )
     command = [find(environment.get("PATH")), f"--dbname={make_conninfo('', **parts)}", *arguments]
     return command, dict(environment) | ({} if password is None else {"PGPASSWORD": str(password)})

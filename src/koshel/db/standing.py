@@ -1,11 +1,10 @@
 """Where a service stands with its database: which one it is, as whom, and how many may connect."""
 
-from urllib.parse import parse_qs, urlsplit
-
 import structlog
 from msgspec import Struct
 
 from koshel.db.proof import Found
+from koshel.db.url import Target, place
 
 CONNECTIONS_MIN = 2  # of a worker: one to settle, one to read
 
@@ -24,15 +23,9 @@ class Wanted(Struct, frozen=True):
     said_by: str  # the settings, with their values
 
 
-def place(url: str) -> str:
-    """Host and port, or the directory of its socket; no password."""
-    parts = urlsplit(url)
-    return parts.netloc.rpartition("@")[2] or ",".join(parse_qs(parts.query).get("host", ["the default host"]))
-
-
-def say_which(found: Found, url: str) -> None:
+def say_which(found: Found, target: Target) -> None:
     """Which database it is, and as whom: a misspelt variable shows here."""
-    _log.info("this is the database", at=place(url), database=found.database, role=found.role, version=found.version)
+    _log.info("this is the database", at=place(target), database=found.database, role=found.role, version=found.version)
 
 
 def check_connections(found: Found, wanted: Wanted) -> None:

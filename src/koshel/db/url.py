@@ -23,7 +23,7 @@ from koshel.db.parameters import IN_URL, NAME, USES, is_dropped
 _FILES = ("sslcert", "sslkey", "sslrootcert", "sslcrl")
 _SYSTEM = "system"  # of sslrootcert: what the system trusts
 _QUOTED = re.compile(r': ".*"', re.DOTALL)
-_PORT = "5432"
+_PORT, _PORT_MAX = "5432", 65_535
 _WORD = r"[A-Za-z0-9._~-]+"  # what no URL quotes
 _PLAIN = re.compile(
     rf"postgres(?:ql)?://(?P<user>{_WORD})(?::(?P<password>{_WORD}))?@(?P<host>{_WORD})?(?::(?P<port>[0-9]+))?"
@@ -38,6 +38,20 @@ class Target(Struct, frozen=True):
     connect_timeout_s: float | None  # None: as the settings say
     application_name: str
     dropped: tuple[str, ...]
+
+
+def place(target: Target) -> str:
+    """Host and port of each server that a target names, or the directory of its socket; no password."""
+    hosts = target.arguments.get("host", ["the default host"])
+    ports = target.arguments.get("port", [None] * len(hosts))
+    if len(ports) != len(hosts):
+        hosts = hosts * len(ports)
+    return ", ".join(_named(host, port) for host, port in zip(hosts, ports, strict=False))
+
+
+def _named(host: str, port: int | None) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return shown if port is None else f"{shown}:{port}"
 
 
 def parse(url: str | Target, *, alone: bool = False) -> Target:
@@ -64,9 +78,8 @@ def _plain(url: str) -> dict[str, str] | None:
 def _as_libpq_does(url: str) -> dict[str, str]:
     """The parameters of the URL, and of the PG* variables."""
     given = _given(url)
-    if "service" in given:
-        return given  # its file goes before the environment, and asyncpg reads both by itself
-    return {name: value for name, value in (_defaults() | given).items() if name != "service"}
+    defaults = _defaults()
+    return _with_service(given) if "service" in defaults | given else defaults | given
 
 
 def _target(found: Mapping[str, str]) -> Target:
@@ -95,6 +108,8 @@ def _given(url: str) -> dict[str, str]:
 
     try:
         return _values(psycopg.pq.Conninfo.parse(url.encode()))
+    except UnicodeEncodeError:
+        raise Unfit(f"{NAME} has bytes that are not UTF-8") from None
     except psycopg.OperationalError as error:
         message = str(error).strip()
         if "query parameter" not in message:
@@ -112,22 +127,47 @@ def _defaults() -> dict[str, str]:
         raise Unfit(f"the PG* variables: {str(error).strip()}") from None
 
 
+def _with_service(given: dict[str, str]) -> dict[str, str]:
+    """The same with what the service's file says, which goes before the variables. Raises Unfit if no file has it.
+
+    libpq reads that file only on its way to a server, so it is sent on its way, with a value that stops it in time.
+    Left to itself, asyncpg would go to the default server for a service that it does not find.
+    """
+    import psycopg  # noqa: PLC0415
+
+    stop = {"load_balance_hosts": "stop"}
+    connection = psycopg.pq.PGconn.connect_start(psycopg.conninfo.make_conninfo("", **given | stop).encode())
+    message = connection.error_message.decode(errors="replace").strip()
+    found = _values(option for option in connection.info if option.val != option.compiled)
+    connection.finish()
+    if "load_balance_hosts" not in message:
+        raise Unfit(f"{NAME}: {message}")
+    # The last one libpq has made up; the others have done what they are for.
+    return {name: found[name] for name in found.keys() - stop.keys() - {"service", "servicefile", "sslcertmode"}}
+
+
 def _values(options: Any) -> dict[str, str]:
-    return {option.keyword.decode(): option.val.decode() for option in options if option.val}
+    """What is given; a service even if its name is empty, since libpq looks for that one too."""
+    given = [one for one in options if one.val or (one.val is not None and one.keyword == b"service")]
+    try:
+        return {one.keyword.decode(): one.val.decode() for one in given}
+    except UnicodeDecodeError:
+        raise Unfit(f"{NAME}, or a PG* variable, has bytes that are not UTF-8") from None
 
 
 def _address(found: Mapping[str, str]) -> dict[str, Any]:
     """Hosts, role and database, one by one."""
     address: dict[str, Any] = {"user": found.get("user"), "password": found.get("password")}
-    if address["user"] is None and "service" not in found:
+    if address["user"] is None:
         raise Unfit(f"{NAME}: it names no role")
     if "hostaddr" in found and "host" in found and found.get("sslmode") == "verify-full":
         raise Unfit(f"{NAME}: hostaddr with sslmode=verify-full: the service's driver, asyncpg, takes only host")
     hosts = found.get("hostaddr") or found.get("host")
     if hosts is not None:
         address["host"] = hosts.split(",")
+        _check_names(address["host"])
     if "port" in found:
-        ports = [int(_number("port", port or _PORT)) for port in found["port"].split(",")]
+        ports = [_port(port or _PORT) for port in found["port"].split(",")]
         address["port"] = ports if len(ports) > 1 else ports * len(address.get("host", ports))
     for name, theirs in {"dbname": "database", "passfile": "passfile", "target_session_attrs": None}.items():
         if name in found:
@@ -143,8 +183,24 @@ def _of_the_system(tls: Mapping[str, str]) -> bool:
     return True
 
 
-def _number(name: str, text: str) -> float:
+def _check_names(hosts: list[str]) -> None:
+    for host in hosts:
+        try:
+            host.encode("idna")  # as whoever looks it up does; a socket's directory may be anything
+        except UnicodeError:
+            if not host.startswith(("/", "@")):
+                raise Unfit(f"{NAME}: {host} can be no host's name") from None
+
+
+def _port(text: str) -> int:
+    port = _number("port", text)
+    if not 1 <= port <= _PORT_MAX:
+        raise Unfit(f"{NAME}: the port {text} is not from 1 to {_PORT_MAX}")
+    return port
+
+
+def _number(name: str, text: str) -> int:
     try:
-        return float(text)
+        return int(text)
     except ValueError:
         raise Unfit(f"{NAME}: {name} is not a number") from None
