@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from koshel.db.errors import Conflict as Conflict
     from koshel.db.errors import StoreError as StoreError
-    from koshel.lane import Overloaded as Overloaded
     from koshel.ledger import Ledger as Ledger
     from koshel.ledger import Promised as Promised
     from koshel.ledger import Refused as Refused
     from koshel.ledger import SchemaNotCurrent as SchemaNotCurrent
+    from koshel.queue import Overloaded as Overloaded
     from koshel.settings import Settings as Settings
 
 __version__ = "0.2.0"
@@ -32,7 +32,7 @@ __all__ = [
 _MODULES = {
     "Conflict": "koshel.db.errors",
     "Ledger": "koshel.ledger",
-    "Overloaded": "koshel.lane",
+    "Overloaded": "koshel.queue",
     "Promised": "koshel.ledger",
     "Refused": "koshel.ledger",
     "SchemaNotCurrent": "koshel.ledger",

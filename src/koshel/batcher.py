@@ -1,7 +1,7 @@
 """Many callers in, few transactions out. Knows nothing of money.
 
-    submit ──▶ lane: waiting ──take──▶ flight: settle(batch) ──▶ each caller's own answer
-               one a partition          at most `flights_max` a lane
+    submit ──▶ queue: waiting ──take──▶ flight: settle(batch) ──▶ each caller's own answer
+               one a partition          at most `flights_max` a queue
 
 Self-clocking: while a batch is in flight the next one gathers, and leaves when it lands, with all who
 come back for more in the same breath. No timer; a lone caller never waits.
@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequen
 from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
-from koshel.lane import Answer, BatcherLimits, Lane, Overloaded, Room, Waiting, is_wanted
+from koshel.queue import Answer, BatcherLimits, Overloaded, Queue, Room, Waiting, is_wanted
 
 TURNS = 4  # of the event loop, in which a caller who was answered can be back
 MOMENT_S = 0.002  # that a heavy command waits for callers of light ones who are further away
@@ -39,7 +39,7 @@ class Batcher(Generic[CommandT, OutcomeT]):
         self._partition = partition
         self._limits = limits
         self._outages = outages
-        self._lanes: dict[Hashable, Lane[CommandT, OutcomeT]] = {}
+        self._queues: dict[Hashable, Queue[CommandT, OutcomeT]] = {}
         self._flights: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._queue_timeout_s = limits.queue_timeout_ms / 1_000
@@ -71,15 +71,15 @@ class Batcher(Generic[CommandT, OutcomeT]):
         if self._draining:
             raise Overloaded
         partition = self._partition(command)
-        lane = self._lanes.get(partition)
-        if lane is None:
-            lane = Lane(self._room, self._limits)
-        one = Waiting(command, size, weight, self._loop.time() + self._queue_timeout_s, answer, lane)
-        lane.enter(one)
-        if lane.flights < self._limits.flights_max:
-            self._lanes[partition] = lane
-            lane.flights += 1
-            flight = self._loop.create_task(self._fly(partition, lane))
+        queue = self._queues.get(partition)
+        if queue is None:
+            queue = Queue(self._room, self._limits)
+        one = Waiting(command, size, weight, self._loop.time() + self._queue_timeout_s, answer, queue)
+        queue.enter(one)
+        if queue.flights < self._limits.flights_max:
+            self._queues[partition] = queue
+            queue.flights += 1
+            flight = self._loop.create_task(self._fly(partition, queue))
             self._flights.add(flight)
             flight.add_done_callback(self._flights.discard)
         return one
@@ -90,29 +90,29 @@ class Batcher(Generic[CommandT, OutcomeT]):
         while self._flights:
             await asyncio.wait(self._flights)
 
-    async def _fly(self, partition: Hashable, lane: Lane[CommandT, OutcomeT]) -> None:
+    async def _fly(self, partition: Hashable, queue: Queue[CommandT, OutcomeT]) -> None:
         try:
-            while batch := lane.take(began := self._loop.time()):
+            while batch := queue.take(began := self._loop.time()):
                 await self._settle_batch(batch)
                 landed = self._loop.time()
-                lane.landed(batch, landed, landed - began)
+                queue.landed(batch, landed, landed - began)
                 if len(batch) > 1:
-                    await self._gather(lane)
-                if lane.waits_for_light(landed):
+                    await self._gather(queue)
+                if queue.waits_for_light(landed):
                     await asyncio.sleep(MOMENT_S)
         finally:
-            lane.flights -= 1
-            if not lane.flights:
-                del self._lanes[partition]
+            queue.flights -= 1
+            if not queue.flights:
+                del self._queues[partition]
 
-    async def _gather(self, lane: Lane[CommandT, OutcomeT]) -> None:
+    async def _gather(self, queue: Queue[CommandT, OutcomeT]) -> None:
         """Under pressure, who has just been answered comes back at once: let them in for as long as any do.
 
         Else the first to be back leaves alone and the others wait for it to land. A lone caller is never kept.
         """
         seen = -1
-        while seen < lane.light < self._limits.batch_max:
-            seen = lane.light
+        while seen < queue.light < self._limits.batch_max:
+            seen = queue.light
             for _ in range(TURNS):
                 await asyncio.sleep(0)
 

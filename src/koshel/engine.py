@@ -17,7 +17,7 @@ from koshel.db.pools import Limits
 from koshel.db.proof import RISKS, Found
 from koshel.db.store import Delay, Store, StoreConfig, open_store
 from koshel.db.url import Target
-from koshel.lane import BatcherLimits
+from koshel.queue import BatcherLimits
 from koshel.retry import settle_again
 from koshel.settings import Settings
 

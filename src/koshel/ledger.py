@@ -32,7 +32,7 @@ from koshel.db.errors import Crowded
 from koshel.db.reads import Reads
 from koshel.db.rows import Found
 from koshel.engine import Engine, open_engine
-from koshel.lane import Overloaded
+from koshel.queue import Overloaded
 from koshel.requests import Requests, Terms, checked
 from koshel.settings import Settings
 from koshel.settle import settle
@@ -115,7 +115,7 @@ class Ledger:
 
     Amounts are exact: Decimal, str or int. A `key` is an idempotency key: the same one gives the same answer
     for ever. Each method returns when its effect is durable, and raises Refused; ValueError or TypeError for
-    an argument that can never be right; koshel.db.errors.StoreError; koshel.lane.Overloaded.
+    an argument that can never be right; koshel.db.errors.StoreError; koshel.queue.Overloaded.
     """
 
     def __init__(self, ledger_id: int, terms: Terms, reads: Reads, submit: Submit, *, rehearses: bool = False) -> None:

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from koshel.lane import Overloaded
-from tests.support.flights import Flights, Outage, Settle, grounded, open_lanes, submit, turn
+from koshel.queue import Overloaded
+from tests.support.flights import Flights, Outage, Settle, grounded, open_queues, submit, turn
 
 Outcomes = list[str | type[Exception]]
 
@@ -19,7 +19,7 @@ async def settle() -> AsyncIterator[Settle]:
 
 
 async def test_a_lone_caller_leaves_at_once_and_alone(settle: Settle) -> None:
-    async with open_lanes(settle) as batcher:
+    async with open_queues(settle) as batcher:
         for command in ("a", "b", "c"):
             assert await batcher.submit(command, size=1) == command.upper()
     assert settle.flights == [["a"], ["b"], ["c"]]
@@ -47,7 +47,7 @@ async def test_a_batch_has_at_most_batch_max_commands_and_all_leave_in_order(set
 
 @pytest.mark.parametrize("flights_max", [1, 2, 3])
 async def test_at_most_flights_max_batches_are_in_the_air_in_each_partition(settle: Settle, flights_max: int) -> None:
-    async with open_lanes(settle, batch_max=1, flights_max=flights_max) as batcher:
+    async with open_queues(settle, batch_max=1, flights_max=flights_max) as batcher:
         settle.runway.clear()
         answers = submit(batcher, *(f"x:{n}" for n in range(9)), *(f"y:{n}" for n in range(9)))
         await turn()
@@ -69,7 +69,7 @@ async def test_partitions_neither_share_a_batch_nor_wait_for_each_other(settle: 
 
 async def test_every_caller_gets_the_one_answer_that_is_theirs(settle: Settle) -> None:
     commands = [f"{lane}:{n}" for n in range(100) for lane in "xyz"]
-    async with open_lanes(settle, batch_max=7, flights_max=2) as batcher:
+    async with open_queues(settle, batch_max=7, flights_max=2) as batcher:
         assert await asyncio.gather(*submit(batcher, *commands)) == [command.upper() for command in commands]
     assert sorted(command for flight in settle.flights for command in flight) == sorted(commands)
 
@@ -111,7 +111,7 @@ async def test_a_caller_who_hung_up_before_the_batch_is_skipped_and_takes_no_roo
 
 
 async def test_a_caller_who_hangs_up_during_the_flight_disturbs_nobody(settle: Settle) -> None:
-    async with open_lanes(settle) as batcher:
+    async with open_queues(settle) as batcher:
         settle.runway.clear()
         a, b = submit(batcher, "a", "b")
         await turn()
@@ -160,7 +160,7 @@ ACCIDENTS: list[tuple[list[str], Outcomes, Flights]] = [
 async def test_a_poisonous_command_hurts_itself_only_and_an_outage_is_everybodys_answer(
     settle: Settle, commands: list[str], expected: Outcomes, flights: Flights
 ) -> None:
-    async with open_lanes(settle) as batcher:
+    async with open_queues(settle) as batcher:
         answers = await asyncio.gather(*submit(batcher, *commands), return_exceptions=True)
         assert [type(one) if isinstance(one, Exception) else one for one in answers] == expected
         assert await batcher.submit("next", size=1) == "NEXT"
@@ -168,7 +168,7 @@ async def test_a_poisonous_command_hurts_itself_only_and_an_outage_is_everybodys
 
 
 async def test_a_caller_who_hung_up_is_not_settled_again_after_an_accident(settle: Settle) -> None:
-    async with open_lanes(settle) as batcher:
+    async with open_queues(settle) as batcher:
         settle.runway.clear()
         a, b, poison = submit(batcher, "a", "b", "poison")
         await turn()
@@ -181,7 +181,7 @@ async def test_a_caller_who_hung_up_is_not_settled_again_after_an_accident(settl
 
 
 async def test_what_has_waited_too_long_is_not_settled_again_after_an_accident(settle: Settle) -> None:
-    async with open_lanes(settle, queue_timeout_ms=400) as batcher:
+    async with open_queues(settle, queue_timeout_ms=400) as batcher:
         settle.runway.clear()
         answers = submit(batcher, "a", "poison")
         await asyncio.sleep(0.6)
@@ -194,7 +194,7 @@ async def test_what_has_waited_too_long_is_not_settled_again_after_an_accident(s
 
 @pytest.mark.parametrize("name", ["outage", "poison"])
 async def test_callers_who_hung_up_before_their_batch_failed_get_nothing(settle: Settle, name: str) -> None:
-    async with open_lanes(settle) as batcher:
+    async with open_queues(settle) as batcher:
         settle.runway.clear()
         hung_up, other = submit(batcher, "a", name)
         await turn()
@@ -205,7 +205,7 @@ async def test_callers_who_hung_up_before_their_batch_failed_get_nothing(settle:
 
 
 async def test_a_batcher_that_closes_takes_no_more_and_answers_all_that_wait(settle: Settle) -> None:
-    async with open_lanes(settle, batch_max=2) as batcher:
+    async with open_queues(settle, batch_max=2) as batcher:
         settle.runway.clear()
         answers = submit(batcher, "x:1", "x:2", "x:3", "y:1")
         draining = asyncio.create_task(batcher.drain())
@@ -221,9 +221,9 @@ async def test_a_batcher_that_closes_takes_no_more_and_answers_all_that_wait(set
 
 
 async def test_a_thousand_partitions_leave_nothing_behind(settle: Settle) -> None:
-    async with open_lanes(settle) as batcher:
+    async with open_queues(settle) as batcher:
         commands = [f"{n}:{'poison' if n % 3 else 'a'}" for n in range(1_000)]
         await asyncio.gather(*submit(batcher, *commands), return_exceptions=True)
         await turn()
-        assert not batcher._lanes
+        assert not batcher._queues
         assert not batcher._flights

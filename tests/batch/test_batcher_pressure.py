@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from koshel.batcher import Batcher, open_batcher
-from koshel.lane import BatcherLimits, Overloaded
-from tests.support.flights import Settle, open_lanes, send
+from koshel.queue import BatcherLimits, Overloaded
+from tests.support.flights import Settle, open_queues, send
 
 
 async def test_a_settle_that_forgets_a_command_is_a_fault_and_leaves_nobody_waiting() -> None:
@@ -37,14 +37,14 @@ async def test_who_comes_back_at_once_leaves_together() -> None:
             for _ in range(turns):  # as a request takes a few turns of the loop to come in
                 await asyncio.sleep(0)
 
-    async with open_lanes(settle) as batcher:
+    async with open_queues(settle) as batcher:
         await asyncio.gather(*(caller(batcher, name, turns) for turns, name in enumerate("abc")))
     assert [len(flight) for flight in settle.flights] == [3, 3, 3]
 
 
 async def test_what_is_withdrawn_makes_room_at_once() -> None:
     settle = Settle()
-    async with open_lanes(settle, queue_max=2) as batcher:
+    async with open_queues(settle, queue_max=2) as batcher:
         settle.runway.clear()
         first = batcher.submit("first", size=1)
         await asyncio.sleep(0)

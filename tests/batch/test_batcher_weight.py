@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from koshel.batcher import Batcher
-from koshel.lane import Overloaded
-from tests.support.flights import Settle, grounded, open_lanes, send, submit, turn
+from koshel.queue import Overloaded
+from tests.support.flights import Settle, grounded, open_queues, send, submit, turn
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ async def test_what_has_not_left_can_be_withdrawn_and_is_never_settled(settle: S
 
 
 async def test_what_has_left_cannot_be_withdrawn_and_is_answered(settle: Settle) -> None:
-    async with open_lanes(settle) as batcher:
+    async with open_queues(settle) as batcher:
         settle.runway.clear()
         answer, withdraw = send(batcher, "a")
         await turn()
@@ -125,7 +125,7 @@ async def test_what_was_withdrawn_or_given_up_cannot_be_withdrawn_again(settle: 
 
 
 async def test_a_batcher_is_idle_unless_something_waits_or_is_under_way(settle: Settle) -> None:
-    async with open_lanes(settle) as batcher:
+    async with open_queues(settle) as batcher:
         assert batcher.is_idle
         settle.runway.clear()
         first = batcher.submit("x:1", size=1)
@@ -146,7 +146,7 @@ async def test_a_batcher_is_idle_unless_something_waits_or_is_under_way(settle: 
 async def test_a_batcher_is_not_idle_while_an_accident_is_settled_one_by_one(settle: Settle) -> None:
     idle = []
 
-    async with open_lanes(settle) as batcher:
+    async with open_queues(settle) as batcher:
         answers = submit(batcher, "a", "poison", "b")
         for answer in answers:
             answer.add_done_callback(lambda _: idle.append(batcher.is_idle))

@@ -18,7 +18,7 @@ from koshel.core.money import plain
 from koshel.db.errors import Conflict, DatabaseUnavailable, Obstructed, OutcomeUnknown
 from koshel.db.pools import Limits
 from koshel.db.store import Store, StoreConfig, open_store
-from koshel.lane import BatcherLimits
+from koshel.queue import BatcherLimits
 from koshel.retry import PAUSE_S, settle_again
 from koshel.settle import settle
 from tests.support.bookkeeping import execute

@@ -18,7 +18,7 @@ from koshel.db.errors import DatabaseUnavailable, OutcomeUnknown
 from koshel.db.pools import Limits
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.db.verify import verify
-from koshel.lane import BatcherLimits
+from koshel.queue import BatcherLimits
 from koshel.retry import settle_again
 from koshel.settle import settle
 from tests.support.database import Database

@@ -8,7 +8,7 @@ import pytest
 
 from koshel.db.embedded import Cluster
 from koshel.http.express import UNREAD_MAX
-from koshel.lane import Overloaded
+from koshel.queue import Overloaded
 from tests.http.conftest import Lock, locking
 from tests.support.lanes import ALWAYS, BYE, LANES, Lane, Room, post, statuses
 

@@ -9,7 +9,7 @@ from aiohttp.web_protocol import RequestHandler
 from koshel.db.embedded import Cluster
 from koshel.http.express import UNREAD_MAX
 from koshel.http.protocol import Protocol
-from koshel.lane import Overloaded
+from koshel.queue import Overloaded
 from tests.http.conftest import Lock, locking
 from tests.support.lanes import ALWAYS, LANES, Room, Watched, Wire, comparable, post, statuses
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from koshel.batcher import Batcher, open_batcher
-from koshel.lane import BatcherLimits
+from koshel.queue import BatcherLimits
 
 Flights = list[list[str]]
 
@@ -39,7 +39,7 @@ class Settle:
         return [command.upper() for command in commands]
 
 
-def open_lanes(settle: Settle, **limits: int) -> AbstractAsyncContextManager[Batcher[str, str]]:
+def open_queues(settle: Settle, **limits: int) -> AbstractAsyncContextManager[Batcher[str, str]]:
     """Partitioned by what stands before the colon."""
     return open_batcher(
         settle, partition=lambda command: command.rpartition(":")[0], limits=BatcherLimits(**limits), outages=(Outage,)
@@ -59,7 +59,7 @@ async def turn() -> None:
 @asynccontextmanager
 async def grounded(settle: Settle, first: str = "first", **limits: int) -> AsyncIterator[Batcher[str, str]]:
     """A batcher with one flight in the air that does not land before the block ends."""
-    async with open_lanes(settle, **limits) as batcher:
+    async with open_queues(settle, **limits) as batcher:
         settle.runway.clear()
         answers = submit(batcher, first)
         await turn()

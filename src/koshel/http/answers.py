@@ -29,7 +29,7 @@ from koshel.http import wire
 from koshel.http.call import NO_HEADERS, Call, Reply, json
 from koshel.http.prefer import Preference
 from koshel.http.refusals import refused
-from koshel.lane import Overloaded
+from koshel.queue import Overloaded
 
 REPLAYED = {"Idempotent-Replayed": "true"}
 

@@ -24,7 +24,7 @@ from koshel.http.plain import Plain, Reader, still_to_come
 from koshel.http.protocol import Protocol
 from koshel.http.response import whole
 from koshel.http.server import SERVICE, failure_of, problem
-from koshel.lane import Overloaded
+from koshel.queue import Overloaded
 
 MOMENT_S = 0.05  # that the rest of a request may take
 UNREAD_MAX = 64 * 1024  # bytes behind a request, before no more are received

@@ -25,7 +25,7 @@ from koshel.http.problems import PROBLEMS, SHOWN_MAX, Failure, printable, valida
 from koshel.http.response import Response
 from koshel.http.routes import ROUTES, Route
 from koshel.http.wire import Invalid
-from koshel.lane import Overloaded
+from koshel.queue import Overloaded
 from koshel.settings import Settings
 
 SERVICE = web.AppKey("service", Service)

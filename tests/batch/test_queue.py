@@ -2,7 +2,7 @@
 
 import pytest
 
-from koshel.lane import HEAVY_BYTES, BatcherLimits, Lane, Overloaded, Room, Waiting
+from koshel.queue import HEAVY_BYTES, BatcherLimits, Overloaded, Queue, Room, Waiting
 
 Asked = Waiting[str, str]
 
@@ -23,36 +23,36 @@ class Caller:
         self.told = error
 
 
-NOWHERE: "Lane[str, str]" = Lane(Room(BatcherLimits()), BatcherLimits())
+NOWHERE: "Queue[str, str]" = Queue(Room(BatcherLimits()), BatcherLimits())
 
 
 def waiting(command: str, weight: int = 1, *, size: int = 1, deadline: float = 1e9) -> Asked:
     return Waiting(command, size, weight, deadline, Caller(), NOWHERE)
 
 
-def lane_of(*waits: Asked, **limits: int) -> "Lane[str, str]":
+def queue_of(*waits: Asked, **limits: int) -> "Queue[str, str]":
     chosen = BatcherLimits(**limits)
-    lane: Lane[str, str] = Lane(Room(chosen), chosen)
+    queue: Queue[str, str] = Queue(Room(chosen), chosen)
     for one in waits:
-        lane.enter(one)
-    return lane
+        queue.enter(one)
+    return queue
 
 
 def names(batch: "list[Asked]") -> str:
     return "".join(one.command for one in batch)
 
 
-def taken(lane: "Lane[str, str]", now: float, *, takes: float = 0.0) -> str:
+def taken(queue: "Queue[str, str]", now: float, *, takes: float = 0.0) -> str:
     """What leaves now, and has landed so much later."""
-    batch = lane.take(now)
-    lane.landed(batch, now + takes, takes)
+    batch = queue.take(now)
+    queue.landed(batch, now + takes, takes)
     return names(batch)
 
 
-def flights(lane: "Lane[str, str]", *, takes: float) -> list[str]:
+def flights(queue: "Queue[str, str]", *, takes: float) -> list[str]:
     """What leaves until nothing waits, if each flight takes so long."""
     now, left = 100.0, []
-    while batch := taken(lane, now, takes=takes):
+    while batch := taken(queue, now, takes=takes):
         left.append(batch)
         now += takes
     return left
@@ -74,114 +74,114 @@ QUEUES: list[tuple[list[tuple[str, int]], list[str]]] = [
 def test_light_ones_have_as_much_time_as_the_heavy_one_before_them_took(
     queue: list[tuple[str, int]], left: list[str]
 ) -> None:
-    assert flights(lane_of(*(waiting(*one) for one in queue), batch_max=5), takes=1.0) == left
+    assert flights(queue_of(*(waiting(*one) for one in queue), batch_max=5), takes=1.0) == left
 
 
 def test_a_heavy_one_that_took_long_lets_all_light_ones_past_for_as_long() -> None:
-    lane = lane_of(waiting("H", 5), waiting("J", 5), waiting("a"), batch_max=5)
-    assert taken(lane, 100.0, takes=7.0) == "H"
+    queue = queue_of(waiting("H", 5), waiting("J", 5), waiting("a"), batch_max=5)
+    assert taken(queue, 100.0, takes=7.0) == "H"
     for now, name in ((107.0, "a"), (110.0, "b"), (113.9, "c")):
         if name != "a":
-            lane.enter(waiting(name))
-        assert taken(lane, now) == name
-    lane.enter(waiting("d"))
-    assert taken(lane, 114.0) == "J"
+            queue.enter(waiting(name))
+        assert taken(queue, now) == name
+    queue.enter(waiting("d"))
+    assert taken(queue, 114.0) == "J"
 
 
 def test_heavy_ones_that_were_held_back_for_callers_who_have_gone_leave() -> None:
     late, gone = waiting("l", deadline=106.0), waiting("g")
-    lane = lane_of(waiting("H", 5), waiting("J", 5), late, gone, batch_max=5)
-    assert taken(lane, 100.0, takes=7.0) == "H"
+    queue = queue_of(waiting("H", 5), waiting("J", 5), late, gone, batch_max=5)
+    assert taken(queue, 100.0, takes=7.0) == "H"
     gone.answer.set_result("nobody is there")
-    assert taken(lane, 107.0) == "J"
-    assert lane.weight == 0
+    assert taken(queue, 107.0) == "J"
+    assert queue.weight == 0
 
 
 def test_of_several_flights_one_is_heavy_while_light_ones_wait() -> None:
-    lane = lane_of(*(waiting(name, 5) for name in "HJK"), waiting("a"), batch_max=5)
-    heavy, light = lane.take(100.0), lane.take(100.0)
+    queue = queue_of(*(waiting(name, 5) for name in "HJK"), waiting("a"), batch_max=5)
+    heavy, light = queue.take(100.0), queue.take(100.0)
     assert (names(heavy), names(light)) == ("H", "a")
-    lane.landed(light, 101.0, 1.0)
-    lane.enter(waiting("b"))
-    assert names(lane.take(101.0)) == "b", "one is in the air"
-    lane.landed(heavy, 110.0, 10.0)
-    lane.enter(waiting("c"))
-    assert names(lane.take(110.0)) == "c", "it is their time"
-    assert [names(lane.take(111.0)), names(lane.take(111.0))] == ["J", "K"], "no light one waits"
+    queue.landed(light, 101.0, 1.0)
+    queue.enter(waiting("b"))
+    assert names(queue.take(101.0)) == "b", "one is in the air"
+    queue.landed(heavy, 110.0, 10.0)
+    queue.enter(waiting("c"))
+    assert names(queue.take(110.0)) == "c", "it is their time"
+    assert [names(queue.take(111.0)), names(queue.take(111.0))] == ["J", "K"], "no light one waits"
 
 
 def test_it_is_worth_a_moment_to_wait_for_light_ones_that_came_with_the_last_batch_while_it_is_their_time() -> None:
-    lane = lane_of(waiting("H", 5), waiting("J", 5), waiting("a"), batch_max=5)
-    assert not lane.waits_for_light(100.0)
-    assert taken(lane, 100.0, takes=7.0) == "H"
-    assert not lane.waits_for_light(107.0), "one is there"
-    assert taken(lane, 107.0) == "a"
-    assert lane.waits_for_light(107.0)
-    assert not lane.waits_for_light(114.0), "its time is up"
-    assert taken(lane, 108.0) == "J"
-    assert not lane.waits_for_light(108.0), "no heavy one waits"
+    queue = queue_of(waiting("H", 5), waiting("J", 5), waiting("a"), batch_max=5)
+    assert not queue.waits_for_light(100.0)
+    assert taken(queue, 100.0, takes=7.0) == "H"
+    assert not queue.waits_for_light(107.0), "one is there"
+    assert taken(queue, 107.0) == "a"
+    assert queue.waits_for_light(107.0)
+    assert not queue.waits_for_light(114.0), "its time is up"
+    assert taken(queue, 108.0) == "J"
+    assert not queue.waits_for_light(108.0), "no heavy one waits"
 
 
 def test_a_large_body_is_heavy_were_it_a_batch_of_one() -> None:
-    lane = lane_of(waiting("H", 1, size=HEAVY_BYTES + 1), queue_bytes_max=HEAVY_BYTES * 4)
+    queue = queue_of(waiting("H", 1, size=HEAVY_BYTES + 1), queue_bytes_max=HEAVY_BYTES * 4)
     with pytest.raises(Overloaded):
-        lane.enter(waiting("J", 1, size=HEAVY_BYTES + 1))
-    lane.enter(waiting("a", size=HEAVY_BYTES))
+        queue.enter(waiting("J", 1, size=HEAVY_BYTES + 1))
+    queue.enter(waiting("a", size=HEAVY_BYTES))
 
 
 def test_heavy_ones_leave_at_once_while_no_light_one_waits() -> None:
-    lane = lane_of(waiting("H", 5), waiting("J", 5), batch_max=5)
-    assert flights(lane, takes=50.0) == ["H", "J"]
+    queue = queue_of(waiting("H", 5), waiting("J", 5), batch_max=5)
+    assert flights(queue, takes=50.0) == ["H", "J"]
 
 
 def test_heavy_ones_have_at_most_half_of_the_queue_and_light_ones_the_rest() -> None:
-    lane = lane_of(waiting("H", 3), waiting("J", 2), queue_max=10, batch_max=5)
+    queue = queue_of(waiting("H", 3), waiting("J", 2), queue_max=10, batch_max=5)
     with pytest.raises(Overloaded):
-        lane.enter(waiting("K", 2))
+        queue.enter(waiting("K", 2))
     for name in "abcde":
-        lane.enter(waiting(name))
+        queue.enter(waiting(name))
     with pytest.raises(Overloaded):
-        lane.enter(waiting("f"))
-    taken(lane, 100.0)
-    lane.enter(waiting("K", 5))
+        queue.enter(waiting("f"))
+    taken(queue, 100.0)
+    queue.enter(waiting("K", 5))
 
 
 def test_heavy_ones_have_at_most_half_of_the_bytes() -> None:
-    lane = lane_of(waiting("H", 2, size=6), queue_bytes_max=10)
+    queue = queue_of(waiting("H", 2, size=6), queue_bytes_max=10)
     with pytest.raises(Overloaded):
-        lane.enter(waiting("J", 2, size=1))
-    lane.enter(waiting("a", size=4))
+        queue.enter(waiting("J", 2, size=1))
+    queue.enter(waiting("a", size=4))
     with pytest.raises(Overloaded):
-        lane.enter(waiting("b", size=1))
+        queue.enter(waiting("b", size=1))
 
 
 @pytest.mark.parametrize(("weight", "size"), [(1_000, 1), (2, 10)])
 def test_the_first_heavy_one_has_a_place_however_heavy_it_is(weight: int, size: int) -> None:
-    lane = lane_of(waiting("H", weight, size=size), queue_max=10, queue_bytes_max=10)
-    assert taken(lane, 100.0) == "H"
+    queue = queue_of(waiting("H", weight, size=size), queue_max=10, queue_bytes_max=10)
+    assert taken(queue, 100.0) == "H"
 
 
 def test_what_leaves_makes_room_in_weight_and_in_bytes() -> None:
-    lane = lane_of(queue_max=4, queue_bytes_max=4)
+    queue = queue_of(queue_max=4, queue_bytes_max=4)
     for _ in range(10):
-        lane.enter(waiting("H", 2, size=2))
-        lane.enter(waiting("a", 1, size=1))
-        lane.enter(waiting("b", 1, size=1))
+        queue.enter(waiting("H", 2, size=2))
+        queue.enter(waiting("a", 1, size=1))
+        queue.enter(waiting("b", 1, size=1))
         with pytest.raises(Overloaded):
-            lane.enter(waiting("c", 1, size=0))
-        assert taken(lane, 100.0) == "Hab"
-    assert lane.weight == 0
+            queue.enter(waiting("c", 1, size=0))
+        assert taken(queue, 100.0) == "Hab"
+    assert queue.weight == 0
 
 
 def test_what_was_withdrawn_or_given_up_or_waited_too_long_does_not_leave() -> None:
     late, gone, back, heavy = waiting("l", deadline=99.0), waiting("g"), waiting("b"), waiting("H", 3, deadline=99.0)
-    lane = lane_of(late, gone, back, heavy, waiting("a"))
+    queue = queue_of(late, gone, back, heavy, waiting("a"))
     gone.answer.set_result("nobody is there")
-    assert lane.withdraw(back)
-    assert not lane.withdraw(back)
-    assert not lane.withdraw(gone)
-    assert taken(lane, 100.0) == "a"
+    assert queue.withdraw(back)
+    assert not queue.withdraw(back)
+    assert not queue.withdraw(gone)
+    assert taken(queue, 100.0) == "a"
     for one in (late, heavy):
         assert isinstance(one.answer, Caller)
         assert isinstance(one.answer.told, Overloaded)
-    assert lane.weight == 0
+    assert queue.weight == 0

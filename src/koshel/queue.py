@@ -55,7 +55,7 @@ class Waiting(Struct, Generic[CommandT, OutcomeT], eq=False):
     weight: int
     deadline: float
     answer: Answer[OutcomeT]
-    lane: "Lane[CommandT, OutcomeT]"
+    queue: "Queue[CommandT, OutcomeT]"
     has_left: bool = False  # or was withdrawn
 
     @property
@@ -65,7 +65,7 @@ class Waiting(Struct, Generic[CommandT, OutcomeT], eq=False):
 
     def withdraw(self) -> bool:
         """Take it back if it has not left yet; whether it had not."""
-        return self.lane.withdraw(self)
+        return self.queue.withdraw(self)
 
 
 class Room:
@@ -105,7 +105,7 @@ class Room:
         self._heavy_weight, self._heavy_bytes = weight, size
 
 
-class Lane(Generic[CommandT, OutcomeT]):
+class Queue(Generic[CommandT, OutcomeT]):
     """One partition's queue and its flights."""
 
     def __init__(self, room: Room, limits: BatcherLimits) -> None:
@@ -164,7 +164,7 @@ class Lane(Generic[CommandT, OutcomeT]):
     def _fill(
         self,
         batch: list[Waiting[CommandT, OutcomeT]],
-        queue: deque[Waiting[CommandT, OutcomeT]],
+        kind: deque[Waiting[CommandT, OutcomeT]],
         room: int,
         now: float,
         *,
@@ -172,8 +172,8 @@ class Lane(Generic[CommandT, OutcomeT]):
     ) -> int:
         """Move to the batch what there is room for, or one if it is empty; returns what room is left."""
         weight = size = 0
-        while queue and (queue[0].weight <= room or not batch):
-            one = queue.popleft()
+        while kind and (kind[0].weight <= room or not batch):
+            one = kind.popleft()
             if one.has_left:
                 continue
             one.has_left = True
