@@ -4,7 +4,7 @@
                one a partition          at most `flights_max` a queue
 
 Self-clocking: while a batch is in flight the next one gathers, and leaves when it lands, with all who
-come back for more in the same breath. No timer; a lone caller never waits.
+come back for more in the same breath. A lone caller never waits, and no light command waits for a timer.
 """
 
 import asyncio
