@@ -3,6 +3,10 @@
     submit ──▶ queue: waiting ──take──▶ flight: settle(batch) ──▶ each caller's own answer
                one a partition          at most `flights_max` a queue
 
+A large batch of single commands does not wait for what others have locked: the few commands that need it are put
+off, and leave with the next batch. So two processes do not wait for each other's batches, though these nearly always
+have an account in common.
+
 Self-clocking: while a batch is in flight the next one gathers, and leaves when it lands, with all who
 come back for more in the same breath. A lone caller never waits, and no light command waits for a timer.
 """
@@ -34,8 +38,10 @@ class Batcher(Generic[CommandT, OutcomeT]):
         partition: Callable[[CommandT], Hashable],
         limits: BatcherLimits,
         outages: tuple[type[Exception], ...],
+        settle_free: Callable[[Sequence[CommandT]], Awaitable[Sequence[OutcomeT | None]]] | None,
     ) -> None:
         self._settle = settle
+        self._settle_free = settle_free or settle
         self._partition = partition
         self._limits = limits
         self._outages = outages
@@ -93,9 +99,12 @@ class Batcher(Generic[CommandT, OutcomeT]):
     async def _fly(self, partition: Hashable, queue: Queue[CommandT, OutcomeT]) -> None:
         try:
             while batch := queue.take(began := self._loop.time()):
-                await self._settle_batch(batch)
+                settle = self._settle if queue.waits_for_locks(batch) else self._settle_free
+                put_off = await self._settle_batch(batch, settle)
                 landed = self._loop.time()
                 queue.landed(batch, landed, landed - began)
+                if put_off:
+                    queue.put_back(put_off, of=len(batch))
                 if len(batch) > 1:
                     await self._gather(queue)
                 if queue.waits_for_light(landed):
@@ -116,23 +125,33 @@ class Batcher(Generic[CommandT, OutcomeT]):
             for _ in range(TURNS):
                 await asyncio.sleep(0)
 
-    async def _settle_batch(self, batch: Sequence[Waiting[CommandT, OutcomeT]]) -> None:
+    async def _settle_batch(
+        self,
+        batch: Sequence[Waiting[CommandT, OutcomeT]],
+        settle: Callable[[Sequence[CommandT]], Awaitable[Sequence[OutcomeT | None]]],
+    ) -> list[Waiting[CommandT, OutcomeT]]:
+        """Answer a batch; returns what was put off."""
+        put_off = []
         try:
-            outcomes = await self._settle([one.command for one in batch])
+            outcomes = await settle([one.command for one in batch])
         except Exception as error:  # noqa: BLE001  whatever it is, every caller gets an answer
             if len(batch) > 1 and not isinstance(error, self._outages):
                 await self._settle_one_by_one(batch)
             else:
                 _answer_all(batch, error)
-            return
+            return []
         except BaseException:
             _answer_all(batch, Interrupted())
             raise
         for one, outcome in zip(batch, outcomes, strict=False):
-            if not one.answer.done():
+            if outcome is None:
+                put_off.append(one)
+            elif not one.answer.done():
                 one.answer.set_result(outcome)
         if len(outcomes) != len(batch):  # a fault of ours, and what it did is done: nothing is settled again
             _answer_all(batch, RuntimeError("settle has not answered every command"))
+            return []
+        return put_off
 
     async def _settle_one_by_one(self, batch: Sequence[Waiting[CommandT, OutcomeT]]) -> None:
         # An accident, and nothing was done: so a poisonous command hurts itself only. A few at a time, since
@@ -142,7 +161,7 @@ class Batcher(Generic[CommandT, OutcomeT]):
         async def one_after_another() -> None:
             for one in rest:
                 if is_wanted(one, self._loop.time()):
-                    await self._settle_batch([one])
+                    await self._settle_batch([one], self._settle)
 
         await asyncio.gather(*(one_after_another() for _ in range(self._limits.singles_max)))
 
@@ -161,13 +180,15 @@ async def open_batcher(
     partition: Callable[[CommandT], Hashable],
     limits: BatcherLimits,
     outages: tuple[type[Exception], ...] = (),
+    settle_free: Callable[[Sequence[CommandT]], Awaitable[Sequence[OutcomeT | None]]] | None = None,
 ) -> AsyncIterator[Batcher[CommandT, OutcomeT]]:
     """A batcher over `settle`, drained at the end.
 
     `partition` says which commands may share a batch; `outages` are the exceptions of `settle` that no
-    command of the batch is to blame for: they are everybody's answer.
+    command of the batch is to blame for: they are everybody's answer. `settle_free`, where there is one, waits for
+    nobody: None is a command that was put off, which then leaves with the next batch, before all others.
     """
-    batcher = Batcher(settle, partition, limits, outages)
+    batcher = Batcher(settle, partition, limits, outages, settle_free)
     try:
         yield batcher
     finally:

@@ -18,7 +18,7 @@ from koshel.db.proof import RISKS, Found
 from koshel.db.store import Delay, Store, StoreConfig, open_store
 from koshel.db.url import Target
 from koshel.queue import BatcherLimits
-from koshel.retry import settle_again
+from koshel.retry import settle_again, settle_free_again
 from koshel.settings import Settings
 
 
@@ -43,6 +43,7 @@ async def open_engine(
         batcher = await stack.enter_async_context(
             open_batcher(
                 partial(settle_again, store, attempts_max=settings.settle_attempts),
+                settle_free=partial(settle_free_again, store, attempts_max=settings.settle_attempts),
                 partition=_ledger if settings.partition_by == "ledger" else _database,
                 limits=BatcherLimits(
                     batch_max=settings.batch_max,

@@ -4,6 +4,7 @@
     heavy  a batch, or a large body: at most half of the queue, and of the time while light ones come
 
 So a caller of batches of a thousand cannot keep single transfers out, and is not kept out by them either.
+What a batch could not settle, since others had locked what it needs, was put off: it leaves first with the next batch.
 """
 
 from collections import deque
@@ -13,6 +14,10 @@ from typing import Generic, Protocol, TypeVar
 from msgspec import Struct
 
 HEAVY_BYTES = 64 * 1024  # what takes more of the queue is heavy, were it a batch of one
+FREE_MIN = 64  # commands: a smaller batch waits for locks
+PUT_OFF_MAX = 2  # times that a command is put off, before its batch waits
+PUT_OFF_SHARE = 0.25  # of a batch: where more was put off,
+WAITING_FLIGHTS = 32  # so many batches wait, before one tries again not to
 
 CommandT = TypeVar("CommandT")
 OutcomeT = TypeVar("OutcomeT")
@@ -57,6 +62,7 @@ class Waiting(Struct, Generic[CommandT, OutcomeT], eq=False):
     answer: Answer[OutcomeT]
     queue: "Queue[CommandT, OutcomeT]"
     has_left: bool = False  # or was withdrawn
+    put_off: int = 0  # how often it came back unsettled, since others had locked what it needs
 
     @property
     def is_heavy(self) -> bool:
@@ -88,6 +94,11 @@ class Room:
         self._weight += one.weight
         self._bytes += one.size
 
+    def enter_again(self, weight: int, size: int) -> None:
+        """So much, and none of it heavy, waits again: it had its place before, so it is never refused."""
+        self._weight += weight
+        self._bytes += size
+
     def leave(self, weight: int, size: int, *, is_heavy: bool) -> None:
         """So much waits no longer."""
         self._weight -= weight
@@ -118,6 +129,7 @@ class Queue(Generic[CommandT, OutcomeT]):
         self._heavy_flights = 0
         self._heavy_not_before = 0.0  # while light ones come
         self._light_came = False  # with the last batch
+        self._waiting_flights = 0  # batches to come that wait for locks, whatever they are
 
     def enter(self, one: Waiting[CommandT, OutcomeT]) -> None:
         """It waits. Raises Overloaded."""
@@ -156,6 +168,31 @@ class Queue(Generic[CommandT, OutcomeT]):
         if _has_heavy(batch):
             self._heavy_flights -= 1
             self._heavy_not_before = now + took
+        self._waiting_flights = max(self._waiting_flights - 1, 0)
+
+    def waits_for_locks(self, batch: Sequence[Waiting[CommandT, OutcomeT]]) -> bool:
+        """Whether a batch waits for what others have locked; else the commands that need it are put off.
+
+        A batch waits if it is small, as waiting is quicker then than coming back; if it has heavy commands; if its
+        first command was put off often enough; and for a while after a batch of which much was put off, since then
+        most commands want the same account. With several flights it waits too: a later flight would overtake what
+        an earlier one has put off.
+        """
+        if self._waiting_flights or self.flights > 1 or _has_heavy(batch):
+            return True
+        return len(batch) < FREE_MIN or batch[0].put_off >= PUT_OFF_MAX
+
+    def put_back(self, put_off: Sequence[Waiting[CommandT, OutcomeT]], of: int) -> None:
+        """What was put off, of a batch of so many, waits again: before all others, and in its order."""
+        for one in put_off:
+            one.has_left = False
+            one.put_off += 1
+        weight = sum(one.weight for one in put_off)
+        self._room.enter_again(weight, sum(one.size for one in put_off))
+        self.weight += weight
+        self._light.extendleft(reversed(put_off))
+        if len(put_off) > of * PUT_OFF_SHARE:
+            self._waiting_flights = WAITING_FLIGHTS
 
     def waits_for_light(self, now: float) -> bool:
         """Whether it is worth a moment to see if light ones come back: it is their time, and a heavy one would go."""

@@ -3,14 +3,19 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from koshel.core.commands import Claim, Command
 from koshel.core.model import Outcome
 from koshel.db.batches import Batches
 from koshel.db.errors import Conflict
 from koshel.settle import settle
+from koshel.settle_free import settle_free
 
 PAUSE_S = 0.005  # before the second attempt, doubled before each further one, times a random half to whole
+
+T = TypeVar("T")
 
 
 async def settle_again(
@@ -21,10 +26,23 @@ async def settle_again(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> list[Outcome]:
     """Settle, and on a Conflict settle again. Raises StoreError, a Conflict after the last attempt."""
-    for attempt in range(1, attempts_max):
+    return await _again(partial(settle, batches, commands), attempts_max, sleep)
+
+
+async def settle_free_again(
+    batches: Batches, commands: Sequence[Command | Claim], *, attempts_max: int = 5
+) -> list[Outcome | None]:
+    """As `settle_again`, by `settle_free`."""
+    return await _again(partial(settle_free, batches, commands), attempts_max, asyncio.sleep)
+
+
+async def _again(
+    attempt: Callable[[], Awaitable[T]], attempts_max: int, sleep: Callable[[float], Awaitable[None]]
+) -> T:
+    for number in range(1, attempts_max):
         try:
-            return await settle(batches, commands)
+            return await attempt()
         except Conflict:
             # Jitter: two batches that met once must not keep step and meet again.
-            await sleep(PAUSE_S * 2**attempt * random.uniform(0.5, 1))
-    return await settle(batches, commands)
+            await sleep(PAUSE_S * 2**number * random.uniform(0.5, 1))
+    return await attempt()

@@ -70,6 +70,8 @@ HOT = {
     "lock_accounts of one ledger": ("lock_accounts", ["{1}", FEW_IDS, "8500"], {"account"}),
     "lock_accounts of 500 ledgers": ("lock_accounts", [MANY_LEDGERS, MANY_IDS, "10500"], {"account"}),
     "lock_accounts of a lone caller": ("lock_accounts", ["{1}", "{7,8}", "8"], {"account"}),
+    "lock_free_accounts": ("lock_free_accounts", ["{1}", FEW_IDS, "8500"], {"account"}),
+    "find_accounts": ("find_accounts", ["{1}", FEW_IDS], {"account"}),
     "find_receipts": ("find_receipts", [ONES, KEYS], {"receipt_pkey", "transaction_pkey", "account"}),
     "post": ("post", POST, {"account", "hold_pkey"}),
     "read_accounts": ("read_accounts", ["{1}", FEW_IDS, "8500"], {"account"}),

@@ -1,17 +1,20 @@
 """One batch under way: an open transaction, what it locks and what it writes."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import asyncpg
 
+from koshel.core.apart import apart
 from koshel.core.commands import Claim, Command, Drain, Group, Sweep
 from koshel.core.model import Book, First, Original, Outcome
 from koshel.core.money import iso_scales
-from koshel.core.reach import Place, reach, references
+from koshel.core.reach import Place, Reach, reach, references
 from koshel.db import claims, columns, kept, rows
 from koshel.db.ids import Ids, take_before
+from koshel.db.known import Known
 from koshel.db.queries import Queries
 from koshel.db.writing import write
 
@@ -26,12 +29,14 @@ class Batch:
 
     connection: "AnyConnection"  # with the open transaction
 
-    def __init__(self, queries: Queries, *, locks: bool = True) -> None:
+    def __init__(self, queries: Queries, known: Known | None = None, *, locks: bool = True) -> None:
         self.id: UUID = uuid4()
         self.written_ledger_id: int | None = None  # a ledger that has this batch's row, once it has one
         self._queries = queries
+        self._known = known or Known()
         self._locks = locks
         self._ids = Ids()
+        self._keys: list[str] = []
         self._originals: dict[int, Original] = {}
         self._pending: dict[int, tuple[int, str]] = {}
 
@@ -50,16 +55,39 @@ class Batch:
 
     async def lock(self, commands: Sequence[Command]) -> Book:
         """The book for these commands: accounts locked, then all the rest read, by the database's clock."""
-        reached = reach(commands, self._originals)
+        reached = await self._prepare(commands)
+        query = self._queries.lock_accounts if self._locks else self._queries.read_accounts
+        ids = [id_ for id_ in reached.accounts if id_ is not None]
+        locked = await self.connection.fetch(query, reached.ledgers, ids, max(ids)) if ids else []
+        return await self._read(reached, locked)
+
+    async def lock_free(self, commands: Sequence[Command]) -> tuple[Book, list[Command | None]]:
+        """As `lock`, but it waits for nobody: also the commands, None for those whose accounts others have locked."""
+        reached = await self._prepare(commands)
+        free: list[Command | None] = list(commands)
+        ids = {id_ for id_ in reached.accounts if id_ is not None}
+        query = self._queries.lock_free_accounts
+        locked = await self.connection.fetch(query, reached.ledgers, columns.ids(ids), max(ids)) if ids else []
+        self._known.add(found := {row["id"] for row in locked})
+        if missing := ids - found:
+            free = apart(commands, self._originals, missing - await self._find_none(reached.ledgers, missing))
+        return await self._read(reached, locked), free
+
+    async def _prepare(self, commands: Sequence[Command]) -> Reach:
+        """What takes its time, done while nobody waits for the locks yet."""
         if self._locks and [command for command in commands if type(command) is Group]:
             self._ids = await take_before(self.connection, self._queries, commands)
-        keys = columns.keys(reached.keys) if reached.keys else []  # while nobody waits for the locks yet
-        locked = await self._lock_accounts(reached.ledgers, [i for i in reached.accounts if i is not None])
+        reached = reach(commands, self._originals)
+        self._keys = columns.keys(reached.keys) if reached.keys else []
+        return reached
+
+    async def _read(self, reached: Reach, locked: Sequence[asyncpg.Record]) -> Book:
+        """The book, with these accounts and all that is to be read after the locks."""
         now = (locked and locked[-1]["now"]) or await self.connection.fetchval(self._queries.read_clock)
         book = Book(
             now,
             {account.id: account for account in map(rows.account, locked)},
-            await self._find_receipts(keys),
+            await self._find_receipts(self._keys),
             await self._find_scales(reached.currencies),
             originals=self._originals,
             pending=self._pending,
@@ -91,11 +119,12 @@ class Batch:
             self._pending |= {id_: (ledger_id, status) for ledger_id, id_, status in pending}
             wanted = {place for place in wanted if place[1] not in self._pending}
 
-    async def _lock_accounts(self, ledger_ids: set[int], ids: Collection[int]) -> list[asyncpg.Record]:
-        if not ids:
-            return []
-        query = self._queries.lock_accounts if self._locks else self._queries.read_accounts
-        return await self.connection.fetch(query, ledger_ids, ids, max(ids))
+    async def _find_none(self, ledger_ids: AbstractSet[int], ids: AbstractSet[int]) -> AbstractSet[int]:
+        """Those of the ids that are no accounts."""
+        if unknown := self._known.those_unknown(ids):
+            found = await self.connection.fetch(self._queries.find_accounts, ledger_ids, unknown)
+            self._known.add({row["id"] for row in found})
+        return self._known.those_unknown(ids)
 
     async def _find(self, query: str, wanted: set[Place]) -> list[Any]:
         return await self.connection.fetch(query, *columns.pairs(wanted)) if wanted else []

@@ -28,6 +28,11 @@ class Side(Struct, gc=False):
     held: Decimal | None
 
 
+def ids(wanted: Iterable[int]) -> str:
+    """An array of ids, as text."""
+    return _array(wanted)
+
+
 def pairs(wanted: Collection[tuple[int, Any]]) -> list[str]:
     """The arrays $1 and $2 of whatever looks for (ledger id, id), as text."""
     ledger_ids, ids = zip(*wanted, strict=True)

@@ -14,6 +14,8 @@ class Queries(Struct, frozen=True):
 
     lock_accounts: str
     read_accounts: str
+    lock_free_accounts: str
+    find_accounts: str
     read_clock: str
     find_originals: str
     find_members: str

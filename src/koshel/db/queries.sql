@@ -27,6 +27,22 @@ FROM account
 WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::bigint [])
 ORDER BY id;
 
+-- name: lock_free_accounts
+-- As lock_accounts, without those that another transaction has locked: it waits for nobody,
+-- and $2 is text.
+SELECT ledger_id, id, currency, scale, balance, nullif(held, 0) AS held, version, revision,
+    nullif(min_balance, 0) AS min_balance, max_balance, status,
+    CASE WHEN id = $3::bigint THEN clock_timestamp() END AS now
+FROM account
+WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::text::bigint [])
+ORDER BY id
+FOR NO KEY UPDATE SKIP LOCKED;
+
+-- name: find_accounts
+-- Of ids that lock_free_accounts has not found: those that are accounts, and so are locked.
+SELECT id FROM account
+WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::bigint []);
+
 -- name: read_clock
 -- For a batch that locks no account, or not the last one it asked for. Reads no table, so no ledger.
 SELECT clock_timestamp();

@@ -23,6 +23,7 @@ from koshel.db.batches import Rehearsals
 from koshel.db.calls import CallLimits, Calls
 from koshel.db.errors import LOST, Conflict, OutcomeUnknown, translated
 from koshel.db.gate import Gate
+from koshel.db.known import Known
 from koshel.db.lease import is_open, lease, undo
 from koshel.db.pools import Limits, open_pool
 from koshel.db.reads import Reads
@@ -78,6 +79,7 @@ class Store(Reads):
         self._reading = reading
         self._rehearsing = rehearsing
         self._queries = queries.load()
+        self._known = Known()
         wait_s = config.queue_timeout_ms / 1_000
         rehearsals = config.rehearsal_connections
         self._reads = Calls(CallLimits(config.read_connections, config.queue_max, wait_s))
@@ -91,7 +93,7 @@ class Store(Reads):
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[Batch]:
         """A transaction for one batch, committed at the end. Raises StoreError."""
-        batch = Batch(self._queries)
+        batch = Batch(self._queries, self._known)
         end = _End.NOT_REACHED
         try:
             with translated():

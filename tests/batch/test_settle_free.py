@@ -1,0 +1,145 @@
+"""A batch that does not wait for locks, on a real PostgreSQL. After every test the books are proved from the rows."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from koshel.core.commands import Command
+from koshel.core.model import Declined, Outcome, Posted, Refusal, Replayed
+from koshel.core.money import plain
+from koshel.db.store import Store, StoreConfig, open_store
+from koshel.settle import settle
+from koshel.settle_free import settle_free
+from tests.support.database import Database
+from tests.support.settled import open_accounts, opening, rows
+from tests.support.wallets import capture, group, hold, payment, refund, transfer, void
+
+pytestmark = pytest.mark.usefixtures("books")
+
+MISSING = 999_999
+
+
+@contextmanager
+def locked(database: Database, *ids: int) -> Iterator[None]:
+    """Somebody else has locked these accounts."""
+    with psycopg.connect(database.owner_url) as connection:
+        connection.execute("SELECT FROM account WHERE id = ANY(%s) FOR UPDATE", [list(ids)])
+        yield
+
+
+def words(outcomes: Sequence[Outcome | None]) -> list[str]:
+    """`-` for what was put off, else what became of it."""
+    return [
+        "-" if one is None else one.refusal.value if isinstance(one, Declined) else type(one).__name__.lower()
+        for one in outcomes
+    ]
+
+
+async def balances(store: Store, *ids: int) -> list[str]:
+    found = [await store.get_account(1, id_) for id_ in ids]
+    return [plain(one.balance) for one in found if one is not None]
+
+
+async def test_nothing_is_put_off_where_nothing_is_locked(store: Store) -> None:
+    ann, bob = await open_accounts(store, opening(), opening())
+    commands = [payment(ann, "10"), transfer(ann, bob, "4"), payment(MISSING, "1"), transfer(bob, MISSING, "1")]
+    outcomes = await settle_free(store, commands)
+    assert words(outcomes) == ["posted", "posted", "account-not-found", "account-not-found"]
+    assert await balances(store, ann, bob) == ["6.00", "4.00"]
+    assert await settle_free(store, []) == []
+
+
+async def test_what_is_locked_is_put_off_and_all_else_is_settled_at_once(store: Store, database: Database) -> None:
+    ann, bob, cid, dan = await open_accounts(store, *[opening() for _ in range(4)])
+    commands = [
+        payment(ann, "10"),
+        payment(bob, "10"),
+        transfer(ann, cid, "1"),
+        payment(cid, "1"),  # after a transfer into it that waits
+        payment(dan, "5"),
+        payment(MISSING, "1"),
+    ]
+    with locked(database, ann):
+        async with asyncio.timeout(1):  # it waits for nobody
+            outcomes = await settle_free(store, commands)
+        assert words(outcomes) == ["-", "posted", "-", "-", "posted", "account-not-found"]
+        assert await balances(store, ann, bob, cid, dan) == ["0.00", "10.00", "0.00", "5.00"]
+        assert words(await settle_free(store, [payment(ann, "1"), payment(ann, "2")])) == ["-", "-"]
+    again = [command for command, one in zip(commands, outcomes, strict=True) if one is None]
+    assert words(await settle_free(store, again)) == ["posted"] * 3
+    assert await balances(store, ann, bob, cid, dan) == ["9.00", "10.00", "2.00", "5.00"]
+
+
+async def test_an_account_that_another_process_has_opened_is_known_to_be_locked(
+    store: Store, database: Database
+) -> None:
+    """This process has never seen the account: it has to ask whether there is one."""
+    (ann,) = await open_accounts(store, opening())
+    async with open_store(StoreConfig(database.service_url)) as stranger:
+        with locked(database, ann):
+            for _ in range(2):
+                outcomes = await settle_free(stranger, [payment(ann, "1"), payment(MISSING, "1")])
+                assert words(outcomes) == ["-", "account-not-found"]
+        assert words(await settle_free(stranger, [payment(ann, "1")])) == ["posted"]
+
+
+async def test_keys_and_references_are_put_off_with_their_accounts(store: Store, database: Database) -> None:
+    ann, bob, cid = await open_accounts(store, *[opening() for _ in range(3)])
+    first = await settle(store, [payment(ann, "50"), payment(bob, "50", key="paid"), hold(ann, bob, "20")])
+    paid, kept, held = (one.id for one in first if isinstance(one, Posted))
+    follow: list[tuple[Command, str]] = [
+        (capture(held, "5", final=False), "-"),
+        (void(held), "-"),
+        (refund(paid), "-"),
+        (refund(kept, "1"), "-"),  # the capture above pays into its account
+        (payment(cid, "1", key="new"), "posted"),
+        (payment(bob, "50", key="paid"), "-"),
+    ]
+    with locked(database, ann):
+        outcomes = await settle_free(store, [command for command, _ in follow])
+        assert words(outcomes) == [word for _, word in follow]
+        assert words(await settle_free(store, [payment(bob, "50", key="paid")])) == ["replayed"]
+        assert words(await settle_free(store, [payment(ann, "1", key="k"), payment(cid, "1", key="k")])) == ["-", "-"]
+    later = await settle_free(store, [payment(ann, "1", key="k"), payment(cid, "1", key="k")])
+    assert words(later) == ["posted", Refusal.IDEMPOTENCY_KEY_REUSED.value]
+    assert isinstance((await settle_free(store, [payment(ann, "1", key="k")]))[0], Replayed)
+
+
+async def test_a_group_is_put_off_whole(store: Store, database: Database) -> None:
+    ann, bob = await open_accounts(store, opening(), opening())
+    before, members = rows(database), (payment(bob, "1"), payment(ann, "1"))
+    with locked(database, ann):
+        for atomic in (True, False):
+            assert words(await settle_free(store, [group(*members, atomic=atomic)])) == ["-"]
+    assert rows(database) == before
+    assert words(await settle_free(store, [group(*members)])) == ["grouped"]
+
+
+async def test_two_stores_that_never_wait_move_money_between_the_same_accounts(
+    store: Store, database: Database
+) -> None:
+    """Whatever is put off comes again, in order; after it the books are right, and nothing was lost or done twice."""
+    ids = await open_accounts(store, *[opening() for _ in range(12)])
+    await settle(store, [payment(id_, "1000") for id_ in ids])
+
+    async def run(mine: Store, seed: int) -> int:
+        waiting: list[Command] = [
+            transfer(ids[(seed + number) % 12], ids[(seed + number * 5 + 1) % 12], "1")
+            for number in range(300)
+            if (seed + number) % 12 != (seed + number * 5 + 1) % 12
+        ]
+        posted = 0
+        while waiting:
+            batch, rest = waiting[:20], waiting[20:]
+            outcomes = await settle_free(mine, batch)
+            posted += words(outcomes).count("posted")
+            waiting = [command for command, one in zip(batch, outcomes, strict=True) if one is None] + rest
+        return posted
+
+    async with open_store(StoreConfig(database.service_url)) as other:
+        done = await asyncio.gather(run(store, 1), run(other, 2))
+    assert rows(database)["transaction"] == len(ids) + sum(done)
+    assert sum(map(float, await balances(store, *ids))) == 12_000

@@ -1,0 +1,88 @@
+"""Which commands can be decided while others have locked some accounts: no answer becomes another by it."""
+
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from koshel.core.apart import apart
+from koshel.core.book import after
+from koshel.core.commands import Command, Execute, Expire, Group
+from koshel.core.decide import decide
+from koshel.core.model import Book
+from tests.support.strategies import situations
+from tests.support.wallets import (
+    account,
+    book,
+    capture,
+    enqueue,
+    group,
+    hold,
+    kept,
+    payment,
+    refund,
+    transfer,
+    void,
+    withdrawal,
+)
+
+HELD, PAID = 101, 102
+ORIGINALS = kept(book(account(1, "100.00"), account(2, "5.00")), hold(1, 2, "40"), payment(2, "1")).originals
+
+# Commands, the accounts that others have locked, and which of the commands are decided: "x" for each, "-" for a wait.
+TABLE: list[tuple[list[Command], set[int], str]] = [
+    ([], {1}, ""),
+    ([payment(1, "1"), withdrawal(2, "1")], set(), "xx"),
+    ([payment(1, "1"), payment(2, "1")], {1}, "-x"),
+    ([withdrawal(1, "1"), withdrawal(2, "1")], {2}, "x-"),
+    ([transfer(1, 2, "1"), transfer(3, 4, "1")], {2}, "-x"),
+    # What comes later on an account of what waits does not overtake it, nor what comes after that.
+    ([transfer(1, 2, "1"), transfer(2, 3, "1"), transfer(3, 4, "1"), payment(5, "1")], {1}, "---x"),
+    # What came before does not wait for it.
+    ([payment(2, "1"), transfer(1, 2, "1"), payment(2, "1")], {1}, "x--"),
+    # The world outside is nobody's account: payments have it in common.
+    ([payment(1, "1"), payment(2, "1"), withdrawal(3, "1")], {1}, "-xx"),
+    # A key is answered in order too.
+    ([payment(1, "1", key="k"), payment(2, "1", key="k"), payment(3, "1", key="l")], {1}, "--x"),
+    ([hold(1, 2, "1"), hold(3, None, "1")], {2}, "-x"),
+    ([void(HELD), payment(3, "1"), refund(PAID)], {1}, "-x-"),  # a hold of 1 for 2
+    ([capture(HELD), payment(2, "1")], {1}, "--"),
+    ([refund(PAID), payment(1, "1")], {2}, "-x"),
+    ([capture(404), refund(404)], {1, 2}, "xx"),  # they refer to nothing, and are refused
+    ([enqueue(payment(1, "1")), payment(1, "1")], {1}, "x-"),  # a promise locks nothing
+    ([group(payment(1, "1"), payment(2, "1")), payment(2, "1"), payment(3, "1")], {1}, "--x"),
+    ([group(payment(1, "1", key="k"), payment(2, "1")), payment(3, "1", key="k")], {1}, "--"),
+]
+
+
+@pytest.mark.parametrize(("commands", "locked", "expected"), TABLE)
+def test_what_waits(commands: list[Command], locked: set[int], expected: str) -> None:
+    free = apart(commands, ORIGINALS, locked)
+    assert "".join("-" if one is None else "x" for one in free) == expected
+    assert all(one is None or one is command for one, command in zip(free, commands, strict=True))
+
+
+@settings(max_examples=600, deadline=None, derandomize=True)
+@given(situations, st.integers(0, 100_000))
+def test_what_is_put_off_gets_the_answer_it_would_have_had_and_so_does_the_rest(
+    situation: tuple[Book, list[Command]], seed: int
+) -> None:
+    start, commands = situation
+    commands = [command for command in commands if not set(map(type, _parts(command))) & {Execute, Expire}]
+    dice = Random(seed)
+    locked = {one for one in start.accounts if dice.random() < 0.4}
+    free = apart(commands, start.originals, locked)
+    first = decide(start, [command for command in free if command is not None])
+    second = decide(after(start, first), [c for c, one in zip(commands, free, strict=True) if one is None])
+    now, later = iter(first), iter(second)
+    together = [next(later if one is None else now) for one in free]
+    assert list(map(repr, together)) == list(map(repr, decide(start, commands)))
+    event(f"put off: {bool(second)}, settled beside it: {bool(first and second)}")
+
+
+def _parts(command: Command) -> Iterator[Command]:
+    yield command
+    if isinstance(command, Group):
+        yield from command.members
