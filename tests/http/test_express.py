@@ -1,13 +1,16 @@
 """The express lane's own rules: who takes it, what waits, who is skipped, and what of aiohttp it relies on."""
 
+import inspect
 import re
-from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
+from aiohttp.worker import GunicornWebWorker
 
-from koshel.http import express, protocol
+from koshel import supervise
+from koshel.http import access, express, protocol, response
 from koshel.http.express import MOMENT_S
 from tests.support.lanes import ALWAYS, BYE, Room, Watched, cut, post
 
@@ -81,24 +84,52 @@ def test_a_body_that_is_still_under_way_after_a_moment_is_waited_for_by_aiohttp(
     room.wait(0.01)
 
 
-# What of aiohttp's connections this lane and `protocol` rely on that is nobody's but aiohttp's.
-PRIVATE = {
-    "_buffer_paused",
-    "_close",
-    "_loop",
-    "_next_keepalive_close_time",
-    "_pause_reading_for_buffer",
-    "_paused",
-    "_process_keepalive",
-    "_reading_paused",
-    "_request_count",
-    "_resume_reading_for_buffer",
-    "_waiter",
+# What of aiohttp the house relies on that is nobody's but aiohttp's: by the part of aiohttp that has it.
+PRIVATE: dict[str, tuple[type, set[str]]] = {
+    "a connection": (
+        RequestHandler,
+        {
+            "_buffer_paused",
+            "_close",
+            "_loop",
+            "_next_keepalive_close_time",
+            "_pause_reading_for_buffer",
+            "_paused",
+            "_process_keepalive",
+            "_reading_paused",
+            "_request_count",
+            "_resume_reading_for_buffer",
+            "_waiter",
+        },
+    ),
+    "the server": (web.Server, {"_kwargs", "_loop"}),
+    "its runner": (web.AppRunner, {"_make_server"}),
+    "a response": (web.StreamResponse, {"_keep_alive", "_req"}),
+    "gunicorn's worker": (GunicornWebWorker, {"_notify_waiter_done", "_run"}),
 }
 
 
-def test_aiohttp_still_has_what_is_relied_on_and_this_is_all_of_it() -> None:
+@pytest.mark.parametrize("part", PRIVATE)
+def test_aiohttp_still_has_what_is_relied_on_and_this_is_all_of_it(part: str) -> None:
     assert aiohttp.__version__.startswith("3.14."), "another minor version: read its web_protocol.py, then this list"
-    sources = Path(express.__file__).read_text() + Path(protocol.__file__).read_text()
-    used = {name for name in re.findall(r"\b_[a-z]\w+", sources) if hasattr(RequestHandler, name)}
-    assert used == PRIVATE
+    whole, names = PRIVATE[part]
+    its_own = {name for one in inspect.getmro(whole) if one.__module__.startswith("aiohttp") for name in _private(one)}
+    ours = [one for one in _classes_of_koshel() if issubclass(one, whole)]
+    assert ours, "nothing of ours is one"
+    used = set(re.findall(r"(?<![\w])_[a-z]\w+", "".join(map(inspect.getsource, ours))))
+    assert used & its_own == names
+
+
+def _private(one: type) -> set[str]:
+    """Its private names: those of the class, and those that its code gives an object."""
+    given = re.findall(r"self\.(_[a-z]\w+)(?:: [^=\n]+)? = ", inspect.getsource(one))
+    return {name for name in {*vars(one), *given} if re.fullmatch(r"_[a-z]\w*", name)}
+
+
+def _classes_of_koshel() -> list[type]:
+    return [
+        one
+        for module in (access, express, protocol, response, supervise)
+        for one in vars(module).values()
+        if isinstance(one, type) and one.__module__ == module.__name__
+    ]
