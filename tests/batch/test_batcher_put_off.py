@@ -113,7 +113,7 @@ async def test_where_much_is_put_off_batches_wait_for_a_while_and_then_one_tries
 @pytest.mark.parametrize("leave", ["cancel", "withdraw", "time"])
 async def test_who_leaves_while_put_off_was_not_settled(leave: str) -> None:
     others = Others("a")
-    async with batcher_beside(others, queue_timeout_ms=50 if leave == "time" else 60_000) as batcher:
+    async with batcher_beside(others, queue_timeout_ms=60_000) as batcher:
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         waiting = batcher.send("a", answer, size=1)
         rest = [batcher.submit(name, size=1) for name in FILLING]
@@ -153,6 +153,17 @@ async def test_what_is_put_off_takes_room_and_is_never_refused_for_want_of_it() 
             batcher.submit("one too many", size=1)
         await asyncio.gather(*full)
         assert await batcher.submit("b", size=1) == "B"
+
+
+async def test_what_is_put_off_takes_bytes_too() -> None:
+    others = Others("a")
+    async with batcher_beside(others, queue_bytes_max=1_000) as batcher:
+        answers = [batcher.submit("a", size=900), *(batcher.submit(name, size=1) for name in FILLING)]
+        await until_put_off(others, lambda: any(one.done() for one in answers))
+        with pytest.raises(Overloaded):
+            batcher.submit("b", size=101)
+        assert (await asyncio.gather(*answers))[0] == "A"
+        assert await batcher.submit("b", size=1_000) == "B"
 
 
 async def test_a_batcher_that_closes_settles_what_was_put_off() -> None:

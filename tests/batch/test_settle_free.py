@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from random import Random
 
 import psycopg
 import pytest
@@ -10,11 +11,13 @@ import pytest
 from koshel.core.commands import Command
 from koshel.core.model import Declined, Outcome, Posted, Refusal, Replayed
 from koshel.core.money import plain
+from koshel.db import known
 from koshel.db.store import Store, StoreConfig, open_store
+from koshel.retry import settle_free_again
 from koshel.settle import settle
 from koshel.settle_free import settle_free
 from tests.support.database import Database
-from tests.support.settled import open_accounts, opening, rows
+from tests.support.settled import open_accounts, opening, query, rows
 from tests.support.wallets import capture, group, hold, payment, refund, transfer, void
 
 pytestmark = pytest.mark.usefixtures("books")
@@ -118,28 +121,94 @@ async def test_a_group_is_put_off_whole(store: Store, database: Database) -> Non
     assert words(await settle_free(store, [group(*members)])) == ["grouped"]
 
 
-async def test_two_stores_that_never_wait_move_money_between_the_same_accounts(
+async def test_the_clock_is_read_after_the_last_lock_and_never_goes_back_along_an_account(
     store: Store, database: Database
 ) -> None:
-    """Whatever is put off comes again, in order; after it the books are right, and nothing was lost or done twice."""
-    ids = await open_accounts(store, *[opening() for _ in range(12)])
-    await settle(store, [payment(id_, "1000") for id_ in ids])
+    """Also where the account with the highest id, with which the clock comes, is one that others have locked."""
+    ann, bob = await open_accounts(store, opening(), opening())
+    before = query(database, "SELECT clock_timestamp()")[0][0]
+    with locked(database, bob):
+        first, _ = await settle_free(store, [payment(ann, "1"), payment(bob, "1")])
+    second, _ = await settle_free(store, [payment(ann, "1"), payment(bob, "1")])
+    assert isinstance(first, Posted)
+    assert isinstance(second, Posted)
+    assert before < first.ctime < second.ctime
 
-    async def run(mine: Store, seed: int) -> int:
+
+async def test_what_is_locked_is_known_whatever_was_forgotten_meanwhile(
+    store: Store, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a payment would be answered `account-not-found`, and with a key for ever."""
+    monkeypatch.setattr(known, "KNOWN_MAX", 0)
+    ann, bob, cid = await open_accounts(store, *[opening() for _ in range(3)])
+    async with open_store(StoreConfig(database.service_url)) as stranger:
+        await settle_free(stranger, [payment(ann, "1")])
+        with locked(database, ann, bob):
+            for _ in range(3):
+                commands = [payment(ann, "1", key="k"), payment(bob, "1"), payment(cid, "1"), payment(MISSING, "1")]
+                assert words(await settle_free(stranger, commands)) == ["-", "-", "posted", "account-not-found"]
+
+
+async def test_an_account_of_another_ledger_is_not_found_though_it_is_known_and_locked(
+    store: Store, database: Database
+) -> None:
+    with psycopg.connect(database.owner_url, autocommit=True) as connection:
+        connection.execute("INSERT INTO ledger (id, name, ctime) VALUES (2, 'other', now())")
+    ours, theirs = await open_accounts(store, opening(), opening(ledger_id=2))
+    await settle_free(store, [payment(theirs, "1", ledger_id=2), payment(ours, "1")])
+    with locked(database, ours, theirs):
+        assert words(await settle_free(store, [payment(theirs, "1")])) == ["account-not-found"]
+        assert words(await settle_free(store, [payment(ours, "1", ledger_id=2)])) == ["account-not-found"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_two_stores_that_never_wait_move_money_between_the_same_accounts(
+    store: Store, database: Database, seed: int
+) -> None:
+    """What is put off comes again, in order: each account's transactions are in the order in which they were asked."""
+    ids = await open_accounts(store, *[opening() for _ in range(8)])
+    await settle(store, [payment(id_, "500") for id_ in ids])
+
+    async def run(mine: Store, name: str) -> int:
+        dice, put_off = Random(f"{seed} {name}"), 0
+        pairs = [dice.sample(ids, 2) for _ in range(200)]
         waiting: list[Command] = [
-            transfer(ids[(seed + number) % 12], ids[(seed + number * 5 + 1) % 12], "1")
-            for number in range(300)
-            if (seed + number) % 12 != (seed + number * 5 + 1) % 12
+            transfer(source, target, "1", key=f"{name}-{number}", metadata={name: str(number)})
+            for number, (source, target) in enumerate(pairs)
         ]
-        posted = 0
         while waiting:
-            batch, rest = waiting[:20], waiting[20:]
+            batch, rest = waiting[:10], waiting[10:]
             outcomes = await settle_free(mine, batch)
-            posted += words(outcomes).count("posted")
-            waiting = [command for command, one in zip(batch, outcomes, strict=True) if one is None] + rest
-        return posted
+            assert set(words(outcomes)) <= {"posted", "-"}
+            again = [command for command, one in zip(batch, outcomes, strict=True) if one is None]
+            waiting, put_off = again + rest, put_off + len(again)
+        return put_off
 
     async with open_store(StoreConfig(database.service_url)) as other:
-        done = await asyncio.gather(run(store, 1), run(other, 2))
-    assert rows(database)["transaction"] == len(ids) + sum(done)
-    assert sum(map(float, await balances(store, *ids))) == 12_000
+        put_off = await asyncio.gather(run(store, "a"), run(other, "b"))
+    assert sum(put_off) > 0, "they have never met"
+    assert rows(database)["transaction"] == len(ids) + 400
+    assert sum(map(float, await balances(store, *ids))) == 4_000
+    for id_ in ids:
+        numbers = query(
+            database,
+            f"""
+            SELECT metadata FROM transaction
+            WHERE {id_} IN (source_account_id, target_account_id) AND metadata <> '{{}}'
+            ORDER BY CASE WHEN source_account_id = {id_} THEN source_version ELSE target_version END
+            """,
+        )
+        for name in "ab":
+            along = [int(metadata[name]) for (metadata,) in numbers if name in metadata]
+            assert along == sorted(along)
+
+
+async def test_twins_with_one_key_and_other_accounts_meet_at_the_key(store: Store, database: Database) -> None:
+    ids = await open_accounts(store, *[opening() for _ in range(40)])
+    async with open_store(StoreConfig(database.service_url)) as other:
+        for key, (ann, bob) in enumerate(zip(ids[::2], ids[1::2], strict=True)):
+            one, two = await asyncio.gather(
+                settle_free_again(store, [payment(ann, "1", key=f"k{key}")]),
+                settle_free_again(other, [payment(bob, "1", key=f"k{key}")]),
+            )
+            assert sorted(words([*one, *two])) == [Refusal.IDEMPOTENCY_KEY_REUSED.value, "posted"]

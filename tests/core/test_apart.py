@@ -51,7 +51,12 @@ TABLE: list[tuple[list[Command], set[int], str]] = [
     ([capture(HELD), payment(2, "1")], {1}, "--"),
     ([refund(PAID), payment(1, "1")], {2}, "-x"),
     ([capture(404), refund(404)], {1, 2}, "xx"),  # they refer to nothing, and are refused
-    ([enqueue(payment(1, "1")), payment(1, "1")], {1}, "x-"),  # a promise locks nothing
+    # A promise locks nothing; but what comes before it on its accounts is done before it is made.
+    ([enqueue(payment(1, "1")), payment(1, "1")], {1}, "x-"),
+    ([payment(1, "1"), enqueue(withdrawal(1, "1")), enqueue(withdrawal(2, "1"))], {1}, "--x"),
+    ([payment(1, "1"), enqueue(transfer(1, 2, "1")), enqueue(transfer(2, 3, "1"))], {1}, "---"),
+    ([payment(2, "1"), enqueue(refund(PAID)), enqueue(capture(HELD))], {2}, "---"),
+    ([payment(2, "1"), enqueue(payment(3, "1", key="k")), enqueue(payment(2, "1", key="k"))], {2}, "-x-"),
     ([group(payment(1, "1"), payment(2, "1")), payment(2, "1"), payment(3, "1")], {1}, "--x"),
     ([group(payment(1, "1", key="k"), payment(2, "1")), payment(3, "1", key="k")], {1}, "--"),
 ]

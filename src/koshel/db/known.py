@@ -1,22 +1,22 @@
 """The accounts that a process knows to exist. An account is never deleted, so what was true once stays true."""
 
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 
-KNOWN_MAX = 100_000  # ids; some megabytes
+KNOWN_MAX = 100_000  # accounts; some megabytes
 
 
 class Known:
-    """A bounded set of account ids. It forgets them all when it is full, and learns them again."""
+    """Ledger ids by account id. It is bounded: it forgets all when it is full, and learns again."""
 
     def __init__(self) -> None:
-        self._ids: set[int] = set()
+        self._ledgers: dict[int, int] = {}
 
-    def add(self, ids: AbstractSet[int]) -> None:
-        """These accounts exist."""
-        if len(self._ids) > KNOWN_MAX:
-            self._ids.clear()
-        self._ids |= ids
+    def add(self, accounts: Mapping[int, int]) -> None:
+        """These accounts exist, each in its ledger."""
+        if len(self._ledgers) > KNOWN_MAX:
+            self._ledgers.clear()
+        self._ledgers |= accounts
 
-    def those_unknown(self, ids: AbstractSet[int]) -> AbstractSet[int]:
-        """Those of the ids that may not exist."""
-        return ids - self._ids
+    def ledger(self, account_id: int) -> int | None:
+        """The account's ledger; None if the account is not known."""
+        return self._ledgers.get(account_id)

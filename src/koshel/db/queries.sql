@@ -40,7 +40,7 @@ FOR NO KEY UPDATE SKIP LOCKED;
 
 -- name: find_accounts
 -- Of ids that lock_free_accounts has not found: those that are accounts, and so are locked.
-SELECT id FROM account
+SELECT id, ledger_id FROM account
 WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::bigint []);
 
 -- name: read_clock
