@@ -12,11 +12,13 @@ from koshel.core.commands import Command
 from koshel.core.model import Declined, Outcome, Posted, Refusal, Replayed
 from koshel.core.money import plain
 from koshel.db import known
+from koshel.db.embedded import Cluster
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.retry import settle_free_again
 from koshel.settle import settle
 from koshel.settle_free import settle_free
 from tests.support.database import Database
+from tests.support.relay import Cut, relaying
 from tests.support.settled import open_accounts, opening, query, rows
 from tests.support.wallets import capture, group, hold, payment, refund, transfer, void
 
@@ -212,3 +214,18 @@ async def test_twins_with_one_key_and_other_accounts_meet_at_the_key(store: Stor
                 settle_free_again(other, [payment(bob, "1", key=f"k{key}")]),
             )
             assert sorted(words([*one, *two])) == [Refusal.IDEMPOTENCY_KEY_REUSED.value, "posted"]
+
+
+async def test_what_was_put_off_in_a_batch_whose_commit_was_lost_is_still_put_off(
+    store: Store, database: Database, cluster: Cluster
+) -> None:
+    """And the rest of the batch is settled once."""
+    ann, bob = await open_accounts(store, opening(), opening())
+    async with relaying(cluster) as relay, open_store(StoreConfig(relay.url(database.service_url))) as behind:
+        await settle(behind, [payment(ann, "1")])
+        with locked(database, bob):
+            relay.cut_next_commit(Cut.COMMIT_LOST)
+            outcomes = await settle_free_again(behind, [payment(ann, "1"), payment(bob, "1")])
+        assert relay.cuts == 1
+    assert words(outcomes) == ["posted", "-"]
+    assert await balances(store, ann, bob) == ["2.00", "0.00"]

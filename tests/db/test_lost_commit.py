@@ -15,7 +15,7 @@ from koshel.db.errors import Conflict, Obstructed, OutcomeUnknown
 from koshel.db.pools import Limits
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.db.verify import verify
-from koshel.retry import settle_again, settle_free_again
+from koshel.retry import settle_again
 from koshel.settle import settle
 from tests.support.database import Database
 from tests.support.relay import Cut, Relay, relaying
@@ -118,23 +118,6 @@ async def test_a_transfer_whose_commit_was_lost_has_not_happened_and_never_will(
     assert _transfers(database) == []
     assert _balances(database) == [OPENING, 0]
     assert _fences(database) == 1
-    assert verify(database.owner_url) == []
-
-
-async def test_what_was_put_off_in_a_batch_whose_commit_was_lost_is_still_put_off(
-    relay: Relay, behind: Store, database: Database
-) -> None:
-    """And the rest of the batch is settled once."""
-    await settle(behind, [OPENING_ONE])
-    with psycopg.connect(database.owner_url) as others:
-        others.execute("SELECT FROM account WHERE id = 3 FOR UPDATE")
-        relay.cut_next_commit(Cut.COMMIT_LOST)
-        outcome, put_off = await settle_free_again(behind, [TRANSFER, Move(LEDGER_ID, Kind.PAYMENT, None, 3, OPENING)])
-    assert relay.cuts == 1
-    assert isinstance(outcome, Posted)
-    assert put_off is None
-    assert _transfers(database) == [outcome.id]
-    assert _balances(database) == [70, 30, 0]
     assert verify(database.owner_url) == []
 
 
