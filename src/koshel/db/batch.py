@@ -68,8 +68,9 @@ class Batch:
         ids = {id_ for id_ in reached.accounts if id_ is not None}
         query = self._queries.lock_free_accounts
         locked = await self.connection.fetch(query, reached.ledgers, columns.ids(ids), max(ids)) if ids else []
-        self._known.add(found := {row["id"]: row["ledger_id"] for row in locked})
-        if missing := ids - found.keys():
+        if new := self._known.those_unknown(ids):  # of a process that has run for a while, nearly always none
+            self._known.add({row["id"]: row["ledger_id"] for row in locked if row["id"] in new})
+        if missing := ids - {row["id"] for row in locked}:
             free = apart(commands, self._originals, await self._find_accounts(reached.ledgers, missing))
         return await self._read(reached, locked), free
 
@@ -119,14 +120,14 @@ class Batch:
             self._pending |= {id_: (ledger_id, status) for ledger_id, id_, status in pending}
             wanted = {place for place in wanted if place[1] not in self._pending}
 
-    async def _find_accounts(self, ledger_ids: AbstractSet[int], ids: AbstractSet[int]) -> list[int]:
+    async def _find_accounts(self, ledger_ids: AbstractSet[int], ids: AbstractSet[int]) -> set[int]:
         """Those of the ids that are accounts of these ledgers."""
         known = {id_: ledger_id for id_ in ids if (ledger_id := self._known.ledger(id_)) is not None}
         if unknown := ids - known.keys():
             found = await self.connection.fetch(self._queries.find_accounts, ledger_ids, unknown)
             known |= {row["id"]: row["ledger_id"] for row in found}
             self._known.add(known)
-        return [id_ for id_, ledger_id in known.items() if ledger_id in ledger_ids]
+        return {id_ for id_, ledger_id in known.items() if ledger_id in ledger_ids}
 
     async def _find(self, query: str, wanted: set[Place]) -> list[Any]:
         return await self.connection.fetch(query, *columns.pairs(wanted)) if wanted else []

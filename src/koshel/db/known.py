@@ -1,6 +1,7 @@
 """The accounts that a process knows to exist. An account is never deleted, so what was true once stays true."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 KNOWN_MAX = 100_000  # accounts; some megabytes
 
@@ -16,6 +17,10 @@ class Known:
         if len(self._ledgers) > KNOWN_MAX:
             self._ledgers.clear()
         self._ledgers |= accounts
+
+    def those_unknown(self, ids: AbstractSet[int]) -> AbstractSet[int]:
+        """Those of the ids that are not known."""
+        return ids - self._ledgers.keys()
 
     def ledger(self, account_id: int) -> int | None:
         """The account's ledger; None if the account is not known."""
