@@ -41,7 +41,8 @@ def _how(command: str, plan: Plan, took_s: float) -> str:
     return (
         f"Written by `{command}`. Koshel and the baseline take turns, with {plan.workers} processes each, and wrk on "
         f"the same cores; each figure is the median of {plan.rounds} runs of {plan.run_s} s, after {plan.warm_up_s} s "
-        "to warm up. Latencies are wrk's. The books were proved after every part, over all of its runs. "
+        "to warm up; in the first tables of twice as many with one connection, and of three times as many beside the "
+        "endpoint that does nothing. Latencies are wrk's. The books were proved after every part, over all its runs. "
         f"No server writes an access log, but where that is said. All of it took {took_s / 60:.0f} minutes. "
         "Look at the ratios: the rest depends on the machine."
     )
