@@ -36,7 +36,7 @@ class Batch:
         self._known = known or Known()
         self._locks = locks
         self._ids = Ids()
-        self._keys: list[str] = []
+        self._keys: list[str] = []  # the arguments of `find_receipts`, made before the locks
         self._originals: dict[int, Original] = {}
         self._pending: dict[int, tuple[int, str]] = {}
 
