@@ -19,13 +19,14 @@ from bench.holds import held
 from bench.in_process import NotPosted, settling
 from bench.lifetime import first_answer_s, million
 from bench.load import LoadFailed, shapes
+from bench.locked import locked
 from bench.logged import logged
 from bench.results import Results, Row
 from bench.servers import ServerFailed
 from bench.tuning import FLIGHTS, POOLS, tried
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-ALWAYS = ("http", "earlier", "logged", "batch", "hold", "background", "settle", "start")
+ALWAYS = ("http", "earlier", "logged", "locked", "batch", "hold", "background", "settle", "start")
 WHEN_ASKED = ("million", "flights", "pools")
 PARTS = (*ALWAYS, *WHEN_ASKED, "against")
 
@@ -119,6 +120,8 @@ def _compare(part: str, results: Results, contest: Contest, options: Any) -> Non
         case "logged":
             results.logged = logged(contest, rounds=2 * contest.plan.rounds)
             print(results.logged, flush=True)
+        case "locked":
+            _all(results.locked, locked(contest, rounds=2 * contest.plan.rounds))
         case "against":
             _all(results.compared, against(contest, Version("other", options.other), asked(quick=quick)))
 

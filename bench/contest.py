@@ -6,7 +6,7 @@ for each shape of load: fresh copies of the databases ─▶ warm up each ─▶
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -51,6 +51,7 @@ class Contestant(Struct, frozen=True):
     database_url: str | None = None  # None: it does not move money
     traffic: Traffic = TRANSFERS
     count: Callable[[str], int] = transactions  # in that database
+    during: Callable[[], AbstractContextManager[None]] = nullcontext  # around each run
 
 
 class Contest:
@@ -112,7 +113,8 @@ class Contest:
         """One run, and its proof."""
         traffic = one.traffic
         counted, spent, workers = self._counted(one), self._cpu_s(one), one.server.workers_cpu_s()
-        load = drive(one.url, shape, self.plan.run_s, traffic)
+        with one.during():
+            load = drive(one.url, shape, self.plan.run_s, traffic)
         time.sleep(traffic.settles_s)
         server_s, database_s = (after - before for before, after in zip(spent, self._cpu_s(one), strict=True))
         workers_s = sum(after - workers.get(pid, 0) for pid, after in one.server.workers_cpu_s().items())

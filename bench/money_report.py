@@ -7,6 +7,7 @@ from bench.against import OURS, Compared
 from bench.backlog import Backlog
 from bench.batches import BATCH_CONNECTIONS, SINGLE_CONNECTIONS, Batched
 from bench.contest import Plan
+from bench.locked import CALLERS, SHAPE, Locked
 from bench.markdown import cells, pair, pairs, table
 from bench.results import Results, Row
 
@@ -22,6 +23,8 @@ def sections(results: Results) -> list[str]:
     parts = _earlier(results)
     if results.logged is not None:
         parts += ["## The access log", LOGGED, _comparison([results.logged])]
+    if results.locked:
+        parts += _locked(results.locked)
     if results.batched:
         parts += _batched(results.batched, results.plan)
     if results.held:
@@ -31,6 +34,34 @@ def sections(results: Results) -> list[str]:
     if results.compared:
         parts += ["## Against the other version", COMPARED, _comparison(results.compared)]
     return parts
+
+
+def _locked(locked: Sequence[Locked]) -> list[str]:
+    head = ("locked rows", "conns", "transfers/s", "ratio by round", "p50 ms", "p99 ms", "p99 ratio by round")
+    rows = []
+    for one in locked:
+        beside, alone = one.compared.medians
+        rate, p50, p99, *_ = pairs(beside, alone)
+        rows.append(
+            [
+                f"{one.rows:,}",
+                str(SHAPE.connections),
+                rate,
+                _spread(one.compared.ratios),
+                p50,
+                p99,
+                _spread(one.p99_ratios),
+            ]
+        )
+    text = (
+        f"Transfers among other accounts while an open transaction has locked some, which {CALLERS} callers ask for "
+        "all the time : the same without them = ratio, in turn on one database."
+    )
+    return ["## Beside locked rows", text, table(head, rows)]
+
+
+def _spread(ratios: Sequence[float]) -> str:
+    return f"**{median(ratios):.3f}** ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def _batched(batched: Sequence[Batched], plan: Plan) -> list[str]:
@@ -123,6 +154,5 @@ def _comparison(compared: Sequence[Compared]) -> str:
         ours, other = one.medians
         rate, *rest = pairs(ours, other)[:5]
         rest.insert(2, pair(ours.worker_us, other.worker_us, ".1f"))
-        ratios = f"**{median(one.ratios):.3f}** ({min(one.ratios):.2f} to {max(one.ratios):.2f})"
-        rows.append([one.what, *cells(one.shape, [rate, ratios, *rest])])
+        rows.append([one.what, *cells(one.shape, [rate, _spread(one.ratios), *rest])])
     return table(head, rows)

@@ -12,6 +12,7 @@ from bench.contest import Measure, Plan
 from bench.in_process import Settling
 from bench.lifetime import Look
 from bench.load import Shape
+from bench.locked import Locked
 
 Row: TypeAlias = tuple[Shape, Mapping[str, Measure]]
 
@@ -35,6 +36,7 @@ class Results(Struct):
     earlier_drains: Mapping[str, Sequence[float]] = field(default_factory=dict)  # by version
     not_compared: str | None = None  # why 0.2.0 was not there
     logged: Compared | None = None
+    locked: list[Locked] = field(default_factory=list)
     first_answer_s: float | None = None
     serve_ratio: float | None = None  # `serve` on a migrated database : importing what it is made of
     took_s: float = 0.0

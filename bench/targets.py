@@ -61,6 +61,8 @@ EARLIER = Target(
     more_is_better=True,
 )
 LOGGED = Target("transfers/s with the access log on, in a file, against none", 0.92, 0.97, "x", more_is_better=True)
+LOCKED = Target("other accounts beside 1 and 1,000 locked rows: transfers/s", *(0.7, 0.9, "x"), more_is_better=True)
+LOCKED_P99 = Target("the same: p99", *(3, 1.5, "x"), more_is_better=False)
 SERVE = Target(
     "first answer of `serve` on a migrated database, against importing aiohttp, asyncpg, gunicorn and uvloop",
     *(2, 1.5, "x"),
@@ -104,6 +106,8 @@ def judged(results: Results) -> list[tuple[str, str, str, str, str]]:
         *_transfers(results.table),
         *_earlier(results),
         LOGGED.row([median(results.logged.ratios)] if results.logged else []),
+        LOCKED.row([median(one.compared.ratios) for one in results.locked]),
+        LOCKED_P99.row([median(one.p99_ratios) for one in results.locked]),
         LEDGERS.row([one.ratio for one in results.settling if one.batch == 500]),
         BATCH_SETTLE.row([one.batch.per_s / one.settle_per_s for one in results.batched]),
         DRAIN.row([backlog.drained_per_s / backlog.sync.per_s] if backlog else []),

@@ -4,30 +4,34 @@
                         └── an accident: each alone, and what fails again is put off, longer each time
 
 Every process does this; a claim is a lock in the very transaction that settles it, so what a process that
-dies had claimed is unclaimed again, and nothing is done twice. Whoever waits for an answer goes first: while
-there are such, claims are small, and after each the loop rests several times as long as it took.
+dies had claimed is unclaimed again, and nothing is done twice. Callers that wait for an answer go first: while
+there are such, claims are small, and after each the loop rests several times as long as it took. What others have
+locked stays queued, and so does what is due later on the same accounts.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
 import structlog
 from msgspec import Struct
 
+from koshel.blocked import Blocked
+from koshel.core.apart import Lines
 from koshel.core.commands import Claim, Drain, Sweep
 from koshel.db.errors import DatabaseUnavailable, Obstructed, OutcomeUnknown, StoreError
 from koshel.db.store import Delay, Store
 from koshel.outage import Outage
-from koshel.retry import settle_again
+from koshel.retry import settle_again, settle_claim_free_again
 
 BUSY_BATCH_MAX = 50  # claimed together while callers wait for answers
 BUSY_REST = 9  # then of ten parts of the time nine are theirs
 REST_MAX_S = 1.0  # a claim that took longer has waited rather than worked
 ALONE_MAX = 4  # at once, after an accident
 OUTAGE_PAUSE_S = 1.0
+LOCK_WAIT_MS = 100  # for what others have locked, while nothing else is
 STUCK_S = 5.0  # before a hold that could not be released is tried again
 
 _log = structlog.get_logger()
@@ -52,6 +56,7 @@ class Background:
         self._stopped = asyncio.Event()
         self._outage = Outage()
         self._room: dict[type[Claim], int] = {Drain: limits.batch_max, Sweep: limits.batch_max}
+        self._blocked = Blocked(limits.poll_s)
         self._stuck: dict[int, float] = {}  # holds that could not be released, and until when to let them be
 
     def wake(self) -> None:
@@ -86,6 +91,7 @@ class Background:
 
     async def _work(self, kind: type[Claim]) -> bool:
         """Settle what is due, each ledger in turn, for as long as a poll; whether more is left."""
+        self._blocked.begin()
         claims = deque(claim for claim in await self._store.due() if isinstance(claim, kind))
         deadline = time.monotonic() + self._limits.poll_s
         while claims and time.monotonic() < deadline and not self._stopped.is_set():
@@ -101,7 +107,7 @@ class Background:
         """A fresh claim, of as many as there is room for."""
         count = min(self._room[type(claim)], BUSY_BATCH_MAX if self._is_busy() else self._limits.batch_max)
         if isinstance(claim, Drain):
-            return Drain(claim.ledger_id, count)
+            return Drain(claim.ledger_id, count, without=self._blocked.ids)
         now = time.monotonic()
         self._stuck = {id_: until for id_, until in self._stuck.items() if until > now}
         return Sweep(claim.ledger_id, count, without=list(self._stuck))
@@ -110,7 +116,7 @@ class Background:
         """Settle one claim; how many it settled or put off. Raises StoreError while the database is away."""
         kind = type(claim)
         try:
-            await settle_again(self._store, [claim])
+            await self._settle_due(claim)
         except (DatabaseUnavailable, OutcomeUnknown) as error:
             # Nothing was done, or it is done: the next claim sees which. It is smaller, as this one may have been
             # too much for the time that a statement has; and what is too much by itself lets the others past.
@@ -124,6 +130,23 @@ class Background:
         else:
             self._room[kind] = min(self._limits.batch_max, self._room[kind] * 2)
         return len(claim.claimed)
+
+    async def _settle_due(self, claim: Claim) -> None:
+        """Settle what is due; of queued transactions, without those that others' locks stop. Raises StoreError."""
+        if isinstance(claim, Sweep):
+            await settle_again(self._store, [claim])
+            return
+        blocked, start = self._blocked, time.monotonic()
+        found: Mapping[int, Lines] = {}
+        try:
+            if blocked:
+                found = await settle_claim_free_again(self._store, claim, taken=blocked.lines, wait_ms=LOCK_WAIT_MS)
+            else:
+                await settle_again(self._store, [claim])
+        except Obstructed:
+            found = await settle_claim_free_again(self._store, claim, taken=blocked.lines)
+        if found and (new := blocked.put_off(found, time.monotonic() - start)):
+            await self._store.note_blocked(claim.ledger_id, new)
 
     async def _settle_one_by_one(self, claim: Claim) -> None:
         rest = iter(claim.claimed)
@@ -140,7 +163,7 @@ class Background:
 
     async def _settle_alone(self, claim: Claim, id_: int) -> None:
         try:
-            await settle_again(self._store, [type(claim)(claim.ledger_id, 1, id_)])
+            await self._settle_due(type(claim)(claim.ledger_id, 1, id_))
         except (DatabaseUnavailable, OutcomeUnknown):
             raise
         except Exception as error:  # noqa: BLE001  it is logged, and tried again later

@@ -12,21 +12,30 @@ come back for more in the same breath. A lone caller never waits, and no light c
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Sequence
 from contextlib import asynccontextmanager
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from koshel.queue import Answer, BatcherLimits, Overloaded, Queue, Room, Waiting, is_wanted
+from msgspec import Struct
+
+from koshel.answering import Answering, Batch, Free, answer_all
+from koshel.lanes import Lane, Lanes
+from koshel.queue import Answer, BatcherLimits, Overloaded, Queue, Room, Waiting
 
 TURNS = 4  # of the event loop, in which a caller who was answered can be back
+FIRST_WAIT_MS = 100  # of a lane for a lock, before what is free meanwhile is settled
+LANE_WAIT_MS = 300  # of one that has waited in vain before
 MOMENT_S = 0.002  # that a heavy command waits for callers of light ones who are further away
 
 CommandT = TypeVar("CommandT")
 OutcomeT = TypeVar("OutcomeT")
 
 
-class Interrupted(Exception):
-    """The settling was stopped in the middle: whether it was done is not known."""
+class _Partition(Struct, Generic[CommandT, OutcomeT]):
+    """What may share a batch: those that wait, and beside them those that wait for a lock."""
+
+    queue: Queue[CommandT, OutcomeT]
+    lanes: Lanes[CommandT, OutcomeT]
 
 
 class Batcher(Generic[CommandT, OutcomeT]):
@@ -34,22 +43,20 @@ class Batcher(Generic[CommandT, OutcomeT]):
 
     def __init__(
         self,
-        settle: Callable[[Sequence[CommandT]], Awaitable[Sequence[OutcomeT]]],
+        answering: Answering[CommandT, OutcomeT],
         partition: Callable[[CommandT], Hashable],
         limits: BatcherLimits,
-        outages: tuple[type[Exception], ...],
-        settle_free: Callable[[Sequence[CommandT]], Awaitable[Sequence[OutcomeT | None]]] | None,
     ) -> None:
-        self._settle = settle
-        self._settle_free = settle_free or settle
+        self._answering = answering
         self._partition = partition
         self._limits = limits
-        self._outages = outages
-        self._queues: dict[Hashable, Queue[CommandT, OutcomeT]] = {}
+        self._partitions: dict[Hashable, _Partition[CommandT, OutcomeT]] = {}
         self._flights: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._queue_timeout_s = limits.queue_timeout_ms / 1_000
+        self._lane_timeout_s = limits.lane_timeout_ms / 1_000
         self._room = Room(limits)
+        self._number = 0  # of the last command
         self._draining = False
 
     @property
@@ -76,18 +83,19 @@ class Batcher(Generic[CommandT, OutcomeT]):
         """
         if self._draining:
             raise Overloaded
-        partition = self._partition(command)
-        queue = self._queues.get(partition)
-        if queue is None:
-            queue = Queue(self._room, self._limits)
-        one = Waiting(command, size, weight, self._loop.time() + self._queue_timeout_s, answer, queue)
+        name = self._partition(command)
+        partition = self._partitions.get(name)
+        if partition is None:
+            partition = _Partition(Queue(self._room, self._limits), Lanes(self._room, self._limits))
+        queue = partition.queue
+        self._number += 1
+        deadline = self._loop.time() + self._queue_timeout_s
+        one = Waiting(command, size, weight, deadline, answer, queue, self._number)
         queue.enter(one)
         if queue.flights < self._limits.flights_max:
-            self._queues[partition] = queue
+            self._partitions[name] = partition
             queue.flights += 1
-            flight = self._loop.create_task(self._fly(partition, queue))
-            self._flights.add(flight)
-            flight.add_done_callback(self._flights.discard)
+            self._start(self._fly(name, partition))
         return one
 
     async def drain(self) -> None:
@@ -96,23 +104,63 @@ class Batcher(Generic[CommandT, OutcomeT]):
         while self._flights:
             await asyncio.wait(self._flights)
 
-    async def _fly(self, partition: Hashable, queue: Queue[CommandT, OutcomeT]) -> None:
+    def _start(self, flight: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(flight)
+        self._flights.add(task)
+        task.add_done_callback(self._flights.discard)
+
+    async def _fly(self, name: Hashable, partition: _Partition[CommandT, OutcomeT]) -> None:
+        queue, lanes = partition.queue, partition.lanes
         try:
             while batch := queue.take(began := self._loop.time()):
-                settle = self._settle if queue.waits_for_locks(batch) else self._settle_free
-                put_off = await self._settle_batch(batch, settle)
+                put_off = await self._answering.answer(batch, lanes.lines, waits=queue.waits_for_locks(batch))
                 landed = self._loop.time()
                 queue.landed(batch, landed, landed - began)
                 if put_off:
-                    queue.put_back(put_off, of=len(batch))
+                    into_lanes, back = lanes.sort(put_off)
+                    self._enter_lanes(name, lanes, into_lanes)
+                    queue.put_back(back, of=len(batch))
                 if len(batch) > 1:
                     await self._gather(queue)
                 if queue.waits_for_light(landed):
                     await asyncio.sleep(MOMENT_S)
         finally:
             queue.flights -= 1
-            if not queue.flights:
-                del self._queues[partition]
+            self._forget(name)
+
+    def _enter_lanes(
+        self, name: Hashable, lanes: Lanes[CommandT, OutcomeT], put_off: Batch[CommandT, OutcomeT]
+    ) -> None:
+        for one in put_off:
+            one.until = one.until or self._loop.time() + self._lane_timeout_s
+            try:
+                lanes.enter(one)
+            except Overloaded as error:
+                answer_all([one], error)
+        self._start_lanes(name, lanes)
+
+    def _start_lanes(self, name: Hashable, lanes: Lanes[CommandT, OutcomeT]) -> None:
+        while lane := lanes.next():
+            self._start(self._fly_lane(name, lanes, lane))
+
+    async def _fly_lane(self, name: Hashable, lanes: Lanes[CommandT, OutcomeT], lane: Lane[CommandT, OutcomeT]) -> None:
+        """A lane's next flight: it waits for the lock; in vain, and what is free is settled, and the rest waits on."""
+        put_off: Batch[CommandT, OutcomeT] = []
+        try:
+            if batch := lane.take(self._loop.time()):
+                wait_ms = LANE_WAIT_MS if lane.was_obstructed else FIRST_WAIT_MS
+                put_off, was_obstructed = await self._answering.answer_lane(batch, wait_ms)
+                lane.now.was_obstructed |= was_obstructed
+        finally:
+            lanes.landed(lane, put_off)
+            self._start_lanes(name, lanes)
+            self._forget(name)
+
+    def _forget(self, name: Hashable) -> None:
+        """Forget a partition in which nothing waits and nothing is under way."""
+        partition = self._partitions.get(name)
+        if partition is not None and not partition.queue.flights and not partition.lanes:
+            del self._partitions[name]
 
     async def _gather(self, queue: Queue[CommandT, OutcomeT]) -> None:
         """Under pressure, who has just been answered comes back at once: let them in for as long as any do.
@@ -125,53 +173,6 @@ class Batcher(Generic[CommandT, OutcomeT]):
             for _ in range(TURNS):
                 await asyncio.sleep(0)
 
-    async def _settle_batch(
-        self,
-        batch: Sequence[Waiting[CommandT, OutcomeT]],
-        settle: Callable[[Sequence[CommandT]], Awaitable[Sequence[OutcomeT | None]]],
-    ) -> list[Waiting[CommandT, OutcomeT]]:
-        """Answer a batch; returns what was put off."""
-        put_off = []
-        try:
-            outcomes = await settle([one.command for one in batch])
-        except Exception as error:  # noqa: BLE001  whatever it is, every caller gets an answer
-            if len(batch) > 1 and not isinstance(error, self._outages):
-                await self._settle_one_by_one(batch)
-            else:
-                _answer_all(batch, error)
-            return []
-        except BaseException:
-            _answer_all(batch, Interrupted())
-            raise
-        for one, outcome in zip(batch, outcomes, strict=False):
-            if outcome is None:
-                put_off.append(one)
-            elif not one.answer.done():
-                one.answer.set_result(outcome)
-        if len(outcomes) != len(batch):  # a fault of ours, and what it did is done: nothing is settled again
-            _answer_all(batch, RuntimeError("settle has not answered every command"))
-            return []
-        return put_off
-
-    async def _settle_one_by_one(self, batch: Sequence[Waiting[CommandT, OutcomeT]]) -> None:
-        # An accident, and nothing was done: so a poisonous command hurts itself only. A few at a time, since
-        # each may wait for the same lock that stopped the batch.
-        rest = iter(batch)
-
-        async def one_after_another() -> None:
-            for one in rest:
-                if is_wanted(one, self._loop.time()):
-                    await self._settle_batch([one], self._settle)
-
-        await asyncio.gather(*(one_after_another() for _ in range(self._limits.singles_max)))
-
-
-def _answer_all(batch: Sequence[Waiting[CommandT, OutcomeT]], error: Exception) -> None:
-    """The error, to all who have no answer yet."""
-    for one in batch:
-        if not one.answer.done():
-            one.answer.set_exception(error)
-
 
 @asynccontextmanager
 async def open_batcher(
@@ -180,15 +181,15 @@ async def open_batcher(
     partition: Callable[[CommandT], Hashable],
     limits: BatcherLimits,
     outages: tuple[type[Exception], ...] = (),
-    settle_free: Callable[[Sequence[CommandT]], Awaitable[Sequence[OutcomeT | None]]] | None = None,
+    free: Free | None = None,
 ) -> AsyncIterator[Batcher[CommandT, OutcomeT]]:
     """A batcher over `settle`, drained at the end.
 
     `partition` says which commands may share a batch; `outages` are the exceptions of `settle` that no
-    command of the batch is to blame for: they are everybody's answer. `settle_free`, where there is one, waits for
-    nobody: None is a command that was put off, which then leaves with the next batch, before all others.
+    command of the batch is to blame for: they are everybody's answer.
     """
-    batcher = Batcher(settle, partition, limits, outages, settle_free)
+    answering: Answering[CommandT, OutcomeT] = Answering(settle, free, outages, limits.singles_max)
+    batcher = Batcher(answering, partition, limits)
     try:
         yield batcher
     finally:

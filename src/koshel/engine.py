@@ -1,22 +1,28 @@
 """What settles: a store, a batcher before it, and what goes on in the background; opened and closed together."""
 
-from collections.abc import AsyncIterator, Callable, Hashable
+import time
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import Any
 
 from msgspec import Struct
 
+from koshel.answering import Free, Settle
 from koshel.background import Background, BackgroundLimits, open_background
 from koshel.batcher import Batcher, open_batcher
+from koshel.core.apart import Line
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
-from koshel.db.errors import DatabaseUnavailable, OutcomeUnknown
+from koshel.db.errors import DatabaseUnavailable, Obstructed, OutcomeUnknown
 from koshel.db.gate import Gate
 from koshel.db.opening import Wishes
 from koshel.db.pools import Limits
 from koshel.db.proof import RISKS, Found
 from koshel.db.store import Delay, Store, StoreConfig, open_store
 from koshel.db.url import Target
+from koshel.lock_wait import LockWait
 from koshel.queue import BatcherLimits
 from koshel.retry import settle_again, settle_free_again
 from koshel.settings import Settings
@@ -42,8 +48,8 @@ async def open_engine(
         store = await stack.enter_async_context(open_store(store_config(settings, database_url, gate)))
         batcher = await stack.enter_async_context(
             open_batcher(
-                partial(settle_again, store, attempts_max=settings.settle_attempts),
-                settle_free=partial(settle_free_again, store, attempts_max=settings.settle_attempts),
+                _patiently(store, settings),
+                free=Free(partial(settle_free_again, store, attempts_max=settings.settle_attempts), (Obstructed,)),
                 partition=_ledger if settings.partition_by == "ledger" else _database,
                 limits=BatcherLimits(
                     batch_max=settings.batch_max,
@@ -52,6 +58,8 @@ async def open_engine(
                     queue_max=settings.queue_max,
                     queue_bytes_max=settings.queue_bytes_max,
                     queue_timeout_ms=settings.queue_timeout_ms,
+                    lane_flights_max=max(1, settings.settle_connections // 2),
+                    lane_timeout_ms=settings.lock_timeout_ms,
                 ),
                 outages=(DatabaseUnavailable, OutcomeUnknown),
             )
@@ -65,6 +73,23 @@ async def open_engine(
         if background:
             await stack.enter_async_context(open_background(work))
         yield Engine(store, batcher, work)
+
+
+def _patiently(store: Store, settings: Settings) -> Settle:
+    """Settles, and waits for locks only as long as another process's batch may hold them. Raises StoreError."""
+    wait, attempts_max = LockWait(settings.lock_timeout_ms), settings.settle_attempts
+
+    async def settle_patiently(commands: Sequence[Command], taken: AbstractSet[Line] = frozenset()) -> Sequence[Any]:
+        began = time.monotonic()
+        outcomes: Sequence[Any]
+        if taken or store.holders.lasting():
+            outcomes = await settle_free_again(store, commands, taken=taken, wait_ms=wait.ms, attempts_max=attempts_max)
+        else:
+            outcomes = await settle_again(store.waiting(wait.ms), commands, attempts_max=attempts_max)
+        wait.took(time.monotonic() - began)
+        return outcomes
+
+    return settle_patiently
 
 
 def store_config(settings: Settings, database_url: str | Target, gate: Gate | None = None) -> StoreConfig:

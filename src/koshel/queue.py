@@ -4,18 +4,19 @@
     heavy  a batch, or a large body: at most half of the queue, and of the time while light ones come
 
 So a caller of batches of a thousand cannot keep single transfers out, and is not kept out by them either.
-What a batch could not settle, since others had locked what it needs, was put off: it leaves first with the next batch.
+A command that others' locks stopped was put off: it leaves first with the next batch, or then from a lane (`lanes`).
 """
 
 from collections import deque
-from collections.abc import Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Hashable, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
 HEAVY_BYTES = 64 * 1024  # what takes more of the queue is heavy, were it a batch of one
 FREE_MIN = 64  # commands: a smaller batch waits for locks
-PUT_OFF_MAX = 2  # times that a command is put off, before its batch waits
+PUT_OFF_MAX = 2  # times that a command is put off, before it waits in a lane
 PUT_OFF_SHARE = 0.25  # of a batch: where more was put off,
 WAITING_FLIGHTS = 32  # so many batches wait, before one tries again not to
 
@@ -33,6 +34,8 @@ class BatcherLimits(Struct, frozen=True):
     queue_max: int = 20_000  # commands waiting, each as often as it weighs
     queue_bytes_max: int = 16 * 1024 * 1024  # of request bodies waiting
     queue_timeout_ms: int = 10_000  # what has waited longer is answered Overloaded
+    lane_flights_max: int = 4  # under way at once, for what others have locked for long, in each partition
+    lane_timeout_ms: int = 2_000  # what has waited longer in a lane is told why
 
 
 class Overloaded(Exception):
@@ -52,6 +55,13 @@ class Answer(Protocol[OutcomeT_contra]):
         """Why there is none."""
 
 
+class Place(Protocol):
+    """Where a command waits."""
+
+    def withdraw(self, one: Any, /) -> bool:
+        """Take a command back if it has not left yet; whether it had not."""
+
+
 class Waiting(Struct, Generic[CommandT, OutcomeT], eq=False):
     """A command that waits; `weight` is how many it counts as, `size` what it takes of the queue in bytes."""
 
@@ -60,9 +70,12 @@ class Waiting(Struct, Generic[CommandT, OutcomeT], eq=False):
     weight: int
     deadline: float
     answer: Answer[OutcomeT]
-    queue: "Queue[CommandT, OutcomeT]"
+    queue: Place
+    number: int = 0  # in the order in which they came
     has_left: bool = False  # or was withdrawn
     put_off: int = 0  # how often it came back unsettled, since others had locked what it needs
+    lines: AbstractSet[Hashable] = frozenset()  # that it was put off on
+    until: float = 0.0  # when it has waited in a lane for long enough; 0: it is in none
 
     @property
     def is_heavy(self) -> bool:
@@ -94,10 +107,9 @@ class Room:
         self._weight += one.weight
         self._bytes += one.size
 
-    def enter_again(self, weight: int, size: int) -> None:
-        """So much, and none of it heavy, waits again: it had its place before, so it is never refused."""
-        self._weight += weight
-        self._bytes += size
+    def enter_again(self, weight: int, size: int, *, is_heavy: bool) -> None:
+        """So much waits again: it had its place before, so it is never refused."""
+        self.leave(-weight, -size, is_heavy=is_heavy)
 
     def leave(self, weight: int, size: int, *, is_heavy: bool) -> None:
         """So much waits no longer."""
@@ -173,22 +185,18 @@ class Queue(Generic[CommandT, OutcomeT]):
     def waits_for_locks(self, batch: Sequence[Waiting[CommandT, OutcomeT]]) -> bool:
         """Whether a batch waits for what others have locked; else the commands that need it are put off.
 
-        A batch waits if it is small, as waiting is quicker then than coming back; if it has heavy commands; if its
-        first command was put off often enough; and for a while after a batch of which much was put off, since then
-        most commands want the same account. With several flights it waits too: a later flight would overtake what
-        an earlier one has put off.
+        A batch waits if it is small, as waiting is quicker then than coming back; if it has heavy commands; and for a
+        while after a batch of which much was put off, since then most commands want the same account. With several
+        flights it waits too: a later flight would overtake what an earlier one has put off.
         """
-        if self._waiting_flights or self.flights > 1 or _has_heavy(batch):
-            return True
-        return len(batch) < FREE_MIN or batch[0].put_off >= PUT_OFF_MAX
+        return bool(self._waiting_flights) or self.flights > 1 or _has_heavy(batch) or len(batch) < FREE_MIN
 
     def put_back(self, put_off: Sequence[Waiting[CommandT, OutcomeT]], of: int) -> None:
         """What was put off, of a batch of so many, waits again: before all others, and in its order."""
         for one in put_off:
             one.has_left = False
-            one.put_off += 1
         weight = sum(one.weight for one in put_off)
-        self._room.enter_again(weight, sum(one.size for one in put_off))
+        self._room.enter_again(weight, sum(one.size for one in put_off), is_heavy=False)
         self.weight += weight
         self._light.extendleft(reversed(put_off))
         if len(put_off) > of * PUT_OFF_SHARE:

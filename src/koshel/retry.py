@@ -3,17 +3,21 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import TypeVar
 
-from koshel.core.commands import Claim, Command
+from koshel.core.apart import Line, Lines
+from koshel.core.commands import Claim, Command, Drain
 from koshel.core.model import Outcome
 from koshel.db.batches import Batches
 from koshel.db.errors import Conflict
 from koshel.settle import settle
-from koshel.settle_free import settle_free
+from koshel.settle_free import settle_claim_free, settle_free
 
 PAUSE_S = 0.005  # before the second attempt, doubled before each further one, times a random half to whole
+
+ATTEMPTS_MAX = 5
 
 T = TypeVar("T")
 
@@ -22,7 +26,7 @@ async def settle_again(
     batches: Batches,
     commands: Sequence[Command | Claim],
     *,
-    attempts_max: int = 5,
+    attempts_max: int = ATTEMPTS_MAX,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> list[Outcome]:
     """Settle, and on a Conflict settle again. Raises StoreError, a Conflict after the last attempt."""
@@ -30,10 +34,26 @@ async def settle_again(
 
 
 async def settle_free_again(
-    batches: Batches, commands: Sequence[Command | Claim], *, attempts_max: int = 5
-) -> list[Outcome | None]:
+    batches: Batches,
+    commands: Sequence[Command | Claim],
+    *,
+    taken: AbstractSet[Line] = frozenset(),
+    wait_ms: int | None = None,
+    first: bool = False,
+    attempts_max: int = ATTEMPTS_MAX,
+) -> list[Outcome | Lines]:
     """As `settle_again`, by `settle_free`."""
-    return await _again(partial(settle_free, batches, commands), attempts_max, asyncio.sleep)
+    return await _again(
+        partial(settle_free, batches, commands, taken, wait_ms, first=first), attempts_max, asyncio.sleep
+    )
+
+
+async def settle_claim_free_again(
+    batches: Batches, claim: Drain, *, taken: AbstractSet[Line], wait_ms: int | None = None
+) -> dict[int, Lines]:
+    """As `settle_again`, by `settle_claim_free`: what is locked is waited for before anything else is locked."""
+    attempt = partial(settle_claim_free, batches, claim, taken, wait_ms, first=wait_ms is not None)
+    return await _again(attempt, ATTEMPTS_MAX, asyncio.sleep)
 
 
 async def _again(

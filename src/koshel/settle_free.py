@@ -1,22 +1,47 @@
-"""One batch, one transaction, as in `settle`; but it waits for nobody's locks."""
+"""One batch, one transaction, as in `settle`; but others' locks stop only the commands that need them."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
-from koshel.core.commands import Claim, Command
+from koshel.core.apart import Line, Lines
+from koshel.core.commands import Claim, Command, Drain, Execute, Group
 from koshel.core.decide import decide
 from koshel.core.model import Outcome
 from koshel.db.batches import Batches
 
 
-async def settle_free(batches: Batches, commands: Sequence[Command | Claim]) -> list[Outcome | None]:
+async def settle_free(
+    batches: Batches,
+    commands: Sequence[Command | Claim],
+    taken: AbstractSet[Line] = frozenset(),
+    wait_ms: int | None = None,
+    *,
+    first: bool = False,
+) -> list[Outcome | Lines]:
     """Settle the commands whose accounts nobody else has locked. Raises StoreError.
 
-    None stands for a command that was put off: nothing of it was done. The other outcomes are final.
+    A frozenset stands for a command that was put off: its accounts and its key. Nothing of it was done; the other
+    outcomes are final. Commands on a line that is `taken` are put off. For `wait_ms` milliseconds locks are waited for,
+    as `settle` does; with `first`, what is locked is waited for before anything else is locked. Raises Obstructed if
+    that was too short.
     """
     async with batches.batch() as batch:
         resolved = await batch.resolve(commands)
-        book, free = await batch.lock_free(resolved)
-        outcomes = decide(book, [command for command in free if command is not None])
+        book, free = await batch.lock_free(resolved, taken, wait_ms, first=first)
+        outcomes = decide(book, [one for one in free if not isinstance(one, frozenset)])
         await batch.write(outcomes)
     decided = iter(outcomes)
-    return [None if command is None else next(decided) for command in free]
+    return [one if isinstance(one, frozenset) else next(decided) for one in free]
+
+
+async def settle_claim_free(
+    batches: Batches, claim: Drain, taken: AbstractSet[Line], wait_ms: int | None, *, first: bool = False
+) -> dict[int, Lines]:
+    """As `settle_free`, of queued transactions that are due; returns the lines of those that stay queued, by id."""
+    async with batches.batch() as batch:
+        (claimed,) = await batch.resolve([claim])
+        assert isinstance(claimed, Group), "what is claimed comes as a group"
+        book, free = await batch.lock_free(claimed.members, taken, wait_ms, first=first)
+        await batch.write(decide(book, [one for one in free if not isinstance(one, frozenset)]))
+    members = zip(claimed.members, free, strict=True)
+    return {member.id: one for member, one in members if isinstance(one, frozenset) and isinstance(member, Execute)}

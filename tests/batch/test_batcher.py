@@ -225,5 +225,5 @@ async def test_a_thousand_partitions_leave_nothing_behind(settle: Settle) -> Non
         commands = [f"{n}:{'poison' if n % 3 else 'a'}" for n in range(1_000)]
         await asyncio.gather(*submit(batcher, *commands), return_exceptions=True)
         await turn()
-        assert not batcher._queues
+        assert not batcher._partitions
         assert not batcher._flights

@@ -1,11 +1,14 @@
 """A batcher whose large batches do not wait for what others have locked: what needs it leaves with the next one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
+from koshel.answering import Free
 from koshel.batcher import Batcher, open_batcher
 from koshel.queue import FREE_MIN, PUT_OFF_MAX, WAITING_FLIGHTS, BatcherLimits, Overloaded
 from tests.support.flights import turn
@@ -14,22 +17,32 @@ FILLING = [f"filling {number}" for number in range(FREE_MIN)]
 
 
 class Others:
-    """Have locked what some commands need: those are put off. A batch that waits notes that it did."""
+    """Have locked what some commands need: those are put off. Whoever waits for the locks gets them."""
 
     def __init__(self, *locked: str) -> None:
         self.locked = set(locked)
         self.waited: list[list[str]] = []  # by batch
         self.free: list[list[str]] = []
+        self.in_lanes: list[list[str]] = []
 
-    async def settle(self, commands: Sequence[str]) -> list[str]:
+    async def settle(self, commands: Sequence[str], taken: AbstractSet[Hashable] = frozenset()) -> list[Any]:
         self.waited.append([*commands])
         await asyncio.sleep(0)
-        return [command.upper() for command in commands]
+        return [frozenset({command}) if command in taken else command.upper() for command in commands]
 
-    async def settle_free(self, commands: Sequence[str]) -> list[str | None]:
-        self.free.append([*commands])
+    async def settle_free(
+        self,
+        commands: Sequence[str],
+        taken: AbstractSet[Hashable] = frozenset(),
+        wait_ms: int | None = None,
+        *,
+        first: bool = False,
+    ) -> list[Any]:
+        assert first == (wait_ms is not None)
+        (self.in_lanes if first else self.free).append([*commands])
         await asyncio.sleep(0)
-        return [None if command in self.locked else command.upper() for command in commands]
+        stopped = taken | (set() if first else self.locked)
+        return [frozenset({command}) if command in stopped else command.upper() for command in commands]
 
 
 @asynccontextmanager
@@ -37,7 +50,7 @@ async def batcher_beside(others: Others, **limits: int) -> AsyncIterator[Batcher
     """Its first batch is `first`, and is under way."""
     async with open_batcher(
         others.settle,
-        settle_free=others.settle_free,
+        free=Free(others.settle_free, ()),
         partition=lambda _: None,
         limits=BatcherLimits(**limits),
     ) as batcher:
@@ -84,15 +97,15 @@ async def test_with_several_flights_a_batch_waits_or_a_later_one_would_overtake_
 
 
 async def test_what_is_put_off_again_and_again_is_waited_for() -> None:
-    """By then a batch of many others: each refill comes before the next batch leaves."""
+    """In a lane, while many others come: they stop for it no longer."""
     others = Others("a")
     async with batcher_beside(others) as batcher:
         one = batcher.submit("a", size=1)
         while not one.done():
             await asyncio.gather(*(batcher.submit(name, size=1) for name in FILLING))
         assert await one == "A"
-    assert [batch[0] for batch in others.free] == ["a"] * PUT_OFF_MAX
-    assert others.waited[1][0] == "a"
+    assert [batch[0] for batch in others.free[:PUT_OFF_MAX]] == ["a"] * PUT_OFF_MAX
+    assert (others.in_lanes, others.waited) == ([["a"]], [["first"]])
 
 
 async def test_where_much_is_put_off_batches_wait_for_a_while_and_then_one_tries_again() -> None:

@@ -8,6 +8,7 @@ from random import Random
 import psycopg
 import pytest
 
+from koshel.core.apart import Lines
 from koshel.core.commands import Command
 from koshel.core.model import Declined, Outcome, Posted, Refusal, Replayed
 from koshel.core.money import plain
@@ -35,10 +36,14 @@ def locked(database: Database, *ids: int) -> Iterator[None]:
         yield
 
 
-def words(outcomes: Sequence[Outcome | None]) -> list[str]:
+def words(outcomes: Sequence[Outcome | Lines]) -> list[str]:
     """`-` for what was put off, else what became of it."""
     return [
-        "-" if one is None else one.refusal.value if isinstance(one, Declined) else type(one).__name__.lower()
+        "-"
+        if isinstance(one, frozenset)
+        else one.refusal.value
+        if isinstance(one, Declined)
+        else type(one).__name__.lower()
         for one in outcomes
     ]
 
@@ -73,7 +78,7 @@ async def test_what_is_locked_is_put_off_and_all_else_is_settled_at_once(store: 
         assert words(outcomes) == ["-", "posted", "-", "-", "posted", "account-not-found"]
         assert await balances(store, ann, bob, cid, dan) == ["0.00", "10.00", "0.00", "5.00"]
         assert words(await settle_free(store, [payment(ann, "1"), payment(ann, "2")])) == ["-", "-"]
-    again = [command for command, one in zip(commands, outcomes, strict=True) if one is None]
+    again = [command for command, one in zip(commands, outcomes, strict=True) if isinstance(one, frozenset)]
     assert words(await settle_free(store, again)) == ["posted"] * 3
     assert await balances(store, ann, bob, cid, dan) == ["9.00", "10.00", "2.00", "5.00"]
 
@@ -182,7 +187,7 @@ async def test_two_stores_that_never_wait_move_money_between_the_same_accounts(
             batch, rest = waiting[:10], waiting[10:]
             outcomes = await settle_free(mine, batch)
             assert set(words(outcomes)) <= {"posted", "-"}
-            again = [command for command, one in zip(batch, outcomes, strict=True) if one is None]
+            again = [command for command, one in zip(batch, outcomes, strict=True) if isinstance(one, frozenset)]
             waiting, put_off = again + rest, put_off + len(again)
         return put_off
 

@@ -65,8 +65,8 @@ TABLE: list[tuple[list[Command], set[int], str]] = [
 @pytest.mark.parametrize(("commands", "locked", "expected"), TABLE)
 def test_what_waits(commands: list[Command], locked: set[int], expected: str) -> None:
     free = apart(commands, ORIGINALS, locked)
-    assert "".join("-" if one is None else "x" for one in free) == expected
-    assert all(one is None or one is command for one, command in zip(free, commands, strict=True))
+    assert "".join("-" if isinstance(one, frozenset) else "x" for one in free) == expected
+    assert all(isinstance(one, frozenset) or one is command for one, command in zip(free, commands, strict=True))
 
 
 @settings(max_examples=600, deadline=None, derandomize=True)
@@ -79,10 +79,12 @@ def test_what_is_put_off_gets_the_answer_it_would_have_had_and_so_does_the_rest(
     dice = Random(seed)
     locked = {one for one in start.accounts if dice.random() < 0.4}
     free = apart(commands, start.originals, locked)
-    first = decide(start, [command for command in free if command is not None])
-    second = decide(after(start, first), [c for c, one in zip(commands, free, strict=True) if one is None])
+    first = decide(start, [one for one in free if not isinstance(one, frozenset)])
+    second = decide(
+        after(start, first), [c for c, one in zip(commands, free, strict=True) if isinstance(one, frozenset)]
+    )
     now, later = iter(first), iter(second)
-    together = [next(later if one is None else now) for one in free]
+    together = [next(later if isinstance(one, frozenset) else now) for one in free]
     assert list(map(repr, together)) == list(map(repr, decide(start, commands)))
     event(f"put off: {bool(second)}, settled beside it: {bool(first and second)}")
 

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -170,8 +171,10 @@ def test_a_lock_that_is_never_free_is_waited_for_a_bounded_time(empty: str) -> N
     execute(empty, *DROP_ALL, "DELETE FROM _yoyo_migration")
     with psycopg.connect(empty) as holder:
         holder.execute("LOCK TABLE _yoyo_migration IN SHARE MODE")
+        pid = holder.info.backend_pid
         ended = command.run("migrate", database_url=empty, migration_lock_timeout_ms="50")
     assert (ended.returncode, ended.stdout) == (1, "")
+    assert re.search(rf"end that transaction \(process {pid} of \w+, for \d+ s, on _yoyo_migration\), or", ended.stderr)
     assert ended.stderr.startswith("koshel: the migration gave up after 0.05 s of waiting for a lock")
     assert "KOSHEL_MIGRATION_LOCK_TIMEOUT_MS" in ended.stderr
     assert ended.stderr.count("\n") == 1

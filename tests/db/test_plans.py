@@ -67,11 +67,12 @@ FEW_QUEUED = "{" + ",".join(str(10 * TRANSACTIONS + n * 2) for n in range(1, 501
 
 # statement, arguments, the indexes it must use
 HOT = {
-    "lock_accounts of one ledger": ("lock_accounts", ["{1}", FEW_IDS, "8500"], {"account"}),
-    "lock_accounts of 500 ledgers": ("lock_accounts", [MANY_LEDGERS, MANY_IDS, "10500"], {"account"}),
-    "lock_accounts of a lone caller": ("lock_accounts", ["{1}", "{7,8}", "8"], {"account"}),
+    "lock_accounts of one ledger": ("lock_accounts", ["{1}", FEW_IDS, "8500", "100"], {"account"}),
+    "lock_accounts of 500 ledgers": ("lock_accounts", [MANY_LEDGERS, MANY_IDS, "10500", "100"], {"account"}),
+    "lock_accounts of a lone caller": ("lock_accounts", ["{1}", "{7,8}", "8", "100"], {"account"}),
     "lock_free_accounts": ("lock_free_accounts", ["{1}", FEW_IDS, "8500"], {"account"}),
     "find_accounts": ("find_accounts", ["{1}", FEW_IDS], {"account"}),
+    "find_lockers": ("find_lockers", ["{1}", FEW_IDS], {"account"}),
     "find_receipts": ("find_receipts", [ONES, KEYS], {"receipt_pkey", "transaction_pkey", "account"}),
     "post": ("post", POST, {"account", "hold_pkey"}),
     "read_accounts": ("read_accounts", ["{1}", FEW_IDS, "8500"], {"account"}),
@@ -88,8 +89,9 @@ HOT = {
     "settle_queued": ("settle_queued", [ONES, FEW_QUEUED, "{}"], {"queued_pkey"}),
     "get_promise": ("get_promise", ["1", "7"], {"queued_pkey", "declined_pkey"}),
     "find_due": ("find_due", [], {"queued_due", "hold_expires"}),
-    "claim_queued": ("claim_queued", ["1", "250"], {"queued_due"}),
+    "claim_queued": ("claim_queued", ["1", "250", "{}"], {"queued_due"}),
     "claim_one_queued": ("claim_one_queued", ["1", "7"], {"queued_pkey"}),
+    "note_blocked": ("note_blocked", ["1", FEW_QUEUED, "locked"], {"queued_pkey"}),
     "postpone": ("postpone", ["1", "7", "deadlock", "1", "300"], {"queued_pkey"}),
     "claim_expired": ("claim_expired", ["1", "250", "{7}"], {"hold_expires"}),
     "get_account": ("get_account", ["1", "7"], {"account"}),
@@ -144,14 +146,16 @@ def test_a_hot_statement_uses_its_index(filled: str, case: str, mode: str) -> No
 
 
 def test_the_lock_takes_rows_in_ascending_order_of_their_ids(filled: str) -> None:
-    top, *below = plan_of(filled, "lock_accounts", ["{1}", FEW_IDS, "8500"], "force_generic_plan")
+    top, *below = plan_of(filled, "lock_accounts", ["{1}", FEW_IDS, "8500", "100"], "force_generic_plan")
     assert top["Node Type"] == "LockRows"
     sorts = [node["Sort Key"] for node in below if "Sort Key" in node]
     by_id = [node["Scan Direction"] for node in below if node.get("Index Name") == "account_by_id"]
     assert sorts == [["id"]] or by_id == ["Forward"]
 
 
-@pytest.mark.parametrize(("name", "arguments"), [("claim_queued", ["1", "250"]), ("claim_expired", ["1", "250", "{}"])])
+@pytest.mark.parametrize(
+    ("name", "arguments"), [("claim_queued", ["1", "250", "{}"]), ("claim_expired", ["1", "250", "{}"])]
+)
 def test_a_claim_reads_no_more_of_a_long_queue_than_it_takes(filled: str, name: str, arguments: list[str]) -> None:
     """The index gives the rows in order, so that nothing is sorted, and the limit stops the scan."""
     for mode in ("force_generic_plan", "force_custom_plan"):

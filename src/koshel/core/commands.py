@@ -176,11 +176,12 @@ Command: TypeAlias = OpenAccount | ChangeAccount | Member | Group | Enqueue
 
 
 class Drain(Struct):
-    """Claim up to `count` queued transactions of a ledger that are due, or the one with the id `only` if it is."""
+    """Claim up to `count` queued transactions of a ledger that are due, without some, or the one with the id `only`."""
 
     ledger_id: int
     count: int
     only: int | None = None
+    without: list[int] = field(default_factory=list)  # ids
     claimed: list[int] = field(default_factory=list)  # ids, once they are
 
 

@@ -7,12 +7,13 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from koshel.core.apart import apart
+from koshel.core.apart import Line, Lines, apart
 from koshel.core.commands import Claim, Command, Drain, Group, Sweep
 from koshel.core.model import Book, First, Original, Outcome
 from koshel.core.money import iso_scales
 from koshel.core.reach import Place, Reach, reach, references
 from koshel.db import claims, columns, kept, rows
+from koshel.db.holders import Holders
 from koshel.db.ids import Ids, take_before
 from koshel.db.known import Known
 from koshel.db.queries import Queries
@@ -28,12 +29,16 @@ class Batch:
     """`resolve`, `lock` and `write` once each; whoever opened the transaction commits it."""
 
     connection: "AnyConnection"  # with the open transaction
+    wait_ms: int | None = None  # for a lock; None: the connection's own limit
 
-    def __init__(self, queries: Queries, known: Known | None = None, *, locks: bool = True) -> None:
+    def __init__(
+        self, queries: Queries, known: Known | None = None, holders: Holders | None = None, *, locks: bool = True
+    ) -> None:
         self.id: UUID = uuid4()
         self.written_ledger_id: int | None = None  # a ledger that has this batch's row, once it has one
         self._queries = queries
         self._known = known or Known()
+        self._holders = holders or Holders()
         self._locks = locks
         self._ids = Ids()
         self._keys: list[str] = []  # the arguments of `find_receipts`, made before the locks
@@ -56,23 +61,53 @@ class Batch:
     async def lock(self, commands: Sequence[Command]) -> Book:
         """The book for these commands: accounts locked, then all the rest read, by the database's clock."""
         reached = await self._prepare(commands)
-        query = self._queries.lock_accounts if self._locks else self._queries.read_accounts
         ids = [id_ for id_ in reached.accounts if id_ is not None]
-        locked = await self.connection.fetch(query, reached.ledgers, ids, max(ids)) if ids else []
-        return await self._read(reached, locked)
+        return await self._read(reached, await self._lock_accounts(reached.ledgers, ids, self.wait_ms))
 
-    async def lock_free(self, commands: Sequence[Command]) -> tuple[Book, list[Command | None]]:
-        """As `lock`, but it waits for nobody: also the commands, None for those whose accounts others have locked."""
-        reached = await self._prepare(commands)
-        free: list[Command | None] = list(commands)
+    async def lock_free(
+        self, commands: Sequence[Command], taken: AbstractSet[Line], wait_ms: int | None, *, first: bool
+    ) -> tuple[Book, list[Command | Lines]]:
+        """As `lock`, for the commands whose accounts nobody else has locked: also the commands, as `apart` has them."""
+        waits = wait_ms is not None and not first
+        held = await self._held(commands) if waits else frozenset[int]()
+        free: list[Command | Lines] = [*commands]
+        if taken or held:
+            free = apart(commands, self._originals, held, taken)
+        reached = await self._prepare([one for one in free if not isinstance(one, frozenset)])
         ids = {id_ for id_ in reached.accounts if id_ is not None}
-        query = self._queries.lock_free_accounts
-        locked = await self.connection.fetch(query, reached.ledgers, columns.ids(ids), max(ids)) if ids else []
-        if new := self._known.those_unknown(ids):  # of a process that has run for a while, nearly always none
-            self._known.add({row["id"]: row["ledger_id"] for row in locked if row["id"] in new})
+        if waits:
+            return await self._read(reached, await self._lock_accounts(reached.ledgers, [*ids], wait_ms)), free
+        if wait_ms is not None:
+            await self._wait_for(reached.ledgers, ids, wait_ms)
+        locked = await self._lock_free(reached.ledgers, ids)
         if missing := ids - {row["id"] for row in locked}:
-            free = apart(commands, self._originals, await self._find_accounts(reached.ledgers, missing))
+            others = await self._find_accounts(reached.ledgers, missing)
+            free = apart(commands, self._originals, others, taken)
         return await self._read(reached, locked), free
+
+    async def _held(self, commands: Sequence[Command]) -> AbstractSet[int]:
+        """Of the accounts that the commands reach, those that a transaction holds which has held some for long."""
+        if not (lasting := self._holders.lasting()):
+            return frozenset()
+        reached = reach(commands, self._originals)
+        return {id_ for id_, by in await self._find_lockers(reached.ledgers, reached.accounts) if by in lasting}
+
+    async def _find_lockers(self, ledger_ids: AbstractSet[int], ids: AbstractSet[int | None]) -> list[tuple[int, int]]:
+        """The accounts, and the transactions that have locked them, or had."""
+        wanted = [id_ for id_ in ids if id_ is not None]
+        found = await self.connection.fetch(self._queries.find_lockers, ledger_ids, wanted)
+        return [(row["id"], row["locker"]) for row in found]
+
+    async def _wait_for(self, ledger_ids: AbstractSet[int], ids: AbstractSet[int], wait_ms: int) -> None:
+        """Wait for those of the accounts that others have locked, and lock them; meanwhile no other is locked."""
+        look = self.connection.transaction()  # a savepoint: what it has locked is unlocked when it is rolled back
+        await look.start()
+        locked = await self._lock_free(ledger_ids, ids)
+        missing = ids - {row["id"] for row in locked}
+        await look.rollback()
+        if others := await self._find_accounts(ledger_ids, missing):
+            self._holders.saw(by for _, by in await self._find_lockers(ledger_ids, others))
+            await self._lock_accounts(ledger_ids, sorted(others), wait_ms)
 
     async def _prepare(self, commands: Sequence[Command]) -> Reach:
         """What takes its time, done while nobody waits for the locks yet."""
@@ -81,6 +116,25 @@ class Batch:
         reached = reach(commands, self._originals)
         self._keys = columns.keys(reached.keys) if reached.keys else []
         return reached
+
+    async def _lock_accounts(
+        self, ledger_ids: AbstractSet[int], ids: Sequence[int], wait_ms: int | None
+    ) -> list[asyncpg.Record]:
+        if not ids:
+            return []
+        if not self._locks:
+            return await self.connection.fetch(self._queries.read_accounts, ledger_ids, ids, max(ids))
+        limit = None if wait_ms is None else str(wait_ms)
+        return await self.connection.fetch(self._queries.lock_accounts, ledger_ids, ids, max(ids), limit)
+
+    async def _lock_free(self, ledger_ids: AbstractSet[int], ids: AbstractSet[int]) -> list[asyncpg.Record]:
+        if not ids:
+            return []
+        query = self._queries.lock_free_accounts
+        locked = await self.connection.fetch(query, ledger_ids, columns.ids(ids), max(ids))
+        if new := self._known.those_unknown(ids):  # of a process that has run for a while, nearly always none
+            self._known.add({row["id"]: row["ledger_id"] for row in locked if row["id"] in new})
+        return locked
 
     async def _read(self, reached: Reach, locked: Sequence[asyncpg.Record]) -> Book:
         """The book, with these accounts and all that is to be read after the locks."""

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from msgspec import Struct
+
 from koshel.core.model import Outcome
 from koshel.db import queries
 from koshel.db.batch import Batch
@@ -23,6 +25,17 @@ class Batches(Protocol):
 
     def batch(self) -> AbstractAsyncContextManager[Batch]:
         """A transaction for one batch. Raises StoreError."""
+
+
+class Impatient(Struct, frozen=True):
+    """A store's batches, each of which waits so long for a lock."""
+
+    make: Callable[[int], AbstractAsyncContextManager[Batch]]
+    wait_ms: int
+
+    def batch(self) -> AbstractAsyncContextManager[Batch]:
+        """A transaction for one batch. Raises StoreError."""
+        return self.make(self.wait_ms)
 
 
 class _Rehearsal(Batch):

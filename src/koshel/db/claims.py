@@ -27,7 +27,7 @@ async def claim(connection: "AnyConnection", q: Queries, wanted: Claim) -> Group
             wanted.claimed = [wanted.only]
         return Group(ledger_id, tuple(Expire(ledger_id, id_) for id_ in wanted.claimed), atomic=False)
     if wanted.only is None:
-        due = await connection.fetch(q.claim_queued, ledger_id, wanted.count)
+        due = await connection.fetch(q.claim_queued, ledger_id, wanted.count, wanted.without)
     else:
         due = await connection.fetch(q.claim_one_queued, ledger_id, wanted.only)
     wanted.claimed = [row["id"] for row in due]

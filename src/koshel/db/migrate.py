@@ -17,6 +17,7 @@ known = schema.known
 
 LOCK_TIMEOUT_MS = 10_000  # for one lock on a table: whoever comes later waits behind us
 TURN_TIMEOUT_MS = 600_000  # while another process migrates
+HOLDERS_SHOWN = 3  # of a lock that is waited for in vain
 
 
 class MigrationError(Exception):
@@ -32,7 +33,7 @@ def due(url: str) -> list[str]:
     except psycopg.errors.UndefinedTable:
         return known()
     except psycopg.Error as error:
-        raise _translated(error, LOCK_TIMEOUT_MS, _role(url)) from error
+        raise _translated(error, LOCK_TIMEOUT_MS, url) from error
     return [name for name in known() if name not in applied]
 
 
@@ -51,7 +52,7 @@ def migrate(url: str, *, service_role: str | None = None, lock_timeout_ms: int =
             if service_role is not None:
                 _grant(guard, service_role)
     except psycopg.Error as error:
-        raise _translated(error, lock_timeout_ms, _role(url)) from error
+        raise _translated(error, lock_timeout_ms, url) from error
     return names
 
 
@@ -59,17 +60,35 @@ def _role(url: str) -> str:
     return str(parse(url).arguments["user"])
 
 
-def _translated(error: psycopg.Error, lock_timeout_ms: int, role: str) -> MigrationError:
+def _translated(error: psycopg.Error, lock_timeout_ms: int, url: str) -> MigrationError:
     if isinstance(error, psycopg.errors.LockNotAvailable):
         return MigrationError(
             f"the migration gave up after {lock_timeout_ms / 1_000:g} s of waiting for a lock that another transaction "
-            "holds, and nothing of it was done; end that transaction, or raise KOSHEL_MIGRATION_LOCK_TIMEOUT_MS"
+            f"holds, and nothing of it was done; end that transaction{_holders(url)}, or raise "
+            "KOSHEL_MIGRATION_LOCK_TIMEOUT_MS"
         )
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return MigrationError(
-            f"the role {role} may not do this ({error.diag.message_primary}); run it as the owner of the database"
+            f"the role {_role(url)} may not do this ({error.diag.message_primary}); run it as the owner of the database"
         )
     return MigrationError(words.of(error))
+
+
+def _holders(url: str) -> str:
+    """Who holds locks on tables now, in words; nothing if that cannot be said."""
+    try:
+        with psycopg.connect(url, row_factory=tuple_row) as connection:
+            found = connection.execute(queries.load().find_holders).fetchmany(HOLDERS_SHOWN)
+    except psycopg.Error:
+        return ""
+    words = [
+        f"process {pid} of {user or 'another user'}"
+        + (f", {name}" if name else "")
+        + ("" if age_s is None else f", for {age_s:.0f} s")
+        + f", on {tables}"
+        for pid, user, name, age_s, tables in found
+    ]
+    return f" ({'; '.join(words)})" if words else ""
 
 
 def _take_turn(guard: "psycopg.Connection[tuple[str, ...]]") -> None:

@@ -16,6 +16,7 @@ class Queries(Struct, frozen=True):
     read_accounts: str
     lock_free_accounts: str
     find_accounts: str
+    find_lockers: str
     read_clock: str
     find_originals: str
     find_members: str
@@ -47,6 +48,7 @@ class Queries(Struct, frozen=True):
     limit_lock_wait: str
     defer: str
     postpone: str
+    note_blocked: str
     claim_expired: str
     measure_queue: str
     set_for_session: str
@@ -58,6 +60,7 @@ class Queries(Struct, frozen=True):
     lock_migrations: str
     lift_statement_timeout: str
     lift_time_limits: str
+    find_holders: str
     create_service_role: str
     add_currency: str
     list_currencies: str

@@ -10,11 +10,14 @@
 -- locked; and again if that row changes while it is waited for, so that times along an account never
 -- go back. Once for each row took a tenth of a transfer.
 -- Zeros, which are nearly all there are of `held` and `min_balance`, come as null: a sixth of what reading a row takes.
+-- $4: how long to wait for a lock, in milliseconds, in the rest of the transaction; null: as long as the session does.
+-- It is a condition of the whole statement, and so set before the first lock.
 SELECT ledger_id, id, currency, scale, balance, nullif(held, 0) AS held, version, revision,
     nullif(min_balance, 0) AS min_balance, max_balance, status,
     CASE WHEN id = $3::bigint THEN clock_timestamp() END AS now
 FROM account
 WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::bigint [])
+    AND (SELECT CASE WHEN $4::text IS NULL THEN true ELSE set_config('lock_timeout', $4::text, true) <> '' END)
 ORDER BY id
 FOR NO KEY UPDATE;
 
@@ -42,6 +45,11 @@ FOR NO KEY UPDATE SKIP LOCKED;
 -- Of ids that lock_free_accounts has not found: those that are accounts, and so are locked.
 SELECT id, ledger_id FROM account
 WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::bigint []);
+
+-- name: find_lockers
+-- The transactions that have locked accounts, or have ended and did: `xmax` is not cleared then. Without a lock.
+SELECT id, xmax::text::bigint AS locker FROM account
+WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::bigint []) AND xmax <> '0'::xid;
 
 -- name: read_clock
 -- For a batch that locks no account, or not the last one it asked for. Reads no table, so no ledger.
@@ -352,7 +360,7 @@ SELECT 'hold', ledger_id FROM (
 -- name: claim_queued
 -- The claim is the row's lock: whoever dies with it gives it back, and nobody waits for it.
 SELECT id, promise::text FROM queued
-WHERE ledger_id = $1 AND due <= statement_timestamp()
+WHERE ledger_id = $1 AND due <= statement_timestamp() AND id <> ALL($3::bigint [])
 ORDER BY due, id LIMIT $2
 FOR UPDATE SKIP LOCKED;
 
@@ -381,6 +389,12 @@ WHERE queued.ledger_id = $1 AND queued.id = early.id;
 UPDATE queued SET attempts = attempts + 1, error = $3,
     due = clock_timestamp() + make_interval(secs => least($4::float8 * 2 ^ least(attempts, 30), $5::float8))
 WHERE ledger_id = $1 AND id = $2 AND due <= statement_timestamp();
+
+-- name: note_blocked
+-- Why they wait; they stay due, and so in their order. Not those that another process is settling just now.
+UPDATE queued SET attempts = attempts + 1, error = $3
+WHERE ledger_id = $1 AND id = ANY($2::bigint [])
+    AND id IN (SELECT id FROM queued WHERE ledger_id = $1 AND id = ANY($2::bigint []) FOR UPDATE SKIP LOCKED);
 
 -- name: claim_expired
 -- Holds whose time is up, for the one sweeper of a ledger whose turn it is. Their rows are not locked: a
@@ -474,6 +488,20 @@ SELECT migration_id FROM _yoyo_migration;
 -- name: lock_migrations
 -- One process migrates at a time; the number is "koshel" in ASCII. The schema belongs to all ledgers.
 SELECT pg_advisory_lock(118126421763436);
+
+-- name: find_holders
+-- Who holds locks on tables of this database, the oldest transaction first; how long it has been open, in seconds.
+-- What a role may not see of another's session is null. Touches no ledger's table.
+SELECT activity.pid, activity.usename, nullif(activity.application_name, '') AS name,
+    extract(epoch FROM clock_timestamp() - activity.xact_start)::float8 AS age_s,
+    string_agg(DISTINCT class.relname, ', ' ORDER BY class.relname) AS tables
+FROM pg_locks AS held
+INNER JOIN pg_stat_activity AS activity ON activity.pid = held.pid
+INNER JOIN pg_class AS class ON class.oid = held.relation
+WHERE held.granted AND held.locktype = 'relation' AND class.relkind = 'r' AND class.relnamespace <> 'pg_catalog'::regnamespace
+    AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND held.pid <> pg_backend_pid()
+GROUP BY activity.pid, activity.usename, activity.application_name, activity.xact_start
+ORDER BY activity.xact_start;
 
 -- name: lift_statement_timeout
 -- For the transaction, if $1, or else for the session. Touches no table, so no ledger.

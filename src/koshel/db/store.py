@@ -19,10 +19,11 @@ from msgspec import Struct
 from koshel.core.commands import Drain, Sweep
 from koshel.db import queries
 from koshel.db.batch import Batch
-from koshel.db.batches import Rehearsals
+from koshel.db.batches import Batches, Impatient, Rehearsals
 from koshel.db.calls import CallLimits, Calls
 from koshel.db.errors import LOST, Conflict, OutcomeUnknown, translated
 from koshel.db.gate import Gate
+from koshel.db.holders import Holders
 from koshel.db.known import Known
 from koshel.db.lease import is_open, lease, undo
 from koshel.db.pools import Limits, open_pool
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection, Connection, Pool
 
 FENCE_PAUSE_S = 0.1
+BLOCKED = "Obstructed: another transaction has locked an account for long"  # or what is due before it waits for that
 REHEARSALS_WAITING_MAX = 50  # for each connection
 
 T = TypeVar("T")
@@ -80,6 +82,7 @@ class Store(Reads):
         self._rehearsing = rehearsing
         self._queries = queries.load()
         self._known = Known()
+        self.holders = Holders()
         wait_s = config.queue_timeout_ms / 1_000
         rehearsals = config.rehearsal_connections
         self._reads = Calls(CallLimits(config.read_connections, config.queue_max, wait_s))
@@ -91,9 +94,13 @@ class Store(Reads):
         await asyncio.gather(*(calls.close(self._acquire_timeout_s) for calls in (self._reads, self._dry_runs)))
 
     @asynccontextmanager
-    async def batch(self) -> AsyncIterator[Batch]:
-        """A transaction for one batch, committed at the end. Raises StoreError."""
-        batch = Batch(self._queries, self._known)
+    async def batch(self, wait_ms: int | None = None) -> AsyncIterator[Batch]:
+        """A transaction for one batch, committed at the end. Raises StoreError.
+
+        `wait_ms`: for a lock, other than the connection's limit.
+        """
+        batch = Batch(self._queries, self._known, self.holders)
+        batch.wait_ms = wait_ms
         end = _End.NOT_REACHED
         try:
             with translated():
@@ -116,6 +123,10 @@ class Store(Reads):
         if ledger_id is not None and not await self._committed(ledger_id, batch):
             raise Conflict("the connection was lost before COMMIT took effect")
 
+    def waiting(self, wait_ms: int) -> Batches:
+        """Batches, each of which waits so long for a lock."""
+        return Impatient(self.batch, wait_ms)
+
     def check_rehearsals(self, weight: int) -> None:
         """Raise Crowded if a rehearsal would not be admitted now: to be asked before much is done for it."""
         self._dry_runs.check(weight)
@@ -133,6 +144,11 @@ class Store(Reads):
         """Not to try a queued transaction again for a while, the longer the more often it failed. Raises StoreError."""
         arguments = (ledger_id, transaction_id, error, *delay)
         await self._read(lambda connection: connection.execute(self._queries.postpone, *arguments), weight=0)
+
+    async def note_blocked(self, ledger_id: int, transaction_ids: Sequence[int]) -> None:
+        """That others' locks stop queued transactions, for whoever looks why they wait. Raises StoreError."""
+        arguments = (ledger_id, transaction_ids, BLOCKED)
+        await self._read(lambda connection: connection.execute(self._queries.note_blocked, *arguments), weight=0)
 
     async def measure_queue(self) -> QueueMeasure:
         """How long the queue is. Raises StoreError."""

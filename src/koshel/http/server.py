@@ -14,8 +14,8 @@ import msgspec
 import structlog
 from aiohttp import HttpVersion11, web
 
+from koshel.answering import Interrupted
 from koshel.app import Service
-from koshel.batcher import Interrupted
 from koshel.db.errors import Crowded, OutcomeUnknown, StoreError
 from koshel.http import preconditions, prefer, receive, request_id
 from koshel.http.bodies import MERGED, is_optional

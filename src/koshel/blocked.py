@@ -1,0 +1,47 @@
+"""Queued transactions that others' locks stop: they stay queued, in their order, and are tried again after a while."""
+
+import time
+from collections.abc import Callable, Mapping
+
+from koshel.core.apart import Line, Lines
+
+REST = 9  # of ten parts of the time, so many are for what is not blocked
+
+
+class Blocked:
+    """A process's own memory of them. Other processes find out for themselves."""
+
+    def __init__(self, pause_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pause_s = pause_s
+        self._clock = clock
+        self._lines: dict[int, Lines] = {}  # by the transaction's id
+        self._before: set[int] = set()  # ids of the round before
+        self._spent_s = 0.0  # in this round, to find them
+        self._again_at = 0.0
+
+    @property
+    def ids(self) -> list[int]:
+        """Transactions not to be claimed in this round."""
+        return list(self._lines)
+
+    @property
+    def lines(self) -> frozenset[Line]:
+        """What they are on: later transactions on it wait behind them."""
+        return frozenset[Line]().union(*self._lines.values())
+
+    def __bool__(self) -> bool:
+        """Whether there are some, or were when they were last tried."""
+        return bool(self._lines or self._before)
+
+    def begin(self) -> None:
+        """Begin a new round, if it is time: all are tried again, in the order in which they are due."""
+        if self and (now := self._clock()) >= self._again_at:
+            self._before, self._lines, self._spent_s = set(self._lines), {}, 0.0
+            self._again_at = now + self._pause_s
+
+    def put_off(self, found: Mapping[int, Lines], took_s: float) -> list[int]:
+        """These were found, which took so long; returns the ids that the round before did not have."""
+        self._lines |= found
+        self._spent_s += took_s
+        self._again_at = self._clock() + max(self._pause_s, self._spent_s * REST)
+        return [id_ for id_ in found if id_ not in self._before]
