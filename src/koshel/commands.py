@@ -5,7 +5,6 @@ PostgreSQL, and `koshel serve` nothing of the driver that migrates.
 """
 
 import gc
-import re
 import signal
 import sys
 from collections.abc import Mapping
@@ -72,9 +71,10 @@ def migrate(chosen: Settings, options: Options) -> int:
 def add_currency(chosen: Settings, options: Options) -> int:
     """Register a currency."""
     from koshel.db import currencies
+    from koshel.values import is_currency_code
 
     code, scale = options["code"], options["scale"]
-    if not re.fullmatch(r"[A-Z0-9_]{3,12}", code):
+    if not is_currency_code(code):
         raise CommandError(f"{code!r} is not 3 to 12 characters of A-Z, 0-9 and _")
     if code in iso_scales():
         raise CommandError(f"{code} is in ISO 4217, with {iso_scales()[code]} decimals; it needs no registration")

@@ -114,7 +114,7 @@ class Ledger:
     """One ledger: open it with `Ledger.open`, or from another with `within`.
 
     Amounts are exact: Decimal, str or int. A `key` is an idempotency key: the same one gives the same answer
-    for ever. Each method returns when its effect is durable, and raises Refused; ValueError or TypeError for
+    for ever. Each method returns when its effect is durable, and raises Refused; values.Invalid, a ValueError, for
     an argument that can never be right; koshel.db.errors.StoreError; koshel.queue.Overloaded.
     """
 

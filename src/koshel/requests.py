@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
-from msgspec import UNSET, Struct, UnsetType, ValidationError, convert, json
-from msgspec.structs import replace
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import fields, replace
 
-from koshel import emails
+from koshel import values
 from koshel.core.commands import (
     Capture,
     ChangeAccount,
@@ -16,6 +16,7 @@ from koshel.core.commands import (
     Group,
     Hold,
     Kind,
+    Member,
     Metadata,
     MetadataPatch,
     Move,
@@ -25,11 +26,14 @@ from koshel.core.commands import (
     Status,
     Void,
 )
-from koshel.values import MEMBERS_MAX, Id, Money, NotesPatch, Texts, ceiling, floor, positive
+from koshel.values import MEMBERS_MAX, Given, Invalid
 
 Strings = Mapping[str, str]
 
 CommandT = TypeVar("CommandT", bound=Command)
+
+_FIELDS = tuple(one.name for one in fields(values.Fields))
+_MAPPINGS = ("metadata", "metadata_patch")  # any Mapping is taken, and kept as a dict
 
 
 class Terms(Struct, frozen=True):
@@ -44,7 +48,7 @@ class Terms(Struct, frozen=True):
 class Requests:
     """The commands of one ledger. Amounts are exact: Decimal, str or int, never float.
 
-    Each raises ValueError for what can never be right: an amount that is not more than zero, say.
+    Each method raises Invalid for a value that can never be right, such as an amount that is not more than zero.
     """
 
     def __init__(self, ledger_id: int, terms: Terms) -> None:
@@ -56,18 +60,18 @@ class Requests:
         email: str,
         *,
         currency: str | UnsetType = UNSET,
-        min_balance: Money = 0,
-        max_balance: Money | UnsetType | None = UNSET,
+        min_balance: Given = 0,
+        max_balance: Given | UnsetType | None = UNSET,
         metadata: Strings | None = None,
         key: str | None = None,
     ) -> OpenAccount:
         """A new account, without money; where nothing is said the settings say what holds."""
         return OpenAccount(
             self._ledger_id,
-            email,
+            values.email(email),
             currency,
-            floor(min_balance),
-            max_balance if max_balance is UNSET or max_balance is None else ceiling(max_balance),
+            values.floor(min_balance),
+            UNSET if max_balance is UNSET else values.ceiling(max_balance),
             metadata or {},
             key,
             self.terms.currency,
@@ -79,8 +83,8 @@ class Requests:
         account_id: int,
         *,
         email: str | UnsetType = UNSET,
-        min_balance: Money | UnsetType = UNSET,
-        max_balance: Money | UnsetType | None = UNSET,
+        min_balance: Given | UnsetType = UNSET,
+        max_balance: Given | UnsetType | None = UNSET,
         status: Status | str | UnsetType = UNSET,
         metadata: Strings | UnsetType = UNSET,
         metadata_patch: MetadataPatch | UnsetType = UNSET,
@@ -94,38 +98,38 @@ class Requests:
         `expected`: the (version, revision)s that it may be at; `unexpected`: those that it may not.
         """
         if metadata is not UNSET and metadata_patch is not UNSET:
-            raise ValueError("metadata is either replaced or patched")
+            raise Invalid("metadata_patch", "does not go with metadata")
         return ChangeAccount(
             self._ledger_id,
             account_id,
-            email,
-            UNSET if min_balance is UNSET else floor(min_balance),
-            max_balance if max_balance is UNSET or max_balance is None else ceiling(max_balance),
-            UNSET if status is UNSET else Status(status),
+            UNSET if email is UNSET else values.email(email),
+            UNSET if min_balance is UNSET else values.floor(min_balance),
+            UNSET if max_balance is UNSET else values.ceiling(max_balance),
+            UNSET if status is UNSET else values.status(status),
             metadata,
-            None if expected is None else tuple(expected),
+            None if expected is None else values.versions(expected, "expected"),
             key,
-            None if unexpected is None else tuple(unexpected),
+            None if unexpected is None else values.versions(unexpected, "unexpected"),
             metadata_patch,
         )
 
     def payment(
-        self, account_id: int, amount: Money, *, metadata: Strings | None = None, key: str | None = None
+        self, account_id: int, amount: Given, *, metadata: Strings | None = None, key: str | None = None
     ) -> Move:
         """Money in, from outside."""
-        return self.move(Kind.PAYMENT, None, account_id, positive(amount), metadata=metadata or {}, key=key)
+        return self.move(Kind.PAYMENT, None, account_id, values.amount(amount), metadata=metadata or {}, key=key)
 
     def withdrawal(
-        self, account_id: int, amount: Money, *, metadata: Strings | None = None, key: str | None = None
+        self, account_id: int, amount: Given, *, metadata: Strings | None = None, key: str | None = None
     ) -> Move:
         """Money out, to outside."""
-        return self.move(Kind.WITHDRAWAL, account_id, None, positive(amount), metadata=metadata or {}, key=key)
+        return self.move(Kind.WITHDRAWAL, account_id, None, values.amount(amount), metadata=metadata or {}, key=key)
 
     def transfer(
-        self, source: int, target: int, amount: Money, *, metadata: Strings | None = None, key: str | None = None
+        self, source: int, target: int, amount: Given, *, metadata: Strings | None = None, key: str | None = None
     ) -> Move:
         """Money across, from one account to another."""
-        return self.move(Kind.TRANSFER, source, target, positive(amount), metadata=metadata or {}, key=key)
+        return self.move(Kind.TRANSFER, source, target, values.amount(amount), metadata=metadata or {}, key=key)
 
     def move(
         self,
@@ -137,37 +141,35 @@ class Requests:
         metadata: Metadata,
         key: str | None,
     ) -> Move:
-        """Any of the three. The amount is not checked here, but in `checked`, or where it was read from a request."""
+        """Any of the three, of an amount that `values.amount` has passed."""
         return Move(self._ledger_id, kind, source, target, amount, metadata, key)
 
     def hold(
         self,
         source: int,
         target: int | None,
-        amount: Money,
+        amount: Given,
         *,
         expires_in: int | UnsetType = UNSET,
         metadata: Strings | None = None,
         key: str | None = None,
     ) -> Hold:
         """Money reserved, for `expires_in` seconds; without a target it is for a withdrawal."""
-        if expires_in is not UNSET and not 0 < expires_in <= self.terms.hold_lifetime_max_s:
-            message = f"expires_in must be from 1 to {self.terms.hold_lifetime_max_s} seconds"
-            raise ValueError(message)
-        lifetime_s = self.terms.hold_lifetime_s
-        return Hold(self._ledger_id, source, target, positive(amount), expires_in, metadata or {}, key, lifetime_s)
+        wanted, terms = values.amount(amount), self.terms
+        lasts = UNSET if expires_in is UNSET else values.lifetime(expires_in, terms.hold_lifetime_max_s)
+        return Hold(self._ledger_id, source, target, wanted, lasts, metadata or {}, key, terms.hold_lifetime_s)
 
     def capture(
         self,
         hold_id: int,
-        amount: Money | None = None,
+        amount: Given | None = None,
         *,
         final: bool = True,
         metadata: Strings | None = None,
         key: str | None = None,
     ) -> Capture:
         """A hold's money where it was meant for: `amount`, or all; unless final, the rest stays reserved."""
-        wanted = None if amount is None else positive(amount)
+        wanted = None if amount is None else values.amount(amount)
         return Capture(self._ledger_id, hold_id, wanted, final, metadata or {}, key)
 
     def void(self, hold_id: int, *, metadata: Strings | None = None, key: str | None = None) -> Void:
@@ -177,20 +179,19 @@ class Requests:
     def refund(
         self,
         transaction_id: int,
-        amount: Money | None = None,
+        amount: Given | None = None,
         *,
         metadata: Strings | None = None,
         key: str | None = None,
     ) -> Refund:
         """Money back the way it came: `amount`, or all that is left of it."""
-        wanted = None if amount is None else positive(amount)
+        wanted = None if amount is None else values.amount(amount)
         return Refund(self._ledger_id, transaction_id, wanted, metadata or {}, key)
 
     def batch(self, members: Sequence[Request], *, atomic: bool = True, key: str | None = None) -> Group:
         """Requests that are settled together, in order; if atomic, all of them or none."""
         if not 0 < len(members) <= MEMBERS_MAX:
-            message = f"a batch has 1 to {MEMBERS_MAX} members"
-            raise ValueError(message)
+            raise Invalid("transactions", f"must have 1 to {MEMBERS_MAX} members")
         return Group(self._ledger_id, tuple(members), atomic, key)
 
     def later(self, request: Request) -> Enqueue:
@@ -199,36 +200,38 @@ class Requests:
 
 
 def checked(command: CommandT) -> CommandT:
-    """The command, if it can be kept and read again; what comes over HTTP has been checked. Raises ValueError."""
-    try:
-        json.decode(json.encode(command), type=type(command))
-        for one in _parts(command):
-            metadata = getattr(one, "metadata", UNSET)
-            convert({"key": one.key, "metadata": {} if metadata is UNSET else metadata}, Texts)
-            if (patch := getattr(one, "metadata_patch", UNSET)) is not UNSET:
-                convert(patch, NotesPatch)
-            amount = getattr(one, "amount", None)
-            if amount is not None:
-                positive(amount)
-            for name in ("account_id", "source_account_id", "target_account_id", "parent_id"):
-                convert(getattr(one, name, None), Id | None)
-    except ValidationError as error:
-        raise ValueError(str(error)) from error
-    if isinstance(command, OpenAccount | ChangeAccount) and command.email is not UNSET:
-        return replace(command, email=emails.normalized(command.email))
-    return command
-
-
-def _parts(command: Command) -> Sequence[Command]:
-    """The command, and those in it; each Move has the sides of its kind. Raises ValueError."""
-    inside: Sequence[Command] = ()
+    """A program's command, if it can be kept and read again; HTTP's have been checked as they came. Raises Invalid."""
     match command:
         case Group():
-            inside = command.members
+            members = tuple(_checked_member(one, index) for index, one in enumerate(command.members))
+            command = replace(command, members=members)
         case Enqueue():
-            inside = (command.command,)
-        case Move(kind=Kind.TRANSFER, source_account_id=source, target_account_id=target) if None in {source, target}:
-            raise ValueError("a transfer has a source and a target")
-        case Move(source_account_id=None, target_account_id=None):
-            raise ValueError("money moves from or to an account")
-    return (command, *(part for one in inside for part in _parts(one)))
+            return replace(command, command=checked(command.command))
+        case Move() | Hold():
+            _check_sides(command)
+    given = {name: value for name in _FIELDS if (value := getattr(command, name, UNSET)) is not UNSET}
+    taken = values.fields(given)
+    if (amount := getattr(command, "amount", None)) is not None:
+        values.amount(amount)
+    mappings = {name: getattr(taken, name) for name in _MAPPINGS if type(given.get(name, {})) is not dict}
+    return replace(command, **mappings) if mappings else command
+
+
+def _checked_member(command: Member, index: int) -> Member:
+    try:
+        return checked(command)
+    except Invalid as error:
+        raise Invalid(f"transactions/{index}/{error.field}", error.reason) from error
+
+
+def _check_sides(command: Move | Hold) -> None:
+    source, target = command.source_account_id, command.target_account_id
+    if isinstance(command, Hold):
+        if source is None:
+            raise Invalid("source_account_id", "must not be null for a hold")
+        return
+    if source is None and target is None:
+        raise Invalid("target_account_id", "must not be null when the source is")
+    if command.kind is Kind.TRANSFER and (source is None or target is None):
+        name = "source_account_id" if source is None else "target_account_id"
+        raise Invalid(name, "is required for a transfer")

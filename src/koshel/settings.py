@@ -14,6 +14,7 @@ import msgspec
 from msgspec import NODEFAULT, Meta, Struct
 
 from koshel import cores, surroundings, takes
+from koshel.values import CURRENCY_PATTERN
 
 PREFIX = surroundings.PREFIX
 
@@ -25,7 +26,7 @@ Address = Annotated[
     str,
     Meta(pattern=rf"^({_HOST}|\[({_HOST})\])$", title="an address or a name of this machine, without scheme and port"),
 ]
-Code = Annotated[str, Meta(pattern="^[A-Z0-9_]{3,12}$", title="a code of 3 to 12 characters of A-Z, 0-9 and _")]
+Code = Annotated[str, Meta(pattern=CURRENCY_PATTERN, title="a code of 3 to 12 characters of A-Z, 0-9 and _")]
 Directory = Annotated[str, Meta(min_length=1, title="the path of a directory")]
 Web = Annotated[str, Meta(title="origins such as https://shop.example, with commas between")]
 Role = Annotated[str, Meta(min_length=1, title="the name of a role")]

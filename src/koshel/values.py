@@ -1,27 +1,46 @@
-"""What a value may be, whether it comes over HTTP or from a program: amounts, keys, metadata, and their limits."""
+"""The one front door for values: what an amount, a key, an email, a lifetime may be, over HTTP and in a program.
+
+A value that can never be right is Invalid, which names the field and the reason. HTTP and the library add where the
+field stood.
+"""
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, ValidationError, convert, inspect, json
 
-from koshel.core.commands import METADATA_MAX
-from koshel.core.money import CEILING, DECIMALS_MAX
+from koshel.core.commands import METADATA_MAX, Status
+from koshel.core.money import DECIMALS_MAX, INTEGER_DIGITS_MAX
+from koshel.faults import faults
 
-Money = Decimal | str | int
-_EXACT = (Decimal, str, int)
+Money: TypeAlias = Decimal | str | int  # as a program gives it
+Given: TypeAlias = Money | Raw  # Raw: as HTTP gives it, the JSON text of a number or a string
+Versions: TypeAlias = tuple[tuple[int, int], ...]  # (version, revision)s of an account
 
 ID_MAX = 2**63 - 1
 MEMBERS_MAX = 1_000  # of a batch
 END = r"(?!\n)$"  # of a text: Python's `$` alone would let a newline follow; RE2's and ECMAScript's do not
 KEY_PATTERN = rf"^[\x21-\x7e]{{1,255}}{END}"  # of an idempotency key
 TEXT_PATTERN = r"^[^\x00]*$"  # PostgreSQL keeps every character but this one
+CURRENCY_PATTERN = rf"^[A-Z0-9_]{{3,12}}{END}"
+AMOUNT_PATTERN = rf"[0-9]{{1,{INTEGER_DIGITS_MAX}}}(\.[0-9]{{1,{DECIMALS_MAX}}})?"  # without its sign
+KEY_REASON = "must be 1 to 255 visible ASCII characters"
+
+# `reason` is what a text is told that does not match the pattern.
+_TEXT = {"reason": "must not hold the character U+0000"}
+_CURRENCY = {"reason": "must be a currency's code: 3 to 12 characters A-Z, 0-9 and _"}
 
 Id = Annotated[int, Meta(ge=1, le=ID_MAX)]
-Key = Annotated[str, Meta(pattern=KEY_PATTERN)]
-Name = Annotated[str, Meta(min_length=1, max_length=40, pattern=TEXT_PATTERN)]
-Note = Annotated[str, Meta(max_length=500, pattern=TEXT_PATTERN)]
+Key = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"reason": KEY_REASON})]
+Email = Annotated[str, Meta(max_length=254, description="Stands for the client; need not be unique.")]
+CurrencyCode = Annotated[
+    str, Meta(pattern=CURRENCY_PATTERN, description="An ISO 4217 code, or a registered one.", extra=_CURRENCY)
+]
+Lifetime = Annotated[int, Meta(ge=1, description="Seconds.")]
+Name = Annotated[str, Meta(min_length=1, max_length=40, pattern=TEXT_PATTERN, extra=_TEXT)]
+Note = Annotated[str, Meta(max_length=500, pattern=TEXT_PATTERN, extra=_TEXT)]
 Notes = Annotated[
     dict[Name, Note],
     Meta(max_length=METADATA_MAX, description=f"Your own notes: at most {METADATA_MAX} strings by name."),
@@ -31,62 +50,177 @@ NotesPatch = Annotated[
     Meta(max_length=2 * METADATA_MAX, description="Merged into what is there; null removes an entry."),
 ]
 
-_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?")
+_KEY = re.compile(KEY_PATTERN)
+_CODE = re.compile(CURRENCY_PATTERN)
+_PLAIN = re.compile(rf'"?(-?{AMOUNT_PATTERN})"?'.encode())  # nearly all there are; JSON has paired the quotes already
+# JSON's own grammar for a number; the exponent is bounded, or building the Decimal would not be.
+_NUMBER = re.compile(rb'"(-?[0-9]+(?:\.[0-9]+)?)"|(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?)')
+_TEXT_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?")  # as `str` writes a Decimal
+_ID_DIGITS_MAX = len(str(ID_MAX))  # of an id: more than some thousand, and Python would not make an int of them
 
 
-class Texts(Struct, frozen=True):
-    """What a command says that is not money."""
+class Invalid(ValueError):
+    """A value that can never be right: the field that it was meant for, and the reason."""
 
-    key: Key | None
-    metadata: Notes
-
-
-def positive(amount: Money) -> Decimal:
-    """An amount to move."""
-    value = exact(amount)
-    if value <= 0:
-        message = f"{amount} is not more than zero"
-        raise ValueError(message)
-    return value
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field} {reason}")
+        self.field = field
+        self.reason = reason
 
 
-def floor(amount: Money) -> Decimal:
-    """A min_balance."""
-    value = exact(amount)
-    if value > 0:
-        raise ValueError("min_balance must not be more than zero")
-    return value
+class Fields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The fields of commands whose type says all that can be said of their values."""
+
+    account_id: Id | UnsetType = UNSET
+    source_account_id: Id | UnsetType | None = UNSET
+    target_account_id: Id | UnsetType | None = UNSET
+    parent_id: Id | UnsetType = UNSET
+    email: Email | UnsetType = UNSET
+    currency: CurrencyCode | UnsetType = UNSET
+    expires_in: Lifetime | UnsetType = UNSET
+    final: bool | UnsetType = UNSET
+    atomic: bool | UnsetType = UNSET
+    metadata: Notes | UnsetType = UNSET
+    metadata_patch: NotesPatch | UnsetType = UNSET
+    key: Key | UnsetType | None = UNSET
 
 
-def ceiling(amount: Money) -> Decimal:
-    """A max_balance."""
-    value = exact(amount)
-    if value < 0:
-        raise ValueError("max_balance must not be less than zero")
-    return value
+def fields(given: dict[str, Any]) -> Fields:
+    """The fields, each of its type. Raises Invalid for the first that is not."""
+    try:
+        taken = convert(given, Fields)
+    except ValidationError:
+        path, reason = next(faults(given, inspect.type_info(Fields)))
+        raise Invalid("/".join(map(str, path)), reason) from None
+    try:
+        json.encode(taken)
+    except UnicodeEncodeError:
+        name = next(name for name in given if not _is_unicode(getattr(taken, name)))
+        raise Invalid(name, "must be Unicode: it has half of a surrogate pair") from None
+    return taken
 
 
-def exact(amount: object) -> Decimal:
-    """The amount, in digits that Koshel can keep."""
-    if isinstance(amount, bool) or not isinstance(amount, _EXACT):
-        message = f"{amount!r} is not exact: give a Decimal, a str or an int"
-        raise TypeError(message)
-    if isinstance(amount, str) and not _NUMBER.fullmatch(amount):
-        message = f"{amount!r} is not a decimal number"
-        raise ValueError(message)
-    value = Decimal(amount)
-    # Not abs(), which rounds to the thread's own precision.
-    if not value.is_finite() or value.copy_abs() >= CEILING or _decimals(value) > DECIMALS_MAX:
-        message = f"{amount} has more digits than an amount can have"
-        raise ValueError(message)
-    return value
+def _is_unicode(value: object) -> bool:
+    try:
+        json.encode(value)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
-def _decimals(value: Decimal) -> int:
-    """Of a finite value, how many digits are after the point, or if they are few: at most how many."""
-    text = str(value)
-    if len(text) <= DECIMALS_MAX and "E" not in text.upper():  # nearly always, and a tuple takes several times as long
-        return len(text)
-    exponent = value.as_tuple().exponent
-    assert isinstance(exponent, int)
-    return -exponent
+def amount(value: Given, field: str = "amount") -> Decimal:
+    """An amount to move: more than zero, not rounded yet. Raises Invalid."""
+    taken = decimal(value, field)
+    if taken <= 0:
+        raise Invalid(field, "must be more than zero")
+    return taken
+
+
+def floor(value: Given, field: str = "min_balance") -> Decimal:
+    """A min_balance: zero or less. Raises Invalid."""
+    taken = decimal(value, field)
+    if taken > 0:
+        raise Invalid(field, "must not be more than zero")
+    return taken
+
+
+def ceiling(value: Given | None, field: str = "max_balance") -> Decimal | None:
+    """A max_balance: zero or more, or None for no limit. Raises Invalid."""
+    if value is None or (type(value) is Raw and bytes(value) == b"null"):
+        return None
+    taken = decimal(value, field)
+    if taken < 0:
+        raise Invalid(field, "must not be less than zero")
+    return taken
+
+
+def decimal(value: Given, field: str) -> Decimal:
+    """The value exactly as it was given, with no more digits than Koshel keeps. Raises Invalid."""
+    if type(value) is Raw:
+        match = _PLAIN.fullmatch(value)
+        if match is not None:
+            return Decimal(match[1].decode())
+        return _bounded(_of_json(bytes(value), field), field)
+    if isinstance(value, bool) or not isinstance(value, Decimal | str | int):
+        raise Invalid(field, "must be exact: a Decimal, a str or an int")
+    if isinstance(value, str) and not _TEXT_NUMBER.fullmatch(value):
+        raise Invalid(field, "must be a number such as 12.50")
+    return _bounded(Decimal(value), field)
+
+
+def _of_json(text: bytes, field: str) -> Decimal:
+    if text[:1] == b'"' and b"\\" in text:  # "\\u0031" is a 1, as JSON has it; an array may be too deep to read again
+        text = json.encode(json.decode(text))
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        raise Invalid(field, "must be a number such as 12.50, or the same as a string")
+    return Decimal((match[1] or match[2]).decode())
+
+
+def _bounded(value: Decimal, field: str) -> Decimal:
+    if not value:
+        return Decimal(0)  # whatever a zero's exponent is
+    if value.is_finite() and value.adjusted() < INTEGER_DIGITS_MAX:
+        exponent = value.as_tuple().exponent
+        assert isinstance(exponent, int)
+        if exponent >= -DECIMALS_MAX:
+            return value
+    digits = f"at most {INTEGER_DIGITS_MAX} digits before the point and {DECIMALS_MAX} after it"
+    raise Invalid(field, f"must have {digits}")
+
+
+def email(value: str, field: str = "email") -> str:
+    """The address as it is kept. Raises Invalid for what is none.
+
+    The form only: a look-up of the domain would make opening an account wait for somebody's DNS.
+    """
+    fields({field: value})  # its patterns see a text of a bounded length only
+    # Here, since the package compiles long patterns when it is imported: a start need not wait for them.
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
+
+    try:
+        return validate_email(value, check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError:
+        raise Invalid(field, "must be an email address such as ann@example.com") from None
+
+
+def status(value: Status | str, field: str = "status") -> Status:
+    """An account's status. Raises Invalid."""
+    try:
+        return Status(value)
+    except ValueError:
+        raise Invalid(field, "must be one of " + ", ".join(f'"{one}"' for one in sorted(Status))) from None
+
+
+def lifetime(seconds: int, most: int, field: str = "expires_in") -> int:
+    """For how many seconds a hold is open: from 1 to `most`. Raises Invalid."""
+    if type(seconds) is not int or seconds < 1:
+        fields({field: seconds})
+    if seconds > most:
+        raise Invalid(field, f"must not be more than {most} seconds")
+    return seconds
+
+
+def versions(value: Sequence[tuple[int, int]], field: str) -> Versions:
+    """Where an account may be, or may not be. Raises Invalid."""
+    try:
+        return convert(value, Versions)
+    except ValidationError:
+        raise Invalid(field, "must be pairs of a version and a revision") from None
+
+
+def identifier(text: str, field: str = "id") -> int:
+    """The id that a text is. Raises Invalid for what cannot be one."""
+    if not (text.isascii() and text.isdigit()) or text[0] == "0" or len(text) > _ID_DIGITS_MAX or int(text) > ID_MAX:
+        raise Invalid(field, f"must be a whole number from 1 to {ID_MAX}")
+    return int(text)
+
+
+def is_key(text: str) -> bool:
+    """Whether the text can be an idempotency key."""
+    return _KEY.fullmatch(text) is not None
+
+
+def is_currency_code(text: str) -> bool:
+    """Whether the text can be the code of a currency."""
+    return _CODE.fullmatch(text) is not None

@@ -23,9 +23,8 @@ from koshel.http.bodies import AccountPatch, AccountRequest
 from koshel.http.prefer import LENGTH_MAX, parse
 from koshel.http.routes import ROUTES
 from koshel.http.server import application
-from koshel.http.wire import CURRENCY_PATTERN
 from koshel.settings import Settings
-from koshel.values import KEY_PATTERN
+from koshel.values import CURRENCY_PATTERN, KEY_PATTERN
 from tests.http.test_explain import patterns_of
 
 SIZE = 4_096  # where a quadratic pattern takes a hundred times as long as a linear one

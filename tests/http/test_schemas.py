@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from koshel.http import bodies, members, transactions, wire
 from koshel.http.schemas import components, plain, problems
 from koshel.requests import Requests, Terms
-from koshel.values import END, KEY_PATTERN, TEXT_PATTERN
+from koshel.values import END, KEY_PATTERN, TEXT_PATTERN, CurrencyCode, Invalid
 from tests.support.documented import component
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=40) | st.from_regex(r"\A[!-~]{1,300}\n?\Z")
@@ -47,7 +47,7 @@ def test_a_pattern_means_the_same_to_python_to_re2_and_to_ecmascript(pattern: st
 @pytest.mark.parametrize("text", ["USD\n", "USD\r", "\nUSD", "usd", "US", "USD USD", "ÜSD"])
 def test_a_currency_is_a_code_and_nothing_after_it(text: str) -> None:
     with pytest.raises(msgspec.ValidationError):
-        msgspec.convert(text, wire.CurrencyCode)
+        msgspec.convert(text, CurrencyCode)
     assert not component("AccountRequest").is_valid({"email": "ann@example.com", "currency": text})
 
 
@@ -83,8 +83,8 @@ def taken(member: dict[str, Any]) -> bool:
     requests = Requests(1, Terms("USD", Decimal(1_000), 60, 3_600))
     body = msgspec.json.decode(msgspec.json.encode(member), type=bodies.MemberRequest)
     try:
-        transactions._member(requests, body, "/transactions/0")
-    except wire.Invalid:
+        transactions._member(requests, body)
+    except Invalid:
         return False
     return True
 

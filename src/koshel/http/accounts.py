@@ -1,25 +1,24 @@
 """The handlers of accounts: a request becomes a command, an outcome a reply."""
 
-from decimal import Decimal
+from msgspec import UNSET
 
-from msgspec import UNSET, Raw, UnsetType
-
-from koshel import emails
+from koshel import values
 from koshel.core.commands import Kind, Move
 from koshel.http import bodies, preconditions, wire
 from koshel.http.answers import answer_now
 from koshel.http.call import Call, Reply, json
 from koshel.http.problems import account_not_found
+from koshel.values import Invalid
 
 
 async def open_account(call: Call) -> Reply:
     """POST /account."""
     body: bodies.AccountRequest = call.body
     command = call.service.requests.open_account(
-        _email(body.email),
+        body.email,
         currency=body.currency,
-        min_balance=Decimal(0) if body.min_balance is UNSET else _min_balance(body.min_balance),
-        max_balance=_max_balance(body.max_balance),
+        min_balance=0 if body.min_balance is UNSET else body.min_balance,
+        max_balance=body.max_balance,
         metadata=body.metadata,
         key=call.key,
     )
@@ -44,9 +43,9 @@ async def change_account(call: Call) -> Reply:
     expected, unexpected = preconditions.versions(call.if_match, call.if_none_match)
     command = call.service.requests.change_account(
         _account_id(call),
-        email=UNSET if body.email is UNSET else _email(body.email),
-        min_balance=UNSET if body.min_balance is UNSET else _min_balance(body.min_balance),
-        max_balance=_max_balance(body.max_balance),
+        email=body.email,
+        min_balance=body.min_balance,
+        max_balance=body.max_balance,
         status=body.status,
         metadata=UNSET if isinstance(body, bodies.AccountPatch) else body.metadata,
         metadata_patch=body.metadata if isinstance(body, bodies.AccountPatch) else UNSET,
@@ -59,45 +58,20 @@ async def change_account(call: Call) -> Reply:
 
 def pay(call: Call) -> Move:
     """POST /account/{id}/payment."""
-    amount = wire.amount(call.body.amount)
+    amount = values.amount(call.body.amount)
     target, requests, metadata = _account_id(call), call.service.requests, call.body.metadata
     return requests.move(Kind.PAYMENT, None, target, amount, metadata=metadata, key=call.key)
 
 
 def withdraw(call: Call) -> Move:
     """POST /account/{id}/withdrawal."""
-    amount = wire.amount(call.body.amount)
+    amount = values.amount(call.body.amount)
     source, requests, metadata = _account_id(call), call.service.requests, call.body.metadata
     return requests.move(Kind.WITHDRAWAL, source, None, amount, metadata=metadata, key=call.key)
 
 
 def _account_id(call: Call) -> int:
-    account_id = wire.path_id(call.path["id"])
-    if account_id is None:
-        raise account_not_found(call.path["id"])
-    return account_id
-
-
-def _email(email: str) -> str:
     try:
-        return emails.normalized(email)
-    except ValueError as error:
-        raise wire.Invalid("/email", str(error)) from error
-
-
-def _min_balance(raw: Raw) -> Decimal:
-    value = wire.decimal(raw, "/min_balance")
-    if value > 0:
-        raise wire.Invalid("/min_balance", "must not be more than zero")
-    return value
-
-
-def _max_balance(raw: Raw | UnsetType) -> Decimal | UnsetType | None:
-    if raw is UNSET:
-        return UNSET
-    if bytes(raw) == b"null":
-        return None
-    value = wire.decimal(raw, "/max_balance")
-    if value < 0:
-        raise wire.Invalid("/max_balance", "must not be less than zero")
-    return value
+        return values.identifier(call.path["id"])
+    except Invalid:
+        raise account_not_found(call.path["id"]) from None

@@ -7,10 +7,9 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 from msgspec.structs import fields
 
 from koshel.core.commands import Status
-from koshel.http.wire import Amount, CurrencyCode, money
-from koshel.values import MEMBERS_MAX, Id, Key, Notes, NotesPatch
+from koshel.http.wire import Amount, money
+from koshel.values import MEMBERS_MAX, CurrencyCode, Email, Id, Key, Lifetime, Notes, NotesPatch
 
-Email = Annotated[str, Meta(max_length=254, description="Stands for the client; need not be unique.")]
 Floor = Annotated[Raw, money("Zero or less: an overdraft line.", sign="-?")]
 Ceiling = Annotated[Raw, money("Zero or more; null: no limit.", nullable=True)]
 
@@ -62,7 +61,7 @@ class WithdrawalRequest(Struct, frozen=True, forbid_unknown_fields=True):
 class HoldTerms(Struct, frozen=True, forbid_unknown_fields=True):
     """Reserve instead of move."""
 
-    expires_in: Annotated[int, Meta(ge=1, description="Seconds.")] | UnsetType = UNSET
+    expires_in: Lifetime | UnsetType = UNSET
 
 
 class TransactionRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,3 +120,8 @@ class BatchRequest(Struct, frozen=True, forbid_unknown_fields=True):
 def is_optional(body: type[Struct]) -> bool:
     """Whether a request may come without this body, as all its fields may be left out."""
     return not any(one.required for one in fields(body))
+
+
+def pointer(field: str) -> str:
+    """The JSON pointer of a field in the body that it is sent in."""
+    return f"/hold/{field}" if field in HoldTerms.__struct_fields__ else f"/{field}"

@@ -17,6 +17,7 @@ from koshel.http.origins import Origins
 from koshel.http.prefer import NONE
 from koshel.http.routes import ROUTES, Asks
 from koshel.settings import Settings
+from koshel.values import is_key
 
 HEAD_MAX = 4_096  # bytes
 HEADS_MAX = 1_000  # that are remembered
@@ -129,7 +130,7 @@ class Reader:
         said = self._heads.get(lines) or self._learn(lines)
         if key is None or said is None:
             return said
-        return {**said, "idempotency-key": key} if receive.is_key(key) and "idempotency-key" not in said else None
+        return {**said, "idempotency-key": key} if is_key(key) and "idempotency-key" not in said else None
 
     def _learn(self, lines: bytes) -> Said | None:
         said: dict[str, str] = {}
@@ -157,7 +158,7 @@ def _is_plain(name: str, value: str) -> bool:
         case "connection":
             return value.lower() == "keep-alive"
         case "idempotency-key":
-            return receive.is_key(value)
+            return is_key(value)
         case _:
             return name in _PASSED_OVER
 

@@ -1,7 +1,6 @@
 """What comes in: a request's key, query and body, within their limits, or the problem that they are."""
 
 import asyncio
-import re
 from functools import lru_cache
 from typing import Any
 
@@ -12,9 +11,8 @@ from msgspec import Struct
 from koshel.http import explain
 from koshel.http.names import twice
 from koshel.http.problems import Failure, header_invalid, parameter_invalid, validation_failed
-from koshel.values import KEY_PATTERN
+from koshel.values import KEY_REASON, is_key
 
-_KEY = re.compile(KEY_PATTERN)
 ACCEPTS = {"POST": "Accept-Post", "PATCH": "Accept-Patch"}
 
 
@@ -27,18 +25,13 @@ class Limits(Struct, frozen=True):
     media_types: tuple[str, ...]
 
 
-def is_key(text: str) -> bool:
-    """Whether it can be an idempotency key."""
-    return _KEY.fullmatch(text) is not None
-
-
 def idempotency_key(request: web.Request) -> str | None:
     """The Idempotency-Key, if there is one. Raises Failure."""
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return None
     if not is_key(key) or len(request.headers.getall("Idempotency-Key")) > 1:
-        raise header_invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters, once")
+        raise header_invalid("Idempotency-Key", f"{KEY_REASON}, once")
     return key
 
 

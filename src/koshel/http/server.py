@@ -18,15 +18,15 @@ from koshel.answering import Interrupted
 from koshel.app import Service
 from koshel.db.errors import Crowded, OutcomeUnknown, StoreError
 from koshel.http import preconditions, prefer, receive, request_id
-from koshel.http.bodies import MERGED, is_optional
+from koshel.http.bodies import MERGED, is_optional, pointer
 from koshel.http.call import JSON, MERGE_PATCH, PROBLEM, Call, Reply
 from koshel.http.origins import Origins
 from koshel.http.problems import PROBLEMS, SHOWN_MAX, Failure, printable, validation_failed
 from koshel.http.response import Response
 from koshel.http.routes import ROUTES, Route
-from koshel.http.wire import Invalid
 from koshel.queue import Overloaded
 from koshel.settings import Settings
+from koshel.values import Invalid
 
 SERVICE = web.AppKey("service", Service)
 
@@ -142,7 +142,7 @@ def failure_of(error: Exception, name: str) -> Failure:
         case Failure():
             return error
         case Invalid():
-            return validation_failed(error.pointer, error.detail)
+            return validation_failed(pointer(error.field), error.reason)
         case Overloaded() | Crowded():
             return Failure("overloaded", "Too much is waiting, or the service is stopping; nothing was done.")
         case OutcomeUnknown() | Interrupted():

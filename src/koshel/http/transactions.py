@@ -5,14 +5,16 @@ from typing import NoReturn
 
 from msgspec import UNSET, Raw, UnsetType
 
+from koshel import values
 from koshel.core.commands import Capture, Hold, Kind, Move, Refund, Request, Void
 from koshel.core.model import Posted
 from koshel.http import bodies, wire
 from koshel.http.answers import answer_together
 from koshel.http.call import Call, Reply, json
-from koshel.http.problems import transaction_not_found
+from koshel.http.problems import transaction_not_found, validation_failed
 from koshel.http.refusals import refused
 from koshel.requests import Requests
+from koshel.values import Invalid
 
 # What of a member says that it is not a transfer, and what may come with it.
 _REFERENCES = {"capture": {"amount", "final"}, "void": set[str](), "refund": {"amount"}}
@@ -24,8 +26,8 @@ def transfer(call: Call) -> Move | Hold:
     body: bodies.TransactionRequest = call.body
     target = body.target_account_id
     if target is None and body.hold is UNSET:
-        raise wire.Invalid("/target_account_id", "is required, except for a hold")
-    amount = wire.amount(body.amount)
+        raise Invalid("target_account_id", "is required, except for a hold")
+    amount = values.amount(body.amount)
     requests = call.service.requests
     if body.hold is not UNSET:
         return _hold(requests, body, (body.source_account_id, target, amount), call.key)
@@ -56,9 +58,12 @@ def refund(call: Call) -> Refund:
 async def batch(call: Call) -> Reply:
     """POST /transaction/batch."""
     body: bodies.BatchRequest = call.body
-    members = [
-        _member(call.service.requests, one, f"/transactions/{index}") for index, one in enumerate(body.transactions)
-    ]
+    members = []
+    for index, one in enumerate(body.transactions):
+        try:
+            members.append(_member(call.service.requests, one))
+        except Invalid as error:
+            raise validation_failed(f"/transactions/{index}{bodies.pointer(error.field)}", error.reason) from error
     return await answer_together(call, call.service.requests.batch(members, atomic=body.atomic, key=call.key))
 
 
@@ -75,22 +80,22 @@ async def get_transaction(call: Call) -> Reply:
 
 
 def _transaction_id(call: Call) -> int:
-    transaction_id = wire.path_id(call.path["id"])
-    if transaction_id is None:
-        raise transaction_not_found(call.path["id"])
-    return transaction_id
+    try:
+        return values.identifier(call.path["id"])
+    except Invalid:
+        raise transaction_not_found(call.path["id"]) from None
 
 
-def _member(requests: Requests, body: bodies.MemberRequest, at: str) -> Request:
-    """A batch's member; `at` is its JSON pointer."""
+def _member(requests: Requests, body: bodies.MemberRequest) -> Request:
+    """A batch's member. Raises Invalid."""
     key = None if body.idempotency_key is UNSET else body.idempotency_key
     if body.capture is UNSET and body.void is UNSET and body.refund is UNSET:  # as nearly all are
-        return _plain_member(requests, body, key, at)
+        return _plain_member(requests, body, key)
     (name, *others) = (name for name in _REFERENCES if getattr(body, name) is not UNSET)
     for other in (*others, *_OWN_FIELDS):
         if other not in _REFERENCES[name] and getattr(body, other) is not UNSET:
-            raise wire.Invalid(f"{at}/{other}", f"does not go with {name}")
-    amount = _optional_amount(body.amount, at)
+            raise Invalid(other, f"does not go with {name}")
+    amount = _optional_amount(body.amount)
     if body.capture is not UNSET:
         final = body.final is UNSET or body.final
         return requests.capture(body.capture, amount, final=final, metadata=body.metadata, key=key)
@@ -100,29 +105,29 @@ def _member(requests: Requests, body: bodies.MemberRequest, at: str) -> Request:
     return requests.refund(body.refund, amount, metadata=body.metadata, key=key)
 
 
-def _plain_member(requests: Requests, body: bodies.MemberRequest, key: str | None, at: str) -> Hold | Move:
+def _plain_member(requests: Requests, body: bodies.MemberRequest, key: str | None) -> Hold | Move:
     source, target = body.source_account_id, body.target_account_id
     if body.final is not UNSET:
-        raise wire.Invalid(f"{at}/final", "goes with capture")
+        raise Invalid("final", "goes with capture")
     # Null is the world outside; left out it might be forgotten, and money would come from nowhere.
     if source is UNSET or (target is UNSET and body.hold is UNSET) or body.amount is UNSET:
         side = target if body.hold is UNSET else None
-        _missing(at, source_account_id=source, target_account_id=side, amount=body.amount)
-    amount = wire.amount(body.amount, at)
+        _missing(source_account_id=source, target_account_id=side, amount=body.amount)
+    amount = values.amount(body.amount)
     if body.hold is not UNSET:
         if source is None:
-            raise wire.Invalid(f"{at}/source_account_id", "must not be null for a hold")
-        return _hold(requests, body, (source, None if target is UNSET else target, amount), key, at)
+            raise Invalid("source_account_id", "must not be null for a hold")
+        return _hold(requests, body, (source, None if target is UNSET else target, amount), key)
     assert target is not UNSET
     if source is None and target is None:
-        raise wire.Invalid(f"{at}/target_account_id", "must not be null when the source is")
+        raise Invalid("target_account_id", "must not be null when the source is")
     kind = Kind.PAYMENT if source is None else Kind.WITHDRAWAL if target is None else Kind.TRANSFER
     return requests.move(kind, source, target, amount, metadata=body.metadata, key=key)
 
 
-def _missing(at: str, **fields: object) -> NoReturn:
+def _missing(**fields: object) -> NoReturn:
     name = next(name for name, value in fields.items() if value is UNSET)
-    raise wire.Invalid(f"{at}/{name}", "is required")
+    raise Invalid(name, "is required")
 
 
 def _hold(
@@ -130,15 +135,10 @@ def _hold(
     body: bodies.TransactionRequest | bodies.MemberRequest,
     what: tuple[int, int | None, Decimal],
     key: str | None,
-    at: str = "",
 ) -> Hold:
     assert body.hold is not UNSET
-    seconds = body.hold.expires_in
-    most = requests.terms.hold_lifetime_max_s
-    if seconds is not UNSET and seconds > most:
-        raise wire.Invalid(f"{at}/hold/expires_in", f"must not be more than {most} seconds")
-    return requests.hold(*what, expires_in=seconds, metadata=body.metadata, key=key)
+    return requests.hold(*what, expires_in=body.hold.expires_in, metadata=body.metadata, key=key)
 
 
-def _optional_amount(raw: Raw | UnsetType, at: str = "") -> Decimal | None:
-    return None if raw is UNSET else wire.amount(raw, at)
+def _optional_amount(raw: Raw | UnsetType) -> Decimal | None:
+    return None if raw is UNSET else values.amount(raw)

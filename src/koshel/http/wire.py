@@ -1,55 +1,37 @@
-"""What both requests and replies are made of, with its limits; and the bodies of replies.
+"""What both requests and replies are made of; and the bodies of replies.
 
-An amount is decoded from the text that was sent, never through a binary float; it leaves as a string
-with exactly the decimals of its currency.
+An amount arrives as Raw, the text that was sent, and never passes through a binary float; it leaves as a string with
+exactly the decimals of its currency.
 """
 
-import re
 from datetime import datetime
-from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType, json
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from koshel.core.book import available
 from koshel.core.commands import Kind, Metadata
 from koshel.core.model import AccountDetails, Posted, Queued, TransactionStatus
-from koshel.core.money import DECIMALS_MAX, INTEGER_DIGITS_MAX, plain
-from koshel.values import END, ID_MAX, Id
+from koshel.core.money import plain
+from koshel.values import AMOUNT_PATTERN, Id
 
-_DIGITS = rf"[0-9]{{1,{INTEGER_DIGITS_MAX}}}(\.[0-9]{{1,{DECIMALS_MAX}}})?"
-_PLAIN = re.compile(rf'"?(-?{_DIGITS})"?'.encode())  # nearly all there are; JSON has paired the quotes already
-# JSON's own grammar for a number; the exponent is bounded, or building the Decimal would not be.
-_NUMBER = re.compile(rb'"(-?[0-9]+(?:\.[0-9]+)?)"|(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?)')
-_ID_DIGITS_MAX = len(str(ID_MAX))  # of an id: more than some thousand, and Python would not make an int of them
 _ROUNDED = "Rounded half-even to the currency's decimals. A JSON number is taken as well, exactly as it is written."
 
 
 def money(description: str, *, sign: str = "", nullable: bool = False) -> Meta:
     """An amount in a request, as JSON Schema has it: text. Clients in Rust or Kotlin have no type for two at once."""
-    schema: dict[str, Any] = {"type": "string", "pattern": f"^{sign}{_DIGITS}$"}
+    schema: dict[str, Any] = {"type": "string", "pattern": f"^{sign}{AMOUNT_PATTERN}$"}
     if nullable:
         schema = {"anyOf": [schema, {"type": "null"}]}
     return Meta(description=f"{description} {_ROUNDED}", extra_json_schema=schema)
 
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
-CURRENCY_PATTERN = rf"^[A-Z0-9_]{{3,12}}{END}"
-CurrencyCode = Annotated[str, Meta(pattern=CURRENCY_PATTERN, description="An ISO 4217 code, or a registered one.")]
 # What the OpenAPI document knows by a name, and the reply already has as plain text or as a dictionary.
 AccountStatus = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/AccountStatus"})]
 AnyRefusal = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/components/schemas/Refusal"})]
 Amount = Annotated[Raw, money("More than zero.")]
-
-
-class Invalid(Exception):
-    """A field that cannot be used: its JSON pointer, and why."""
-
-    def __init__(self, pointer: str, detail: str) -> None:
-        super().__init__(detail)
-        self.pointer = pointer
-        self.detail = detail
 
 
 class Account(Struct, frozen=True, gc=False):
@@ -86,34 +68,6 @@ class Transaction(Struct, frozen=True, gc=False):
     ctime: Time
     expires_at: Annotated[Time, Meta(description="A hold's, and only a hold's.")] | UnsetType = UNSET
     problem: Annotated[AnyRefusal, Meta(description="Why it was declined, if it was.")] | UnsetType = UNSET
-
-
-def amount(raw: Raw, at: str = "") -> Decimal:
-    """The amount of a body, or of the part of it that is `at` a pointer. Raises Invalid."""
-    value = decimal(raw, f"{at}/amount")
-    if value <= 0:
-        raise Invalid(f"{at}/amount", "must be more than zero")
-    return value
-
-
-def decimal(raw: Raw, pointer: str) -> Decimal:
-    """The number or the string, exactly as it was written. Raises Invalid."""
-    plain_match = _PLAIN.fullmatch(raw)
-    if plain_match is not None:
-        return Decimal(plain_match[1].decode())
-    text = bytes(raw)
-    if text[:1] == b'"' and b"\\" in text:  # "\\u0031" is a 1, as JSON has it; an array may be too deep to read again
-        text = json.encode(json.decode(text))
-    match = _NUMBER.fullmatch(text)
-    if match is None:
-        raise Invalid(pointer, "must be a number such as 12.50, or the same as a string")
-    value = Decimal((match[1] or match[2]).decode()) or Decimal(0)  # whatever a zero's exponent is
-    exponent = value.as_tuple().exponent
-    assert isinstance(exponent, int)
-    if value.adjusted() >= INTEGER_DIGITS_MAX or exponent < -DECIMALS_MAX:
-        digits = f"at most {INTEGER_DIGITS_MAX} digits before the point and {DECIMALS_MAX} after it"
-        raise Invalid(pointer, f"must have {digits}")
-    return value
 
 
 def account(details: AccountDetails) -> Account:
@@ -171,13 +125,6 @@ def promise(queued: Queued, problem: dict[str, Any] | UnsetType = UNSET) -> Tran
         time(queued.ctime),
         problem=problem,
     )
-
-
-def path_id(text: str) -> int | None:
-    """The id in a path; None for what cannot be one."""
-    if not (text.isascii() and text.isdigit()) or text[0] == "0" or len(text) > _ID_DIGITS_MAX or int(text) > ID_MAX:
-        return None
-    return int(text)
 
 
 @lru_cache(maxsize=64)  # a batch has one time

@@ -1,0 +1,153 @@
+"""The front door for values: the same are taken of a program and over HTTP, and what is wrong is said in one way."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from koshel import values
+from koshel.values import ID_MAX, Invalid
+
+NUMBER = "must be a number such as 12.50"
+DIGITS = "must have at most 18 digits before the point and 64 after it"
+EXACT = "must be exact: a Decimal, a str or an int"
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [
+        ("12.50", Decimal("12.50")),
+        (Decimal("12.50"), Decimal("12.50")),
+        (12, Decimal(12)),
+        (0, Decimal(0)),
+        ("-3", Decimal(-3)),
+        ("1e2", Decimal("1e2")),
+        (10**18 - 1, Decimal(10**18 - 1)),
+        ("0." + "1" * 64, Decimal("0." + "1" * 64)),
+        ("9" * 18 + "." + "9" * 18, Decimal("9" * 18 + "." + "9" * 18)),
+        ("-" + "9" * 18 + "." + "9" * 64, Decimal("-" + "9" * 18 + "." + "9" * 64)),
+        ("0e-999", Decimal(0)),
+        (Raw(b'"12.50"'), Decimal("12.50")),
+        (Raw(b"12.5"), Decimal("12.5")),
+        (Raw(b"1e2"), Decimal("1e2")),
+        (Raw(rb'"\u0031"'), Decimal(1)),
+        (Raw(b"0e-999"), Decimal(0)),
+    ],
+)
+def test_an_amount_is_taken_exactly(given: Any, value: Decimal) -> None:
+    taken = values.decimal(given, "amount")
+    assert (taken, str(taken)) == (value, str(value))
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        *((given, EXACT) for given in (1.5, 0.1, True, False, None, b"1", [1])),
+        *((given, NUMBER) for given in ("", "1_000", " 1", "ten", "1,50", "NaN", "sNaN", "Infinity", "1e999999")),
+        *((given, DIGITS) for given in (Decimal("NaN"), Decimal("sNaN"), Decimal("-Infinity"), "1e9999", 10**18)),
+        *((given, DIGITS) for given in (-(10**18), "1e-65", "0." + "1" * 65, 10**4_000, Decimal("1e-99999"))),
+        *((Raw(given), f"{NUMBER}, or the same as a string") for given in (b"null", b"[1]", b'"1e2"', b'""', b"true")),
+        *((Raw(given), DIGITS) for given in (b"1e18", b"1e-65", b'"1000000000000000000"')),
+    ],
+)
+def test_an_amount_that_cannot_be_kept_is_refused(given: Any, reason: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        values.decimal(given, "amount")
+    assert (refused.value.field, refused.value.reason) == ("amount", reason)
+    assert str(refused.value) == f"amount {reason}"
+
+
+@pytest.mark.parametrize(
+    ("parse", "taken", "refused", "said"),
+    [
+        (values.amount, ["0.01", 1, "1e-64"], ["0", 0, "-0.01", "-0"], "amount must be more than zero"),
+        (values.floor, ["0", "-0.01", -100], ["0.01", 1], "min_balance must not be more than zero"),
+        (values.ceiling, ["0", "0.01", 100], ["-0.01", -1], "max_balance must not be less than zero"),
+    ],
+)
+def test_an_amount_has_the_sign_that_it_must(
+    parse: Callable[[Any], Decimal], taken: list[Any], refused: list[Any], said: str
+) -> None:
+    for given in taken:
+        assert parse(given) == parse(Raw(str(given).encode())) == Decimal(given)
+    for given in refused:
+        for one in (given, Raw(str(given).encode())):
+            with pytest.raises(Invalid, match=f"^{said}$"):
+                parse(one)
+
+
+def test_no_max_balance_is_none_and_null() -> None:
+    assert values.ceiling(None) is None
+    assert values.ceiling(Raw(b"null")) is None
+    with pytest.raises(Invalid):
+        values.floor(Raw(b"null"))
+
+
+@pytest.mark.parametrize("text", ["1", "42", str(ID_MAX)])
+def test_an_id_is_read_from_a_path(text: str) -> None:
+    assert values.identifier(text) == int(text)
+
+
+@pytest.mark.parametrize("text", ["0", "01", "-1", "+1", "1.0", " 1", "x", "٣", "²", str(ID_MAX + 1), "9" * 5_000])
+def test_what_cannot_be_an_id_is_refused(text: str) -> None:
+    with pytest.raises(Invalid, match=rf"^id must be a whole number from 1 to {ID_MAX}$"):
+        values.identifier(text)
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "reason"),
+    [
+        ({"account_id": 0}, "account_id", f"must be a whole number from 1 to {ID_MAX}"),
+        ({"account_id": "1"}, "account_id", f"must be a whole number from 1 to {ID_MAX}"),
+        ({"source_account_id": True}, "source_account_id", f"must be a whole number from 1 to {ID_MAX}, or null"),
+        ({"currency": "usd"}, "currency", "must be a currency's code: 3 to 12 characters A-Z, 0-9 and _"),
+        ({"key": "two words"}, "key", f"{values.KEY_REASON}, or null"),
+        ({"metadata": {"a": "\0"}}, "metadata/a", "must not hold the character U+0000"),
+        ({"metadata": {"a": "\ud800"}}, "metadata", "must be Unicode: it has half of a surrogate pair"),
+        ({"key": "k", "final": 1}, "final", "must be true or false"),
+    ],
+)
+def test_a_field_that_is_not_of_its_type_is_named(given: dict[str, Any], field: str, reason: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        values.fields(given)
+    assert (refused.value.field, refused.value.reason) == (field, reason)
+
+
+@pytest.mark.parametrize(
+    ("email", "kept"),
+    [
+        ("ann@example.com", "ann@example.com"),
+        ("Ann@EXAMPLE.com", "Ann@example.com"),
+        ("ann@no-such-domain.test", "ann@no-such-domain.test"),
+        ("анна@пример.рф", "анна@пример.рф"),
+    ],
+)
+def test_an_address_is_kept_in_one_way(email: str, kept: str) -> None:
+    assert values.email(email) == kept
+
+
+NONE = [
+    "",
+    "ann",
+    "ann@",
+    "@example.com",
+    "ann@example..com",
+    "a b@example.com",
+    "a@[1.2]",
+    "a@1.2",
+    "Ann <a@b.example>",
+]
+
+
+@pytest.mark.parametrize("email", NONE)
+def test_what_is_no_address_is_refused(email: str) -> None:
+    with pytest.raises(Invalid, match=r"^email must be an email address such as ann@example\.com$"):
+        values.email(email)
+
+
+@pytest.mark.parametrize(("email", "reason"), [("a" * 255, "at most 254 characters"), (5, "string"), (None, "string")])
+def test_an_address_is_a_text_of_bounded_length(email: Any, reason: str) -> None:
+    with pytest.raises(Invalid, match=reason):
+        values.email(email)
