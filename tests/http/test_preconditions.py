@@ -2,9 +2,11 @@
 
 import pytest
 
-from koshel.http.preconditions import HEADERS, Tags, parse, taken, versions
+from koshel.http.parameters import DryRun
+from koshel.http.preconditions import HEADERS, Tags, parse, versions
 from koshel.http.problems import Failure
-from koshel.http.routes import ROUTES, Route
+from koshel.http.route import Route
+from koshel.http.routes import ROUTES
 from tests.http.conftest import Send
 from tests.http.test_refusals import assert_problem
 from tests.support.till import Till, found
@@ -91,9 +93,7 @@ def path_of(route: Route) -> str:
     return route.path.replace("{id}", "999999999").replace("{code}", "not-found")
 
 
-NOT_TAKEN = [
-    (route, name) for route in ROUTES for name in HEADERS if name not in taken(route.method, route.path, route.replies)
-]
+NOT_TAKEN = [(route, name) for route in ROUTES for name in HEADERS if name not in route.preconditions]
 
 
 @pytest.mark.parametrize(("route", "name"), NOT_TAKEN, ids=lambda one: getattr(one, "path", one))
@@ -120,7 +120,7 @@ def test_a_browser_may_ask_for_a_page_as_browsers_do(send: Send, path: str) -> N
 def test_a_parameter_that_is_not_known_is_refused_everywhere(send: Send, route: Route) -> None:
     body = b"" if route.body is None else b"{}"
     headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
-    for query in ("x=1", "x", "dryrun=true", "dry_run=true&x=1") + (() if route.dry_run else ("dry_run=true",)):
+    for query in ("x=1", "x", "dryrun=true", "dry_run=true&x=1") + (() if route.query is DryRun else ("dry_run=true",)):
         answer = send(route.method, f"{path_of(route)}?{query}", body, headers)
         (error,) = assert_problem(answer, "validation-failed")["errors"]
         assert error["detail"] == "is not known"

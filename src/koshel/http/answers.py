@@ -36,7 +36,7 @@ REPLAYED = {"Idempotent-Replayed": "true"}
 
 async def answer(call: Call, command: Request) -> Reply:
     """The reply to a request that makes a transaction."""
-    if call.dry_run:
+    if call.query.dry_run:
         return reply(await call.service.rehearsal.submit(command), dry_run=True)
     if call.prefer.respond_async:
         return await _answer_later(call, command)
@@ -50,7 +50,7 @@ async def answer_now(call: Call, command: OpenAccount | ChangeAccount) -> Reply:
 
 async def answer_together(call: Call, command: Group) -> Reply:
     """The reply to a batch, which counts as many as it has members."""
-    if call.dry_run:
+    if call.query.dry_run:
         return reply(await call.service.rehearsal.submit(command), dry_run=True)
     return reply(await call.service.engine.batcher.submit(command, size=call.size, weight=len(command.members)))
 

@@ -19,7 +19,10 @@ NO_HEADERS: Mapping[str, str] = {}
 
 
 class Call(Struct):
-    """One request: body decoded, key and preconditions checked. `path` holds what the route's braces matched."""
+    """One request: body and query decoded, key and preconditions checked.
+
+    `path` holds what the route's braces matched; `body` and `query` are of the types that the route names.
+    """
 
     service: Service
     api: Callable[[], Mapping[str, Any]]  # the OpenAPI document, made when somebody asks for it
@@ -29,7 +32,7 @@ class Call(Struct):
     size: int  # of the body, in bytes
     key: str | None
     prefer: Preference
-    dry_run: bool
+    query: Any
     if_match: Tags | None = None
     if_none_match: Tags | None = None
 

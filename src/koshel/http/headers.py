@@ -8,8 +8,9 @@ from msgspec import Struct
 
 from koshel.core.model import Refusal
 from koshel.http import facts, receive, wire
+from koshel.http.parameters import names
 from koshel.http.problems import PROBLEMS
-from koshel.http.routes import Route
+from koshel.http.route import Route
 
 HEADERS: Mapping[str, Any] = {
     "X-Request-Id": {
@@ -58,6 +59,7 @@ HEADERS: Mapping[str, Any] = {
         "schema": {"type": "integer", "format": "int32", "minimum": 0},
     },
 }
+_PREFER = "Prefer"
 _REFUSED = {PROBLEMS[facts.code_of(one)].status for one in Refusal}  # which is an answer as well, and remembered
 
 
@@ -73,7 +75,7 @@ def of_problem(route: Route, status: int) -> dict[str, Any]:
 
 def _made(route: Route, status: int, body: type[Struct] | str) -> Iterable[str]:
     yield "X-Request-Id"
-    if status in {HTTPStatus.CREATED, HTTPStatus.ACCEPTED} and not route.is_batch:
+    if status in {HTTPStatus.CREATED, HTTPStatus.ACCEPTED} and body is not wire.BatchReply:
         yield "Location"
     if body is wire.Account or status == HTTPStatus.NOT_MODIFIED:
         yield "ETag"
@@ -81,7 +83,7 @@ def _made(route: Route, status: int, body: type[Struct] | str) -> Iterable[str]:
         yield "Idempotent-Replayed"
     if route.is_page:
         yield "Vary"
-    if route.later and status != HTTPStatus.OK:
+    if _PREFER in names(route.headers) and status != HTTPStatus.OK:
         yield "Preference-Applied"
 
 
@@ -93,7 +95,7 @@ def _refused(route: Route, status: int) -> Iterable[str]:
         yield from (receive.ACCEPTS[route.method], "Accept-Encoding")
     if status in _REFUSED and route.body is not None:
         yield "Idempotent-Replayed"
-    if status in _REFUSED and route.later:
+    if status in _REFUSED and _PREFER in names(route.headers):
         yield "Preference-Applied"
 
 

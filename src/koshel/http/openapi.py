@@ -1,18 +1,32 @@
 """The OpenAPI 3.1 document, from the table of routes."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
+from msgspec import Struct
+
 from koshel import __version__
-from koshel.http import examples, headers, parameters, replies, schemas
+from koshel.http import examples, headers, replies, schemas
 from koshel.http.bodies import MERGED, is_optional
 from koshel.http.call import JSON, MERGE_PATCH
-from koshel.http.routes import ROUTES, Route
+from koshel.http.problems import PROBLEMS
+from koshel.http.route import Route
+from koshel.http.routes import ROUTES
+from koshel.values import ID_MAX
 
 # By the first word of the path.
 _TAGS = {
     "account": ("Accounts", "Accounts, and money that comes in and leaves."),
     "transaction": ("Transactions", "Transfers, holds, refunds and batches."),
     "health": ("Health", "Whether the service can do its work."),
+}
+_PATH: Mapping[str, Mapping[str, Any]] = {
+    "id": {
+        "description": "The id that the service gave.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": ID_MAX},
+    },
+    "code": {"description": "The code of a problem.", "schema": {"enum": sorted(PROBLEMS)}},
 }
 _SERVICE = ("Service", "What the service says of itself.")
 
@@ -42,7 +56,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "tags": [tag],
         "summary": route.summary,
         "operationId": route.name,
-        "parameters": parameters.of(route),
+        "parameters": list(_parameters(route)),
         "responses": replies.of(route),
     }
     if route.body is not None:
@@ -57,3 +71,21 @@ def _operation(route: Route) -> dict[str, Any]:
 def _body(route: Route, name: str) -> dict[str, Any]:
     told = [(one.title, one.body) for one in examples.of(route.name)]
     return {"schema": schemas.ref(name), "examples": replies.shown(told)}
+
+
+def _parameters(route: Route) -> Iterator[dict[str, Any]]:
+    """What of a request is in its path, its headers and its query."""
+    for name, described in _PATH.items():
+        if f"{{{name}}}" in route.path:
+            example = examples.of(route.name)[0].path[name]
+            schema = schemas.plain(described["schema"])
+            yield {"name": name, "in": "path", "required": True, **described, "schema": schema, "example": example}
+    yield from _fields(route.headers, "header")
+    yield from _fields(route.query, "query")
+
+
+def _fields(parameters: type[Struct], where: str) -> Iterator[dict[str, Any]]:
+    _, schemas_found = msgspec.json.schema_components((parameters,))
+    for name, schema in schemas_found[parameters.__name__]["properties"].items():
+        description = {"description": schema.pop("description")}
+        yield {"name": name, "in": where, **description, "schema": schemas.plain(schema)}

@@ -1,71 +1,108 @@
-"""The parameters of the OpenAPI document: what of a request is in its path, its query and its headers."""
+"""The parameters of requests, as types: what a route takes in its query and in its headers, beside its body.
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+The table of routes names them, the server reads queries by them, and the OpenAPI document describes them.
+"""
 
-from koshel.http import examples, schemas
-from koshel.http.problems import PROBLEMS
-from koshel.http.routes import Route
-from koshel.values import ID_MAX, KEY_PATTERN
+from collections.abc import Iterable
+from typing import Annotated, Any, Generic, TypeVar
 
-_PATH = {
-    "id": {
-        "description": "The id that the service gave.",
-        "schema": {"type": "integer", "minimum": 1, "maximum": ID_MAX},
-    },
-    "code": {"description": "The code of a problem.", "schema": {"enum": sorted(PROBLEMS)}},
-}
-_KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "description": "The same key gives the same answer, for ever. Repeat a request with its key until it is answered.",
-    "schema": {"type": "string", "pattern": KEY_PATTERN},
-}
-_PREFER = {
-    "name": "Prefer",
-    "in": "header",
-    "description": "`respond-async`: a promise, durable, instead of the answer; `wait=N`: only after N seconds.",
-    "schema": {"type": "string"},
-}
-_DRY_RUN = {
-    "name": "dry_run",
-    "in": "query",
-    "description": "`true`: answer what would happen, and do nothing.",
-    "schema": {"type": "boolean"},
-}
-_IF_MATCH = {
-    "name": "If-Match",
-    "in": "header",
-    "description": "The ETag that the account must still have.",
-    "schema": {"type": "string"},
-}
-_IF_NONE_MATCH = {
-    "name": "If-None-Match",
-    "in": "header",
-    "description": "The ETag that is known already: if the account still has it, the reply is 304.",
-    "schema": {"type": "string"},
-}
-_IF_CHANGED = {**_IF_NONE_MATCH, "description": "The ETag that the account must not have any more."}
+from msgspec import UNSET, Meta, Struct, UnsetType, field, inspect
+
+from koshel.faults import faults
+from koshel.http.problems import parameter_invalid
+from koshel.values import Key
+
+ParametersT = TypeVar("ParametersT", bound=Struct)
+
+_KEY = "The same key gives the same answer, for ever. Repeat a request with its key until it is answered."
+_PREFER = "`respond-async`: a promise, durable, instead of the answer; `wait=N`: only after N seconds."
+_KNOWN = "The ETag that is known already: if the account still has it, the reply is 304."
+_DIGITS_MAX = 19  # of an integer in a query; no limit has more
 
 
-def of(route: Route) -> list[dict[str, Any]]:
-    """The parameters that a route takes."""
-    return [{**one, "schema": schemas.plain(one["schema"])} for one in _taken(route)]
+class Nothing(Struct, frozen=True):
+    """No parameters."""
 
 
-def _taken(route: Route) -> Iterator[Mapping[str, Any]]:
-    for name, described in _PATH.items():
-        if f"{{{name}}}" in route.path:
-            example = examples.of(route.name)[0].path[name]
-            yield {"name": name, "in": "path", "required": True, **described, "example": example}
-    if route.body is not None:
-        yield _KEY
-    if route.later:
-        yield _PREFER
-    if route.dry_run:
-        yield _DRY_RUN
-    if route.method == "PATCH":
-        yield _IF_MATCH
-        yield _IF_CHANGED
-    if 304 in route.replies:
-        yield _IF_NONE_MATCH
+class DryRun(Struct, frozen=True):
+    """The query of what makes a transaction."""
+
+    dry_run: Annotated[bool, Meta(description="`true`: answer what would happen, and do nothing.")] = False
+
+
+class KeyHeader(Struct, frozen=True):
+    """The header of what changes something."""
+
+    key: Annotated[Key, Meta(description=_KEY)] | UnsetType = field(default=UNSET, name="Idempotency-Key")
+
+
+class MoneyHeaders(KeyHeader, frozen=True):
+    """The headers of what makes one transaction."""
+
+    prefer: Annotated[str, Meta(description=_PREFER)] | UnsetType = field(default=UNSET, name="Prefer")
+
+
+class ChangeHeaders(KeyHeader, frozen=True):
+    """The headers of what changes an account."""
+
+    if_match: Annotated[str, Meta(description="The ETag that the account must still have.")] | UnsetType = field(
+        default=UNSET, name="If-Match"
+    )
+    if_none_match: Annotated[str, Meta(description="The ETag that the account must not have any more.")] | UnsetType = (
+        field(default=UNSET, name="If-None-Match")
+    )
+
+
+class ReadHeaders(Struct, frozen=True):
+    """The header of what reads an account."""
+
+    if_none_match: Annotated[str, Meta(description=_KNOWN)] | UnsetType = field(default=UNSET, name="If-None-Match")
+
+
+def names(parameters: type[Struct]) -> frozenset[str]:
+    """The names of parameters, as they are sent."""
+    return frozenset(parameters.__struct_encode_fields__)
+
+
+class QueryReader(Generic[ParametersT]):
+    """Reads the queries of one route."""
+
+    def __init__(self, parameters: type[ParametersT]) -> None:
+        described = inspect.type_info(parameters)
+        assert isinstance(described, inspect.StructType)
+        self._parameters = parameters
+        self._types = {one.encode_name: (one.name, one.type) for one in described.fields}
+        self.none: ParametersT = parameters()  # what a request without a query says
+
+    def read(self, pairs: Iterable[tuple[str, str]]) -> ParametersT:
+        """The parameters of a query's names and texts. Raises Failure.
+
+        A name that is not known is refused: it might have meant one that is.
+        """
+        given: dict[str, Any] = {}
+        twice = None
+        for name, text in pairs:
+            if name not in self._types:
+                raise parameter_invalid(name, "is not known")
+            field_name, type_ = self._types[name]
+            value = _value(text, type_)
+            for _, reason in faults(value, type_):
+                raise parameter_invalid(name, reason)
+            twice = twice or (name if field_name in given else None)
+            given[field_name] = value
+        if twice is not None:
+            raise parameter_invalid(twice, "must come once")
+        return self._parameters(**given)
+
+
+def _value(text: str, type_: inspect.Type) -> Any:
+    """The value that a text stands for; the text itself if it stands for none of the type."""
+    match type_:
+        case inspect.Metadata():
+            return _value(text, type_.type)
+        case inspect.BoolType():
+            return {"true": True, "false": False}.get(text, text)
+        case inspect.IntType() if text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX:
+            return int(text)
+        case _:
+            return text

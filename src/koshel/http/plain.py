@@ -14,8 +14,10 @@ from koshel.http import receive
 from koshel.http.bodies import is_optional
 from koshel.http.call import NO_HEADERS, Call
 from koshel.http.origins import Origins
+from koshel.http.parameters import DryRun
 from koshel.http.prefer import NONE
-from koshel.http.routes import ROUTES, Asks
+from koshel.http.route import Asks
+from koshel.http.routes import ROUTES
 from koshel.settings import Settings
 from koshel.values import is_key
 
@@ -33,6 +35,7 @@ _PASSED_OVER = {
     "x-request-id",
 }
 _METHODS = (b"GET /", b"HEAD /", b"POST /", b"PATCH /", b"PUT /", b"DELETE /", b"OPTIONS /")
+_QUERY = DryRun()  # a plain request has none
 _JSON = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"})
 
 
@@ -101,7 +104,7 @@ class Reader:
         """What the request asks for, and the size of its body. Raises whatever is wrong with it."""
         body = receive.decode(plain.door.decoder, plain.body)
         key, size = plain.said.get("idempotency-key"), len(plain.body)
-        call = Call(self._service, dict, {"id": plain.id}, NO_HEADERS, body, size, key, NONE, dry_run=False)
+        call = Call(self._service, dict, {"id": plain.id}, NO_HEADERS, body, size, key, NONE, _QUERY)
         return plain.door.asks(call), size
 
     def _place(self, first: bytes) -> tuple[Door, str, str] | None:

@@ -5,7 +5,7 @@ If-None-Match compares weakly.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from aiohttp import web
@@ -16,9 +16,8 @@ from koshel.http.problems import Failure, header_invalid
 Versions: TypeAlias = tuple[tuple[int, int], ...]  # each with its revision
 
 HEADERS = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range")
-_PAGES = {"/", "/docs", "/openapi.json", "/problem/{code}"}
 # What browsers and caches send by themselves, and what RFC 9110 has a page without a date or a tag pass over.
-_OF_CACHES = frozenset({"If-None-Match", "If-Modified-Since", "If-Range"})
+OF_CACHES = frozenset({"If-None-Match", "If-Modified-Since", "If-Range"})
 
 # aiohttp's own parser reads the first line only, stops in silence at what it does not know, and takes a list
 # without tags for no condition at all.
@@ -36,15 +35,6 @@ class Tags(Struct, frozen=True):
     def meet(self, etag: str) -> bool:
         """Whether an ETag is among them, by weak comparison."""
         return self.any or etag.strip('"') in self.strong | self.weak
-
-
-def taken(method: str, path: str, replies: Mapping[int, type[Struct] | str]) -> frozenset[str]:
-    """The precondition headers that a route takes, or passes over."""
-    if method == "PATCH":
-        return frozenset({"If-Match", "If-None-Match"})
-    if 304 in replies:
-        return frozenset({"If-None-Match"})
-    return _OF_CACHES if path in _PAGES else frozenset()
 
 
 def refuse(request: web.Request, names: Sequence[str]) -> None:

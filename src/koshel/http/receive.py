@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from koshel.http import explain
 from koshel.http.names import twice
-from koshel.http.problems import Failure, header_invalid, parameter_invalid, validation_failed
+from koshel.http.parameters import QueryReader
+from koshel.http.problems import Failure, header_invalid, validation_failed
 from koshel.values import KEY_REASON, is_key
 
 ACCEPTS = {"POST": "Accept-Post", "PATCH": "Accept-Patch"}
@@ -35,18 +36,9 @@ def idempotency_key(request: web.Request) -> str | None:
     return key
 
 
-def dry_run(request: web.Request, *, takes: bool) -> bool:
-    """Whether only to say what would happen. A query that is not known is refused: it might have meant that."""
-    if not request.rel_url.raw_query_string:
-        return False
-    for name, value in request.query.items():
-        if not takes or name != "dry_run":
-            raise parameter_invalid(name, "is not known")
-        if value not in {"true", "false"}:
-            raise parameter_invalid(name, "must be true or false")
-    if len(request.query) > 1:
-        raise parameter_invalid("dry_run", "must come once")
-    return request.query.get("dry_run") == "true"
+def query(request: web.Request, reader: QueryReader[Struct]) -> Struct:
+    """The parameters of the request's query. Raises Failure."""
+    return reader.read(request.query.items()) if request.rel_url.raw_query_string else reader.none
 
 
 async def body(request: web.Request, limits: Limits) -> bytes:

@@ -9,7 +9,8 @@ from msgspec import Struct
 from koshel.http import examples, headers, schemas
 from koshel.http.call import JSON, PROBLEM
 from koshel.http.problems import PROBLEMS
-from koshel.http.routes import ALWAYS, Route
+from koshel.http.route import Route
+from koshel.http.routes import ALWAYS
 
 
 def of(route: Route) -> dict[str, Any]:
@@ -35,15 +36,13 @@ def _reply(route: Route, status: int, body: type[Struct] | str) -> dict[str, Any
 
 
 def _said(route: Route, status: int) -> str:
+    if status in route.said:
+        return route.said[status]
     match status:
         case HTTPStatus.CREATED:
             return "Made, and on disk."
         case HTTPStatus.ACCEPTED:
             return "A promise: it is on disk, and not decided yet. Poll its Location."
-        case HTTPStatus.OK if route.is_batch:
-            return "Not atomic: what became of each member. Or a dry run: what would."
-        case HTTPStatus.OK if route.dry_run:
-            return "A dry run: what would happen."
         case HTTPStatus.OK:
             return "As it is now."
         case _:

@@ -1,47 +1,14 @@
 """The routes: the list is the application. The router and the OpenAPI document read the same table."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 
 from msgspec import Struct
 
-from koshel.core.commands import Request
 from koshel.http import accounts, bodies, meta, transactions, wire
-from koshel.http.answers import answer
-from koshel.http.call import Call, Reply
+from koshel.http.parameters import ChangeHeaders, DryRun, KeyHeader, MoneyHeaders, ReadHeaders
+from koshel.http.preconditions import OF_CACHES
 from koshel.http.problems import ProblemDocument
-
-Handler: TypeAlias = Callable[[Call], Awaitable[Reply]]
-Asks: TypeAlias = Callable[[Call], Request]
-
-
-class Route(Struct, frozen=True):
-    """One route. `replies` is the type of the body by status; `problems` are the codes of its errors.
-
-    Either it has a `handler`, or it makes one transaction: then `asks` says for which command a call asks.
-    """
-
-    method: str
-    path: str
-    summary: str
-    name: str  # the operationId: what a generated client calls it
-    handler: Handler | None = None
-    body: type[Struct] | None = None
-    replies: Mapping[int, type[Struct] | str] = {}
-    problems: Sequence[str] = ()
-    asks: Asks | None = None
-    dry_run: bool = False  # it takes ?dry_run=true, and 200 is then the reply
-    later: bool = False  # it takes Prefer: respond-async, and 202 is then the reply
-    is_batch: bool = False  # its body may be larger
-    is_page: bool = False  # HTML for a browser, JSON otherwise
-
-    async def answer(self, call: Call) -> Reply:
-        """The reply to a call. Raises whatever is not one."""
-        if self.asks is not None:
-            return await answer(call, self.asks(call))
-        assert self.handler is not None, self
-        return await self.handler(call)
-
+from koshel.http.route import Asks, Route
 
 # What any request may be answered.
 ALWAYS = ("malformed-request", "headers-too-large", "cross-site", "validation-failed", "internal-error")
@@ -59,7 +26,27 @@ _POST = (
 _MONEY = (*_POST, "account-frozen", "account-closed")
 _MOVE = (*_MONEY, "account-not-found", "insufficient-funds", "balance-limit-exceeded")
 _HELD = (*_POST, "transaction-not-found", "not-a-hold", "hold-not-open", "hold-expired")
-_TRANSACTION: Mapping[int, type[Struct]] = {200: wire.Transaction, 201: wire.Transaction, 202: wire.Transaction}
+
+
+def _making(path: str, summary: str, name: str, *, body: type[Struct], asks: Asks, problems: Sequence[str]) -> Route:
+    """A route that makes one transaction: now, in the background, or only as it would be."""
+    replies = dict.fromkeys((200, 201, 202), wire.Transaction)
+    said = {200: "A dry run: what would happen."}
+    return Route(
+        "POST",
+        path,
+        summary,
+        name,
+        None,
+        body,
+        replies,
+        problems,
+        asks=asks,
+        said=said,
+        query=DryRun,
+        headers=MoneyHeaders,
+    )
+
 
 ROUTES: Sequence[Route] = (
     Route(
@@ -71,6 +58,7 @@ ROUTES: Sequence[Route] = (
         bodies.AccountRequest,
         {201: wire.Account},
         (*_POST, "unknown-currency"),
+        headers=KeyHeader,
     ),
     Route(
         "GET",
@@ -81,6 +69,7 @@ ROUTES: Sequence[Route] = (
         None,
         {200: wire.Account, 304: ""},
         ("account-not-found", "database-unavailable"),
+        headers=ReadHeaders,
     ),
     Route(
         "PATCH",
@@ -94,45 +83,31 @@ ROUTES: Sequence[Route] = (
             *(*_POST, "account-not-found", "version-mismatch", "account-closed", "account-not-empty"),
             *("insufficient-funds", "balance-limit-exceeded"),
         ),
+        headers=ChangeHeaders,
     ),
-    Route(
-        "POST",
+    _making(
         "/account/{id}/payment",
         "Pay money in",
         "pay_in",
-        None,
-        bodies.PaymentRequest,
-        _TRANSACTION,
-        tuple(code for code in _MOVE if code != "insufficient-funds"),
+        body=bodies.PaymentRequest,
         asks=accounts.pay,
-        dry_run=True,
-        later=True,
+        problems=tuple(code for code in _MOVE if code != "insufficient-funds"),
     ),
-    Route(
-        "POST",
+    _making(
         "/account/{id}/withdrawal",
         "Pay money out",
         "pay_out",
-        None,
-        bodies.WithdrawalRequest,
-        _TRANSACTION,
-        tuple(code for code in _MOVE if code != "balance-limit-exceeded"),
+        body=bodies.WithdrawalRequest,
         asks=accounts.withdraw,
-        dry_run=True,
-        later=True,
+        problems=tuple(code for code in _MOVE if code != "balance-limit-exceeded"),
     ),
-    Route(
-        "POST",
+    _making(
         "/transaction",
         "Transfer money, or hold it for a transfer or a withdrawal",
         "transfer",
-        None,
-        bodies.TransactionRequest,
-        _TRANSACTION,
-        (*_MOVE, "same-account", "currency-mismatch"),
+        body=bodies.TransactionRequest,
         asks=transactions.transfer,
-        dry_run=True,
-        later=True,
+        problems=(*_MOVE, "same-account", "currency-mismatch"),
     ),
     Route(
         "POST",
@@ -143,8 +118,11 @@ ROUTES: Sequence[Route] = (
         bodies.BatchRequest,
         {200: wire.BatchReply, 201: wire.BatchReply},
         (*_POST, "batch-refused"),
-        dry_run=True,
-        is_batch=True,
+        said={200: "Not atomic: what became of each member. Or a dry run: what would."},
+        query=DryRun,
+        headers=KeyHeader,
+        bytes_max="batch_body_bytes_max",
+        weight=2,
     ),
     Route(
         "GET",
@@ -156,47 +134,32 @@ ROUTES: Sequence[Route] = (
         {200: wire.Transaction},
         ("transaction-not-found", "database-unavailable"),
     ),
-    Route(
-        "POST",
+    _making(
         "/transaction/{id}/capture",
         "Move what a hold reserves, or a part of it",
         "capture_hold",
-        None,
-        bodies.CaptureRequest,
-        _TRANSACTION,
-        (*_HELD, "account-frozen", "account-closed", "capture-exceeds-hold", "balance-limit-exceeded"),
+        body=bodies.CaptureRequest,
         asks=transactions.capture,
-        dry_run=True,
-        later=True,
+        problems=(*_HELD, "account-frozen", "account-closed", "capture-exceeds-hold", "balance-limit-exceeded"),
     ),
-    Route(
-        "POST",
+    _making(
         "/transaction/{id}/void",
         "Release what a hold reserves",
         "void_hold",
-        None,
-        bodies.VoidRequest,
-        _TRANSACTION,
-        _HELD,
+        body=bodies.VoidRequest,
         asks=transactions.void,
-        dry_run=True,
-        later=True,
+        problems=_HELD,
     ),
-    Route(
-        "POST",
+    _making(
         "/transaction/{id}/refund",
         "Send money back, all or a part of it",
         "refund",
-        None,
-        bodies.RefundRequest,
-        _TRANSACTION,
-        (
+        body=bodies.RefundRequest,
+        asks=transactions.refund,
+        problems=(
             *(*_MONEY, "transaction-not-found", "not-refundable", "refund-exceeds-original"),
             *("insufficient-funds", "balance-limit-exceeded"),
         ),
-        asks=transactions.refund,
-        dry_run=True,
-        later=True,
     ),
     Route(
         "GET",
@@ -207,6 +170,7 @@ ROUTES: Sequence[Route] = (
         None,
         {200: meta.Index},
         is_page=True,
+        passes_over=OF_CACHES,
     ),
     Route("GET", "/health/live", "Whether the process answers", "check_live", meta.live, None, {200: meta.Health}),
     Route(
@@ -239,7 +203,26 @@ ROUTES: Sequence[Route] = (
         {200: ProblemDocument},
         ("not-found",),
         is_page=True,
+        passes_over=OF_CACHES,
     ),
-    Route("GET", "/openapi.json", "This document", "get_openapi", meta.openapi, None, {200: "application/json"}),
-    Route("GET", "/docs", "This document, to read", "get_docs", meta.docs, None, {200: "text/html"}),
+    Route(
+        "GET",
+        "/openapi.json",
+        "This document",
+        "get_openapi",
+        meta.openapi,
+        None,
+        {200: "application/json"},
+        passes_over=OF_CACHES,
+    ),
+    Route(
+        "GET",
+        "/docs",
+        "This document, to read",
+        "get_docs",
+        meta.docs,
+        None,
+        {200: "text/html"},
+        passes_over=OF_CACHES,
+    ),
 )

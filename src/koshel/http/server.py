@@ -21,9 +21,11 @@ from koshel.http import preconditions, prefer, receive, request_id
 from koshel.http.bodies import MERGED, is_optional, pointer
 from koshel.http.call import JSON, MERGE_PATCH, PROBLEM, Call, Reply
 from koshel.http.origins import Origins
+from koshel.http.parameters import DryRun, QueryReader, names
 from koshel.http.problems import PROBLEMS, SHOWN_MAX, Failure, printable, validation_failed
 from koshel.http.response import Response
-from koshel.http.routes import ROUTES, Route
+from koshel.http.route import Route
+from koshel.http.routes import ROUTES
 from koshel.queue import Overloaded
 from koshel.settings import Settings
 from koshel.values import Invalid
@@ -75,12 +77,13 @@ def _api() -> Mapping[str, Any]:
 def _serve(route: Route, settings: Settings) -> Serve:
     decoders = _decoders(route)
     limits = receive.Limits(
-        bytes_max=settings.batch_body_bytes_max if route.is_batch else settings.body_bytes_max,
+        bytes_max=getattr(settings, route.bytes_max),
         timeout_s=settings.receive_timeout_ms / 1_000,
         optional=route.body is not None and is_optional(route.body) and route.method == "POST",
         media_types=tuple(decoders),
     )
-    conditions = preconditions.taken(route.method, route.path, route.replies)
+    query_reader, conditions = QueryReader(route.query), route.preconditions
+    takes_prefer = "Prefer" in names(route.headers)
     not_taken = [name for name in preconditions.HEADERS if name not in conditions]
 
     async def serve(request: web.Request) -> Reply:
@@ -88,16 +91,16 @@ def _serve(route: Route, settings: Settings) -> Serve:
         if decoders:
             received = await receive.body(request, limits)
             key = receive.idempotency_key(request)
-        dry_run = receive.dry_run(request, takes=route.dry_run)
+        query = receive.query(request, query_reader)
         preconditions.refuse(request, not_taken)
-        if dry_run:  # a batch that is refused costs least before its members are looked at
-            request.app[SERVICE].engine.store.check_rehearsals(2 if route.is_batch else 1)
+        if isinstance(query, DryRun) and query.dry_run:  # one that is refused costs least before its body is looked at
+            request.app[SERVICE].engine.store.check_rehearsals(route.weight)
         if decoders:
             decoded = receive.decode(decoders.get(receive.media_type(request), decoders[JSON]), received)
-            if "Prefer" in request.headers:
+            if takes_prefer and "Prefer" in request.headers:
                 preference = prefer.parse(request.headers.getall("Prefer"))
         service, path, headers = request.app[SERVICE], request.match_info, request.headers
-        call = Call(service, _api, path, headers, decoded, len(received), key, preference, dry_run)
+        call = Call(service, _api, path, headers, decoded, len(received), key, preference, query)
         if conditions:
             call.if_match = preconditions.tags(request, "If-Match")
             call.if_none_match = preconditions.tags(request, "If-None-Match")
