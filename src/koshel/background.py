@@ -1,4 +1,4 @@
-"""What goes on by itself: queued transactions are executed, and holds whose time is up are released.
+"""The background: queued transactions are executed, and holds whose time is up are released.
 
     due ──▶ claim ──▶ settle: claim, lock, decide, write, commit ──▶ the next claim, until nothing is due
                         └── an accident: each alone, and what fails again is put off, longer each time

@@ -181,7 +181,7 @@ class Ledger:
         return Ledger(self._ledger_id, self.requests.terms, borrowed, submit, rehearses=self._rehearses)
 
     def submit(self, command: Command) -> Awaitable[Outcome]:
-        """The outcome of a command, refusals too; `requests.later(…)` is one that promises. Raises ValueError."""
+        """The outcome of a command, refusals too; `requests.enqueue(…)` is one that is queued. Raises ValueError."""
         return self._submit(checked(command))
 
     async def account(self, account_id: int) -> AccountDetails | None:

@@ -1,4 +1,4 @@
-"""What a caller wants, as commands: the HTTP routes and the library build them here."""
+"""The commands of callers: HTTP and the library build them here."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -37,7 +37,7 @@ _MAPPINGS = ("metadata", "metadata_patch")  # any Mapping is taken, and kept as 
 
 
 class Terms(Struct, frozen=True):
-    """What holds where a caller does not say otherwise."""
+    """The defaults, for where a caller does not say otherwise."""
 
     currency: str
     max_balance: Decimal
@@ -65,7 +65,7 @@ class Requests:
         metadata: Strings | None = None,
         key: str | None = None,
     ) -> OpenAccount:
-        """A new account, without money; where nothing is said the settings say what holds."""
+        """A new account, without money; the settings have the defaults."""
         return OpenAccount(
             self._ledger_id,
             values.email(email),
@@ -92,7 +92,7 @@ class Requests:
         unexpected: Sequence[tuple[int, int]] | None = (),
         key: str | None = None,
     ) -> ChangeAccount:
-        """Of an account, what is given.
+        """A change of those fields of an account that are given.
 
         `metadata` replaces what is there, `metadata_patch` is merged into it: None removes an entry.
         `expected`: the (version, revision)s that it may be at; `unexpected`: those that it may not.
@@ -168,12 +168,12 @@ class Requests:
         metadata: Strings | None = None,
         key: str | None = None,
     ) -> Capture:
-        """A hold's money where it was meant for: `amount`, or all; unless final, the rest stays reserved."""
+        """A hold's money moved to its target: `amount`, or all of it. Unless it is final, the rest stays reserved."""
         wanted = None if amount is None else values.amount(amount)
         return Capture(self._ledger_id, hold_id, wanted, final, metadata or {}, key)
 
     def void(self, hold_id: int, *, metadata: Strings | None = None, key: str | None = None) -> Void:
-        """All that a hold still reserves, free again."""
+        """Release all that a hold still reserves."""
         return Void(self._ledger_id, hold_id, metadata or {}, key)
 
     def refund(
@@ -194,8 +194,8 @@ class Requests:
             raise Invalid("transactions", f"must have 1 to {MEMBERS_MAX} members")
         return Group(self._ledger_id, tuple(members), atomic, key)
 
-    def later(self, request: Request) -> Enqueue:
-        """A request that is settled in the background."""
+    def enqueue(self, request: Request) -> Enqueue:
+        """A request that is decided in the background."""
         return Enqueue(self._ledger_id, request, request.key)
 
 

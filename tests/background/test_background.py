@@ -1,4 +1,4 @@
-"""What goes on by itself: promises are kept or declined, once; holds whose time is up are released."""
+"""What goes on by itself: queued transactions are executed or declined, once; holds whose time is up are released."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from koshel.db.pools import Limits
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.settle import settle
 from tests.support.database import Database
-from tests.support.promises import HASTY, accounts, balances, decided, fates, held, promised, working
+from tests.support.queued import HASTY, accounts, balances, decided, enqueued, fates, held, working
 from tests.support.settled import query, waits
 from tests.support.waiting import until
 from tests.support.wallets import capture, hold, payment, refund, transfer, void, withdrawal
@@ -34,7 +34,7 @@ async def test_what_was_queued_is_posted(store: Store, database: Database) -> No
     ann, bob = await accounts(store, "100", "0")
     [reserved] = await held(store, ann, bob, seconds=60)
     [paid] = [one for one in await settle(store, [payment(ann, "10")]) if isinstance(one, Posted)]
-    ids = await promised(
+    ids = await enqueued(
         store,
         transfer(ann, bob, "5", key="rent"),
         payment(bob, "7"),
@@ -63,8 +63,8 @@ async def test_a_hold_whose_time_is_up_is_released(store: Store, database: Datab
 
 async def test_what_was_queued_for_a_hold_that_is_queued_before_it_finds_it(store: Store, database: Database) -> None:
     ann, bob = await accounts(store, "100", "0")
-    [reserving] = await promised(store, hold(ann, bob, "10"))
-    following = await promised(store, capture(reserving, "4", final=False), void(reserving))
+    [reserving] = await enqueued(store, hold(ann, bob, "10"))
+    following = await enqueued(store, capture(reserving, "4", final=False), void(reserving))
     async with working(store):
         assert await decided(database, [reserving, *following]) == ["posted"] * 3
     assert balances(database, [ann, bob]) == ["96.00", "4.00"]
@@ -74,7 +74,7 @@ async def test_who_is_woken_looks_at_once(store: Store, database: Database) -> N
     ann, bob = await accounts(store, "100", "0")
     async with working(store, NEVER_POLLS) as background:
         for _ in range(3):
-            ids = await promised(store, transfer(ann, bob, "5"))
+            ids = await enqueued(store, transfer(ann, bob, "5"))
             background.wake()
             assert await decided(database, ids) == ["posted"]
 
@@ -83,12 +83,12 @@ async def test_what_others_have_queued_is_found_without_being_woken(store: Store
     ann, bob = await accounts(store, "100", "0")
     async with working(store):
         await asyncio.sleep(HASTY.poll_s)
-        assert await decided(database, await promised(store, transfer(ann, bob, "5"))) == ["posted"]
+        assert await decided(database, await enqueued(store, transfer(ann, bob, "5"))) == ["posted"]
 
 
 async def test_a_backlog_is_drained_without_a_pause_between_claims(store: Store, database: Database) -> None:
     ann, bob = await accounts(store, "100", "0")
-    ids = await promised(store, *[transfer(ann, bob, "1") for _ in range(50)])
+    ids = await enqueued(store, *[transfer(ann, bob, "1") for _ in range(50)])
     brief = await held(store, ann, bob, seconds=1, number=20)
     await until(lambda: bool(query(database, "SELECT FROM hold WHERE expires_at < now()")), "their time is up")
     async with working(store, BackgroundLimits(batch_max=3, poll_s=3_600)):
@@ -99,7 +99,7 @@ async def test_a_backlog_is_drained_without_a_pause_between_claims(store: Store,
 
 async def test_it_stops_after_the_claim_that_is_under_way(store: Store, database: Database) -> None:
     ann, bob = await accounts(store, "100", "0")
-    ids = await promised(store, *[transfer(ann, bob, "1") for _ in range(3)])
+    ids = await enqueued(store, *[transfer(ann, bob, "1") for _ in range(3)])
     background = Background(store, BackgroundLimits(batch_max=1, poll_s=3_600), lambda: False)
     with psycopg.connect(database.owner_url) as other:
         other.execute("SELECT FROM account FOR UPDATE")
@@ -132,7 +132,7 @@ async def test_many_workers_at_once_do_nothing_twice(workers: list[Store], datab
     ann, bob, cyd = await accounts(store, "1000", "0", "10")
     await held(store, ann, bob, seconds=1, number=100)
     requests = [transfer(ann, bob, "1", key=f"k{n}") for n in range(200)] + [transfer(cyd, bob, "1") for _ in range(50)]
-    ids = await promised(store, *requests)
+    ids = await enqueued(store, *requests)
     async with AsyncExitStack() as stack:
         logs = stack.enter_context(capture_logs())
         for one in workers:
@@ -149,13 +149,13 @@ async def test_many_workers_at_once_do_nothing_twice(workers: list[Store], datab
 
 async def test_what_is_refused_is_declined_for_ever(store: Store, database: Database) -> None:
     ann, bob = await accounts(store, "1", "0")
-    ids = await promised(store, transfer(ann, bob, "5", key="rent"), capture(9_999), transfer(ann, 9_999, "1"))
+    ids = await enqueued(store, transfer(ann, bob, "5", key="rent"), capture(9_999), transfer(ann, 9_999, "1"))
     refusals = ["insufficient-funds", "transaction-not-found", "account-not-found"]
     async with working(store) as background:
         assert await decided(database, ids) == refusals
         await settle(store, [payment(ann, "100")])
         background.wake()
-        assert await decided(database, await promised(store, transfer(ann, bob, "5"))) == ["posted"]
+        assert await decided(database, await enqueued(store, transfer(ann, bob, "5"))) == ["posted"]
     assert fates(database, ids) == refusals
     assert balances(database, [ann, bob]) == ["96.00", "5.00"]
 
@@ -165,7 +165,7 @@ async def test_what_was_queued_for_an_account_that_is_closed_meanwhile_is_declin
     store: Store, database: Database, status: Status, refusal: str
 ) -> None:
     ann, bob = await accounts(store, "100", "0")
-    ids = await promised(store, transfer(ann, bob, "5"), payment(bob, "1"))
+    ids = await enqueued(store, transfer(ann, bob, "5"), payment(bob, "1"))
     [changed] = await settle(store, [ChangeAccount(1, bob, UNSET, status=status)])
     assert isinstance(changed, Changed)
     async with working(store):
@@ -177,6 +177,6 @@ async def test_each_ledger_has_its_turn(store: Store, database: Database) -> Non
     with psycopg.connect(database.owner_url) as connection:
         connection.execute("INSERT INTO ledger (id, name) VALUES (2, 'other')")
     ann, bob = await accounts(store, "100", "0")
-    ids = await promised(store, *[transfer(ann, bob, "1") for _ in range(20)], payment(99, "1", ledger_id=2))
+    ids = await enqueued(store, *[transfer(ann, bob, "1") for _ in range(20)], payment(99, "1", ledger_id=2))
     async with open_background(Background(store, BackgroundLimits(batch_max=2, poll_s=0.02), lambda: False)):
         assert await decided(database, ids) == ["posted"] * 20 + ["account-not-found"]

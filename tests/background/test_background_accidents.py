@@ -19,7 +19,7 @@ from koshel.retry import settle_again
 from koshel.settle import settle
 from tests.support.bookkeeping import execute
 from tests.support.database import Database
-from tests.support.promises import HASTY, accounts, balances, decided, fates, held, promised, trial, working
+from tests.support.queued import HASTY, accounts, balances, decided, enqueued, fates, held, trial, working
 from tests.support.relay import Cut, Relay, relaying
 from tests.support.settled import query
 from tests.support.waiting import until
@@ -47,7 +47,7 @@ async def store(database: Database) -> AsyncIterator[Store]:
 async def test_a_locked_account_is_in_the_way_of_its_own_transactions_only(store: Store, database: Database) -> None:
     ann, bob, cyd, dan = await accounts(store, "100", "100", "0", "0")
     others = [transfer(bob, dan, "1") for _ in range(4)]
-    ids = await promised(store, others[0], transfer(ann, cyd, "1"), *others[1:])
+    ids = await enqueued(store, others[0], transfer(ann, cyd, "1"), *others[1:])
     blocked, free = ids[1], [ids[0], *ids[2:]]
     async with working(store):
         with psycopg.connect(database.owner_url) as other:
@@ -63,7 +63,7 @@ async def test_a_locked_account_is_in_the_way_of_its_own_transactions_only(store
 async def test_a_poisonous_transaction_is_put_off_and_the_others_are_posted(store: Store, database: Database) -> None:
     ann, bob, cyd = await accounts(store, "100", "100", "0")
     execute(database.owner_url, POISON.format(ann))
-    ids = await promised(store, transfer(bob, cyd, "1"), transfer(ann, cyd, "1"), transfer(bob, cyd, "1"))
+    ids = await enqueued(store, transfer(bob, cyd, "1"), transfer(ann, cyd, "1"), transfer(bob, cyd, "1"))
     async with working(store):
         await until(lambda: fates(database, ids) == ["posted", "queued", "posted"], "the others are posted")
         await until(lambda: trial(database, ids[1]).attempts >= 3, "it is tried again, in vain")
@@ -77,7 +77,7 @@ async def test_a_poisonous_transaction_is_put_off_and_the_others_are_posted(stor
 async def test_a_transaction_that_fails_is_put_off_twice_as_long_each_time(store: Store, database: Database) -> None:
     ann, *_ = await accounts(store, "0")
     execute(database.owner_url, POISON.format(ann))
-    [id_] = await promised(store, payment(ann, "1"))
+    [id_] = await enqueued(store, payment(ann, "1"))
     limits = BackgroundLimits(poll_s=0.02, delay=Delay(1, 5))
     waits = []
     for attempts in range(1, 7):
@@ -94,11 +94,11 @@ async def test_a_transaction_that_fails_is_put_off_twice_as_long_each_time(store
 
 async def test_what_is_put_off_is_not_tried_before(store: Store, database: Database) -> None:
     ann, *_ = await accounts(store, "0")
-    ids = await promised(store, payment(ann, "1"))
+    ids = await enqueued(store, payment(ann, "1"))
     await store.postpone(1, ids[0], "an accident", Delay(3_600, 3_600))
     async with working(store) as working_background:
         working_background.wake()
-        assert await decided(database, await promised(store, payment(ann, "1"))) == ["posted"]
+        assert await decided(database, await enqueued(store, payment(ann, "1"))) == ["posted"]
         assert fates(database, ids) == ["queued"]
         await settle(store, [Drain(1, 1, only=ids[0])])
         assert fates(database, ids) == ["queued"]
@@ -108,7 +108,7 @@ async def test_one_accident_is_counted_once_however_many_workers_meet_it(store: 
     ann, bob = await accounts(store, "0", "0")
     execute(database.owner_url, POISON.format(ann))
     requests = [payment(ann if number % 5 == 0 else bob, "1") for number in range(40)]
-    ids = await promised(store, *requests)
+    ids = await enqueued(store, *requests)
     limits = BackgroundLimits(poll_s=0.02, delay=Delay(3_600, 3_600))
     async with working(store, limits), working(store, limits), working(store, limits), working(store, limits):
         await until(lambda: fates(database, ids).count("posted") == 32, "all the others are posted")
@@ -120,7 +120,7 @@ async def test_one_accident_is_counted_once_however_many_workers_meet_it(store: 
 async def test_to_be_put_off_it_waits_for_nobody_who_is_at_it_just_now(store: Store, database: Database) -> None:
     ann, *_ = await accounts(store, "0")
     execute(database.owner_url, POISON.format(ann))
-    ids = await promised(store, payment(ann, "1"), payment(ann, "2"))
+    ids = await enqueued(store, payment(ann, "1"), payment(ann, "2"))
     work = Background(store, HASTY, lambda: False)
     with psycopg.connect(database.owner_url) as other:
         other.execute("SELECT FROM queued WHERE id = %s FOR UPDATE", [ids[0]])
@@ -138,7 +138,7 @@ async def test_a_hold_that_cannot_be_released_is_in_nobodys_way(store: Store, da
         with psycopg.connect(database.owner_url) as other:
             other.execute("SELECT FROM account WHERE id = %s FOR UPDATE", [ann])
             await until(lambda: query(database, still_held) == [("3.00",), ("0.00",)], "the others are released")
-            assert await decided(database, await promised(store, payment(bob, "1"))) == ["posted"]
+            assert await decided(database, await enqueued(store, payment(bob, "1"))) == ["posted"]
         await until(lambda: query(database, still_held) == [("0.00",), ("0.00",)], "all are released")
 
 
@@ -167,9 +167,9 @@ async def test_an_outage_of_the_database_is_waited_out(
     ann, bob = await accounts(store, "100", "0")
     with capture_logs() as logs:
         async with working(relayed):
-            assert await decided(database, await promised(store, transfer(ann, bob, "1"))) == ["posted"]
+            assert await decided(database, await enqueued(store, transfer(ann, bob, "1"))) == ["posted"]
             await relay.close()
-            ids = await promised(store, *[transfer(ann, bob, "1") for _ in range(10)])
+            ids = await enqueued(store, *[transfer(ann, bob, "1") for _ in range(10)])
             await until(lambda: len(logs) > 0, "it is seen that the database is away")
             assert fates(database, ids) == ["queued"] * 10
             await relay.accept()
@@ -186,7 +186,7 @@ async def test_a_claim_whose_commit_is_lost_is_settled_once(
     store: Store, relayed: Store, relay: Relay, database: Database, cut: Cut
 ) -> None:
     ann, bob = await accounts(store, "5", "0")
-    ids = await promised(store, *[transfer(ann, bob, "1") for _ in range(10)])
+    ids = await enqueued(store, *[transfer(ann, bob, "1") for _ in range(10)])
     relay.cut_next_commit(cut)
     async with working(relayed):
         assert await decided(database, ids) == ["posted"] * 5 + ["insufficient-funds"] * 5
@@ -199,7 +199,7 @@ async def test_an_outage_while_they_are_settled_one_by_one_is_nobodys_fault(
     store: Store, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann, *_ = await accounts(store, "0")
-    ids = await promised(store, *[payment(ann, "1") for _ in range(10)])
+    ids = await enqueued(store, *[payment(ann, "1") for _ in range(10)])
     troubles = [DatabaseUnavailable("away"), RuntimeError("an accident")]
 
     async def troubled(batches: Batches, commands: list[Claim]) -> list[Outcome]:

@@ -11,7 +11,7 @@ from koshel.blocked import Blocked
 from koshel.db.pools import Limits
 from koshel.db.store import Store, StoreConfig, open_store
 from tests.support.database import Database
-from tests.support.promises import HASTY, accounts, balances, decided, fates, promised, trial, working
+from tests.support.queued import HASTY, accounts, balances, decided, enqueued, fates, trial, working
 from tests.support.waiting import until
 from tests.support.wallets import capture, hold, payment, transfer, withdrawal
 
@@ -41,11 +41,11 @@ async def test_a_withdrawal_does_not_overtake_the_payment_before_it(
         with locking(database, ann):
             for _ in range(processes):
                 await stack.enter_async_context(working(store))
-            ids = await promised(store, payment(ann, "5"))
+            ids = await enqueued(store, payment(ann, "5"))
             await until(lambda: trial(database, ids[0]).attempts > 0, "the payment has met the lock")
-            ids += await promised(store, withdrawal(ann, "5"), payment(bob, "1"), transfer(ann, bob, "1"))
+            ids += await enqueued(store, withdrawal(ann, "5"), payment(bob, "1"), transfer(ann, bob, "1"))
             await until(lambda: fates(database, ids) == ["queued", "queued", "posted", "queued"], "another is posted")
-            ids += await promised(store, payment(ann, "1"))
+            ids += await enqueued(store, payment(ann, "1"))
             await until(lambda: trial(database, ids[-1]).attempts > 0, "the last one waits as well")
         assert await decided(database, ids) == ["posted", "posted", "posted", "insufficient-funds", "posted"]
     assert balances(database, [ann, bob]) == ["1.00", "1.00"]
@@ -53,8 +53,8 @@ async def test_a_withdrawal_does_not_overtake_the_payment_before_it(
 
 async def test_a_capture_waits_with_its_hold(store: Store, database: Database) -> None:
     ann, bob, cyd, dan = await accounts(store, "10", "0", "10", "0")
-    ids = await promised(store, hold(ann, bob, "5"))
-    ids += await promised(store, capture(ids[0], "5"), transfer(cyd, dan, "1"))
+    ids = await enqueued(store, hold(ann, bob, "5"))
+    ids += await enqueued(store, capture(ids[0], "5"), transfer(cyd, dan, "1"))
     with locking(database, ann):
         async with working(store):
             await until(lambda: trial(database, ids[0]).attempts > 0, "the hold has met the lock")
@@ -67,8 +67,8 @@ async def test_a_capture_waits_with_its_hold(store: Store, database: Database) -
 
 async def test_more_that_wait_than_a_claim_holds_are_in_nobodys_way(store: Store, database: Database) -> None:
     ann, bob = await accounts(store, "0", "0")
-    blocked = await promised(store, *(payment(ann, "1") for _ in range(30)))
-    free = await promised(store, *(payment(bob, "1") for _ in range(10)))
+    blocked = await enqueued(store, *(payment(ann, "1") for _ in range(30)))
+    free = await enqueued(store, *(payment(bob, "1") for _ in range(10)))
     with locking(database, ann):
         async with working(store, BackgroundLimits(batch_max=7, poll_s=0.05)):
             await until(lambda: fates(database, free) == ["posted"] * 10, "the others are posted")

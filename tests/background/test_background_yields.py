@@ -17,7 +17,7 @@ from koshel.db.store import Store, StoreConfig, open_store
 from koshel.retry import settle_again
 from koshel.settle import settle
 from tests.support.database import Database
-from tests.support.promises import accounts, decided, fates, held, promised, working
+from tests.support.queued import accounts, decided, enqueued, fates, held, working
 from tests.support.settled import query
 from tests.support.wallets import enqueue, payment, refund, transfer, void
 
@@ -53,7 +53,7 @@ async def test_while_callers_wait_claims_are_small_and_most_of_the_time_is_their
     store: Store, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [ann] = await accounts(store, "0")
-    ids = await promised(store, *[payment(ann, "1") for _ in range(2 * BUSY_BATCH_MAX)])
+    ids = await enqueued(store, *[payment(ann, "1") for _ in range(2 * BUSY_BATCH_MAX)])
     watch = Watch(monkeypatch, takes_s=0.02)
     async with working(store, BackgroundLimits(batch_max=1_000, poll_s=POLL_S), is_busy=lambda: True):
         await decided(database, ids)
@@ -67,7 +67,7 @@ async def test_while_nobody_waits_claims_are_large_and_nobody_rests(
     store: Store, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [ann] = await accounts(store, "0")
-    ids = await promised(store, *[payment(ann, "1") for _ in range(100)])
+    ids = await enqueued(store, *[payment(ann, "1") for _ in range(100)])
     watch = Watch(monkeypatch)
     async with working(store, BackgroundLimits(batch_max=40, poll_s=POLL_S)):
         await decided(database, ids)
@@ -80,7 +80,7 @@ async def test_it_rests_no_longer_for_having_waited_for_a_lock(
 ) -> None:
     [ann] = await accounts(store, "0")
     watch = Watch(monkeypatch, takes_s=1.2 * REST_MAX_S / BUSY_REST)
-    ids = await promised(store, payment(ann, "1"))
+    ids = await enqueued(store, payment(ann, "1"))
     async with working(store, BackgroundLimits(poll_s=POLL_S), is_busy=lambda: True):
         await decided(database, ids)
     assert watch.rests[0] == REST_MAX_S
@@ -94,7 +94,7 @@ async def test_told_to_stop_it_does_not_rest_first(
     [ann] = await accounts(store, "0")
     async with asyncio.timeout(30):
         async with working(store, is_busy=lambda: True):
-            await decided(database, await promised(store, payment(ann, "1")))
+            await decided(database, await enqueued(store, payment(ann, "1")))
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ async def test_no_request_waits_for_what_is_queued_and_claimed(impatient: Store,
     [paid] = await settle(impatient, [payment(ann, "10")])
     assert isinstance(paid, Posted)
     later = transfer(ann, cyd, "1", key="later")
-    ids = await promised(impatient, *[transfer(ann, bob, "1") for _ in range(10)], later)
+    ids = await enqueued(impatient, *[transfer(ann, bob, "1") for _ in range(10)], later)
     requests: list[Command] = [
         transfer(ann, bob, "1"),
         transfer(ann, bob, "1", key="now"),
@@ -136,7 +136,7 @@ async def test_what_is_being_settled_elsewhere_is_left_to_whoever_is_at_it(
     impatient: Store, database: Database
 ) -> None:
     ann, bob = await accounts(impatient, "100", "0")
-    ids = await promised(impatient, *[transfer(ann, bob, "1") for _ in range(10)])
+    ids = await enqueued(impatient, *[transfer(ann, bob, "1") for _ in range(10)])
     with psycopg.connect(database.owner_url) as other:
         other.execute("SELECT FROM queued WHERE id = ANY(%s) FOR UPDATE", [ids[:5]])
         async with working(impatient):

@@ -8,7 +8,7 @@ from koshel.core.model import Posted, Queued, Replayed
 from koshel.db.store import Store
 from koshel.retry import settle_again
 from tests.support.database import Database
-from tests.support.promises import accounts, balances, decided, working
+from tests.support.queued import accounts, balances, decided, working
 from tests.support.settled import query
 from tests.support.wallets import enqueue, transfer
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("books")
 async def test_twins_in_two_batches_never_wait_for_each_other_in_a_circle(store: Store, database: Database) -> None:
     # No account is in both batches, so only the keys meet; each batch has one key for now and the other for later.
     ann, bob, cyd, dan = await accounts(store, "100", "0", "100", "0")
-    promises = []
+    queued = []
     for number in range(ROUNDS):
         one, two = transfer(ann, bob, "1", key=f"one-{number}"), transfer(cyd, dan, "1", key=f"two-{number}")
         first, second = await asyncio.gather(
@@ -30,9 +30,9 @@ async def test_twins_in_two_batches_never_wait_for_each_other_in_a_circle(store:
             original, twin = (one.first if isinstance(one, Replayed) else one for one in (now, later))
             assert original == twin
             assert isinstance(now, Replayed) != isinstance(later, Replayed)
-            promises += [original.id] if isinstance(original, Queued) else []
+            queued += [original.id] if isinstance(original, Queued) else []
             assert isinstance(original, Queued | Posted)
     async with working(store):
-        assert await decided(database, promises) == ["posted"] * len(promises)
+        assert await decided(database, queued) == ["posted"] * len(queued)
     assert balances(database, [ann, bob, cyd, dan]) == ["80.00", "20.00", "80.00", "20.00"]
     assert query(database, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == [(0,)]

@@ -1,4 +1,4 @@
-"""Background transactions: promised at once, durable before the reply, and decided for ever."""
+"""Background transactions: queued at once, durable before the reply, and decided for ever."""
 
 from typing import Any
 from uuid import uuid4
@@ -13,16 +13,16 @@ from tests.support.till import Till, made, transfer
 MISSING = 999_999_999
 
 
-def test_a_promise_is_kept(till: Till) -> None:
+def test_a_queued_transaction_is_executed(till: Till) -> None:
     ann, bob = till.open("100"), till.open()
     body = transfer(ann, bob, "30.005") | {"metadata": {"order": "7"}}
     answer = till.post("/transaction", body, Prefer="respond-async")
     assert (answer.status, answer.headers["Preference-Applied"]) == (202, "respond-async")
-    promise = answer.body
-    assert answer.headers["Location"] == f"/transaction/{promise['id']}"
-    assert TIME.fullmatch(promise["ctime"])
-    assert promise == {
-        "id": promise["id"],
+    queued = answer.body
+    assert answer.headers["Location"] == f"/transaction/{queued['id']}"
+    assert TIME.fullmatch(queued["ctime"])
+    assert queued == {
+        "id": queued["id"],
         "kind": "transfer",
         "status": "queued",
         "source_account_id": ann,
@@ -33,16 +33,16 @@ def test_a_promise_is_kept(till: Till) -> None:
         "group_id": None,
         "idempotency_key": None,
         "metadata": {"order": "7"},
-        "ctime": promise["ctime"],
+        "ctime": queued["ctime"],
     }
-    kept = till.decided(promise["id"])
-    assert kept == promise | {"status": "posted", "ctime": kept["ctime"]}
-    assert kept["ctime"] >= promise["ctime"]
+    decided = till.decided(queued["id"])
+    assert decided == queued | {"status": "posted", "ctime": decided["ctime"]}
+    assert decided["ctime"] >= queued["ctime"]
     assert till.money(ann).balance == "70.00"
 
 
-def promises(till: Till, ann: int, bob: int) -> list[tuple[str, Any, dict[str, Any], dict[str, Any]]]:
-    """Of each route: its path, its body, what is promised, and what of that is known only later."""
+def every_route(till: Till, ann: int, bob: int) -> list[tuple[str, Any, dict[str, Any], dict[str, Any]]]:
+    """Of each route: its path, its body, what is queued, and what of that is known only later."""
     captured, voided = (made(till.hold(ann, bob, "10"))["id"] for _ in range(2))
     partly = made(till.hold(ann, None, "10"))["id"]
     paid = made(till.pay(ann, "10"))["id"]
@@ -89,30 +89,30 @@ def promises(till: Till, ann: int, bob: int) -> list[tuple[str, Any, dict[str, A
     ]
 
 
-def test_everything_that_makes_a_transaction_can_be_promised(till: Till) -> None:
+def test_everything_that_makes_a_transaction_can_be_queued(till: Till) -> None:
     ann, bob = till.open("100"), till.open()
-    for path, body, promised, known_later in promises(till, ann, bob):
-        promise = till.later(path, body)
-        assert promise == promise | promised | {"status": "queued", "currency": "USD"}
-        kept = till.decided(promise["id"])
-        assert kept == kept | promise | {"status": "posted", "ctime": kept["ctime"]} | known_later
-        assert ("expires_at" in kept) == (kept["kind"] == "hold")
+    for path, body, known, known_later in every_route(till, ann, bob):
+        queued = till.enqueue(path, body)
+        assert queued == queued | known | {"status": "queued", "currency": "USD"}
+        decided = till.decided(queued["id"])
+        assert decided == decided | queued | {"status": "posted", "ctime": decided["ctime"]} | known_later
+        assert ("expires_at" in decided) == (decided["kind"] == "hold")
     assert till.money(ann) == ("84.00", "8.00", "76.00")
 
 
-def test_what_cannot_be_done_is_promised_too_and_declined_for_ever(till: Till) -> None:
+def test_what_cannot_be_done_is_queued_too_and_declined_for_ever(till: Till) -> None:
     ann = till.open("1")
-    promise = till.later(f"/account/{ann}/withdrawal", {"amount": "5"})
-    declined = till.decided(promise["id"])
-    assert declined == promise | {"status": "declined", "problem": declined["problem"]}
+    queued = till.enqueue(f"/account/{ann}/withdrawal", {"amount": "5"})
+    declined = till.decided(queued["id"])
+    assert declined == queued | {"status": "declined", "problem": declined["problem"]}
     refused = till.withdraw(ann, "5")
     assert declined["problem"] == refused.body
     made(till.pay(ann, "100"))
-    assert till.transaction(promise["id"]) == declined
+    assert till.transaction(queued["id"]) == declined
 
 
 def declinations(till: Till) -> list[tuple[str, Any, str, dict[str, Any]]]:
-    """Of each: its path, its body, the code of its problem, and what of the promise is not known."""
+    """Of each: its path, its body, the code of its problem, and what of the queued transaction is not known."""
     ann, yen = till.open("1"), till.open(currency="JPY")
     nothing = {"source_account_id": None, "target_account_id": None, "currency": None}
     payment = made(till.pay(ann, "1"))["id"]
@@ -132,16 +132,16 @@ def declinations(till: Till) -> list[tuple[str, Any, str, dict[str, Any]]]:
 
 
 def test_what_is_declined_has_the_problem_that_it_would_have_had_at_once(till: Till) -> None:
-    for path, body, code, promised in declinations(till):
-        promise = till.later(path, body)
-        assert promise == promise | promised
-        declined = till.decided(promise["id"])
+    for path, body, code, known in declinations(till):
+        queued = till.enqueue(path, body)
+        assert queued == queued | known
+        declined = till.decided(queued["id"])
         assert (declined["status"], declined["problem"]["code"]) == ("declined", code)
         at_once = till.post(path, body)
         assert assert_problem(at_once, code) == declined["problem"]
 
 
-def test_what_cannot_be_read_is_not_promised(till: Till) -> None:
+def test_what_cannot_be_read_is_not_queued(till: Till) -> None:
     ann = till.open("1")
     for body in ({"amount": "0"}, {"amout": "1"}, {}, {"amount": "1", "metadata": {"a": 1}}):
         answer = till.post(f"/account/{ann}/payment", body, Prefer="respond-async")
@@ -149,8 +149,8 @@ def test_what_cannot_be_read_is_not_promised(till: Till) -> None:
         assert "Preference-Applied" not in answer.headers
 
 
-def test_a_promise_is_no_transaction_until_it_is_kept(till: Till) -> None:
-    declined = till.decided(till.later(f"/account/{till.open()}/withdrawal", {"amount": "5"})["id"])["id"]
+def test_a_queued_transaction_moves_nothing_until_it_is_executed(till: Till) -> None:
+    declined = till.decided(till.enqueue(f"/account/{till.open()}/withdrawal", {"amount": "5"})["id"])["id"]
     refund = assert_problem(till.refund(declined), "not-refundable")
     assert refund["detail"] == f"Transaction {declined} cannot be refunded: it is declined."
     for answer in (till.capture(declined), till.void(declined)):
@@ -193,7 +193,7 @@ def test_who_would_wait_a_little_is_answered_at_once_if_that_is_possible(till: T
 
 
 @pytest.mark.parametrize("amount", ["5", "500"])
-def test_the_same_key_gives_the_same_promise(till: Till, amount: str) -> None:
+def test_the_same_key_gives_the_same_queued_transaction(till: Till, amount: str) -> None:
     ann, key = till.open("100"), str(uuid4())
     path, body = f"/account/{ann}/withdrawal", {"amount": amount}
     first = till.post(path, body, Prefer="respond-async", Idempotency_Key=key)
@@ -210,7 +210,7 @@ def test_the_same_key_gives_the_same_promise(till: Till, amount: str) -> None:
     assert till.account(ann)["version"] == (2 if decided["status"] == "posted" else 1)
 
 
-def test_what_is_done_already_is_not_promised_again(till: Till) -> None:
+def test_what_is_done_already_is_not_queued_again(till: Till) -> None:
     ann, key = till.open(), str(uuid4())
     first = till.pay(ann, "5", Idempotency_Key=key)
     again = till.pay(ann, "5", Idempotency_Key=key, Prefer="respond-async")
@@ -223,8 +223,8 @@ def test_what_is_done_already_is_not_promised_again(till: Till) -> None:
     assert (repeated.status, repeated.body) == (409, refused.body)
 
 
-def test_promises_of_one_moment_are_all_kept(till: Till) -> None:
+def test_what_is_queued_in_one_moment_is_all_executed(till: Till) -> None:
     ann = till.open()
-    ids = [till.later(f"/account/{ann}/payment", {"amount": "0.01"})["id"] for _ in range(50)]
+    ids = [till.enqueue(f"/account/{ann}/payment", {"amount": "0.01"})["id"] for _ in range(50)]
     assert {till.decided(id_)["status"] for id_ in ids} == {"posted"}
     assert (till.money(ann).balance, till.account(ann)["version"]) == ("0.50", 50)

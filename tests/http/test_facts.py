@@ -114,7 +114,7 @@ def test_funds_are_insufficient_for_a_payment_or_for_a_limit_and_each_has_facts_
     assert paying >= {"available", "required"}
 
 
-def test_every_refusal_of_a_transaction_is_one_that_a_batch_and_a_promise_can_tell_of() -> None:
+def test_every_refusal_of_a_transaction_is_one_that_a_batch_and_a_queued_transaction_can_tell_of() -> None:
     told = {code for command, code in REFUSED if not isinstance(command, ChangeAccount | OpenAccount)}
     assert told - {"batch-refused"} == set(REFUSALS)
     for command, code in REFUSED:

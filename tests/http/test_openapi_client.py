@@ -138,15 +138,15 @@ def test_a_batch_of_members_of_every_form_and_its_results(client: Client) -> Non
     assert (whole.index, type(whole.cause)) == (0, models.InsufficientFunds)
 
 
-def test_a_promise_and_a_rehearsal(client: Client) -> None:
+def test_a_queued_transaction_and_a_dry_run(client: Client) -> None:
     models = client.models
     ann = client.open("ann@example.com")
     tried = client.ask("accounts.pay_in", ann.id, body=models.PaymentRequest(amount="1"), dry_run=True)
     assert (tried.id, tried.amount) == (None, "1.00")
-    promised = client.ask(
+    queued = client.ask(
         "accounts.pay_in", ann.id, body=models.PaymentRequest(amount="1"), prefer="respond-async, wait=0"
     )
-    assert promised.status == models.TransactionStatus.QUEUED
+    assert queued.status == models.TransactionStatus.QUEUED
 
 
 def test_an_account_is_changed_in_one_field_and_keeps_the_others(client: Client) -> None:

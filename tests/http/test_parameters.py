@@ -81,7 +81,7 @@ def test_the_document_has_the_parameters_of_every_route_and_no_others() -> None:
         assert described(operation, "header") == names(route.headers)
 
 
-def test_what_may_be_promised_takes_prefer_and_what_may_be_rehearsed_answers_200() -> None:
+def test_what_may_be_queued_takes_prefer_and_what_may_be_a_dry_run_answers_200() -> None:
     for route in ROUTES:
         assert (202 in route.replies) == (route.headers is MoneyHeaders), route.name
         if route.query is DryRun:

@@ -53,13 +53,14 @@ def test_an_empty_queue_has_no_age(till: Till) -> None:
 def test_what_waits_is_seen_and_is_done_once_it_can_be(till: Till, lock: Lock) -> None:
     ann, bob = till.open("10"), till.open()
     with lock(ann):
-        queued = [till.later("/transaction", transfer(ann, bob, "1"))["id"] for _ in range(2)]
+        queued = [till.enqueue("/transaction", transfer(ann, bob, "1"))["id"] for _ in range(2)]
         seen = found(till.call("GET", "/health/queue"))
         assert seen["depth"] == 2
         wait_until(lambda: till.call("GET", "/health/queue").body["retrying"] == 2, "all of them have been tried")
         assert till.call("GET", "/health/queue").body["oldest_age_s"] > seen["oldest_age_s"]
         assert [till.status(id_) for id_ in queued] == ["queued"] * 2
-        assert till.later(f"/account/{ann}/withdrawal", {"amount": "1"})["amount"] == "1.00"  # a promise waits for none
+        # To enqueue waits for no lock.
+        assert till.enqueue(f"/account/{ann}/withdrawal", {"amount": "1"})["amount"] == "1.00"
     wait_until(lambda: depth(till) == 0, "the queue is empty")
     assert [till.status(id_) for id_ in queued] == ["posted"] * 2
     assert (till.money(ann).balance, till.money(bob).balance) == ("7.00", "2.00")
@@ -73,25 +74,25 @@ def test_what_is_queued_for_an_account_that_is_shut_meanwhile_is_declined_for_ev
 ) -> None:
     ann, bob = till.open("5"), till.open()
     with lock(ann):
-        promise = till.later("/transaction", transfer(ann, bob, "5"))
+        queued = till.enqueue("/transaction", transfer(ann, bob, "5"))
         assert till.change(bob, status=status).status == 200
-        assert till.status(promise["id"]) == "queued"
-    declined = till.decided(promise["id"])
-    assert declined == promise | {"status": "declined", "problem": declined["problem"]}
+        assert till.status(queued["id"]) == "queued"
+    declined = till.decided(queued["id"])
+    assert declined == queued | {"status": "declined", "problem": declined["problem"]}
     problem = declined["problem"]
     assert (problem["code"], problem["account_id"], problem["status"]) == (code, bob, 409)
     assert problem["detail"].startswith(f"Account {bob} is {status}")
     if status == "frozen":
         found(till.change(bob, status="open"))
         made(till.transfer(ann, bob, "1"))
-    assert till.transaction(promise["id"]) == declined
+    assert till.transaction(queued["id"]) == declined
 
 
 @pytest.mark.parametrize("word", ["capture", "void"])
 def test_a_hold_that_is_queued_is_not_open_yet(till: Till, lock: Lock, word: str) -> None:
     ann, bob = till.open("5"), till.open()
     with lock(ann):
-        hold = till.later("/transaction", transfer(ann, bob, "5") | {"hold": {}})["id"]
+        hold = till.enqueue("/transaction", transfer(ann, bob, "5") | {"hold": {}})["id"]
         problem = assert_problem(till.post(f"/transaction/{hold}/{word}"), "hold-not-open")
         assert (problem["hold_status"], problem["detail"]) == ("queued", f"Hold {hold} is queued.")
         refund = assert_problem(till.refund(hold), "not-refundable")
@@ -105,8 +106,8 @@ def test_a_hold_that_is_queued_is_not_open_yet(till: Till, lock: Lock, word: str
 def test_what_is_queued_may_follow_what_is_queued(till: Till, lock: Lock) -> None:
     ann, bob = till.open("5"), till.open()
     with lock(ann):
-        hold = till.later("/transaction", transfer(ann, bob, "5") | {"hold": {}})["id"]
-        capture = till.later(f"/transaction/{hold}/capture")
+        hold = till.enqueue("/transaction", transfer(ann, bob, "5") | {"hold": {}})["id"]
+        capture = till.enqueue(f"/transaction/{hold}/capture")
         assert (capture["parent_id"], capture["source_account_id"], capture["currency"]) == (hold, None, None)
     decided = till.decided(capture["id"])
     assert (decided["status"], decided["amount"], decided["parent_id"]) == ("posted", "5.00", hold)
@@ -120,7 +121,7 @@ def is_awaited(cluster: Cluster) -> bool:
         return connection.execute(awaited).fetchone() is not None
 
 
-def test_what_is_not_answered_in_time_is_promised(till: Till, lock: Lock, cluster: Cluster) -> None:
+def test_what_is_not_answered_in_time_is_queued(till: Till, lock: Lock, cluster: Cluster) -> None:
     ann, bob = till.open("5"), till.open("5")
     with ThreadPoolExecutor() as threads, lock(ann):
         busy = threads.submit(till.withdraw, ann, "5")  # the one batch in flight waits for Ann's row
@@ -153,7 +154,7 @@ def test_who_hangs_up_before_it_left_has_not_asked_though_willing_to_wait(
     assert till.money(bob).balance == "4.00"
 
 
-def test_what_an_accident_stopped_is_promised_if_that_was_asked_for(till: Till, lock: Lock) -> None:
+def test_what_an_accident_stopped_is_queued_if_that_was_asked_for(till: Till, lock: Lock) -> None:
     ann = till.open("5")
     with lock(ann):
         answer = till.withdraw(ann, "2", Prefer="respond-async, wait=1")

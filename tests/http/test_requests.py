@@ -120,7 +120,7 @@ def test_a_batch_keeps_its_members_in_order() -> None:
 
 def test_what_is_settled_later_keeps_its_key() -> None:
     request = requests.payment(1, "5", key="k")
-    assert requests.later(request) == Enqueue(LEDGER, request, "k")
+    assert requests.enqueue(request) == Enqueue(LEDGER, request, "k")
 
 
 @pytest.mark.parametrize("command", [requests.change_account(1), requests.transfer(1, 2, "5"), requests.void(1)])
@@ -158,7 +158,7 @@ def test_any_mapping_is_taken_as_metadata_and_kept_as_a_dict() -> None:
     assert (payment.metadata, type(payment.metadata)) == ({"order": "7"}, dict)
     batch = checked(requests.batch([requests.void(3, metadata=notes)]))
     assert [type(getattr(one, "metadata", None)) for one in batch.members] == [dict]
-    later = checked(requests.later(requests.payment(1, 5, metadata=notes)))
+    later = checked(requests.enqueue(requests.payment(1, 5, metadata=notes)))
     assert type(later.command.metadata) is dict
 
 

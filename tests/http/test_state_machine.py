@@ -78,15 +78,15 @@ class Wallets(RuleBasedStateMachine):
     @rule(sketch=SKETCHES)
     def ask_for_later(self, sketch: Sketch) -> None:
         wish = wish_of(self.model, sketch)
-        promise = self.till.later(*request(wish))
-        decided = self.till.decided(promise["id"])
+        queued = self.till.enqueue(*request(wish))
+        decided = self.till.decided(queued["id"])
         deed = outcome_of(self.model.make, wish)
         if isinstance(deed, Refused):
             assert (decided["status"], decided["problem"]["code"]) == ("declined", deed.code)
-            self.model.declined.append(promise["id"])
+            self.model.declined.append(queued["id"])
         else:
             agree(decided, deed)
-            self.model.deeds[promise["id"]] = deed
+            self.model.deeds[queued["id"]] = deed
 
     @rule(target=keyed, sketch=SKETCHES)
     def ask_with_a_key(self, sketch: Sketch) -> tuple[str, dict[str, Any], str, Answer]:

@@ -101,7 +101,7 @@ def test_the_members_of_a_transaction_come_in_the_order_that_the_contract_has(ti
     ]
     assert list(made(till.withdraw(ann, "1"))) == names
     assert list(made(till.hold(ann, None, "1"))) == [*names, "expires_at"]
-    declined = till.decided(till.later(f"/account/{ann}/withdrawal", {"amount": "100"})["id"])
+    declined = till.decided(till.enqueue(f"/account/{ann}/withdrawal", {"amount": "100"})["id"])
     assert list(declined) == [*names, "problem"]
 
 

@@ -149,7 +149,7 @@ async def test_a_refusal_with_a_key_is_raised_again_whatever_has_changed(ledger:
 
 
 async def test_a_key_of_a_promise_raises_promised(ledger: Ledger, ann: int, bob: int) -> None:
-    await ledger.submit(ledger.requests.later(ledger.requests.transfer(ann, bob, "5", key="later")))
+    await ledger.submit(ledger.requests.enqueue(ledger.requests.transfer(ann, bob, "5", key="later")))
     with pytest.raises(Promised) as caught:
         await ledger.transfer(ann, bob, "5", key="later")
     assert (await found(ledger, caught.value.transaction_id)).status == "queued"

@@ -91,7 +91,7 @@ def test_an_email_is_checked_for_its_form(email: str) -> None:
         REQUESTS.transfer(1, "2", 1),  # type: ignore[arg-type]
         REQUESTS.payment(None, 1),  # type: ignore[arg-type]
         REQUESTS.payment(1, 1, metadata={"a": "\ud800"}),
-        REQUESTS.later(REQUESTS.payment(1, 1, key="two words")),
+        REQUESTS.enqueue(REQUESTS.payment(1, 1, key="two words")),
         REQUESTS.batch([REQUESTS.refund(1), REQUESTS.refund(-1)]),
         REQUESTS.batch([REQUESTS.refund(1), REQUESTS.void(1, metadata={"a": "\ud800"})]),
         REQUESTS.change_account(0),

@@ -69,12 +69,12 @@ async def test_settings_say_what_holds_where_a_caller_does_not(database: Databas
 
 
 async def test_without_background_a_promise_waits_for_who_has_it(database: Database, ledger: Ledger, ann: int) -> None:
-    promised = await ledger.submit(ledger.requests.later(ledger.requests.withdrawal(ann, "1")))
-    assert isinstance(promised, Queued)
-    assert query(database, "SELECT id FROM queued") == [(promised.id,)]
+    queued = await ledger.submit(ledger.requests.enqueue(ledger.requests.withdrawal(ann, "1")))
+    assert isinstance(queued, Queued)
+    assert query(database, "SELECT id FROM queued") == [(queued.id,)]
     async with Ledger.open(database.service_url, background=True):
         await until(lambda: not query(database, "SELECT id FROM queued"), "the promise is kept")
-    found = await ledger.transaction(promised.id)
+    found = await ledger.transaction(queued.id)
     assert found is not None
     assert (found.status, type(found.transaction)) == ("posted", Posted)
 

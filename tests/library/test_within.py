@@ -126,7 +126,7 @@ async def test_a_promise_is_kept_once_the_caller_has_committed(
 ) -> None:
     async with connection.transaction():
         money = ledger.within(connection)
-        await money.submit(money.requests.later(money.requests.transfer(ann, bob, "5")))
+        await money.submit(money.requests.enqueue(money.requests.transfer(ann, bob, "5")))
         assert query(database, "SELECT count(*) FROM queued") == [(0,)]
     assert query(database, "SELECT count(*) FROM queued") == [(1,)]
 
@@ -176,7 +176,7 @@ async def test_the_connection_may_have_a_json_codec_of_its_own(
         assert (await money.transfer(ann, bob, "12.50", metadata={"order": "17"}, key="order-17")).id == moved.id
         await money.refund(moved.id, "2", metadata={"why": "late"}, key="back")
         assert (await money.refund(moved.id, "2", metadata={"why": "late"}, key="back")).amount == 2
-        await money.submit(money.requests.later(money.requests.transfer(ann, bob, "1", key="later")))
+        await money.submit(money.requests.enqueue(money.requests.transfer(ann, bob, "1", key="later")))
         with pytest.raises(Refused):
             await money.transfer(ann, bob, "12.50", metadata={"order": "18"}, key="order-17")
         found = await money.transaction(moved.id)

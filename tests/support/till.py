@@ -92,13 +92,13 @@ class Till:
         body = {"transactions": members} | ({} if atomic is None else {"atomic": atomic})
         return self.post("/transaction/batch", body, **headers)
 
-    def later(self, path: str, body: Any = None, **headers: str) -> dict[str, Any]:
-        """What is promised."""
+    def enqueue(self, path: str, body: Any = None, **headers: str) -> dict[str, Any]:
+        """What is queued."""
         answer = self.post(path, body, Prefer="respond-async", **headers)
         assert answer.status == 202, answer
         assert answer.body["status"] == "queued", answer
-        promise: dict[str, Any] = answer.body
-        return promise
+        queued: dict[str, Any] = answer.body
+        return queued
 
     def decided(self, transaction_id: int) -> dict[str, Any]:
         """The transaction, once it is not queued any more."""

@@ -56,7 +56,7 @@ class AccessLog:
 
 
 class AccessLogger(AbstractAccessLogger):
-    """What aiohttp makes of it for each connection."""
+    """The access log, as aiohttp asks for it: one for each connection."""
 
     logger: AccessLog  # type: ignore[assignment]
 
@@ -65,12 +65,12 @@ class AccessLogger(AbstractAccessLogger):
         name = response.request_id if isinstance(response, Response) else None
         path = (
             request.path[:PATH_MAX].encode(errors="backslashreplace").decode()
-        )  # it may hold bytes that are not UTF-8
+        )  # a path may hold bytes that are not UTF-8
         self.logger.write(request.method, path, response.status, name, remote=request.remote, duration_s=time)
 
 
 class _Answered(Struct):
-    """What a line says of one request."""
+    """The fields of one request's line."""
 
     time: str
     event: str

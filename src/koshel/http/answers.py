@@ -1,8 +1,8 @@
-"""A command's way to its reply: now, later, or only as it would be.
+"""A command's way to its reply: settled at once, queued for the background, or only as a dry run.
 
-command ─┬─ dry run ────────▶ rehearsal ──────────────────▶ 200: what would happen
-├─ respond-async ──▶ queued, and durable so ─────▶ 202: a promise
-└─ else ───────────▶ batcher ──▶ settled ────────▶ 201: done
+command ─┬─ dry run ────────▶ a batch that is not committed ──▶ 200: what would happen
+         ├─ respond-async ──▶ batcher ──▶ enqueued ───────────▶ 202: a queued transaction
+         └─ else ───────────▶ batcher ──▶ settled ────────────▶ 201: done
 """
 
 import asyncio
@@ -39,7 +39,7 @@ async def answer(call: Call, command: Request) -> Reply:
     if call.query.dry_run:
         return reply(await call.service.rehearsal.submit(command), dry_run=True)
     if call.prefer.respond_async:
-        return await _answer_later(call, command)
+        return await _enqueue(call, command)
     return reply(await call.service.engine.batcher.submit(command, size=call.size))
 
 
@@ -55,8 +55,8 @@ async def answer_together(call: Call, command: Group) -> Reply:
     return reply(await call.service.engine.batcher.submit(command, size=call.size, weight=len(command.members)))
 
 
-async def _answer_later(call: Call, command: Request) -> Reply:
-    """A promise, unless the answer comes within the time that the caller would wait."""
+async def _enqueue(call: Call, command: Request) -> Reply:
+    """A queued transaction, unless the answer comes within the time that the caller would wait."""
     engine, prefer = call.service.engine, call.prefer
     if prefer.wait_s:
         try:
@@ -64,10 +64,10 @@ async def _answer_later(call: Call, command: Request) -> Reply:
         except (Overloaded, StoreError) as error:
             if isinstance(error, OutcomeUnknown):
                 raise
-            outcome = None  # nothing was done, so it can still be promised
+            outcome = None  # nothing was done, so it can still be queued
         if outcome is not None:
             return reply(outcome, {"Preference-Applied": f"wait={prefer.wait_s}"})
-    outcome = await engine.batcher.submit(call.service.requests.later(command), size=call.size)
+    outcome = await engine.batcher.submit(call.service.requests.enqueue(command), size=call.size)
     engine.background.wake()
     return reply(outcome, prefer=prefer)
 
@@ -80,7 +80,7 @@ async def _within(call: Call, command: Request) -> Outcome | None:
     try:
         done, _ = await asyncio.wait([settled], timeout=call.prefer.wait_s)
     except asyncio.CancelledError:
-        settled.cancel()  # who hangs up before it leaves has not asked
+        settled.cancel()  # of a caller who hangs up before the batch leaves, nothing is done
         raise
     return await settled if done or not waiting.withdraw() else None
 
@@ -110,7 +110,7 @@ def _first(outcome: First, headers: Mapping[str, str], made: int = 201) -> Reply
             where = {"Location": f"/transaction/{outcome.id}", **headers} if outcome.id else headers
             return json(made, wire.transaction(outcome), where)
         case Queued():
-            return json(202, wire.promise(outcome), {"Location": f"/transaction/{outcome.id}", **headers})
+            return json(202, wire.queued_transaction(outcome), {"Location": f"/transaction/{outcome.id}", **headers})
         case Grouped():
             return json(made if outcome.command.atomic else 200, _results(outcome), headers)
         case Opened():
@@ -134,7 +134,7 @@ def _results(group: Grouped) -> wire.BatchReply:
             case Posted():
                 results.append(wire.MemberResult(transaction=wire.transaction(first)))
             case Queued():
-                results.append(wire.MemberResult(transaction=wire.promise(first)))
+                results.append(wire.MemberResult(transaction=wire.queued_transaction(first)))
             case Declined():
                 results.append(wire.MemberResult(problem=refused(first, f"/transactions/{index}").content()))
             case _:

@@ -40,7 +40,7 @@ class AccountPatch(AccountChange, frozen=True, forbid_unknown_fields=True):
     metadata: NotesPatch | UnsetType = UNSET  # type: ignore[assignment]
 
 
-# What a body is decoded as where it comes as application/merge-patch+json.
+# The type that a body is decoded as if it comes as application/merge-patch+json.
 MERGED: Mapping[type[Struct] | None, type[Struct]] = {AccountChange: AccountPatch}
 
 

@@ -1,7 +1,7 @@
 """The open connections of a worker: how many there may be, and which have to go.
 
 too many ───────────▶ the one that has been idle longest; if none is, the new one
-nobody reads it ────▶ that one, after a while; when the worker stops, sooner
+answers not read ───▶ that one, after `send_timeout_ms`; when the worker stops, sooner
 """
 
 import asyncio
@@ -12,9 +12,9 @@ from typing import Protocol
 import structlog
 from msgspec import Struct
 
-READ_RATE_MIN = 1_024  # bytes a second: who takes less of what waits for him does not read
+READ_RATE_MIN = 1_024  # bytes a second: a client that takes less of what waits for it counts as one that does not read
 LOOKS_PER_TIMEOUT = 4
-STOP_PATIENCE_S = 0.5  # what a worker that stops waits for who does not read
+STOP_PATIENCE_S = 0.5  # how long a worker that stops waits for a client that does not read
 FLUSH_PAUSE_S = 0.02
 
 _log = structlog.get_logger()
@@ -29,11 +29,11 @@ class Peer(Protocol):
 
     @property
     def idle_until(self) -> float:
-        """When it will be closed, if nothing comes: the longer it has been idle, the sooner."""
+        """When the connection will be closed if nothing comes: the longer it has been idle, the sooner."""
 
 
 class _Unsent(Struct):
-    """What waits in a connection's buffer, watched since `since`, when it had `start` bytes."""
+    """The bytes that wait in a connection's buffer: `start` of them at `since`, when watching began."""
 
     since: float
     start: int
@@ -41,7 +41,7 @@ class _Unsent(Struct):
 
 
 class Connections:
-    """Told of every connection that begins and ends; closes those that must not stay."""
+    """The open connections. It is told of every one that begins and ends, and closes those that must not stay."""
 
     def __init__(self, most: int, send_timeout_s: float) -> None:
         self._most = most
@@ -84,7 +84,7 @@ class Connections:
         return None
 
     def _search(self, new: Peer) -> bool:
-        """Look at all connections for idle ones, so that they pay nothing otherwise; whether it was done.
+        """Look at all connections for idle ones; whether it was done. Connections do nothing for it themselves.
 
         After a search that found few, there is none for nine times as long as it took.
         """
@@ -116,7 +116,7 @@ class Connections:
         self._next_look = loop.call_later(self._patience_s / LOOKS_PER_TIMEOUT, self.watch)
 
     def _watched(self, unsent: _Unsent | None, size: int, now: float) -> _Unsent:
-        """Watched from now, if it is new, if enough was taken, or if more has come, which hides what was taken."""
+        """Start anew if the buffer is new, enough was taken, or more has come, which hides how much was taken."""
         enough = READ_RATE_MIN * self._patience_s
         if unsent is None or size > unsent.last or unsent.start - size >= enough:
             return _Unsent(now, size, size)

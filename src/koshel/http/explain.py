@@ -1,14 +1,12 @@
 """Why a body cannot be used, in our own sentences: where it stops being JSON, or the first field that is wrong."""
 
 import json
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn
 
 from msgspec import Struct, inspect
 
 from koshel.faults import faults
 from koshel.http.names import step
-
-Fault: TypeAlias = tuple[str, str]  # a JSON pointer, and what is wrong there
 
 _DIGITS_MAX = 30  # of an integer that is worth reading
 
@@ -35,8 +33,8 @@ def not_json(received: bytes) -> str | None:
     return None
 
 
-def fault(received: bytes, body: type[Struct]) -> Fault:
-    """What is wrong, and where. The body is JSON, and msgspec has refused it."""
+def fault(received: bytes, body: type[Struct]) -> tuple[str, str]:
+    """The JSON pointer of the first field that is wrong, and the reason. The body is JSON that msgspec has refused."""
     try:
         found = next(faults(_loads(received.decode()), inspect.type_info(body)), None)
     except RecursionError:

@@ -16,9 +16,8 @@ import structlog
 from koshel.batcher import Batcher
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
-from koshel.http import protocol, request_id
+from koshel.http import answers, protocol, request_id
 from koshel.http.access import AccessLogger
-from koshel.http.answers import reply
 from koshel.http.call import Reply
 from koshel.http.plain import Plain, Reader, still_to_come
 from koshel.http.protocol import Protocol
@@ -32,8 +31,8 @@ UNREAD_MAX = 64 * 1024  # bytes behind a request, before no more are received
 _log = structlog.get_logger()
 
 
-class Flight:
-    """A request under way, and where the batcher puts its outcome."""
+class PendingReply:
+    """A request whose reply is not sent yet, and where the batcher puts its outcome."""
 
     __slots__ = ("connection", "name", "path", "started")
 
@@ -44,26 +43,26 @@ class Flight:
         self.started = started
 
     def done(self) -> bool:
-        """Whether nobody waits for it any more."""
+        """Whether nobody waits for the reply any more."""
         return self.connection is None
 
     def set_result(self, outcome: Outcome) -> None:
         """The outcome is final."""
         try:
-            answer = reply(outcome)
+            reply = answers.reply(outcome)
         except Exception as error:  # noqa: BLE001  whatever it is, the caller gets a problem
-            answer = problem(failure_of(error, self.name))
-        self._land(answer)
+            reply = problem(failure_of(error, self.name))
+        self._reply(reply)
 
     def set_exception(self, error: Exception) -> None:
-        """There is none."""
-        self._land(problem(failure_of(error, self.name)))
+        """There is no outcome, for this reason."""
+        self._reply(problem(failure_of(error, self.name)))
 
-    def _land(self, answer: Reply) -> None:
+    def _reply(self, reply: Reply) -> None:
         connection, self.connection = self.connection, None
         assert connection is not None, "it is answered once"
         try:
-            connection.land(self, answer)
+            connection.reply(self, reply)
         except Exception:  # noqa: BLE001  the batcher has others to answer
             _log.exception("an answer could not be sent", request_id=self.name)
             connection.force_close()
@@ -72,25 +71,25 @@ class Flight:
 class Connection(Protocol):
     """One connection: what is plain is answered here, all else by aiohttp."""
 
-    __slots__ = ("_at", "_batcher", "_flight", "_landed", "_log", "_moment", "_owed", "_reader", "_unread")
+    __slots__ = ("_at", "_batcher", "_log", "_moment", "_owed", "_pending", "_reader", "_replied", "_unread")
 
     def __init__(self, *args: Any, reader: Reader, batcher: Batcher[Command, Outcome], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._reader = reader
         self._batcher = batcher
-        # Asked once, and not for each answer: it is an abstract class, and those take their time.
+        # Asked once, and not for each reply: `isinstance` is slow for an abstract class.
         self._log = self.access_logger.logger if isinstance(self.access_logger, AccessLogger) else None
-        self._unread = b""  # from `_at` on: what came and is nobody's yet
+        self._unread = b""  # from `_at` on: what came, and is not taken off yet
         self._at = 0
-        self._owed = 0  # bytes of aiohttp's last request that are still to come; less than 0: that cannot be said
-        self._flight: Flight | None = None
-        self._landed: asyncio.Future[None] | None = None
+        self._owed = 0  # bytes of aiohttp's last request that are still to come; less than 0: not known
+        self._pending: PendingReply | None = None
+        self._replied: asyncio.Future[None] | None = None
         self._moment: asyncio.TimerHandle | None = None  # when what is unread goes to aiohttp
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is asked, and nothing half received."""
-        return self._flight is None and not self._unread and super().is_idle
+        return self._pending is None and not self._unread and super().is_idle
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
@@ -110,39 +109,39 @@ class Connection(Protocol):
     def resume_writing(self) -> None:
         """The client takes its answers again."""
         super().resume_writing()
-        if self._flight is None and self._unread:
+        if self._pending is None and self._unread:
             self._advance()
 
-    def land(self, flight: Flight, answer: Reply) -> None:
+    def reply(self, pending: PendingReply, reply: Reply) -> None:
         """Send the answer, and go on to what came meanwhile."""
-        self._flight = None
-        self._has_landed()
-        self._send(answer, flight)
+        self._pending = None
+        self._mark_replied()
+        self._send(reply, pending)
         if self._close and self.transport is not None:
             self.transport.close()
         elif self._unread:
             self._advance()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109  aiohttp's signature
-        """What is under way is answered first."""
-        if self._flight is not None:
-            self._landed = self._loop.create_future()
+        """Stop, after the reply to the request that is under way."""
+        if self._pending is not None:
+            self._replied = self._loop.create_future()
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
-                    await self._landed
+                    await self._replied
         await super().shutdown(timeout)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """The connection ended; what has not left yet is not done."""
-        if self._flight is not None:
-            self._flight.connection = None
-            self._flight = None
-            self._has_landed()
+        """The connection ended; a command that has not left the queue is not done."""
+        if self._pending is not None:
+            self._pending.connection = None
+            self._pending = None
+            self._mark_replied()
         self._stop_moment()
         super().connection_lost(exc)
 
     def _process_keepalive(self) -> None:
-        if self._flight is not None or self._unread:  # aiohttp does not know of it
+        if self._pending is not None or self._unread:  # of a request that aiohttp does not know
             self._next_keepalive_close_time = self._loop.time() + self.keepalive_timeout
         super()._process_keepalive()
 
@@ -165,7 +164,7 @@ class Connection(Protocol):
 
     def _may_go_on(self) -> bool:
         """Whether what comes is looked at now: nothing is under way, and the answers are taken; or it is aiohttp's."""
-        return self._flight is None and (self._owed != 0 or not self._paused)
+        return self._pending is None and (self._owed != 0 or not self._paused)
 
     def _is_at_rest(self) -> bool:
         """Whether aiohttp stands between two requests."""
@@ -173,38 +172,38 @@ class Connection(Protocol):
         return self._owed == 0 and waiter is not None and not waiter.done()
 
     def _take_off(self, plain: Plain) -> bool:
-        """Ask for what is asked for; False if it is wrong in any way, and nothing was done."""
+        """Send the request's command to the batcher; False if anything is wrong with it, and nothing was done."""
         try:
             command, size = self._reader.command(plain)
-        except Exception:  # noqa: BLE001  whatever it is, aiohttp's lane meets it again, and answers it
+        except Exception:  # noqa: BLE001  whatever it is, aiohttp meets it again, and answers it
             return False
         self._at = plain.end
-        flight = Flight(self, request_id.named(plain.said.get("x-request-id")), plain.path, self._loop.time())
+        pending = PendingReply(self, request_id.named(plain.said.get("x-request-id")), plain.path, self._loop.time())
         try:
-            self._batcher.send(command, flight, size=size)
+            self._batcher.send(command, pending, size=size)
         except Overloaded as error:
-            self._send(problem(failure_of(error, flight.name)), flight)
+            self._send(problem(failure_of(error, pending.name)), pending)
         else:
-            self._flight = flight
+            self._pending = pending
         return True
 
-    def _send(self, answer: Reply, flight: Flight) -> None:
+    def _send(self, reply: Reply, pending: PendingReply) -> None:
         if self.transport is None or self.transport.is_closing():
             return
-        self.transport.write(whole(answer, flight.name))
+        self.transport.write(whole(reply, pending.name))
         now = self._loop.time()
         self._next_keepalive_close_time = now + self.keepalive_timeout
         if self._log is not None:
             remote = self.peername[0] if isinstance(self.peername, tuple) else self.peername
-            took = now - flight.started
-            self._log.write("POST", flight.path, answer.status, flight.name, remote=remote, duration_s=took)
+            took = now - pending.started
+            self._log.write("POST", pending.path, reply.status, pending.name, remote=remote, duration_s=took)
 
-    def _has_landed(self) -> None:
-        if self._landed is not None and not self._landed.done():
-            self._landed.set_result(None)
+    def _mark_replied(self) -> None:
+        if self._replied is not None and not self._replied.done():
+            self._replied.set_result(None)
 
     def _hand_over(self) -> None:
-        """All that is unread is aiohttp's."""
+        """Give aiohttp all that is unread."""
         self._stop_moment()
         data, self._unread, self._at = self._unread[self._at :], b"", 0
         self._owed = still_to_come(data) if self._owed == 0 else self._owed - len(data)

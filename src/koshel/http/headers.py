@@ -60,16 +60,16 @@ HEADERS: Mapping[str, Any] = {
     },
 }
 _PREFER = "Prefer"
-_REFUSED = {PROBLEMS[facts.code_of(one)].status for one in Refusal}  # which is an answer as well, and remembered
+_REFUSED = {PROBLEMS[facts.code_of(one)].status for one in Refusal}  # a refusal is an answer too, and has a receipt
 
 
 def of(route: Route, status: int, body: type[Struct] | str) -> dict[str, Any]:
-    """Those of a reply that is no problem."""
+    """The headers of a reply that is no problem."""
     return _refs(_made(route, status, body))
 
 
 def of_problem(route: Route, status: int) -> dict[str, Any]:
-    """Those of a problem."""
+    """The headers of a problem."""
     return _refs(_refused(route, status))
 
 

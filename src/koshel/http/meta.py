@@ -98,7 +98,7 @@ async def docs(call: Call) -> Reply:
 
 
 def _is_browser(call: Call) -> bool:
-    """Whether HTML is asked for by its name, and JSON not rather."""
+    """Whether `Accept` names HTML, and does not prefer JSON."""
     weights = {JSON: 0.0, HTML: 0.0}
     for one in call.headers.get("Accept", "").split(","):
         name, *parameters = (part.strip().lower() for part in one.split(";"))

@@ -27,7 +27,7 @@ class _Batch(Struct, forbid_unknown_fields=True):
 _flat = msgspec.json.Decoder(dict[str, Raw])
 _batch = msgspec.json.Decoder(_Batch)
 _whole = msgspec.json.Decoder()
-# Possessive, so that nothing is tried twice; a string without an end would be the rest.
+# Possessive, so that nothing is tried twice. A string without an end takes the rest.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[{}\[\]:,]', re.DOTALL)
 
 
@@ -45,7 +45,7 @@ def twice(received: bytes) -> str | None:
         if over == 0 or (b"u003a" not in received.lower() and over == _colons(whole)):
             return None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        pass  # a number too large, a text that is no Unicode, a depth: it is somebody else's to refuse
+        pass  # a number too large, a text that is not Unicode, a body too deep: `decode` refuses them
     return _scan(received)
 
 
@@ -101,7 +101,7 @@ def _scan(received: bytes) -> str | None:
 
 
 def _text(token: bytes) -> str:
-    """What a string says, its escapes read. Half of a surrogate pair is kept, so that it differs from another."""
+    """The text of a string token, escapes read. Half of a surrogate pair is kept, so that it differs from another."""
     if b"\\" in token:
         return str(json.loads(token))
     return token[1:-1].decode(errors="surrogateescape")

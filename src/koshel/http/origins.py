@@ -57,7 +57,7 @@ class Origins:
         return not self._on_loopback or _is_loopback_host(host) or host.lower() in self._hosts
 
     def grant(self, method: str, headers: Mapping[str, str]) -> Mapping[str, str]:
-        """What lets a page of an allowed origin read the reply; what a cache keeps says that others get it without."""
+        """The headers that let a page of an allowed origin read the reply. `Vary`: others get it without them."""
         if not self._allowed:
             return NO_HEADERS
         origin = headers.get("Origin", "")
@@ -66,7 +66,7 @@ class Origins:
         return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": _EXPOSED, "Vary": "Origin"}
 
     def preflight(self, headers: Mapping[str, str], methods: str) -> Mapping[str, str] | None:
-        """What a browser is told that asks before a page's request; None: it is no such question, or not allowed."""
+        """The headers of the reply to a preflight; None: the request is none, or its origin is not allowed."""
         if "Access-Control-Request-Method" not in headers or not self._is_allowed(headers.get("Origin", "")):
             return None
         return {
@@ -80,7 +80,7 @@ class Origins:
 
 
 def _foreign(origin: str) -> Failure:
-    if origin.lower() in {"", "null"}:  # of a sandbox, a file, a redirect: nobody knows whose page that is
+    if origin.lower() in {"", "null"}:  # a sandbox, a file or a redirect: nobody knows whose page it is
         return Failure("cross-site", "A page that does not say its origin may not do this.")
     return Failure("cross-site", f"A page of {quoted(origin)} may not do this; {_TO_ALLOW}.")
 

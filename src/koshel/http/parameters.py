@@ -15,7 +15,7 @@ from koshel.values import Key
 ParametersT = TypeVar("ParametersT", bound=Struct)
 
 _KEY = "The same key gives the same answer, for ever. Repeat a request with its key until it is answered."
-_PREFER = "`respond-async`: a promise, durable, instead of the answer; `wait=N`: only after N seconds."
+_PREFER = "`respond-async`: queue the transaction, durably, and answer at once; `wait=N`: only after N seconds."
 _KNOWN = "The ETag that is known already: if the account still has it, the reply is 304."
 _DIGITS_MAX = 19  # of an integer in a query; no limit has more
 

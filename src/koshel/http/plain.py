@@ -1,6 +1,6 @@
 """What a plain request is: a route that makes one transaction, a head of known headers, JSON of the length it says.
 
-What could be read in two ways is not plain: nobody's bytes may mean one thing here, and another to aiohttp.
+A request that could be read in two ways is not plain: it must not mean one thing here, and another to aiohttp.
 """
 
 from collections.abc import Mapping
@@ -22,13 +22,13 @@ from koshel.settings import Settings
 from koshel.values import is_key
 
 HEAD_MAX = 4_096  # bytes
-HEADS_MAX = 1_000  # that are remembered
+HEADS_MAX = 1_000  # that are kept, to be looked up
 DIGITS_MAX = 10  # of a Content-Length
 END = b"\r\n\r\n"
 
 _KEY = b"\r\nIdempotency-Key: "  # as most clients write it; any other way it is read as the other lines are
 _OTHER_EACH_TIME = frozenset({"idempotency-key", "x-request-id", "traceparent", "tracestate"})
-# Their values change nothing that is done here, or only what is done with the answer.
+# The values of these change nothing that is done here, or only what others do with the reply.
 _PASSED_OVER = {
     *("accept", "accept-encoding", "accept-language", "cache-control", "forwarded", "host", "pragma", "traceparent"),
     *("tracestate", "user-agent", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"),
@@ -42,7 +42,7 @@ _JSON = frozenset({"application/json", "application/json; charset=utf-8", "appli
 Said: TypeAlias = Mapping[str, str]
 
 
-class Door(NamedTuple):
+class PlainRoute(NamedTuple):
     """A route, as it is served here."""
 
     asks: Asks
@@ -53,7 +53,7 @@ class Door(NamedTuple):
 class Plain(NamedTuple):
     """A plain request; `end` is where the next one begins."""
 
-    door: Door
+    route: PlainRoute
     path: str
     id: str
     said: Said  # by its headers
@@ -70,16 +70,15 @@ class Reader:
         self._body_max = settings.body_bytes_max
         self._origins = Origins(settings)
         self._heads: dict[bytes, Said] = {}  # header lines that were seen before
-        doors = {
-            tuple(route.path.split("/")): Door(route.asks, msgspec.json.Decoder(route.body), is_optional(route.body))
-            for route in ROUTES
-            if route.asks is not None and route.body is not None
+        routes = {
+            one.path: PlainRoute(one.asks, msgspec.json.Decoder(one.body), is_optional(one.body))
+            for one in ROUTES
+            if one.asks is not None and one.body is not None
         }
-        self._doors = doors
-        self._places = {
-            f"POST {path} HTTP/1.1".encode(): (door, path, "")
-            for parts, door in doors.items()
-            if "{id}" not in (path := "/".join(parts))
+        self._routes = {tuple(path.split("/")): route for path, route in routes.items()}
+        # By the whole request line, where it has no id.
+        self._lines = {
+            f"POST {path} HTTP/1.1".encode(): (route, path, "") for path, route in routes.items() if "{id}" not in path
         }
 
     def read(self, data: bytes, start: int) -> Plain | Literal["partial"] | None:
@@ -89,41 +88,41 @@ class Reader:
             is_head = data.startswith(b"POST /", start) and len(data) - start < self._head_max
             return "partial" if is_head else None
         first, _, lines = data[start:end].partition(b"\r\n")
-        place, said = self._place(first), self._said(lines)
-        if place is None or said is None:
+        found, said = self._route(first), self._said(lines)
+        if found is None or said is None:
             return None
         start, length = end + len(END), said.get("content-length")
         if length is None:
-            return Plain(*place, said, b"{}", start) if place[0].is_optional else None
+            return Plain(*found, said, b"{}", start) if found[0].is_optional else None
         end = start + int(length)
         if not start < end <= start + self._body_max or "content-type" not in said:
             return None
-        return "partial" if end > len(data) else Plain(*place, said, data[start:end], end)
+        return "partial" if end > len(data) else Plain(*found, said, data[start:end], end)
 
     def command(self, plain: Plain) -> tuple[Request, int]:
-        """What the request asks for, and the size of its body. Raises whatever is wrong with it."""
-        body = receive.decode(plain.door.decoder, plain.body)
+        """The request's command, and the size of its body. Raises whatever is wrong with it."""
+        body = receive.decode(plain.route.decoder, plain.body)
         key, size = plain.said.get("idempotency-key"), len(plain.body)
         call = Call(self._service, dict, {"id": plain.id}, NO_HEADERS, body, size, key, NONE, _QUERY)
-        return plain.door.asks(call), size
+        return plain.route.asks(call), size
 
-    def _place(self, first: bytes) -> tuple[Door, str, str] | None:
+    def _route(self, first: bytes) -> tuple[PlainRoute, str, str] | None:
         """The route that a request line names, its path, and the id in that."""
-        if place := self._places.get(first):
-            return place
+        if found := self._lines.get(first):
+            return found
         if not first.startswith(b"POST /") or not first.endswith(b" HTTP/1.1"):
             return None
         path = first[5:-9].decode("latin1")
         parts = path.split("/")
         if len(parts) != 4 or not parts[2].isdecimal():
             return None
-        door = self._doors.get((*parts[:2], "{id}", parts[3]))
-        return None if door is None else (door, path, parts[2])
+        route = self._routes.get((*parts[:2], "{id}", parts[3]))
+        return None if route is None else (route, path, parts[2])
 
     def _said(self, lines: bytes) -> Said | None:
         """What header lines say, by name; None if one is not plain, or comes twice.
 
-        Of a client they are nearly always the same, but for the key: without it they are looked up as they are.
+        A client's lines are nearly always the same, but for the key's. Without that one they are looked up whole.
         """
         key = None
         if (at := lines.find(_KEY)) >= 0:
@@ -167,7 +166,7 @@ def _is_plain(name: str, value: str) -> bool:
 
 
 def still_to_come(data: bytes) -> int:
-    """Of the one request that begins with `data`: how many bytes of it are still to come; -1 if that cannot be said."""
+    """How many bytes of the request that begins with `data` are still to come; -1 if that is not known."""
     head, end, body = data.partition(END)
     first, *lines = head.split(b"\r\n")
     lengths = []

@@ -6,17 +6,15 @@ If-None-Match compares weakly.
 
 import re
 from collections.abc import Sequence
-from typing import TypeAlias
 
 from aiohttp import web
 from msgspec import Struct
 
 from koshel.http.problems import Failure, header_invalid
-
-Versions: TypeAlias = tuple[tuple[int, int], ...]  # each with its revision
+from koshel.values import Versions
 
 HEADERS = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range")
-# What browsers and caches send by themselves, and what RFC 9110 has a page without a date or a tag pass over.
+# Browsers and caches send these by themselves. RFC 9110 has a page without a date or a tag pass them over.
 OF_CACHES = frozenset({"If-None-Match", "If-Modified-Since", "If-Range"})
 
 # aiohttp's own parser reads the first line only, stops in silence at what it does not know, and takes a list
@@ -74,7 +72,7 @@ def _malformed(name: str) -> Failure:
 
 
 def versions(if_match: Tags | None, if_none_match: Tags | None) -> tuple[Versions | None, Versions | None]:
-    """Where an account may be, None: anywhere; and where it may not be, None: anywhere."""
+    """The versions that an account may be at, and those that it must not be at. None: any."""
     expected = None if if_match is None or if_match.any else _versions(if_match.strong)
     if if_none_match is None:
         return expected, ()
@@ -82,6 +80,6 @@ def versions(if_match: Tags | None, if_none_match: Tags | None) -> tuple[Version
 
 
 def _versions(values: frozenset[str]) -> Versions:
-    """What cannot be an account's tag names no version."""
+    """The versions that tags name. A tag that no account can have names none."""
     matches = (_VERSION.fullmatch(value) for value in values)
     return tuple(sorted((int(match[1]), int(match[2] or 0)) for match in matches if match))

@@ -10,7 +10,7 @@ LENGTH_MAX = 1_024  # of all its lines together; one that is longer is passed ov
 
 
 class Preference(Struct, frozen=True):
-    """What of it Koshel knows; the rest is passed over, as the RFC has it."""
+    """The preferences that Koshel knows; others are passed over, as the RFC has it."""
 
     respond_async: bool = False
     wait_s: int = 0

@@ -81,7 +81,7 @@ PROBLEMS: Mapping[str, Problem] = {
 }
 
 RETRY_AFTER_S = 1
-TEXT_MAX = 1_000  # characters of a text in a problem; of what a caller sent it may hold some
+TEXT_MAX = 1_000  # characters of a text in a problem, which may repeat what a caller sent
 SHOWN_MAX = 100  # characters of a header or a path that is shown to its sender
 
 
@@ -107,7 +107,7 @@ class Failure(Exception):
 
 
 def printable(text: str, most: int = TEXT_MAX) -> str:
-    """A text that anybody may have sent, to be read: cut, and with a `?` for each character that has no look."""
+    """A text that anybody may have sent, to be shown: cut, and with `?` for each character that cannot be printed."""
     if len(text) > most:
         text = f"{text[: most - 1]}…"
     return text if text.isprintable() else "".join(one if one.isprintable() else "?" for one in text)
@@ -119,7 +119,7 @@ def quoted(text: str) -> str:
 
 
 def _sendable(value: Any) -> Any:
-    """A member's value, which is for programs: exact, but for what JSON cannot carry, and cut."""
+    """The value of a problem's member: exact, but cut, and with `?` for what JSON cannot carry."""
     match value:
         case str():
             return value[:TEXT_MAX].encode(errors="replace").decode()
@@ -166,7 +166,7 @@ def parameter_invalid(name: str, detail: str) -> Failure:
 
 def account_not_found(account_id: int | str, **members: Any) -> Failure:
     """No such account, in the path or in the body."""
-    named = {"account_id": account_id} if isinstance(account_id, int) else {}  # which is a number, always
+    named = {"account_id": account_id} if isinstance(account_id, int) else {}  # it is always a number
     return Failure(
         "account-not-found", f"There is no account {printable(str(account_id), SHOWN_MAX)}.", **named, **members
     )

@@ -18,10 +18,10 @@ from koshel.http.response import Response
 from koshel.http.server import failure_of, problem
 from koshel.settings import Settings
 
-LINGER_S = 1  # how long what nobody will read is still taken in, so that its sender can read the answer
+LINGER_S = 1  # how long the rest of a refused body is still received, so that its sender can read the reply
 
 
-class Limits(Struct, frozen=True):
+class Timeouts(Struct, frozen=True):
     """How long a client may take, in seconds."""
 
     first_byte_s: float
@@ -29,13 +29,13 @@ class Limits(Struct, frozen=True):
 
 
 class Protocol(RequestHandler):
-    """One connection. One that says nothing, and a head that trickles in, are cut off when their time is up."""
+    """One connection. It is cut off if nothing comes, or if a head does not come whole, in time."""
 
-    __slots__ = ("_connections", "_head_timer", "_is_new", "_limits")
+    __slots__ = ("_connections", "_head_timer", "_is_new", "_timeouts")
 
-    def __init__(self, *args: Any, limits: Limits, connections: Connections, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, timeouts: Timeouts, connections: Connections, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._limits = limits
+        self._timeouts = timeouts
         self._connections = connections
         self._head_timer: asyncio.TimerHandle | None = None  # runs for the first byte, then for each head
         self._is_new = True
@@ -49,13 +49,13 @@ class Protocol(RequestHandler):
 
     @property
     def idle_until(self) -> float:
-        """When it will be closed, if nothing comes: the longer it has been idle, the sooner."""
+        """When the connection will be closed if nothing comes: the longer it has been idle, the sooner."""
         return self._next_keepalive_close_time
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection began."""
         super().connection_made(transport)
-        self._head_timer = self._loop.call_later(self._limits.first_byte_s, self.force_close)
+        self._head_timer = self._loop.call_later(self._timeouts.first_byte_s, self.force_close)
         self._connections.opened(self, cast("asyncio.Transport", transport))
 
     def data_received(self, data: bytes) -> None:
@@ -63,15 +63,15 @@ class Protocol(RequestHandler):
         if self._is_new:
             self._begin()
         super().data_received(data)
-        # At first nobody waits yet: bytes that came together with the connection are here sooner.
+        # At first aiohttp's task does not wait yet: bytes that came with the connection are here before it.
         if self._request_count == 0 or (self._waiter is not None and not self._waiter.done()):
             if self._head_timer is None:
-                self._head_timer = self._loop.call_later(self._limits.head_s, self.force_close)
+                self._head_timer = self._loop.call_later(self._timeouts.head_s, self.force_close)
         elif self._head_timer is not None:
             self._stop_timer()
 
     def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002  aiohttp's signature
-        """A body was read; resume only what was paused, as aiohttp itself does not ask (a tenth of a request)."""
+        """A body was read. Only what was paused is resumed: aiohttp does not ask, which costs a tenth of a request."""
         if self._reading_paused or self._buffer_paused:
             super().resume_reading(resume_parser)
 
@@ -97,7 +97,7 @@ class Protocol(RequestHandler):
         else:
             failure = failure_of(exc if isinstance(exc, Exception) else RuntimeError(message), name)
         reply = problem(failure)
-        reply.closes = True  # what follows on this connection may be the rest of what was not understood
+        reply.closes = True  # the next bytes may be the rest of a request that was not understood
         return Response(reply, name)
 
     async def finish_response(
@@ -111,7 +111,7 @@ class Protocol(RequestHandler):
         return await super().finish_response(request, resp, start_time)
 
     def _begin(self) -> None:
-        """Its first bytes came."""
+        """The first bytes of the connection came."""
         self._is_new = False
         self._stop_timer()
 
@@ -133,16 +133,16 @@ class Server(web.Server):
 
     connect: type[Protocol] = Protocol
 
-    def __init__(self, plain: web.Server, limits: Limits, connections: Connections) -> None:
+    def __init__(self, plain: web.Server, timeouts: Timeouts, connections: Connections) -> None:
         super().__init__(
             plain.request_handler,
             request_factory=plain.request_factory,
-            # Who hangs up before the batch leaves takes the command along.
+            # The command of a caller who hangs up before the batch leaves is withdrawn.
             handler_cancellation=True,
             **plain._kwargs,
         )
         self._known = connections
-        self.shared: dict[str, Any] = {"limits": limits, "connections": connections}  # by all connections
+        self.shared: dict[str, Any] = {"timeouts": timeouts, "connections": connections}  # by all connections
         connections.watch()
 
     def __call__(self) -> RequestHandler:
@@ -163,7 +163,7 @@ class Server(web.Server):
 
 
 class Runner(web.AppRunner):
-    """aiohttp's runner, with our server and our limits."""
+    """aiohttp's runner, with our server and our timeouts."""
 
     __slots__ = ("_connections_max", "_settings")
 
@@ -190,6 +190,6 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> Server:
         settings = self._settings
-        limits = Limits(settings.first_byte_timeout_ms / 1_000, settings.receive_timeout_ms / 1_000)
+        timeouts = Timeouts(settings.first_byte_timeout_ms / 1_000, settings.receive_timeout_ms / 1_000)
         connections = Connections(self._connections_max, settings.send_timeout_ms / 1_000)
-        return Server(await super()._make_server(), limits, connections)
+        return Server(await super()._make_server(), timeouts, connections)

@@ -1,4 +1,4 @@
-"""What comes in: a request's key, query and body, within their limits, or the problem that they are."""
+"""A request's key, query and body as they come in, within their limits. Whatever is wrong with them is a Failure."""
 
 import asyncio
 from functools import lru_cache
@@ -17,12 +17,12 @@ from koshel.values import KEY_REASON, is_key
 ACCEPTS = {"POST": "Accept-Post", "PATCH": "Accept-Patch"}
 
 
-class Limits(Struct, frozen=True):
-    """What a route takes of a body."""
+class BodyLimits(Struct, frozen=True):
+    """The body that a route takes."""
 
     bytes_max: int
     timeout_s: float
-    optional: bool  # it may be left out
+    optional: bool  # the body may be left out
     media_types: tuple[str, ...]
 
 
@@ -41,9 +41,9 @@ def query(request: web.Request, reader: QueryReader[Struct]) -> Struct:
     return reader.read(request.query.items()) if request.rel_url.raw_query_string else reader.none
 
 
-async def body(request: web.Request, limits: Limits) -> bytes:
-    """The whole body; one that may be left out, and is, is an empty object. Raises Failure."""
-    if limits.optional:  # no bytes need no type, however their absence is sent
+async def body(request: web.Request, limits: BodyLimits) -> bytes:
+    """The whole body; an optional one that is left out is an empty object. Raises Failure."""
+    if limits.optional:  # an empty body needs no type, however it is sent
         received = await _whole(request, limits) if request.body_exists else b""
         if not received:
             return b"{}"
@@ -68,7 +68,7 @@ def _media_type(header: str) -> str:
     return name.strip().lower()
 
 
-def _check_type(request: web.Request, limits: Limits) -> None:
+def _check_type(request: web.Request, limits: BodyLimits) -> None:
     if media_type(request) not in limits.media_types:
         taken = ", ".join(limits.media_types)
         detail = f"Send JSON in UTF-8, with Content-Type: {' or '.join(limits.media_types)}."
@@ -80,8 +80,8 @@ def _check_type(request: web.Request, limits: Limits) -> None:
             raise Failure("unsupported-media-type", detail, {"Accept-Encoding": "identity"})
 
 
-async def _whole(request: web.Request, limits: Limits) -> bytes:
-    if request.content.is_eof():  # it came together with the head, as nearly all do
+async def _whole(request: web.Request, limits: BodyLimits) -> bytes:
+    if request.content.is_eof():  # the body came together with the head, as nearly all do
         received = request.content.read_nowait()
     else:
         received = await _rest(request, limits)
@@ -90,7 +90,7 @@ async def _whole(request: web.Request, limits: Limits) -> bytes:
     return received
 
 
-async def _rest(request: web.Request, limits: Limits) -> bytes:
+async def _rest(request: web.Request, limits: BodyLimits) -> bytes:
     if (request.content_length or 0) > limits.bytes_max:
         raise _too_large(limits.bytes_max)
     received = b""

@@ -42,7 +42,7 @@ def _said(route: Route, status: int) -> str:
         case HTTPStatus.CREATED:
             return "Made, and on disk."
         case HTTPStatus.ACCEPTED:
-            return "A promise: it is on disk, and not decided yet. Poll its Location."
+            return "Queued: it is on disk, and not decided yet. Poll its Location."
         case HTTPStatus.OK:
             return "As it is now."
         case _:
@@ -50,7 +50,7 @@ def _said(route: Route, status: int) -> str:
 
 
 def _problems(route: Route) -> dict[str, Any]:
-    """One reply a status, with every problem that has it."""
+    """One reply for each status, with every problem that has it."""
     by_status: dict[int, list[str]] = {}
     for code in dict.fromkeys((*route.problems, *ALWAYS)):
         by_status.setdefault(PROBLEMS[code].status, []).append(code)

@@ -1,6 +1,6 @@
-"""A reply as bytes: head and body, which are whole before they are sent, leave in one piece.
+"""A reply as bytes: head and body leave in one piece.
 
-aiohttp's own response can be streamed, compressed and changed until it leaves; that took an eighth of a request.
+aiohttp's own response can be streamed, compressed and changed until it leaves, which takes an eighth of a request.
 """
 
 from email.utils import formatdate
@@ -20,7 +20,7 @@ _HEADS = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\nServer: koshel\r\nContent-
 
 
 class Response(web.StreamResponse):
-    """What aiohttp sends for a Reply. Every header's value is ours, or has been checked: none can hold a line break."""
+    """A Reply, as aiohttp sends it. Every header's value is ours, or has been checked: none can hold a line break."""
 
     def __init__(self, reply: Reply, request_id: str) -> None:
         super().__init__(status=reply.status)
@@ -34,7 +34,7 @@ class Response(web.StreamResponse):
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """Send it all; a client that does not take its answers is waited for."""
+        """Send the whole reply, and wait for a client that does not take its replies."""
         request = self._req
         assert request is not None
         assert not data

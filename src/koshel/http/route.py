@@ -1,4 +1,4 @@
-"""What a route is: what it takes, who answers it, and what the answers may be."""
+"""A route: what it takes, who answers it, and what the answers may be."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet

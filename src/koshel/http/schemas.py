@@ -15,7 +15,7 @@ from koshel.http.routes import ALWAYS, ROUTES
 from koshel.values import END
 
 _REF = "#/components/schemas/{name}"
-# Names that say more to who has only the document.
+# Names that say more to readers who have only the document.
 _CALLED = {"Kind": "TransactionKind", "Status": "AccountStatus"}
 
 

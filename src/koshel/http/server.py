@@ -51,24 +51,24 @@ def application(settings: Settings, service: AbstractAsyncContextManager[Service
     for route in ROUTES:
         serve = _wrap(_serve(route, settings), origins)
         for method in methods(route):
-            # Any text without a slash: what cannot be an id is answered as one that is not there.
+            # An id may be any text without a slash: what cannot be one is answered as one that does not exist.
             app.router.add_route(method, route.path.replace("}", ":[^/]+}"), serve, expect_handler=_expected)
     for path in sorted({route.path for route in ROUTES if "{" not in route.path}):
-        # Or a path with braces might take it: /transaction/{id}
+        # Before a path with braces takes it: /transaction/{id}
         app.router.add_route("*", path, no_route, expect_handler=_expected)
     app.router.add_route("*", "/{path:(?s:.*)}", no_route, expect_handler=_expected)
     return app
 
 
 def _decoders(route: Route) -> "Mapping[str, msgspec.json.Decoder[Any]]":
-    """What reads the route's body, by its media type."""
+    """The decoders of the route's body, by media type."""
     types = {JSON: route.body, MERGE_PATCH: MERGED.get(route.body)}
     return {name: msgspec.json.Decoder(body) for name, body in types.items() if body is not None}
 
 
 @cache
 def _api() -> Mapping[str, Any]:
-    """The OpenAPI document. It takes as long to make as all else here, and few ask for it."""
+    """The OpenAPI document, made when it is first asked for: it takes as long to make as all else here."""
     from koshel.http import openapi  # noqa: PLC0415
 
     return openapi.document()
@@ -76,7 +76,7 @@ def _api() -> Mapping[str, Any]:
 
 def _serve(route: Route, settings: Settings) -> Serve:
     decoders = _decoders(route)
-    limits = receive.Limits(
+    limits = receive.BodyLimits(
         bytes_max=getattr(settings, route.bytes_max),
         timeout_s=settings.receive_timeout_ms / 1_000,
         optional=route.body is not None and is_optional(route.body) and route.method == "POST",
@@ -128,19 +128,19 @@ def _wrap(serve: Serve, origins: Origins) -> Callable[[web.Request], Awaitable[R
 
 
 async def _expected(request: web.Request) -> Response | None:
-    """What Expect asks for. aiohttp's own refusal repeats the header, and fails if that is not UTF-8."""
+    """The reply to `Expect`. aiohttp's own refusal repeats the header, and fails if the header is not UTF-8."""
     if request.version < HttpVersion11:
         return None
     if request.headers["Expect"].lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # so that the answer is a first one still
+        request.writer.output_size = 0  # so that nothing counts as sent yet
         return None
     failure = Failure("malformed-request", "The only Expect that is met here is 100-continue.")
     return Response(problem(failure), request_id.of(request))
 
 
 def failure_of(error: Exception, name: str) -> Failure:
-    """What the caller is told of an exception; a fault of ours goes to the log under the request's name."""
+    """The failure that a caller is told of; a fault of ours goes to the log under the request's name."""
     match error:
         case Failure():
             return error

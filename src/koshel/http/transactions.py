@@ -16,7 +16,7 @@ from koshel.http.refusals import refused
 from koshel.requests import Requests
 from koshel.values import Invalid
 
-# What of a member says that it is not a transfer, and what may come with it.
+# The fields that make a member something other than a transfer, and the fields that may come with each.
 _REFERENCES = {"capture": {"amount", "final"}, "void": set[str](), "refund": {"amount"}}
 _OWN_FIELDS = ("source_account_id", "target_account_id", "amount", "hold", "final")
 
@@ -76,7 +76,7 @@ async def get_transaction(call: Call) -> Reply:
     if isinstance(found.transaction, Posted):
         return json(200, wire.transaction(found.transaction, found.status))
     problem = UNSET if found.refusal is None else refused(found.refusal).content()
-    return json(200, wire.promise(found.transaction, problem))
+    return json(200, wire.queued_transaction(found.transaction, problem))
 
 
 def _transaction_id(call: Call) -> int:

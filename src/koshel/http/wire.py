@@ -28,7 +28,7 @@ def money(description: str, *, sign: str = "", nullable: bool = False) -> Meta:
 
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
-# What the OpenAPI document knows by a name, and the reply already has as plain text or as a dictionary.
+# Types that the OpenAPI document knows by a name; the reply has their values as plain text or as a dictionary.
 AccountStatus = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/AccountStatus"})]
 AnyRefusal = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/components/schemas/Refusal"})]
 Amount = Annotated[Raw, money("More than zero.")]
@@ -108,7 +108,7 @@ def transaction(posted: Posted, status: TransactionStatus | None = None) -> Tran
     )
 
 
-def promise(queued: Queued, problem: dict[str, Any] | UnsetType = UNSET) -> Transaction:
+def queued_transaction(queued: Queued, problem: dict[str, Any] | UnsetType = UNSET) -> Transaction:
     """The reply's form of a transaction that is queued, or with its problem: declined."""
     return Transaction(
         queued.id,

@@ -34,7 +34,7 @@ async def accounts(store: Store, *funds: str) -> list[int]:
     return ids
 
 
-async def promised(store: Store, *requests: Request) -> list[int]:
+async def enqueued(store: Store, *requests: Request) -> list[int]:
     """The ids of transactions that are queued now."""
     outcomes = await settle(store, [enqueue(request) for request in requests])
     assert all(isinstance(one, Queued) for one in outcomes)
@@ -81,7 +81,7 @@ def trial(database: Database, id_: int) -> Trial:
 async def decided(database: Database, ids: Iterable[int]) -> list[str]:
     """Of each, in order, when none is queued any more."""
     ids = list(ids)
-    await until(lambda: "queued" not in fates(database, ids), "all promises are decided")
+    await until(lambda: "queued" not in fates(database, ids), "all queued are decided")
     return fates(database, ids)
 
 
