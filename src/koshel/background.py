@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from koshel.blocked import Blocked
 from koshel.core.apart import Lines
-from koshel.core.commands import Claim, Drain, Sweep
+from koshel.db.claims import Claim, Drain, Sweep
 from koshel.db.errors import DatabaseUnavailable, Obstructed, OutcomeUnknown, StoreError
 from koshel.db.store import Delay, Store
 from koshel.outage import Outage

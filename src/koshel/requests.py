@@ -107,10 +107,10 @@ class Requests:
             UNSET if max_balance is UNSET else values.ceiling(max_balance),
             UNSET if status is UNSET else values.status(status),
             metadata,
-            None if expected is None else values.versions(expected, "expected"),
-            key,
-            None if unexpected is None else values.versions(unexpected, "unexpected"),
             metadata_patch,
+            None if expected is None else values.versions(expected, "expected"),
+            None if unexpected is None else values.versions(unexpected, "unexpected"),
+            key,
         )
 
     def payment(

@@ -8,9 +8,10 @@ from functools import partial
 from typing import TypeVar
 
 from koshel.core.apart import Line, Lines
-from koshel.core.commands import Claim, Command, Drain
+from koshel.core.commands import Command
 from koshel.core.model import Outcome
 from koshel.db.batches import Batches
+from koshel.db.claims import Claim, Drain
 from koshel.db.errors import Conflict
 from koshel.settle import settle
 from koshel.settle_free import settle_claim_free, settle_free

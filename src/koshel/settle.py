@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from koshel.core.commands import Claim, Command
+from koshel.core.commands import Command
 from koshel.core.decide import decide
 from koshel.core.model import Outcome
 from koshel.db.batches import Batches
+from koshel.db.claims import Claim
 
 
 async def settle(batches: Batches, commands: Sequence[Command | Claim]) -> list[Outcome]:
@@ -14,5 +15,4 @@ async def settle(batches: Batches, commands: Sequence[Command | Claim]) -> list[
         resolved = await batch.resolve(commands)
         book = await batch.lock(resolved)
         outcomes = decide(book, resolved)
-        await batch.write(outcomes)
-    return outcomes
+        return await batch.write(outcomes)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 from koshel.core.apart import Line, Lines
-from koshel.core.commands import Claim, Command, Drain, Execute, Group
+from koshel.core.commands import Command, Execute, Group
 from koshel.core.decide import decide
 from koshel.core.model import Outcome
 from koshel.db.batches import Batches
+from koshel.db.claims import Claim, Drain
 
 
 async def settle_free(
@@ -29,9 +30,8 @@ async def settle_free(
         resolved = await batch.resolve(commands)
         book, free = await batch.lock_free(resolved, taken, wait_ms, first=first)
         outcomes = decide(book, [one for one in free if not isinstance(one, frozenset)])
-        await batch.write(outcomes)
-    decided = iter(outcomes)
-    return [one if isinstance(one, frozenset) else next(decided) for one in free]
+        written = iter(await batch.write(outcomes))
+    return [one if isinstance(one, frozenset) else next(written) for one in free]
 
 
 async def settle_claim_free(

@@ -58,9 +58,7 @@ async def test_twins_in_two_batches_at_once_move_money_once(stores: Store) -> No
 async def under_way(store: Store, commands: Sequence[Command]) -> AsyncIterator[list[Outcome]]:
     """A batch that has written and does not commit before the block ends."""
     async with store.batch() as batch:
-        outcomes = decide(await batch.lock(commands), commands)
-        await batch.write(outcomes)
-        yield outcomes
+        yield await batch.write(decide(await batch.lock(commands), commands))
 
 
 # Commands with one key that share no account, so that no row lock makes the second wait for the first; accounts

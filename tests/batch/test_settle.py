@@ -15,6 +15,7 @@ from koshel.db.rows import Found
 from koshel.db.store import Store
 from koshel.settle import settle
 from tests.support.database import Database
+from tests.support.looks import source_of, target_of
 from tests.support.settled import open_accounts, opening, query, refusals, rows, waits
 from tests.support.wallets import payment, transfer, withdrawal
 
@@ -63,7 +64,7 @@ async def test_the_largest_and_the_smallest_amounts_are_kept_exactly(store: Stor
         store, [withdrawal(one, f"{nines}.{nines}"), payment(other, "1e-18"), withdrawal(one, "1e-18")]
     )
     assert isinstance(first, Posted)
-    assert (first.amount, first.source_balance) == (floor.copy_abs(), floor)
+    assert (first.amount, source_of(first).balance) == (floor.copy_abs(), floor)
     assert isinstance(second, Posted)
     assert second.amount == Decimal("1e-18")
     assert refusals([refused]) == [Refusal.INSUFFICIENT_FUNDS]
@@ -163,7 +164,7 @@ async def test_one_batch_serves_many_ledgers_and_leaves_each_a_row_of_its_own(st
         store, [payment(one, "5", ledger_id=ledger, key="k") for ledger, one in pairs for _ in range(2)]
     )
     posted = [outcome for outcome in outcomes if isinstance(outcome, Posted)]
-    assert [(outcome.ledger_id, outcome.target_account_id) for outcome in posted] == pairs
+    assert [(outcome.ledger_id, target_of(outcome).account_id) for outcome in posted] == pairs
     assert query(
         database, "SELECT ledger_id, transaction_ids FROM batch WHERE transaction_ids <> '{}' ORDER BY ledger_id"
     ) == [(outcome.ledger_id, [outcome.id]) for outcome in posted]

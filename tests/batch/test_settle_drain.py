@@ -5,9 +5,10 @@ import asyncio
 import asyncpg
 import pytest
 
-from koshel.core.commands import Command, Drain
+from koshel.core.commands import Command
 from koshel.core.decide import decide
 from koshel.core.model import Executed, Grouped, Outcome, Posted, Queued
+from koshel.db.claims import Drain
 from koshel.db.store import Store
 from koshel.settle import settle
 from tests.support.bookkeeping import execute

@@ -13,6 +13,7 @@ from koshel.db.batches import Batches, Borrowed
 from koshel.db.store import Store
 from koshel.settle import settle
 from tests.support.database import Database
+from tests.support.looks import source_of, target_of
 from tests.support.settled import exactly, open_accounts, opening, query, refusals
 from tests.support.wallets import capture, hold, payment, refund, transfer, void
 
@@ -45,7 +46,7 @@ async def test_held_money_is_kept_to_the_last_digit(batches: Batches, store: Sto
     ]
     (part,) = await settle(batches, [capture(most.id, LEAST, final=False)])
     assert isinstance(part, Posted)
-    assert [plain(one) for one in (part.source_balance, part.source_held, part.target_balance) if one] == [
+    assert [plain(one) for one in (source_of(part).balance, source_of(part).held, target_of(part).balance) if one] == [
         NEARLY,
         NEARLY,
         LEAST,

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from koshel.core.commands import ChangeAccount, Claim, Command, Drain, Status, Sweep
+from koshel.core.commands import ChangeAccount, Command, Status
 from koshel.core.model import Changed, Grouped, Opened, Posted, Queued, Refusal, Replayed
+from koshel.db.claims import Claim, Drain, Sweep
 from koshel.db.store import Store
 from koshel.retry import settle_again
 from koshel.settle import settle

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from koshel.core.commands import Command, Drain
+from koshel.core.commands import Command
 from koshel.core.model import Posted, Queued, Refusal
+from koshel.db.claims import Drain
 from koshel.db.store import Store
 from koshel.settle import settle
 from tests.support.database import Database

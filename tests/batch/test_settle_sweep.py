@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from koshel.core.commands import Sweep
 from koshel.core.decide import decide
 from koshel.core.model import Grouped, Outcome, Posted, Refusal
+from koshel.db.claims import Sweep
 from koshel.db.store import Store
 from koshel.settle import settle
 from tests.support.bookkeeping import execute

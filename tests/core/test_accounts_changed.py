@@ -63,7 +63,7 @@ CHANGES: list[tuple[dict[str, Any], dict[str, object]]] = [
 
 @pytest.mark.parametrize(("asked", "expected"), CHANGES)
 def test_a_change_changes_what_is_named_and_the_revision(asked: dict[str, Any], expected: dict[str, object]) -> None:
-    before = asdict(detailed(BOOK.accounts[1]))
+    before = asdict(detailed(BOOK.state.accounts[1]))
     assert asdict(changed(**asked)) == before | {"revision": 6} | expected
     assert changed(**asked).version == 1, "which counts the transactions that touched it"
 

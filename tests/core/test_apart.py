@@ -29,7 +29,7 @@ from tests.support.wallets import (
 )
 
 HELD, PAID = 101, 102
-ORIGINALS = kept(book(account(1, "100.00"), account(2, "5.00")), hold(1, 2, "40"), payment(2, "1")).originals
+ORIGINALS = kept(book(account(1, "100.00"), account(2, "5.00")), hold(1, 2, "40"), payment(2, "1")).state.originals
 
 # Commands, the accounts that others have locked, and which of the commands are decided: "x" for each, "-" for a wait.
 TABLE: list[tuple[list[Command], set[int], str]] = [
@@ -77,8 +77,8 @@ def test_what_is_put_off_gets_the_answer_it_would_have_had_and_so_does_the_rest(
     start, commands = situation
     commands = [command for command in commands if not set(map(type, _parts(command))) & {Execute, Expire}]
     dice = Random(seed)
-    locked = {one for one in start.accounts if dice.random() < 0.4}
-    free = apart(commands, start.originals, locked)
+    locked = {one for one in start.state.accounts if dice.random() < 0.4}
+    free = apart(commands, start.state.originals, locked)
     first = decide(start, [one for one in free if not isinstance(one, frozenset)])
     second = decide(
         after(start, first), [c for c, one in zip(commands, free, strict=True) if isinstance(one, frozenset)]

@@ -5,7 +5,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from msgspec.structs import replace
 
 from koshel.core.book import after, available, limit
 from koshel.core.commands import ChangeAccount, Command, Kind, OpenAccount
@@ -24,6 +23,7 @@ from koshel.core.model import (
     Replayed,
 )
 from koshel.core.money import plain, plus, rounded_limit
+from tests.support.looks import at, promised
 from tests.support.wallets import (
     DAY,
     NOW,
@@ -136,28 +136,31 @@ REMEMBERED: list[tuple[list[Command], set[tuple[int, str]]]] = [
 @pytest.mark.parametrize(("commands", "keys"), REMEMBERED)
 def test_a_key_is_remembered_with_its_first_answer(commands: list[Command], keys: set[tuple[int, str]]) -> None:
     outcomes = decide(START, commands)
-    receipts = after(START, outcomes).receipts
+    receipts = after(START, outcomes).state.receipts
     assert receipts.keys() == keys
     assert {id(first) for first in receipts.values()} <= {id(one) for one in (*outcomes, *parts(outcomes))}
 
 
 def test_a_posting_moves_balance_and_version_and_nothing_else_of_an_account() -> None:
     ahead = after(EMPTY, decide(EMPTY, [transfer(1, 2, "4")]))
-    assert ahead.accounts == EMPTY.accounts | {1: account(1, "96.00", version=4), 2: account(2, "4.00", version=1)}
+    assert ahead.state.accounts == EMPTY.state.accounts | {
+        1: account(1, "96.00", version=4),
+        2: account(2, "4.00", version=1),
+    }
 
 
 def test_what_follows_a_hold_moves_what_is_held_and_nothing_of_a_target_that_it_does_not_touch() -> None:
     held = account(1, "100.00", held="4.00", version=4)
     ahead = after(EMPTY, decide(EMPTY, [hold(1, 2, "4")]))
-    assert ahead.accounts == EMPTY.accounts | {1: held}
-    assert after(ahead, decide(START, [void(HELD)])).accounts[2] == EMPTY.accounts[2]
+    assert ahead.state.accounts == EMPTY.state.accounts | {1: held}
+    assert after(ahead, decide(START, [void(HELD)])).state.accounts[2] == EMPTY.state.accounts[2]
 
 
 @pytest.mark.parametrize("kind", [Opened, Declined, Replayed, Queued])
 def test_what_is_not_posted_or_changed_touches_no_account(kind: type[Outcome]) -> None:
     touched = [one for commands, _ in REMEMBERED for one in decide(START, commands) if isinstance(one, kind)]
     assert touched
-    assert after(START, touched).accounts == START.accounts
+    assert after(START, touched).state.accounts == START.state.accounts
 
 
 # A command; what the holds reserve after it; what is refunded of what.
@@ -188,35 +191,38 @@ def test_the_book_knows_what_each_hold_reserves_and_what_is_refunded(
     command: Command, holds: dict[int, object], refunded: dict[int, str]
 ) -> None:
     ahead = after(START, decide(START, [command]))
-    assert ahead.holds == START.holds | holds
+    assert ahead.state.holds == START.state.holds | holds
     nothing = dict.fromkeys((PAID, HELD, MOVED), "0.00")
-    assert {id_: plain(amount) for id_, amount in ahead.refunded.items()} == nothing | refunded
+    assert {id_: plain(amount) for id_, amount in ahead.state.refunded.items()} == nothing | refunded
 
 
 def test_an_expired_hold_is_known_to_be() -> None:
-    late = replace(START, now=NOW + timedelta(seconds=DAY))
-    assert after(late, decide(late, [expire(HELD)])).holds == {HELD: Kind.EXPIRY}
+    late = at(NOW + timedelta(seconds=DAY), START)
+    assert after(late, decide(late, [expire(HELD)])).state.holds == {HELD: Kind.EXPIRY}
 
 
 def test_what_was_queued_is_so_until_it_is_posted_or_declined() -> None:
-    queue = replace(START, pending={201: (1, "queued"), 202: (1, "queued")})
+    queue = promised(START, 201, 202)
     first, second = decide(queue, [execute(201, payment(1, "1")), execute(202, payment(404, "1"))])
     ahead = after(queue, [first])
-    assert ahead.pending == {202: (1, "queued")}
+    assert ahead.state.pending == {202: (1, "queued")}
     expected = Original(201, 1, Kind.PAYMENT, None, 1, Decimal("1.00"), "USD", None)
     assert isinstance(first, Executed)
-    assert ahead.originals == START.originals | {201: expected}
-    assert after(ahead, [second]).pending == {202: (1, "declined")}
-    assert after(ahead, [second]).originals == ahead.originals
+    assert ahead.state.originals == START.state.originals | {201: expected}
+    assert after(ahead, [second]).state.pending == {202: (1, "declined")}
+    assert after(ahead, [second]).state.originals == ahead.state.originals
 
 
 def test_a_change_is_seen_by_what_comes_after_it() -> None:
     (changed,) = decide(START, [CHANGE])
     assert isinstance(changed, Changed)
     ahead = after(START, [changed])
-    assert ahead.accounts[1] is ahead.details[1] is changed.account
+    assert ahead.state.accounts[1] is ahead.state.details[1] is changed.account
     ahead = after(ahead, decide(ahead, [payment(1, "1")]))
-    assert (ahead.accounts[1].revision, ahead.accounts[1].version) == (1, START.accounts[1].version + 1)
+    assert (ahead.state.accounts[1].revision, ahead.state.accounts[1].version) == (
+        1,
+        START.state.accounts[1].version + 1,
+    )
 
 
 def test_the_book_that_moves_on_is_another_one() -> None:

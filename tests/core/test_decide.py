@@ -23,6 +23,7 @@ from koshel.core.model import (
     Refusal,
     Replayed,
 )
+from tests.support.looks import promised
 from tests.support.wallets import (
     NOW,
     account,
@@ -97,10 +98,11 @@ def test_each_command_sees_the_effects_of_those_before_it() -> None:
         R.IDEMPOTENCY_KEY_REUSED,
     ]
     assert outcomes[4] == Replayed(cast("Declined", outcomes[0]))
-    assert [o.target_version or o.source_version for o in outcomes if isinstance(o, Posted)] == [10, 11, 12, 13]
+    posted = [o for o in outcomes if isinstance(o, Posted)]
+    assert [side.version for o in posted if (side := o.target or o.source)] == [10, 11, 12, 13]
     assert decide(BOOK, []) == []
     ahead = after(BOOK, outcomes)
-    assert (ahead.accounts[2].balance, ahead.accounts[2].version) == (Decimal(0), 13)
+    assert (ahead.state.accounts[2].balance, ahead.state.accounts[2].version) == (Decimal(0), 13)
 
 
 def test_commands_of_every_kind_see_each_other() -> None:
@@ -146,7 +148,7 @@ def test_what_was_queued_is_decided_when_it_is_executed(
     assert (executed.outcome.refusal if isinstance(executed.outcome, Declined) else None) is refusal
     same_now = decide(after(BOOK, decide(BOOK, meanwhile)), [request_])[0]
     if isinstance(same_now, Posted):
-        same_now.id = 201  # an executed transaction has its id already; else it is as if it was asked now
+        same_now = replace(same_now, id=201)  # an executed one has its id already; else it is as if it was asked now
     assert executed.outcome == same_now
 
 
@@ -160,7 +162,7 @@ def test_an_executed_transaction_has_its_key_which_has_answered_with_the_promise
 
 
 def queue(*ids: int) -> Book:
-    return replace(BOOK, pending=dict.fromkeys(ids, (1, "queued")))
+    return promised(BOOK, *ids)
 
 
 # What is executed with the id 201, and what refers to it: before that; after it.
@@ -214,6 +216,6 @@ def test_what_is_no_command_is_a_fault_of_ours_and_no_refusal() -> None:
     with pytest.raises(AssertionError):
         decide(BOOK, [cast("Command", SimpleNamespace(ledger_id=1, key=None))])
     with pytest.raises(AssertionError):
-        apply(BOOK, cast("Outcome", "paid"))
+        apply(BOOK.state, cast("Outcome", "paid"))
     with pytest.raises(AssertionError):
         decide(BOOK, [Move(1, Kind.TRANSFER, None, None, Decimal(1))])

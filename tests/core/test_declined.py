@@ -11,6 +11,7 @@ from koshel.core.book import after
 from koshel.core.commands import METADATA_MAX, ChangeAccount, Command, OpenAccount, Status
 from koshel.core.decide import decide
 from koshel.core.model import Declined, Refusal
+from tests.support.looks import at
 from tests.support.wallets import (
     NOW,
     account,
@@ -57,9 +58,9 @@ _EARLIER = kept(
     hold(1, None, "7", seconds=60),
     refund(PAID, "0.25"),
 )
-BOOK = replace(_EARLIER, now=NOW + timedelta(seconds=60))
+BOOK = at(NOW + timedelta(seconds=60), _EARLIER)
 BOOK = after(BOOK, decide(BOOK, [expire(EXPIRED)]))
-BOOK.pending = {201: (1, "queued"), 202: (1, "declined")}
+BOOK.state.pending = {201: (1, "queued"), 202: (1, "declined")}
 
 FACTS: list[tuple[Command, Refusal, Facts]] = [
     (payment(1, "2", key="used"), R.IDEMPOTENCY_KEY_REUSED, {"field": "amount"}),

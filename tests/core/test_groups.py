@@ -11,6 +11,7 @@ from koshel.core.book import after
 from koshel.core.commands import ChangeAccount, Command, Group, Member, Request, Status
 from koshel.core.decide import decide
 from koshel.core.model import Declined, Executed, Grouped, Outcome, Posted, Refusal, Replayed
+from tests.support.looks import target_of
 from tests.support.wallets import (
     account,
     book,
@@ -127,10 +128,10 @@ def test_a_member_that_was_refused_before_is_the_cause_as_it_was_then() -> None:
 def test_a_thousand_members_may_name_one_account(*, atomic: bool) -> None:
     outcome = decided(group(*[transfer(1, 3, "0.07"), transfer(3, 1, "0.07")] * 500, atomic=atomic))
     assert isinstance(outcome, Grouped)
-    versions = [one.target_version for one in outcome.outcomes if isinstance(one, Posted)]
+    versions = [target_of(one).version for one in outcome.outcomes if isinstance(one, Posted)]
     assert versions[1::2] == list(range(4, 1004, 2))
     ahead = after(BOOK, [outcome])
-    assert [(one.balance, one.version) for one in (ahead.accounts[1], ahead.accounts[3])] == [
+    assert [(one.balance, one.version) for one in (ahead.state.accounts[1], ahead.state.accounts[3])] == [
         (Decimal(110), 1002),
         (Decimal(0), 1000),
     ]
@@ -175,7 +176,7 @@ def test_a_repeated_batch_is_answered_once_more_and_done_once(*, atomic: bool) -
     first, again = decide(BOOK, [command, command])
     assert isinstance(again, Replayed)
     assert again.first is first
-    assert after(BOOK, [first, again]).accounts[3].balance == Decimal(3)
+    assert after(BOOK, [first, again]).state.accounts[3].balance == Decimal(3)
 
 
 def test_a_refused_batch_says_so_for_ever() -> None:
@@ -223,4 +224,4 @@ def test_what_is_due_is_executed_together_an_answer_each() -> None:
     assert _answers([one.outcome if isinstance(one, Executed) else one for one in outcome.outcomes]) == [
         *(Posted, R.INSUFFICIENT_FUNDS, Posted, Posted)
     ]
-    assert after(before, [outcome]).pending == {202: (1, "declined")}
+    assert after(before, [outcome]).state.pending == {202: (1, "declined")}

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 from koshel.core.book import after, available
 from koshel.core.commands import Capture, Command, Hold, Kind, Void
 from koshel.core.decide import decide
-from koshel.core.model import Book, Declined, Posted, Refusal
+from koshel.core.model import Book, Declined, Named, Posted, Refusal
 from koshel.core.money import plain
+from tests.support.looks import at, source_of, target_of
 from tests.support.wallets import (
     DAY,
     NOW,
@@ -60,7 +61,7 @@ def refused(before: Book, command: Command) -> Refusal:
 
 def purse(before: Book, account_id: int, *commands: Command) -> tuple[str, str, str, int]:
     """What the account has, holds and can spend after the commands, and its version."""
-    one = after(before, decide(before, commands)).accounts[account_id]
+    one = after(before, decide(before, commands)).state.accounts[account_id]
     return plain(one.balance), plain(one.held), plain(available(one)), one.version
 
 
@@ -78,11 +79,11 @@ RESERVED: list[tuple[Hold, tuple[str, str, str, int]]] = [
 @pytest.mark.parametrize(("command", "expected"), RESERVED)
 def test_a_hold_reserves_and_moves_nothing(command: Hold, expected: tuple[str, str, str, int]) -> None:
     outcome = posted(START, command)
-    assert (outcome.kind, outcome.target_account_id) == (Kind.HOLD, command.target_account_id)
-    assert (outcome.target_balance, outcome.target_version, outcome.target_held) == (None, None, None)
-    assert outcome.amount == outcome.rest == outcome.source_held == Decimal(expected[1])
+    named = None if command.target_account_id is None else Named(command.target_account_id)
+    assert (outcome.kind, outcome.target) == (Kind.HOLD, named)
+    assert outcome.amount == outcome.rest == source_of(outcome).held == Decimal(expected[1])
     assert purse(START, command.source_account_id, command) == expected
-    assert after(START, [outcome]).accounts[2] == WALLETS[1]
+    assert after(START, [outcome]).state.accounts[2] == WALLETS[1]
 
 
 @pytest.mark.parametrize(("command", "seconds"), [(hold(1, 2, "1"), DAY), (hold(1, 2, "1", seconds=1), 1)])
@@ -145,25 +146,24 @@ def test_a_capture_moves_what_was_held_and_the_last_one_frees_the_rest(
     *_, last = decide(BOOK, commands)
     assert isinstance(last, Posted)
     assert (last.kind, last.parent_id, last.request) == (Kind.CAPTURE, HELD, commands[-1])
-    assert (last.source_account_id, last.target_account_id, last.currency) == (1, 2, "USD")
+    assert (source_of(last).account_id, target_of(last).account_id, last.currency) == (1, 2, "USD")
     assert (plain(last.amount), plain(last.rest or Decimal("0.00"))) == (amount, rest)
     assert purse(BOOK, 1, *commands) == source
     received = Decimal("100.01") - Decimal(source[0])
     assert purse(BOOK, 2, *commands)[0] == plain(5 + received)
-    assert last.target_version == 9 + len(commands)
+    assert target_of(last).version == 9 + len(commands)
 
 
 def test_a_capture_of_a_hold_without_a_target_leaves_for_the_outside() -> None:
     outcome = posted(BOOK, capture(OUTGOING, "10", final=False))
-    target = (outcome.target_account_id, outcome.target_balance, outcome.target_version, outcome.target_held)
-    assert target == (None, None, None, None)
+    assert outcome.target is None
     assert purse(BOOK, 1, capture(OUTGOING, "10", final=False)) == ("90.01", "60.00", "50.01", 8)
 
 
 def test_a_capture_says_what_its_target_holds_itself() -> None:
     before = kept(BOOK, hold(2, None, "3"), first_id=201)
-    assert posted(before, capture(HELD)).target_held == Decimal(3)
-    assert posted(BOOK, capture(HELD)).target_held is None
+    assert target_of(posted(before, capture(HELD))).held == Decimal(3)
+    assert target_of(posted(BOOK, capture(HELD))).held == 0
 
 
 def test_a_hold_of_the_whole_overdraft_can_be_captured_to_the_floor() -> None:
@@ -177,20 +177,19 @@ def test_a_void_and_an_expiry_free_all_that_is_still_held(
     release: Command, kind: Kind, now: int, captured: str | None, released: str
 ) -> None:
     before = BOOK if captured is None else kept(BOOK, capture(HELD, captured, final=False), first_id=201)
-    before = replace(before, now=NOW + timedelta(seconds=now))
+    before = at(NOW + timedelta(seconds=now), before)
     outcome = posted(before, release)
     assert (outcome.kind, outcome.parent_id, plain(outcome.amount)) == (kind, HELD, released)
-    assert (outcome.source_account_id, outcome.target_account_id) == (1, 2)
-    assert (outcome.target_balance, outcome.target_version) == (None, None)
-    source = before.accounts[1]
+    assert (source_of(outcome).account_id, outcome.target) == (1, Named(2))
+    source = before.state.accounts[1]
     spendable = plain(available(source) + Decimal(released))
     assert purse(before, 1, release) == (plain(source.balance), "30.00", spendable, source.version + 1)
-    assert after(before, [outcome]).accounts[2] == before.accounts[2]
+    assert after(before, [outcome]).state.accounts[2] == before.state.accounts[2]
 
 
 def test_the_last_hold_that_goes_leaves_no_trace_of_holding() -> None:
     outcomes = decide(BOOK, [void(HELD), capture(OUTGOING)])
-    assert [one.source_held for one in outcomes if isinstance(one, Posted)] == [Decimal(30), None]
+    assert [source_of(one).held for one in outcomes if isinstance(one, Posted)] == [Decimal(30), Decimal(0)]
 
 
 def test_holds_of_one_account_do_not_touch_each_other() -> None:

@@ -11,6 +11,7 @@ from koshel.core.book import after
 from koshel.core.commands import ChangeAccount, Command, Status
 from koshel.core.decide import decide
 from koshel.core.model import Book, Declined, Outcome, Posted, Refusal, Replayed
+from tests.support.looks import at
 from tests.support.wallets import (
     NOW,
     account,
@@ -81,8 +82,8 @@ TWICE: list[tuple[Command, Command, str]] = [
 def test_a_hold_ends_once(first: Command, second: Command, status: str) -> None:
     assert last_of(BOOK, first) == (None, None)
     assert last_of(BOOK, first, second) == (R.HOLD_NOT_OPEN, status)
-    later = replace(BOOK, now=END)  # what has ended before its time was up is not expired
-    assert last_of(replace(after(later, decide(BOOK, [first])), now=END), second) == (R.HOLD_NOT_OPEN, status)
+    later = at(END, BOOK)  # what has ended before its time was up is not expired
+    assert last_of(at(END, after(later, decide(BOOK, [first]))), second) == (R.HOLD_NOT_OPEN, status)
 
 
 @pytest.mark.parametrize("second", [capture(EXPIRED), capture(EXPIRED, "0.01"), void(EXPIRED), expire(EXPIRED)])
@@ -103,7 +104,7 @@ MOMENTS: list[tuple[timedelta, bool]] = [
 def test_a_hold_is_over_at_the_very_moment_of_its_expiry_and_not_a_microsecond_before(
     moment: timedelta, *, is_over: bool
 ) -> None:
-    before = replace(BOOK, now=END + moment)
+    before = at(END + moment, BOOK)
     late = (R.HOLD_EXPIRED, None) if is_over else (None, None)
     for command in (capture(HELD), capture(HELD, "1", final=False), void(HELD), void(OUTGOING)):
         assert last_of(before, command) == late
@@ -119,7 +120,7 @@ def test_a_hold_that_lasts_no_time_is_over_when_it_begins() -> None:
 
 
 def test_an_expiry_comes_once_whether_or_not_a_capture_was_tried() -> None:
-    before = replace(BOOK, now=END)
+    before = at(END, BOOK)
     outcomes = decide(before, [capture(HELD), expire(HELD), expire(HELD), capture(HELD), void(HELD)])
     assert [answer(one) for one in outcomes] == [R.HOLD_EXPIRED, None, *[R.HOLD_EXPIRED] * 3]
 
@@ -200,10 +201,10 @@ def test_a_shut_account_stops_captures_and_neither_voids_nor_expiries(
 ) -> None:
     shut: list[Command] = [withdrawal(2, "6"), ChangeAccount(1, account_id, status=status)]
     before = after(BOOK, decide(BOOK, shut))
-    assert before.accounts[account_id].status == status
+    assert before.state.accounts[account_id].status == status
     assert last_of(before, capture(HELD)) == (refusal, None)
     assert last_of(before, void(HELD)) == (None, None)
-    assert last_of(replace(before, now=END), expire(HELD)) == (None, None)
+    assert last_of(at(END, before), expire(HELD)) == (None, None)
     assert last_of(before, hold(1, 2, "1")) == (refusal, None)
 
 

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from koshel.core.book import after, available, limit
 from koshel.core.commands import Command, Kind
 from koshel.core.decide import decide
-from koshel.core.model import Account, Book, Posted
+from koshel.core.model import Account, Book, Named, Posted, Side
 from koshel.core.money import minus, plus
 from koshel.core.refunds import REFUNDABLE
+from tests.support.looks import accounts_of, source_of
 from tests.support.strategies import situations
 from tests.support.wallets import postings
 
@@ -35,7 +36,7 @@ def steps(situation: Situation) -> Iterator[tuple[Book, list[Posted], Book]]:
 def totals(book: Book) -> dict[tuple[int, str], Decimal]:
     """Sum of balances per ledger and currency."""
     sums: dict[tuple[int, str], Decimal] = defaultdict(Decimal)
-    for account in book.accounts.values():
+    for account in book.state.accounts.values():
         sums[account.ledger_id, account.currency] = plus(sums[account.ledger_id, account.currency], account.balance)
     return sums
 
@@ -43,8 +44,8 @@ def totals(book: Book) -> dict[tuple[int, str], Decimal]:
 def reserved(book: Book, account_id: int) -> Decimal:
     """Sum of what the account's open holds, as far as they can be referred to, still reserve."""
     sums = Decimal(0)
-    for id_, rest in book.holds.items():
-        if not isinstance(rest, Kind) and book.originals[id_].source_account_id == account_id:
+    for id_, rest in book.state.holds.items():
+        if not isinstance(rest, Kind) and book.state.originals[id_].source_account_id == account_id:
             sums = plus(sums, rest)
     return sums
 
@@ -56,9 +57,9 @@ def test_money_comes_from_outside_and_goes_there_and_in_no_other_way(situation: 
         expected = totals(book)
         for one in posted:
             where = one.ledger_id, one.currency
-            if one.source_account_id is None:
+            if one.source is None:
                 expected[where] = plus(expected[where], one.amount)
-            if one.target_account_id is None and one.kind not in MOVES_NOTHING:
+            if one.target is None and one.kind not in MOVES_NOTHING:
                 expected[where] = minus(expected[where], one.amount)
         assert totals(ahead) == expected
 
@@ -67,7 +68,7 @@ def test_money_comes_from_outside_and_goes_there_and_in_no_other_way(situation: 
 @given(situations)
 def test_no_floor_and_no_ceiling_is_ever_crossed_and_no_more_is_held_than_there_is(situation: Situation) -> None:
     for _, _, ahead in steps(situation):
-        for account in ahead.accounts.values():
+        for account in ahead.state.accounts.values():
             assert available(account) >= 0
             assert account.held >= 0
             assert account.balance <= limit(account) < 10**18
@@ -80,8 +81,9 @@ def test_what_an_account_holds_is_what_its_open_holds_reserve(situation: Situati
     for _, posted, ahead in steps(situation):
         for one in posted:
             if one.kind is Kind.HOLD and one.id == 0:
-                unnamed[one.source_account_id] = plus(unnamed[one.source_account_id], one.amount)
-        for account in ahead.accounts.values():
+                source_id = source_of(one).account_id
+                unnamed[source_id] = plus(unnamed[source_id], one.amount)
+        for account in ahead.state.accounts.values():
             assert account.held == plus(reserved(ahead, account.id), unnamed[account.id])
 
 
@@ -92,15 +94,15 @@ def test_the_captures_of_a_hold_never_exceed_it_and_nothing_follows_its_end(situ
         for one in posted:
             if one.kind in {Kind.CAPTURE, Kind.VOID, Kind.EXPIRY}:
                 assert one.parent_id is not None
-                original = ahead.originals[one.parent_id]
-                was = book.holds.get(one.parent_id, original.amount)
+                original = ahead.state.originals[one.parent_id]
+                was = book.state.holds.get(one.parent_id, original.amount)
                 assert original.kind is Kind.HOLD
                 assert not isinstance(was, Kind)
                 assert one.amount <= was <= original.amount
                 assert original.expires_at is not None
-                assert (book.now >= original.expires_at) == (one.kind is Kind.EXPIRY)
-        for id_, rest in book.holds.items():
-            now = ahead.holds[id_]
+                assert (book.facts.now >= original.expires_at) == (one.kind is Kind.EXPIRY)
+        for id_, rest in book.state.holds.items():
+            now = ahead.state.holds[id_]
             assert now == rest if isinstance(rest, Kind) else isinstance(now, Kind) or 0 < now <= rest
 
 
@@ -108,34 +110,26 @@ def test_the_captures_of_a_hold_never_exceed_it_and_nothing_follows_its_end(situ
 @given(situations)
 def test_the_refunds_of_a_transaction_never_exceed_it_and_go_back_the_way_it_came(situation: Situation) -> None:
     for book, posted, ahead in steps(situation):
-        sums: dict[int, Decimal] = defaultdict(Decimal, book.refunded)
+        sums: dict[int, Decimal] = defaultdict(Decimal, book.state.refunded)
         for one in posted:
             if one.kind is Kind.REFUND:
                 assert one.parent_id is not None
-                original = ahead.originals[one.parent_id]
+                original = ahead.state.originals[one.parent_id]
                 assert original.kind in REFUNDABLE
-                assert (one.source_account_id, one.target_account_id) == (
-                    original.target_account_id,
-                    original.source_account_id,
-                )
+                assert accounts_of(one) == (original.target_account_id, original.source_account_id)
                 sums[one.parent_id] = plus(sums[one.parent_id], one.amount)
-        for id_, refunded in ahead.refunded.items():
-            assert refunded == sums[id_] <= ahead.originals[id_].amount
+        for id_, refunded in ahead.state.refunded.items():
+            assert refunded == sums[id_] <= ahead.state.originals[id_].amount
 
 
 def sides(one: Posted) -> Iterator[tuple[int, tuple[int, Decimal, Decimal], Decimal]]:
     """The accounts that it touches; the version, balance and held that it tells; what it adds to the balance."""
     nothing = minus(one.amount, one.amount)
     moved = nothing if one.kind in MOVES_NOTHING else one.amount
-    if one.source_account_id is not None:
-        assert one.source_version is not None
-        assert one.source_balance is not None
-        told = one.source_version, one.source_balance, one.source_held or nothing
-        yield one.source_account_id, told, minus(nothing, moved)
-    if one.target_account_id is not None and one.kind not in MOVES_NOTHING:
-        assert one.target_version is not None
-        assert one.target_balance is not None
-        yield one.target_account_id, (one.target_version, one.target_balance, one.target_held or nothing), moved
+    for side, change in ((one.source, minus(nothing, moved)), (one.target, moved)):
+        assert isinstance(side, Named) == (side is one.target is not None and one.kind in MOVES_NOTHING)
+        if isinstance(side, Side):
+            yield side.account_id, (side.version, side.balance, side.held), change
 
 
 def freed(one: Posted, was: Decimal) -> Decimal:
@@ -154,8 +148,8 @@ def freed(one: Posted, was: Decimal) -> Decimal:
 @given(situations)
 def test_an_accounts_history_proves_itself(situation: Situation) -> None:
     start, commands = situation
-    last = {one.id: (one.version, one.balance, one.held) for one in start.accounts.values()}
-    reserving = dict(start.holds)
+    last = {one.id: (one.version, one.balance, one.held) for one in start.state.accounts.values()}
+    reserving = dict(start.state.holds)
     for one in postings(decide(start, commands)):
         parent_id = one.parent_id or 0
         was = reserving.get(parent_id, Decimal(0))
@@ -163,13 +157,13 @@ def test_an_accounts_history_proves_itself(situation: Situation) -> None:
         added = freed(one, was)
         for account_id, told, moved in sides(one):
             version, balance, held = last[account_id]
-            expected = plus(held, added) if account_id == one.source_account_id else held
+            expected = plus(held, added) if one.source and account_id == one.source.account_id else held
             assert told == (version + 1, plus(balance, moved), expected)
             last[account_id] = told
         if one.rest is not None:
             reserving[parent_id or one.id] = one.rest
     ahead = after(start, decide(start, commands))
-    assert last == {one.id: (one.version, one.balance, one.held) for one in ahead.accounts.values()}
+    assert last == {one.id: (one.version, one.balance, one.held) for one in ahead.state.accounts.values()}
 
 
 @thorough
@@ -177,8 +171,9 @@ def test_an_accounts_history_proves_itself(situation: Situation) -> None:
 def test_money_has_exactly_the_decimals_of_its_currency(situation: Situation) -> None:
     for book, posted, _ in steps(situation):
         for one in posted:
-            exponent = -book.scales[one.currency]
-            told = (one.amount, one.source_balance, one.target_balance, one.source_held, one.target_held, one.rest)
+            exponent = -book.facts.scales[one.currency]
+            sides = [side for side in (one.source, one.target) if side]
+            told = (one.amount, one.rest, *(money for side in sides for money in (side.balance, side.held)))
             for money in told:
                 assert money is None or money.as_tuple().exponent == exponent
 
@@ -188,8 +183,7 @@ def test_money_has_exactly_the_decimals_of_its_currency(situation: Situation) ->
 def test_money_never_crosses_ledgers_or_currencies(situation: Situation) -> None:
     for book, posted, _ in steps(situation):
         for one in posted:
-            named = [one for one in (one.source_account_id, one.target_account_id) if one is not None]
-            touched = [book.accounts[account_id] for account_id in named]
+            touched = [book.state.accounts[account_id] for account_id in accounts_of(one) if account_id is not None]
             assert {(it.ledger_id, it.currency) for it in touched} == {(one.ledger_id, one.currency)}
 
 
@@ -203,8 +197,8 @@ def test_a_closed_account_is_empty_and_nothing_happens_to_it_and_a_frozen_one_ke
     situation: Situation,
 ) -> None:
     for book, posted, ahead in steps(situation):
-        for account in book.accounts.values():
-            now = ahead.accounts[account.id]
+        for account in book.state.accounts.values():
+            now = ahead.state.accounts[account.id]
             assert fixed(now) == fixed(account)
             if account.status == "closed":
                 assert now == account

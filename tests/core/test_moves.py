@@ -8,8 +8,9 @@ import pytest
 from koshel.core.book import after
 from koshel.core.commands import Command, Move
 from koshel.core.decide import decide
-from koshel.core.model import Declined, Outcome, Posted, Refusal
+from koshel.core.model import Declined, Named, Outcome, Posted, Refusal, Side
 from koshel.core.money import plain
+from tests.support.looks import accounts_of
 from tests.support.wallets import NOW, account, book, payment, transfer, withdrawal
 
 R = Refusal
@@ -119,23 +120,21 @@ def test_a_move_is_posted_with_both_sides_as_they_stand_after_it(
     outcome = decide_one(command)
     assert isinstance(outcome, Posted)
     assert plain(outcome.amount) == amount
-    assert _side(outcome.source_balance, outcome.source_version) == source
-    assert _side(outcome.target_balance, outcome.target_version) == target
-    # What is held stays so; None is nothing, and what the world outside has.
-    held = {one.id: one.held or None for one in WALLETS}
-    assert outcome.source_held is held.get(command.source_account_id or 0)
-    assert outcome.target_held is held.get(command.target_account_id or 0)
+    assert _told(outcome.source) == source
+    assert _told(outcome.target) == target
+    assert accounts_of(outcome) == (command.source_account_id, command.target_account_id)
+    held = {one.id: one.held for one in WALLETS}
+    assert all(side.held is held[side.account_id] for side in (outcome.source, outcome.target) if side)  # stays so
     currencies = {one.id: one.currency for one in WALLETS}
     assert outcome.currency == currencies[command.source_account_id or command.target_account_id or 0]
     assert (outcome.ctime, outcome.kind, outcome.ledger_id, outcome.id) == (NOW, command.kind, 1, 0)
 
 
-def _side(balance: Decimal | None, version: int | None) -> tuple[str, int] | None:
-    if version is None:
-        assert balance is None
+def _told(side: Side | Named | None) -> tuple[str, int] | None:
+    if side is None:
         return None
-    assert balance is not None
-    return plain(balance), version
+    assert isinstance(side, Side)
+    return plain(side.balance), side.version
 
 
 def test_a_posting_keeps_its_metadata_and_its_key() -> None:

@@ -28,6 +28,7 @@ from koshel.core.commands import (
 )
 from koshel.core.decide import decide
 from koshel.core.model import Book, Declined, Executed, Outcome, Refusal
+from tests.support.looks import at
 from tests.support.wallets import (
     DAY,
     NOW,
@@ -68,8 +69,8 @@ class Scene(Struct):
     command: Command
 
     def alter(self, account_id: int, **fields: object) -> None:
-        old = self.book.accounts[account_id]
-        self.book.accounts[account_id] = replace(old, **fields)
+        old = self.book.state.accounts[account_id]
+        self.book.state.accounts[account_id] = replace(old, **fields)
 
     def ask(self, **fields: object) -> None:
         """Change what is asked; of what was queued, what is asked by that."""
@@ -91,7 +92,7 @@ def altered(account_id: int, **fields: object) -> Fault:
 
 
 def reserving(reserved: Decimal | Kind) -> Fault:
-    return lambda scene: scene.book.holds.update({HELD: reserved})
+    return lambda scene: scene.book.state.holds.update({HELD: reserved})
 
 
 def same_account(scene: Scene) -> None:
@@ -100,11 +101,11 @@ def same_account(scene: Scene) -> None:
 
 
 def over(scene: Scene) -> None:
-    scene.book.now = NOW + timedelta(seconds=DAY)
+    scene.book = at(NOW + timedelta(seconds=DAY), scene.book)
 
 
 def refunded(scene: Scene) -> None:
-    scene.book.refunded[MOVED] = Decimal("9.99")
+    scene.book.state.refunded[MOVED] = Decimal("9.99")
 
 
 REUSED = asked(key="used")

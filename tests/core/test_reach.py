@@ -32,7 +32,7 @@ ORIGINALS = kept(
     hold(1, None, "1"),
     payment(2, "1"),
     hold(5, None, "1", ledger_id=2),
-).originals
+).state.originals
 
 # A command, and the transaction that it refers to.
 REFERENCES: list[tuple[Command, set[tuple[int, int]]]] = [

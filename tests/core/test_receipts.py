@@ -31,7 +31,7 @@ EXCESSIVE = replace(CAPTURED, amount=Decimal(41))
 VOIDED = replace(void(HELD, key="k"), metadata={"order": "1"})
 REFUNDED = replace(refund(PAID, "12.345", key="k"), metadata={"order": "1"})
 CHANGED = ChangeAccount(
-    1, 1, "b@example.com", Decimal(-5), Decimal(500), Status.FROZEN, {"vip": "no"}, ((1, 0), (2, 0)), "k"
+    1, 1, "b@example.com", Decimal(-5), Decimal(500), Status.FROZEN, {"vip": "no"}, expected=((1, 0), (2, 0)), key="k"
 )
 GROUPED = group(transfer(1, 2, "12.345", key="a"), capture(HELD), refund(PAID, "1", key="b"), key="k")
 BROKEN = replace(GROUPED, members=(*GROUPED.members, payment(404, "1")))
@@ -200,7 +200,7 @@ def test_the_replay_of_a_posting_is_the_posting_itself_so_that_it_has_the_id_it_
 def test_what_has_no_key_has_no_receipt() -> None:
     for command in (RESERVED, CAPTURED, VOIDED, REFUNDED, CHANGED, GROUPED):
         assert replay(settled(command), replace(command, key=None)) is None
-        assert not settled(replace(command, key=None)).receipts.keys() & {(1, "k")}
+        assert not settled(replace(command, key=None)).state.receipts.keys() & {(1, "k")}
 
 
 @pytest.mark.parametrize(

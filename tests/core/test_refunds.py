@@ -8,8 +8,9 @@ from msgspec.structs import replace
 from koshel.core.book import after, available
 from koshel.core.commands import ChangeAccount, Command, Kind, Refund, Status
 from koshel.core.decide import decide
-from koshel.core.model import Book, Declined, Outcome, Posted, Refusal
+from koshel.core.model import Book, Declined, Outcome, Posted, Refusal, Side
 from koshel.core.money import plain
+from tests.support.looks import accounts_of, source_of, target_of
 from tests.support.wallets import (
     account,
     book,
@@ -67,12 +68,12 @@ def answer(before: Book, *commands: Command) -> Refusal | None:
 def purses(before: Book, *commands: Command) -> list[str]:
     """What the two accounts have after the commands."""
     ahead = after(before, decide(before, commands))
-    return [plain(ahead.accounts[one].balance) for one in (1, 2)]
+    return [plain(ahead.state.accounts[one].balance) for one in (1, 2)]
 
 
 def test_the_table_starts_from_what_it_says() -> None:
     assert purses(BOOK) == ["94.00", "23.00"]
-    assert [plain(available(BOOK.accounts[one])) for one in (1, 2)] == ["92.00", "23.00"]
+    assert [plain(available(BOOK.state.accounts[one])) for one in (1, 2)] == ["92.00", "23.00"]
 
 
 # A refund; from whom, to whom; how much; what the two accounts have after it.
@@ -96,28 +97,24 @@ def test_a_refund_goes_back_the_way_the_money_came(
 ) -> None:
     outcome = posted(BOOK, command)
     assert (outcome.kind, outcome.parent_id, outcome.request) == (Kind.REFUND, command.parent_id, command)
-    assert (outcome.source_account_id, outcome.target_account_id) == sides
+    assert accounts_of(outcome) == sides
     assert (plain(outcome.amount), outcome.currency, outcome.rest) == (amount, "USD", None)
     assert purses(BOOK, command) == balances
-    for account_id, version, balance, held in (
-        (sides[0], outcome.source_version, outcome.source_balance, outcome.source_held),
-        (sides[1], outcome.target_version, outcome.target_balance, outcome.target_held),
-    ):
-        if account_id is None:
-            assert (version, balance, held) == (None, None, None)
-        else:
-            assert version == BOOK.accounts[account_id].version + 1
-            assert (plain(balance or Decimal(0)), held) == (
-                balances[account_id - 1],
-                {1: Decimal(2), 2: None}[account_id],
+    for side in (outcome.source, outcome.target):
+        if side is not None:
+            assert isinstance(side, Side)
+            assert side.version == BOOK.state.accounts[side.account_id].version + 1
+            assert (plain(side.balance), int(side.held)) == (
+                balances[side.account_id - 1],
+                {1: 2, 2: 0}[side.account_id],
             )
 
 
 def test_a_refund_says_what_its_sides_hold_and_leaves_it_as_it_was() -> None:
     captured, paid = posted(BOOK, refund(CAPTURED)), posted(BOOK, refund(PAID))
-    assert [captured.source_held, captured.target_held] == [None, Decimal(2)]
-    assert [paid.source_held, paid.target_held] == [Decimal(2), None]
-    assert after(BOOK, decide(BOOK, [refund(CAPTURED)])).holds == BOOK.holds
+    assert [source_of(captured).held, target_of(captured).held] == [0, 2]
+    assert (int(source_of(paid).held), paid.target) == (2, None)
+    assert after(BOOK, decide(BOOK, [refund(CAPTURED)])).state.holds == BOOK.state.holds
 
 
 def test_a_refund_keeps_its_key_and_its_notes() -> None:

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 import asyncpg
 import pytest
 
-from koshel.core.commands import Claim, Command
+from koshel.core.commands import Command
 from koshel.core.model import Posted, Replayed
 from koshel.db.batches import Borrowed
+from koshel.db.claims import Claim
 from koshel.db.errors import Conflict
 from koshel.db.store import Store
 from koshel.db.verify import verify

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from koshel.core.commands import Drain
+from koshel.db.claims import Drain
 from koshel.db.store import Delay, Store, StoreConfig, open_store
 from koshel.db.verify import verify
 from koshel.settle import settle

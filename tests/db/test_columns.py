@@ -1,5 +1,6 @@
 """Outcomes in, arrays out: what plain transfers do not have takes no room; each account and hold is written once."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -10,6 +11,8 @@ from koshel.core.commands import ChangeAccount, Command, Status
 from koshel.core.decide import decide
 from koshel.core.model import Changed, Outcome, Posted
 from koshel.db import columns
+from koshel.db.tables import TRANSACTION, Mostly
+from tests.support.looks import source_of
 from tests.support.wallets import (
     account,
     book,
@@ -27,8 +30,19 @@ from tests.support.wallets import (
 BOOK = book(account(1, "100"), account(2, "0"), account(3, "0", "WEI"))
 
 
+NAMES = [column.name for column in (*TRANSACTION, *columns.DERIVED) if column.mostly is not Mostly.ONE]
+NULLS = [column.name for column in (*TRANSACTION, *columns.DERIVED) if column.mostly is Mostly.NULL]
+
+
 def decided(*outcomes: Outcome) -> list[Posted]:
     return postings(outcomes)
+
+
+def arrays(posted: Sequence[Posted]) -> Mapping[str, str]:
+    """What `post` is told, by the names of the columns."""
+    *told, now = columns.postings(posted)
+    assert now == posted[0].ctime
+    return dict(zip(NAMES, told, strict=True))
 
 
 def test_pairs_and_keys_are_arrays_as_text() -> None:
@@ -39,47 +53,55 @@ def test_pairs_and_keys_are_arrays_as_text() -> None:
     ]
 
 
-def test_plain_transfers_have_none_of_the_rarities() -> None:
-    posted = decided(*decide(BOOK, [payment(1, "1", key="k"), transfer(1, 2, "2")]))
-    assert columns.rarities(posted) == ["{}"] * 8
+def test_what_plain_transfers_nearly_never_have_takes_no_room() -> None:
+    told = arrays(decided(*decide(BOOK, [payment(1, "1"), transfer(1, 2, "2")])))
+    assert [name for name in NAMES if told[name] == "{}"] == NULLS
 
 
-def test_a_rarity_stands_where_its_transaction_does() -> None:
+def test_what_is_rare_stands_where_its_transaction_does() -> None:
     commands: list[Command] = [transfer(1, 2, "1"), hold(1, 2, "2", key='k"'), transfer(1, 2, "3")]
-    ids, source_held, target_held, parents, groups, expiries, requests, rests = columns.rarities(
-        decided(*decide(BOOK, commands))
-    )
-    assert (source_held, rests) == ("{NULL,2.00,2.00}", "{NULL,2.00,NULL}")
-    assert (ids, target_held, parents, groups) == ("{}", "{}", "{}", "{}")
-    assert expiries == "{NULL,2026-11-23T10:35:00+00:00,NULL}"
-    assert requests.startswith('{NULL,"{\\"type\\":\\"hold\\",\\"ledger_id\\":1,')
-    assert requests.endswith('}",NULL}')
+    told = arrays(decided(*decide(BOOK, commands)))
+    assert (told["source_held"], told["rest"]) == ("{NULL,2.00,2.00}", "{NULL,2.00,NULL}")
+    assert {told[name] for name in ("id", "target_held", "parent_id", "group_id")} == {"{}"}
+    assert told["idempotency_key"] == '{NULL,"k\\"",NULL}'
+    assert told["expires_at"] == "{NULL,2026-11-23T10:35:00+00:00,NULL}"
+    assert told["request"].startswith('{NULL,"{\\"type\\":\\"hold\\",\\"ledger_id\\":1,')
+    assert told["request"].endswith('}",NULL}')
+
+
+def test_a_hold_names_a_target_that_it_does_not_touch() -> None:
+    told = arrays(decided(*decide(BOOK, [hold(1, 2, "2"), withdrawal(1, "1")])))
+    assert told["target_account_id"] == "{2,NULL}"
+    assert (told["target_balance"], told["target_version"]) == ("{NULL,NULL}", "{NULL,NULL}")
 
 
 def test_equal_amounts_of_several_currencies_are_not_the_same() -> None:
     five, yen = decided(*decide(BOOK, [hold(1, 2, "5"), hold(1, 2, "5")]))
-    yen.source_held = yen.rest = Decimal(5)
-    five.source_held = Decimal("5.00")
-    columns_of_both = columns.rarities([five, yen])
-    assert columns_of_both[1] == "{5.00,5}"
-    assert columns_of_both[-1] == "{5.00,5}"
+    yen = replace(yen, source=replace(source_of(five), held=Decimal(5)), rest=Decimal(5))
+    told = arrays([five, yen])
+    assert (told["source_held"], told["rest"]) == ("{5.00,5}", "{5.00,5}")
 
 
 def test_a_request_is_kept_for_its_key_only() -> None:
     posted = decided(*decide(BOOK, [hold(1, 2, "2")]))
     assert posted[0].request is not None
-    assert columns.rarities(posted)[-2] == "{}"
+    assert arrays(posted)["request"] == "{}"
+
+
+def lasts(posted: Sequence[Posted]) -> list[str]:
+    told = arrays(posted)
+    return [told["is_sources_last"], told["is_targets_last"]]
 
 
 def test_each_account_is_moved_once_by_the_last_transaction_that_touches_it() -> None:
     commands: list[Command] = [transfer(1, 2, "1"), hold(1, 2, "2"), transfer(1, 2, "3"), payment(2, "4")]
-    assert columns.lasts(decided(*decide(BOOK, commands))) == ["{False,False,True,False}", "{False,False,False,True}"]
+    assert lasts(decided(*decide(BOOK, commands))) == ["{False,False,True,False}", "{False,False,False,True}"]
 
 
 def test_a_target_that_a_hold_only_names_is_not_moved() -> None:
     held = decided(*decide(BOOK, [hold(1, 2, "2")]))
-    assert columns.lasts(held) == ["{True}", "{False}"]
-    assert columns.lasts(decided(*decide(BOOK, [transfer(1, 2, "5"), hold(2, 1, "2")]))) == [
+    assert lasts(held) == ["{True}", "{False}"]
+    assert lasts(decided(*decide(BOOK, [transfer(1, 2, "5"), hold(2, 1, "2")]))) == [
         "{True,True}",
         "{False,False}",
     ]
@@ -87,7 +109,7 @@ def test_a_target_that_a_hold_only_names_is_not_moved() -> None:
 
 def test_who_is_outside_is_never_moved() -> None:
     posted = decided(*decide(BOOK, [payment(2, "1"), withdrawal(1, "1")]))
-    assert columns.lasts(posted) == ["{False,True}", "{True,False}"]
+    assert lasts(posted) == ["{False,True}", "{True,False}"]
 
 
 def test_each_hold_is_kept_once_as_the_last_transaction_leaves_it() -> None:
@@ -104,25 +126,24 @@ def test_each_hold_is_kept_once_as_the_last_transaction_leaves_it() -> None:
             ],
         )
     )
-    outcomes[-1].id = 110
-    assert columns.rarities(outcomes)[-1] == "{NULL,NULL,6.00,0,5.00}"
-    assert columns.rarities(decided(*decide(BOOK, [transfer(1, 2, "1"), hold(1, 2, "2")])))[-1] == "{NULL,2.00}"
+    outcomes[-1] = replace(outcomes[-1], id=110)
+    assert arrays(outcomes)["rest"] == "{NULL,NULL,6.00,0,5.00}"
+    assert arrays(decided(*decide(BOOK, [transfer(1, 2, "1"), hold(1, 2, "2")])))["rest"] == "{NULL,2.00}"
+    assert arrays(decided(*decide(held, [void(101)])))["rest"] == "{0}"
 
 
 def test_a_hold_that_is_placed_and_followed_in_one_batch_keeps_its_time() -> None:
     moment = datetime(2026, 11, 23, 10, 35, tzinfo=UTC)
     (placed,) = decided(*decide(BOOK, [hold(1, 2, "10")]))
-    placed.id = 101
+    placed = replace(placed, id=101)
     followed = replace(placed, id=102, parent_id=101, rest=Decimal("4.00"), expires_at=None)
     assert placed.expires_at == moment
     again = replace(followed, id=103, rest=Decimal("3.00"))
-    assert columns.rarities([placed, followed, again])[-3:] == [
-        f"{{{moment.isoformat()},NULL,NULL}}",
-        "{}",
-        "{3.00,NULL,NULL}",
-    ]
+    told = arrays([placed, followed, again])
+    assert told["expires_at"] == f"{{{moment.isoformat()},NULL,NULL}}"
+    assert (told["request"], told["rest"]) == ("{}", "{3.00,NULL,NULL}")
     ended = replace(again, id=104, rest=Decimal("0.00"))
-    assert columns.rarities([placed, followed, again, ended])[-1] == "{0,NULL,NULL,NULL}"
+    assert arrays([placed, followed, again, ended])["rest"] == "{0,NULL,NULL,NULL}"
 
 
 def test_an_account_is_changed_once_with_the_money_that_the_whole_batch_leaves_it() -> None:
@@ -135,17 +156,16 @@ def test_an_account_is_changed_once_with_the_money_that_the_whole_batch_leaves_i
         ],
     )
     changed = [one for one in outcomes if isinstance(one, Changed)]
-    rows = list(zip(*columns.changes(changed, postings(outcomes)), strict=True))
-    assert [tuple(map(str, row)) for row in rows] == [
-        ("1", "1", "80.00", "0.00", "1", "2", "-50.00", "None", "open", "new@example.com", '{"a":"b"}')
+    assert columns.changes(changed, postings(outcomes)) == [
+        *("{1}", "{1}", '{"new@example.com"}', "{80.00}", "{0.00}", "{1}", "{2}", "{-50.00}", "{NULL}", '{"open"}'),
+        '{"{\\"a\\":\\"b\\"}"}',
     ]
 
 
 def test_an_account_that_no_transaction_touched_keeps_its_money() -> None:
     outcomes = decide(BOOK, [ChangeAccount(1, 1, status=Status.FROZEN, expected=((0, 0),), email=UNSET)])
     changed = [one for one in outcomes if isinstance(one, Changed)]
-    (row,) = zip(*columns.changes(changed, []), strict=True)
-    assert tuple(map(str, row[2:6])) == ("100.00", "0.00", "0", "1")
+    assert columns.changes(changed, [])[3:7] == ["{100.00}", "{0.00}", "{0}", "{1}"]
 
 
 def test_a_groups_answer_is_kept_with_those_of_its_members() -> None:

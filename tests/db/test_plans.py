@@ -9,7 +9,9 @@ import psycopg
 import pytest
 
 from koshel.db import queries
+from koshel.db.columns import DERIVED
 from koshel.db.embedded import Cluster
+from koshel.db.tables import TRANSACTION, Mostly
 from tests.support.clone import cloned
 
 ACCOUNTS = 20_000  # the first half in ledger 1, the others in 1,000 small ledgers
@@ -61,7 +63,9 @@ ONES = "{" + ",".join("1" for _ in range(500)) + "}"
 # What `post` is told, for 500 payments into accounts of one ledger.
 BATCH_ID = "00000000-0000-4000-8000-000000000000"
 NO, YES = ("{" + ",".join(500 * [word]) + "}" for word in ("false", "true"))
-POST = [ONES, *["{}"] * 2, FEW_IDS, *["{}"] * 7, "2026-01-01", BATCH_ID, NO, YES, *["{}"] * 8]
+_PAYMENTS = {"ledger_id": ONES, "target_account_id": FEW_IDS, "is_sources_last": NO, "is_targets_last": YES}
+_ARRAYS = [column.name for column in (*TRANSACTION, *DERIVED) if column.mostly is not Mostly.ONE]
+POST = [*(_PAYMENTS.get(name, "{}") for name in _ARRAYS), "2026-01-01", BATCH_ID]
 FEW_HOLDS = "{" + ",".join(str(TRANSACTIONS + n * 7) for n in range(1, 501)) + "}"
 FEW_QUEUED = "{" + ",".join(str(10 * TRANSACTIONS + n * 2) for n in range(1, 501)) + "}"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from koshel.core.commands import Drain, Sweep
 from koshel.core.model import Posted, Queued
+from koshel.db.claims import Drain, Sweep
 from koshel.db.store import Delay, Store
 from koshel.settle import settle
 from tests.support.bookkeeping import execute

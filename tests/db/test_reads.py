@@ -2,8 +2,9 @@
 
 import pytest
 
-from koshel.core.commands import ChangeAccount, Drain, Kind, Status, Sweep
+from koshel.core.commands import ChangeAccount, Kind, Status
 from koshel.core.model import Posted, Queued, Refusal
+from koshel.db.claims import Drain, Sweep
 from koshel.db.rows import Found
 from koshel.db.store import Store
 from koshel.settle import settle

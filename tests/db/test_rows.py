@@ -1,14 +1,20 @@
 """Rows in, structs out: an answer reads as it was given, whatever it was."""
 
+from itertools import count
+
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from koshel.core.commands import Capture, ChangeAccount, Command, Hold, Kind, Status
 from koshel.core.decide import decide
 from koshel.core.model import Declined, First, Grouped, Posted, Queued
 from koshel.db import rows
+from koshel.db.ids import renewed
 from koshel.db.kept import KeptGroup, keep, restore
 from koshel.db.kept import transactions as places
+from koshel.db.sides import flat
+from koshel.db.tables import TRANSACTION
 from tests.support.wallets import (
     account,
     book,
@@ -43,7 +49,7 @@ ANSWERS: dict[str, Command] = {
 def test_an_answer_reads_as_it_was_given(name: str) -> None:
     (first,) = decide(BOOK, [ANSWERS[name]])
     text = msgspec.json.encode(first).decode()
-    place, read = rows.receipt((1, "k", text, None, *[None] * 19))  # type: ignore[arg-type]  # a tuple is as good
+    place, read = rows.receipt(answered(text))  # type: ignore[arg-type]  # a dictionary is as good
     assert place == (1, "k")
     assert read == first
     assert msgspec.json.encode(read).decode() == text
@@ -61,11 +67,11 @@ GROUPS: dict[str, Command] = {
 def test_a_groups_answer_is_restored_from_the_ids_of_its_moves(name: str) -> None:
     (first,) = decide(BOOK, [GROUPS[name]])
     assert isinstance(first, Grouped)
+    ids = count(1_000)
+    (first,) = renewed([first], {id(one): replace(one, id=next(ids)) for one in first.outcomes if type(one) is Posted})
     transactions = [one for one in first.outcomes if isinstance(one, Posted)]
-    for id_, one in enumerate(transactions, start=1_000):
-        one.id = id_
     text = msgspec.json.encode(keep(first)).decode()
-    _, read = rows.receipt((1, "k", text, None, *[None] * 19))  # type: ignore[arg-type]  # a tuple is as good
+    _, read = rows.receipt(answered(text))  # type: ignore[arg-type]  # a dictionary is as good
     assert isinstance(read, KeptGroup)
     moves = {one.id for one in transactions if one.request is None}
     assert places(read) == {(1, id_) for id_ in moves}
@@ -75,16 +81,16 @@ def test_a_groups_answer_is_restored_from_the_ids_of_its_moves(name: str) -> Non
 def test_a_transaction_is_its_own_receipt_with_what_was_asked() -> None:
     first = posted(hold(1, 2, "7", seconds=60, key="k"))
     request = msgspec.json.encode(first.request).decode()
-    _, read = rows.receipt((1, "k", None, request, *row_of(first)))  # type: ignore[arg-type]
+    _, read = rows.receipt(row_of(first) | {"request": request})  # type: ignore[arg-type]
     assert isinstance(read, Posted)
     assert isinstance(read.request, Hold)
-    assert read == msgspec.structs.replace(first, rest=None)
+    assert read == replace(first, rest=None)
 
 
 def test_a_plain_transfer_is_its_own_request() -> None:
     first = posted(transfer(1, 2, "7", key="k"))
     assert first.request is None
-    assert rows.receipt((1, "k", None, None, *row_of(first)))[1] == first  # type: ignore[arg-type]
+    assert rows.receipt(row_of(first))[1] == first  # type: ignore[arg-type]
 
 
 def test_a_promise_reads_as_queued_or_as_declined() -> None:
@@ -117,12 +123,17 @@ def posted(command: Command) -> Posted:
     return first
 
 
-def row_of(one: Posted) -> list[object]:
+def answered(text: str) -> dict[str, object]:
     """As `find_receipts` would read it."""
-    fields = [getattr(one, name) for name in one.__struct_fields__[:19]]
-    fields[1] = str(one.kind)
-    fields[10] = msgspec.json.encode(one.metadata).decode()
-    return fields
+    return {"receipt_ledger_id": 1, "receipt_key": "k", "answer": text, "request": None}
+
+
+def row_of(one: Posted) -> dict[str, object]:
+    """As `find_receipts` would read it."""
+    own = {column.name: getattr(one, column.at) for column in TRANSACTION if not column.side}
+    texts = {"kind": str(one.kind), "metadata": msgspec.json.encode(one.metadata).decode()}
+    row = {"receipt_ledger_id": 1, "receipt_key": "k", "answer": None, "request": None, "currency": one.currency}
+    return row | own | texts | {name: value or None for name, value in flat(one).items()}
 
 
 def test_answers_are_of_every_kind_that_is_kept() -> None:

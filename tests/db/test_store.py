@@ -19,6 +19,7 @@ from koshel.db.store import Delay, Store, StoreConfig, open_store
 from koshel.settle import settle
 from tests.support.bookkeeping import execute, keep_books, move, opening
 from tests.support.database import Database
+from tests.support.looks import accounts_of, target_of
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 
@@ -95,8 +96,7 @@ async def test_money_keeps_every_decimal_of_its_currency(database: Database, sto
         assert found is not None
         transaction = found.transaction
         assert isinstance(transaction, Posted)
-        assert transaction.target_balance is not None
-        kept = (account.balance, transaction.amount, transaction.target_balance)
+        kept = (account.balance, transaction.amount, target_of(transaction).balance)
         assert [f"{money:f}" for money in kept] == [read] * 3
 
 
@@ -104,7 +104,7 @@ async def test_each_kind_of_transaction_is_read_with_its_sides_and_currency(stor
     await keep_books(store)
     found = [await store.get_transaction(1, n) for n in range(1, 6)]
     read = [one.transaction for one in found if one is not None and isinstance(one.transaction, Posted)]
-    sides = [(t.kind, t.source_account_id, t.target_account_id, t.currency, t.key) for t in read]
+    sides = [(t.kind, *accounts_of(t), t.currency, t.key) for t in read]
     assert sides == [
         (Kind.PAYMENT, None, 1, "USD", "paid"),
         (Kind.TRANSFER, 1, 2, "USD", None),

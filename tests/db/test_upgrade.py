@@ -92,7 +92,7 @@ async def test_old_keys_keep_their_answers(old: Database) -> None:
         )
     paid, opened, refused = [outcome.first for outcome in outcomes if isinstance(outcome, Replayed)]
     assert isinstance(paid, Posted)
-    assert (paid.id, paid.kind, paid.source_held) == (1, Kind.PAYMENT, None)
+    assert (paid.id, paid.kind, paid.source) == (1, Kind.PAYMENT, None)
     assert isinstance(opened, Opened)
     assert (opened.account.id, opened.account.version, opened.account.revision) == (1, 0, 0)
     assert refusals([refused, outcomes[-1]]) == ["insufficient-funds", "idempotency-key-reused"]

@@ -60,7 +60,7 @@ BOOK = replace(
     now=NOW + timedelta(seconds=60),
 )
 LATE = 107
-BOOK.pending = {201: (1, "queued"), 202: (1, "declined")}
+BOOK.state.pending = {201: (1, "queued"), 202: (1, "declined")}
 
 REFUSED: list[tuple[Command, str]] = [
     (payment(1, "2", key="used"), "idempotency-key-reused"),

@@ -12,6 +12,7 @@ from koshel.core.model import Posted, Queued
 from koshel.db.embedded import Cluster
 from koshel.db.verify import verify
 from tests.support.database import Database
+from tests.support.looks import source_of
 from tests.support.settled import query, rows
 from tests.support.waiting import until
 
@@ -94,7 +95,7 @@ async def test_a_rehearsal_answers_what_would_happen_and_does_nothing(database: 
         paid = await ledger.pay(ann, 10, key="pay")
         before = rows(database)
         would_be = await rehearsal.withdraw(ann, "4", key="new")
-        assert (would_be.id, str(would_be.source_balance)) == (0, "6.00")
+        assert (would_be.id, str(source_of(would_be).balance)) == (0, "6.00")
         with pytest.raises(Refused, match="insufficient-funds"):
             await rehearsal.withdraw(ann, "11", key="other")
         assert (await rehearsal.pay(ann, 10, key="pay")).id == paid.id
@@ -116,7 +117,7 @@ async def test_a_rehearsal_in_the_callers_transaction_sees_what_it_did_and_does_
                 ledger.rehearsal().within(connection),
             ):
                 would_be = await rehearsal.withdraw(ann, 10)
-                assert would_be.source_balance == 0
+                assert source_of(would_be).balance == 0
             account = await within.account(ann)
             assert account is not None
             assert account.version == 1

@@ -32,8 +32,9 @@ from decimal import Decimal
 
 import psycopg
 
-from koshel.core.commands import ChangeAccount, Claim, Command, Drain, Kind, Move, OpenAccount, Status, Sweep
+from koshel.core.commands import ChangeAccount, Command, Kind, Move, OpenAccount, Status
 from koshel.core.model import Posted
+from koshel.db.claims import Claim, Drain, Sweep
 from koshel.db.store import Store
 from koshel.settle import settle
 from tests.support.wallets import capture, enqueue, group, hold, payment, postings, refund, transfer, void

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from koshel.core.commands import ChangeAccount, Command, Status
 from koshel.core.model import Account, Book
+from tests.support.looks import at
 from tests.support.wallets import NOW, account, book, capture, expire, group, hold, kept, move, refund, void
 
 IDS = (1, 2, 3)
@@ -50,15 +51,15 @@ def _book(dice: Random) -> Book:
     """Three accounts with a past; in every other book a few keys have been answered already."""
     fresh = book(*[_account(dice, *numbered) for numbered in zip(IDS, dice.choice(HOMES), strict=True)])
     past = [_past(dice, place) for place in range(len(PAST))]
-    settled = replace(kept(fresh, *past), now=NOW + timedelta(seconds=60))
+    settled = at(NOW + timedelta(seconds=60), kept(fresh, *past))
     keys = dice.choice(("", "", "k", "lm"))
     later: list[Command] = [
         replace(move(1, dice.choice(ACROSS + ENDS), dice.choice(("1", "2.5", "40"))), key=key) for key in keys
     ]
     later += [expire(id_) for id_ in PAST if dice.random() < 0.15]
-    later += [command for one in IDS if dice.random() < 0.15 for command in _shut(dice, settled.accounts[one])]
+    later += [command for one in IDS if dice.random() < 0.15 for command in _shut(dice, settled.state.accounts[one])]
     settled = kept(settled, *later, first_id=NEVER)
-    settled.pending = dict.fromkeys(range(QUEUED_IDS[0], QUEUED_IDS[0] + 100), (1, "queued")) | {
+    settled.state.pending = dict.fromkeys(range(QUEUED_IDS[0], QUEUED_IDS[0] + 100), (1, "queued")) | {
         REFUSED_ID: (1, "declined")
     }
     return settled

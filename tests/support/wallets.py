@@ -6,7 +6,7 @@ from decimal import Context, Decimal, Inexact, InvalidOperation
 from itertools import count
 
 from msgspec import UNSET, UnsetType
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from koshel.core.book import after, original
 from koshel.core.commands import (
@@ -27,8 +27,20 @@ from koshel.core.commands import (
     Void,
 )
 from koshel.core.decide import decide
-from koshel.core.model import Account, AccountDetails, Book, Executed, Grouped, Outcome, Posted, Queued
+from koshel.core.model import (
+    Account,
+    AccountDetails,
+    Book,
+    Executed,
+    Facts,
+    Grouped,
+    Outcome,
+    Posted,
+    Queued,
+    State,
+)
 from koshel.core.money import minus
+from koshel.db.ids import renewed
 
 NOW = datetime(2026, 11, 22, 10, 35, tzinfo=UTC)
 DAY = 86_400  # seconds; what a hold lasts if nothing is said
@@ -79,14 +91,9 @@ def detailed(one: Account) -> AccountDetails:
 
 def book(*accounts: Account) -> Book:
     """What a decision may look at."""
-    return Book(
-        NOW,
-        {one.id: one for one in accounts},
-        {},
-        SCALES,
-        details={one.id: detailed(one) for one in accounts},
-        currencies={one.id: (one.ledger_id, one.currency, one.scale) for one in accounts},
-    )
+    currencies = {one.id: (one.ledger_id, one.currency, one.scale) for one in accounts}
+    state = State({one.id: one for one in accounts}, details={one.id: detailed(one) for one in accounts})
+    return Book(Facts(NOW, SCALES, currencies), state)
 
 
 def kept(start: Book, *commands: Command, first_id: int = FIRST_ID) -> Book:
@@ -98,18 +105,20 @@ def kept(start: Book, *commands: Command, first_id: int = FIRST_ID) -> Book:
 
 
 def written(start: Book, outcomes: list[Outcome], ids: Iterator[int]) -> Book:
-    """The book after these, which have been given their ids, as the database would say it."""
+    """The book after these, which are given their ids, as the database would say it."""
+    given: dict[int, Posted | Queued] = {}
     for one in parts(outcomes):
         number = next(ids)
         if isinstance(one, Posted | Queued):
-            one.id = number
+            given[id(one)] = replace(one, id=number)
+    outcomes = renewed(outcomes, given)
     ahead = after(start, outcomes)
     for one in parts(outcomes):
         if isinstance(one, Posted):
-            ahead.originals[one.id] = original(one)
-            ahead.refunded[one.id] = minus(one.amount, one.amount)
+            ahead.state.originals[one.id] = original(one)
+            ahead.state.refunded[one.id] = minus(one.amount, one.amount)
         elif isinstance(one, Queued):
-            ahead.pending[one.id] = one.command.ledger_id, "queued"
+            ahead.state.pending[one.id] = one.command.ledger_id, "queued"
     return ahead
 
 

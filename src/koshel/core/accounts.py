@@ -19,7 +19,7 @@ def currency_of(command: OpenAccount) -> str:
 def open_account(book: Book, command: OpenAccount) -> Opened | Declined:
     """An account without money, if its currency is known."""
     currency = currency_of(command)
-    scale = book.scales.get(currency)
+    scale = book.facts.scales.get(currency)
     if scale is None:
         return Declined(command, Refusal.UNKNOWN_CURRENCY, {"currency": currency})
     # No refusal below this line.
@@ -38,14 +38,14 @@ def open_account(book: Book, command: OpenAccount) -> Opened | Declined:
         status=Status.OPEN,
         email=command.email,
         metadata=command.metadata,
-        ctime=book.now,
+        ctime=book.facts.now,
     )
     return Opened(command, account)
 
 
 def change_account(book: Book, command: ChangeAccount) -> Changed | Declined:
     """An account with other limits, another status or other details, if its money allows them."""
-    account = book.accounts.get(command.account_id)
+    account = book.state.accounts.get(command.account_id)
     if account is None or account.ledger_id != command.ledger_id:
         return declined.account_not_found(command, "account_id", command.account_id)
     if command.expected is not None and (account.version, account.revision) not in command.expected:
@@ -56,7 +56,7 @@ def change_account(book: Book, command: ChangeAccount) -> Changed | Declined:
         return declined.account_closed(command, account)
     if command.status is Status.CLOSED and (account.balance or account.held):
         return declined.account_not_empty(command, account)
-    details = book.details[command.account_id]
+    details = book.state.details[command.account_id]
     metadata = _metadata(command, details.metadata)
     if len(metadata) > METADATA_MAX:
         return declined.metadata_too_large(command, len(metadata))

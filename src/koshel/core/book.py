@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import assert_never
 
-from koshel.core.commands import Kind
+from koshel.core.commands import Kind, Move, Request
 from koshel.core.model import (
     Account,
     Book,
@@ -19,8 +19,10 @@ from koshel.core.model import (
     Queued,
     Refusal,
     Replayed,
+    Side,
+    State,
 )
-from koshel.core.money import TOPS, ZEROS, minus, plus
+from koshel.core.money import TOPS, minus, plus
 
 
 def available(account: Account) -> Decimal:
@@ -35,70 +37,54 @@ def limit(account: Account) -> Decimal:
 
 def after(book: Book, outcomes: Iterable[Outcome]) -> Book:
     """The book as these outcomes leave it; the given one stays as it was."""
-    ahead = Book(
-        book.now,
-        book.accounts.copy(),
-        book.receipts.copy(),
-        book.scales,
-        book.details.copy(),
-        book.originals.copy(),
-        book.holds.copy(),
-        book.refunded.copy(),
-        book.pending.copy(),
-        book.currencies,
-    )
+    ahead = Book(book.facts, book.state.copy())
     for outcome in outcomes:
-        apply(ahead, outcome)
+        apply(ahead.state, outcome)
     return ahead
 
 
-def adopt(book: Book, ahead: Book) -> None:
-    """Move the book, in place, to where another is that was made of it."""
-    for name in Book.__struct_fields__:
-        setattr(book, name, getattr(ahead, name))
-
-
-def apply(book: Book, outcome: Outcome) -> None:
-    """Move the book past one outcome, in place."""
+def apply(state: State, outcome: Outcome) -> None:
+    """Move the state past one outcome, in place."""
     match outcome:
         case Posted():
-            _post(book, outcome)
+            _post(state, outcome)
             if outcome.key is not None:
-                book.receipts[outcome.ledger_id, outcome.key] = outcome
+                state.receipts[outcome.ledger_id, outcome.key] = outcome
         case Opened() | Queued() | Declined():
-            remember(book, outcome)
+            remember(state, outcome)
         case Changed():
-            book.accounts[outcome.account.id] = book.details[outcome.account.id] = outcome.account
-            remember(book, outcome)
+            state.accounts[outcome.account.id] = state.details[outcome.account.id] = outcome.account
+            remember(state, outcome)
         case Executed():
             # Its key, if it had one, has answered when it was queued.
-            _execute(book, outcome)
+            _execute(state, outcome)
         case Grouped():
             for one in outcome.outcomes:
-                apply(book, one)
-            remember(book, outcome)
+                apply(state, one)
+            remember(state, outcome)
         case Replayed():
             pass
         case _:
             assert_never(outcome)
 
 
-def remember(book: Book, outcome: Opened | Changed | Queued | Grouped | Declined) -> None:
+def remember(state: State, outcome: Opened | Changed | Queued | Grouped | Declined) -> None:
     """What its key, if it has one, answers from now on."""
-    if outcome.command.key is not None and is_remembered(outcome):
-        book.receipts[outcome.command.ledger_id, outcome.command.key] = outcome
+    if is_remembered(outcome):
+        assert outcome.command.key is not None, "what has no key is not remembered"
+        state.receipts[outcome.command.ledger_id, outcome.command.key] = outcome
 
 
-def _execute(book: Book, executed: Executed) -> None:
+def _execute(state: State, executed: Executed) -> None:
     """Its id has been known since it was queued, so later commands may refer to it."""
     id_, posted = executed.command.id, executed.outcome
     if isinstance(posted, Declined):
-        book.pending[id_] = executed.command.ledger_id, "declined"
+        state.pending[id_] = executed.command.ledger_id, "declined"
         return
-    book.pending.pop(id_, None)
-    book.originals[id_] = original(posted)
-    book.refunded[id_] = minus(posted.amount, posted.amount)
-    _post(book, posted)
+    state.pending.pop(id_, None)
+    state.originals[id_] = original(posted)
+    state.refunded[id_] = minus(posted.amount, posted.amount)
+    _post(state, posted)
 
 
 def original(posted: Posted) -> Original:
@@ -107,8 +93,8 @@ def original(posted: Posted) -> Original:
         posted.id,
         posted.ledger_id,
         posted.kind,
-        posted.source_account_id,
-        posted.target_account_id,
+        posted.source.account_id if posted.source else None,
+        posted.target.account_id if posted.target else None,
         posted.amount,
         posted.currency,
         posted.expires_at,
@@ -122,32 +108,42 @@ def is_remembered(outcome: Opened | Changed | Queued | Grouped | Declined) -> bo
     return not isinstance(outcome, Declined) or outcome.refusal is not Refusal.IDEMPOTENCY_KEY_REUSED
 
 
-def _post(book: Book, posted: Posted) -> None:
-    if posted.source_version is not None:
-        assert posted.source_account_id is not None
-        _update(book, posted.source_account_id, posted.source_balance, posted.source_held, posted.source_version)
-    if posted.target_version is not None:
-        assert posted.target_account_id is not None
-        _update(book, posted.target_account_id, posted.target_balance, posted.target_held, posted.target_version)
+def asked(posted: Posted) -> Request:
+    """What was asked; of a move, the transaction itself says it, with the amount as it was rounded."""
+    return posted.request or Move(
+        posted.ledger_id,
+        posted.kind,
+        posted.source.account_id if posted.source else None,
+        posted.target.account_id if posted.target else None,
+        posted.amount,
+        posted.metadata,
+        posted.key,
+    )
+
+
+def _post(state: State, posted: Posted) -> None:
+    if posted.source is not None:
+        _update(state.accounts, posted.source)
+    if type(posted.target) is Side:
+        _update(state.accounts, posted.target)
     if posted.rest is not None:
-        _reserve(book, posted, posted.rest)
+        _reserve(state, posted, posted.rest)
     if posted.kind is Kind.REFUND:
         assert posted.parent_id is not None
-        book.refunded[posted.parent_id] = plus(book.refunded[posted.parent_id], posted.amount)
+        state.refunded[posted.parent_id] = plus(state.refunded[posted.parent_id], posted.amount)
 
 
-def _update(book: Book, account_id: int, balance: Decimal | None, held: Decimal | None, version: int) -> None:
-    assert balance is not None
-    old = book.accounts[account_id]
+def _update(accounts: dict[int, Account], side: Side) -> None:
+    old = accounts[side.account_id]
     # Field by field: several times faster than msgspec.structs.replace, and this is the hot path.
-    book.accounts[account_id] = Account(
+    accounts[side.account_id] = Account(
         old.ledger_id,
         old.id,
         old.currency,
         old.scale,
-        balance,
-        ZEROS[old.scale] if held is None else held,
-        version,
+        side.balance,
+        side.held,
+        side.version,
         old.revision,
         old.min_balance,
         old.max_balance,
@@ -155,9 +151,9 @@ def _update(book: Book, account_id: int, balance: Decimal | None, held: Decimal 
     )
 
 
-def _reserve(book: Book, posted: Posted, rest: Decimal) -> None:
+def _reserve(state: State, posted: Posted, rest: Decimal) -> None:
     """A hold and what follows it: what it reserves from now on."""
     if posted.parent_id is not None:
-        book.holds[posted.parent_id] = rest or posted.kind
+        state.holds[posted.parent_id] = rest or posted.kind
     elif posted.id:  # else nobody knows its id yet, so nothing can refer to it
-        book.holds[posted.id] = rest
+        state.holds[posted.id] = rest

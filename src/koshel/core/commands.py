@@ -4,7 +4,6 @@
     transactions  Move · Hold · Capture · Void · Refund, and Expire, which is the sweeper's
     together      Group        members that are decided one after the other, all or nothing if atomic
     later         Enqueue      keep a transaction's command; Execute decides it, in the background
-    claims        Drain, Sweep: what is due, which `resolve` turns into a Group of Execute or of Expire
 
 Amounts are as they were sent: positive, not rounded yet; None where all that is left is meant.
 """
@@ -70,10 +69,10 @@ class ChangeAccount(Struct, frozen=True, gc=False, tag="change-account"):
     max_balance: Decimal | UnsetType | None = UNSET
     status: Status | UnsetType = UNSET
     metadata: Metadata | UnsetType = UNSET
-    expected: tuple[tuple[int, int], ...] | None = None  # None: whichever it is at
-    key: str | None = None
-    unexpected: tuple[tuple[int, int], ...] | None = ()  # where it must not be; None: anywhere
     metadata_patch: MetadataPatch | UnsetType = UNSET
+    expected: tuple[tuple[int, int], ...] | None = None  # None: whichever it is at
+    unexpected: tuple[tuple[int, int], ...] | None = ()  # where it must not be; None: anywhere
+    key: str | None = None
 
 
 class Move(Struct, frozen=True, gc=False, tag="move"):
@@ -86,6 +85,7 @@ class Move(Struct, frozen=True, gc=False, tag="move"):
     amount: Decimal
     metadata: Metadata = field(default_factory=dict)
     key: str | None = None
+    parent_id: ClassVar[None] = None
 
 
 class Hold(Struct, frozen=True, gc=False, tag="hold"):
@@ -99,6 +99,8 @@ class Hold(Struct, frozen=True, gc=False, tag="hold"):
     metadata: Metadata = field(default_factory=dict)
     key: str | None = None
     default_expires_in: int = 0  # seconds
+    kind: ClassVar[Kind] = Kind.HOLD
+    parent_id: ClassVar[None] = None
 
 
 class Capture(Struct, frozen=True, gc=False, tag="capture"):
@@ -110,6 +112,7 @@ class Capture(Struct, frozen=True, gc=False, tag="capture"):
     final: bool = True
     metadata: Metadata = field(default_factory=dict)
     key: str | None = None
+    kind: ClassVar[Kind] = Kind.CAPTURE
 
 
 class Void(Struct, frozen=True, gc=False, tag="void"):
@@ -119,6 +122,8 @@ class Void(Struct, frozen=True, gc=False, tag="void"):
     parent_id: int
     metadata: Metadata = field(default_factory=dict)
     key: str | None = None
+    amount: ClassVar[None] = None
+    kind: ClassVar[Kind] = Kind.VOID
 
 
 class Expire(Struct, frozen=True, gc=False, tag="expire"):
@@ -128,6 +133,8 @@ class Expire(Struct, frozen=True, gc=False, tag="expire"):
     parent_id: int
     metadata: ClassVar[Metadata] = {}
     key: ClassVar[str | None] = None
+    amount: ClassVar[None] = None
+    kind: ClassVar[Kind] = Kind.EXPIRY
 
 
 class Refund(Struct, frozen=True, gc=False, tag="refund"):
@@ -138,9 +145,13 @@ class Refund(Struct, frozen=True, gc=False, tag="refund"):
     amount: Decimal | None = None
     metadata: Metadata = field(default_factory=dict)
     key: str | None = None
+    kind: ClassVar[Kind] = Kind.REFUND
 
 
 Request: TypeAlias = Move | Hold | Capture | Void | Refund  # makes one transaction
+Direct: TypeAlias = Move | Hold  # names its accounts
+HoldEnd: TypeAlias = Capture | Void | Expire  # follows a hold, between the same accounts
+Following: TypeAlias = HoldEnd | Refund  # names a transaction, `parent_id`, and that names the accounts
 
 
 class Execute(Struct, frozen=True, gc=False, tag="execute"):
@@ -173,26 +184,3 @@ class Enqueue(Struct, frozen=True, gc=False, tag="enqueue"):
 
 
 Command: TypeAlias = OpenAccount | ChangeAccount | Member | Group | Enqueue
-
-
-class Drain(Struct):
-    """Claim up to `count` queued transactions of a ledger that are due, without some, or the one with the id `only`."""
-
-    ledger_id: int
-    count: int
-    only: int | None = None
-    without: list[int] = field(default_factory=list)  # ids
-    claimed: list[int] = field(default_factory=list)  # ids, once they are
-
-
-class Sweep(Struct):
-    """Claim up to `count` holds of a ledger whose time is up, without some, or the one with the id `only`."""
-
-    ledger_id: int
-    count: int
-    only: int | None = None
-    without: list[int] = field(default_factory=list)  # ids
-    claimed: list[int] = field(default_factory=list)  # ids, once they are
-
-
-Claim: TypeAlias = Drain | Sweep

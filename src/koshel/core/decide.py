@@ -7,8 +7,10 @@ Where one batch ends and the next begins never changes an answer.
 from collections.abc import Sequence
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from koshel.core.accounts import change_account, open_account
-from koshel.core.book import adopt, after, apply, remember
+from koshel.core.book import after, apply, remember
 from koshel.core.commands import (
     Capture,
     ChangeAccount,
@@ -49,7 +51,7 @@ def _pass(book: Book, command: Command) -> Outcome:
             return _pass_group(book, command)
         else:
             outcome = _decide_one(book, command)
-    apply(book, outcome)
+    apply(book.state, outcome)
     return outcome
 
 
@@ -57,8 +59,8 @@ def _pass_group(book: Book, group: Group) -> Grouped | Declined:
     ahead = after(book, ())
     outcome = grouped(group, [_pass(ahead, member) for member in group.members])
     if isinstance(outcome, Grouped):
-        adopt(book, ahead)  # it is past the members already
-    remember(book, outcome)
+        book.state = ahead.state  # it is past the members already
+    remember(book.state, outcome)
     return outcome
 
 
@@ -94,8 +96,7 @@ def _transaction(book: Book, command: Member) -> Posted | Declined | Executed:
 
 
 def _execute(book: Book, command: Execute) -> Executed:
+    """What was queued keeps the id that it was promised."""
     outcome = _transaction(book, command.command)
     assert not isinstance(outcome, Executed)
-    if isinstance(outcome, Posted):
-        outcome.id = command.id
-    return Executed(command, outcome)
+    return Executed(command, replace(outcome, id=command.id) if isinstance(outcome, Posted) else outcome)

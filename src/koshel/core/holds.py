@@ -13,10 +13,11 @@ from msgspec import UNSET
 
 from koshel.core import declined
 from koshel.core.book import available, limit
-from koshel.core.commands import Capture, Expire, Hold, Kind, Void
-from koshel.core.model import Account, Book, Declined, Original, Posted
+from koshel.core.commands import Capture, Expire, Hold, HoldEnd, Kind, Void
+from koshel.core.model import Account, Book, Declined, Named, Original, Posted
 from koshel.core.money import CEILING, minus, plus, rounded
-from koshel.core.moves import account, named, unusable
+from koshel.core.moves import account, credited, named, unusable
+from koshel.core.posting import post, touched
 
 
 def hold(book: Book, command: Hold) -> Posted | Declined:
@@ -35,23 +36,17 @@ def hold(book: Book, command: Hold) -> Posted | Declined:
         return declined.insufficient_funds(command, source, amount)
     # No refusal below this line.
     seconds = command.default_expires_in if command.expires_in is UNSET else command.expires_in
-    return Posted(
-        ledger_id=command.ledger_id,
-        kind=Kind.HOLD,
-        source_account_id=command.source_account_id,
-        target_account_id=command.target_account_id,
-        amount=amount,
-        currency=source.currency,
-        source_balance=source.balance,
-        target_balance=None,
-        source_version=source.version + 1,
-        target_version=None,
-        metadata=command.metadata,
-        key=command.key,
-        ctime=book.now,
-        source_held=plus(source.held, amount),
-        expires_at=book.now + timedelta(seconds=seconds),
-        request=command,
+    reserving = touched(source, source.balance, plus(source.held, amount))
+    expires_at = book.facts.now + timedelta(seconds=seconds)
+    target_named = Named(target.id) if target else None
+    return post(
+        book,
+        command,
+        source.currency,
+        amount,
+        source=reserving,
+        target=target_named,
+        expires_at=expires_at,
         rest=amount,
     )
 
@@ -61,7 +56,7 @@ def capture(book: Book, command: Capture) -> Posted | Declined:
     original = _hold(book, command)
     if isinstance(original, Declined):
         return original
-    source = book.accounts[_id(original.source_account_id)]
+    source = book.state.accounts[_id(original.source_account_id)]
     target = account(book, command, original.target_account_id)
     wanted = None if command.amount is None else rounded(command.amount, source.scale)
     if wanted is not None and not 0 < wanted < CEILING:
@@ -78,15 +73,9 @@ def capture(book: Book, command: Capture) -> Posted | Declined:
         return declined.balance_limit_exceeded(command, target, amount)
     # No refusal below this line.
     rest = minus(held, held if command.final else amount)
-    target_balance = plus(target.balance, amount) if target else None
-    posted = _posted(book, command, original, source, held=held, amount=amount, rest=rest)
-    posted.kind = Kind.CAPTURE
-    posted.source_balance = minus(source.balance, amount)
-    posted.target_balance = target_balance
-    posted.target_version = target.version + 1 if target else None
-    posted.target_held = target.held or None if target else None
-    posted.request = command
-    return posted
+    assert 0 <= rest <= held - amount
+    paying = touched(source, minus(source.balance, amount), _freed(source, held, rest))
+    return post(book, command, original.currency, amount, source=paying, target=credited(target, amount), rest=rest)
 
 
 def release(book: Book, command: Void | Expire) -> Posted | Declined:
@@ -98,19 +87,19 @@ def release(book: Book, command: Void | Expire) -> Posted | Declined:
     if isinstance(held, Declined):
         return held
     # No refusal below this line.
-    source = book.accounts[_id(original.source_account_id)]
-    posted = _posted(book, command, original, source, held=held, amount=held, rest=minus(held, held))
-    if isinstance(command, Void):
-        posted.request = command
-    return posted
+    source = book.state.accounts[_id(original.source_account_id)]
+    nothing = minus(held, held)
+    freeing = touched(source, source.balance, _freed(source, held, nothing))
+    target_named = None if original.target_account_id is None else Named(original.target_account_id)
+    return post(book, command, original.currency, held, source=freeing, target=target_named, rest=nothing)
 
 
-def _hold(book: Book, command: Capture | Void | Expire) -> Original | Declined:
+def _hold(book: Book, command: HoldEnd) -> Original | Declined:
     """The hold that the command names, if it is one."""
-    pending = book.pending.get(command.parent_id)
+    pending = book.state.pending.get(command.parent_id)
     if pending is not None and pending[0] == command.ledger_id:
         return declined.hold_not_open(command, pending[1])
-    original = book.originals.get(command.parent_id)
+    original = book.state.originals.get(command.parent_id)
     if original is None or original.ledger_id != command.ledger_id:
         return declined.transaction_not_found(command)
     if original.kind is not Kind.HOLD:
@@ -118,11 +107,11 @@ def _hold(book: Book, command: Capture | Void | Expire) -> Original | Declined:
     return original
 
 
-def _open(book: Book, command: Capture | Void | Expire, original: Original) -> Decimal | Declined:
+def _open(book: Book, command: HoldEnd, original: Original) -> Decimal | Declined:
     """What the hold still reserves. It ends with its time, whether or not that is booked yet."""
-    held = book.holds[command.parent_id]
+    held = book.state.holds[command.parent_id]
     assert original.expires_at is not None
-    is_over = book.now >= original.expires_at
+    is_over = book.facts.now >= original.expires_at
     if held is Kind.EXPIRY or (is_over and not isinstance(held, Kind) and not isinstance(command, Expire)):
         return declined.hold_expired(command, original)
     if isinstance(held, Kind):
@@ -135,38 +124,11 @@ def _open(book: Book, command: Capture | Void | Expire, original: Original) -> D
 _ENDED = {Kind.CAPTURE: "captured", Kind.VOID: "voided"}
 
 
-def _posted(
-    book: Book,
-    command: Capture | Void | Expire,
-    original: Original,
-    source: Account,
-    *,
-    held: Decimal,
-    amount: Decimal,
-    rest: Decimal,
-) -> Posted:
-    """What follows a hold: of what was `held`, the `rest` still is. The balance is as it was."""
-    source_held = plus(minus(source.held, held), rest)
-    assert 0 <= source_held < source.held
-    assert 0 <= rest <= held - amount
-    return Posted(
-        ledger_id=command.ledger_id,
-        kind=Kind.VOID if isinstance(command, Void) else Kind.EXPIRY,
-        source_account_id=original.source_account_id,
-        target_account_id=original.target_account_id,
-        amount=amount,
-        currency=original.currency,
-        source_balance=source.balance,
-        target_balance=None,
-        source_version=source.version + 1,
-        target_version=None,
-        metadata=command.metadata,
-        key=command.key,
-        ctime=book.now,
-        source_held=source_held or None,
-        parent_id=command.parent_id,
-        rest=rest,
-    )
+def _freed(source: Account, held: Decimal, rest: Decimal) -> Decimal:
+    """What is held of the source once of what the hold `held` only the `rest` still is."""
+    freed = plus(minus(source.held, held), rest)
+    assert 0 <= freed < source.held
+    return freed
 
 
 def _id(account_id: int | None) -> int:

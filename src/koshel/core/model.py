@@ -4,7 +4,7 @@
              Posted · Queued · Executed
              Grouped · Declined
              Replayed                    ... and had already become, for the same key
-    book     all that `decide` may look at
+    book     Facts and State: all that `decide` may look at
 
 Money is `Decimal` with exactly as many decimals as the currency has, once it is past `decide`.
 """
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from msgspec import Struct, field
 
@@ -86,7 +86,7 @@ class AccountDetails(Account, frozen=True, gc=False):
     ctime: datetime
 
 
-class Opened(Struct, tag="opened"):
+class Opened(Struct, frozen=True, tag="opened"):
     """A new account. Its id is 0 until the database has given one."""
 
     command: OpenAccount
@@ -100,33 +100,42 @@ class Changed(Struct, frozen=True, tag="changed"):
     account: AccountDetails
 
 
-class Posted(Struct, gc=False, tag="posted"):
-    """A transaction, with the sides that it touched as they stand after it. Its id is 0 until the row is written.
+class Side(Struct, frozen=True, gc=False):
+    """An account that a transaction touched, as it stands after it."""
 
-    A hold, a void and an expiry name their target, but touch the source only.
-    """
+    account_id: int
+    balance: Decimal
+    held: Decimal
+    version: int
+
+
+class Named(Struct, frozen=True, gc=False):
+    """An account that a transaction names and does not touch: the target of a hold, a void or an expiry."""
+
+    account_id: int
+    balance: ClassVar[None] = None
+    held: ClassVar[None] = None
+    version: ClassVar[None] = None
+
+
+class Posted(Struct, frozen=True, gc=False, tag="posted"):
+    """A transaction, with its sides; a side that is None is the world outside."""
 
     ledger_id: int
     kind: Kind
-    source_account_id: int | None
-    target_account_id: int | None
+    source: Side | None
+    target: Side | Named | None
     amount: Decimal
     currency: str
-    source_balance: Decimal | None
-    target_balance: Decimal | None
-    source_version: int | None
-    target_version: int | None
     metadata: Metadata
     key: str | None
     ctime: datetime
-    id: int = 0
-    source_held: Decimal | None = None  # None: nothing
-    target_held: Decimal | None = None
     parent_id: int | None = None  # the hold of a capture, void or expiry; what a refund sends back
-    group_id: int | None = None  # of an atomic batch; None until the rows are written
-    expires_at: datetime | None = None  # a hold's
     request: Request | None = None  # what was asked, where the fields above don't say all of it
+    expires_at: datetime | None = None  # a hold's
     rest: Decimal | None = None  # what its hold, if it is or has one, still reserves; not kept in the row
+    id: int = 0  # 0 until the row is written
+    group_id: int | None = None  # of an atomic batch; None until the rows are written
 
 
 class Original(Struct, frozen=True, gc=False):
@@ -151,7 +160,7 @@ class Declined(Struct, frozen=True, tag="declined"):
     cause: "Declined | None" = None  # a batch's: the first member's that was refused
 
 
-class Queued(Struct, tag="queued"):
+class Queued(Struct, frozen=True, tag="queued"):
     """A transaction that is not decided yet, as far as it is known. Its id is 0 until the row is written."""
 
     command: Enqueue
@@ -172,7 +181,7 @@ class Executed(Struct, frozen=True, tag="executed"):
     outcome: Posted | Declined
 
 
-class Grouped(Struct, tag="grouped"):
+class Grouped(Struct, frozen=True, tag="grouped"):
     """What became of each member. An atomic group's id is None until it is written, as others' always is."""
 
     command: Group
@@ -192,19 +201,32 @@ class Replayed(Struct, frozen=True, tag="replayed"):
 Outcome: TypeAlias = First | Executed | Replayed
 
 
-class Book(Struct):
-    """All that a decision may look at; `now` is the database's clock.
-
-    Of the accounts, what is locked; of the rest, what the commands refer to, read after the locks.
-    """
+class Facts(Struct, frozen=True):
+    """What commands only read. `now` is the database's clock."""
 
     now: datetime
+    scales: Mapping[str, int] = {}  # by currency code, of accounts to be opened
+    currencies: Mapping[int, tuple[int, str, int]] = {}  # by account id: ledger, code, scale; of what is queued
+
+
+class State(Struct):
+    """What outcomes change: of the accounts those that are locked, of the rest what the commands refer to."""
+
     accounts: dict[int, Account]  # by id
     receipts: dict[tuple[int, str], First] = field(default_factory=dict)  # by (ledger id, key)
-    scales: Mapping[str, int] = field(default_factory=dict)  # by currency code
     details: dict[int, AccountDetails] = field(default_factory=dict)  # by id, of accounts to be changed
     originals: dict[int, Original] = field(default_factory=dict)  # by id, of transactions that are referred to
     holds: dict[int, Decimal | Kind] = field(default_factory=dict)  # by id: what it reserves, or what has ended it
     refunded: dict[int, Decimal] = field(default_factory=dict)  # by the original's id: the sum of its refunds
     pending: dict[int, tuple[int, str]] = field(default_factory=dict)  # by id: (ledger id, `queued` or `declined`)
-    currencies: Mapping[int, tuple[int, str, int]] = field(default_factory=dict)  # by account id: ledger, code, scale
+
+    def copy(self) -> "State":
+        """The same, to be changed without changing this one."""
+        return State(*[getattr(self, name).copy() for name in self.__struct_fields__])
+
+
+class Book(Struct):
+    """All that a decision may look at, read after the locks."""
+
+    facts: Facts
+    state: State

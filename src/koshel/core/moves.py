@@ -1,12 +1,14 @@
 """Moving money: a payment, a withdrawal, a transfer. And what every transaction asks of its two sides."""
 
+from decimal import Decimal
 from typing import TypeAlias
 
 from koshel.core import declined
 from koshel.core.book import available, limit
-from koshel.core.commands import Command, Hold, Move, Status
-from koshel.core.model import Account, Book, Declined, Posted
+from koshel.core.commands import Command, Hold, Move, Refund, Status
+from koshel.core.model import Account, Book, Declined, Posted, Side
 from koshel.core.money import CEILING, minus, plus, rounded
+from koshel.core.posting import post, touched
 
 Sides: TypeAlias = tuple[Account | None, Account | None]
 
@@ -26,36 +28,39 @@ def move(book: Book, command: Move) -> Posted | Declined:
         return declined.amount_out_of_range(command, one, amount)
     if refusal := unusable(command, source, target):
         return refusal
-    source_balance = target_balance = source_version = target_version = source_held = target_held = None
-    if source is not None:
-        if amount > available(source):
-            return declined.insufficient_funds(command, source, amount)
-        source_balance, source_version, source_held = minus(source.balance, amount), source.version + 1, source.held
-        assert source.min_balance <= source_balance < source.balance
-    if target is not None:
-        target_balance, target_version, target_held = plus(target.balance, amount), target.version + 1, target.held
-        if target_balance > limit(target):
-            return declined.balance_limit_exceeded(command, target, amount)
-        assert target.balance < target_balance
-    # Not by name, which would take half as long again, and this is the hot path.
-    return Posted(
-        command.ledger_id,
-        command.kind,
-        command.source_account_id,
-        command.target_account_id,
-        amount,
-        one.currency,
-        source_balance,
-        target_balance,
-        source_version,
-        target_version,
-        command.metadata,
-        command.key,
-        book.now,
-        0,
-        source_held or None,
-        target_held or None,
-    )
+    if refusal := unpayable(command, source, target, amount):
+        return refusal
+    # No refusal below this line.
+    return post(book, command, one.currency, amount, source=debited(source, amount), target=credited(target, amount))
+
+
+def unpayable(
+    command: Move | Refund, source: Account | None, target: Account | None, amount: Decimal
+) -> Declined | None:
+    """The refusal if the source cannot spend the amount, or the target not take it."""
+    if source is not None and amount > available(source):
+        return declined.insufficient_funds(command, source, amount)
+    if target is not None and plus(target.balance, amount) > limit(target):
+        return declined.balance_limit_exceeded(command, target, amount)
+    return None
+
+
+def debited(source: Account | None, amount: Decimal) -> Side | None:
+    """The source without the amount."""
+    if source is None:
+        return None
+    balance = minus(source.balance, amount)
+    assert source.min_balance <= balance < source.balance
+    return touched(source, balance, source.held)
+
+
+def credited(target: Account | None, amount: Decimal) -> Side | None:
+    """The target with the amount."""
+    if target is None:
+        return None
+    balance = plus(target.balance, amount)
+    assert target.balance < balance
+    return touched(target, balance, target.held)
 
 
 def named(book: Book, command: Move | Hold) -> Sides | Declined:
@@ -75,7 +80,7 @@ def named(book: Book, command: Move | Hold) -> Sides | Declined:
 
 def account(book: Book, command: Command, account_id: int | None) -> Account | None:
     """The account, if it is in the command's own ledger: another ledger's account does not exist."""
-    found = book.accounts.get(account_id) if account_id is not None else None
+    found = book.state.accounts.get(account_id) if account_id is not None else None
     return found if found is not None and found.ledger_id == command.ledger_id else None
 
 

@@ -6,18 +6,16 @@ from msgspec import Struct, field
 
 from koshel.core.accounts import currency_of
 from koshel.core.commands import (
-    Capture,
     ChangeAccount,
     Command,
+    Direct,
     Enqueue,
     Execute,
-    Expire,
+    Following,
     Group,
-    Hold,
     Move,
     OpenAccount,
     Refund,
-    Void,
 )
 from koshel.core.model import Original
 
@@ -44,7 +42,7 @@ def references(commands: Iterable[Command]) -> set[Place]:
         if type(command) is Move:  # as nearly all are
             continue
         one = command.command if isinstance(command, Enqueue | Execute) else command
-        if isinstance(one, Capture | Void | Expire | Refund):
+        if isinstance(one, Following):
             found.add((one.ledger_id, one.parent_id))
     return found
 
@@ -79,41 +77,35 @@ def _parts(commands: Iterable[Command]) -> Iterator[Command]:
 
 
 def _add(reached: Reach, command: Command, originals: Mapping[int, Original]) -> None:
-    match command:
-        case Move() | Hold():
-            reached.ledgers.add(command.ledger_id)
-            reached.accounts.add(command.source_account_id)
-            reached.accounts.add(command.target_account_id)
-        case Capture() | Void() | Expire():
-            reached.holds.add((command.ledger_id, command.parent_id))
-            _add_sides(reached, originals.get(command.parent_id))
-        case Refund():
-            reached.refunded.add((command.ledger_id, command.parent_id))
-            _add_sides(reached, originals.get(command.parent_id))
-        case Execute():
-            _add(reached, command.command, originals)
-        case OpenAccount():
-            reached.currencies.add(currency_of(command))
-        case ChangeAccount():
-            reached.ledgers.add(command.ledger_id)
-            reached.accounts.add(command.account_id)
-            reached.changed.add((command.ledger_id, command.account_id))
-        case Enqueue():
-            _add_shown(reached, command, originals)
-        case _:
-            raise AssertionError(command)
+    if isinstance(command, Direct):
+        _add_sides(reached, command)
+    elif isinstance(command, Following):
+        followed = reached.refunded if isinstance(command, Refund) else reached.holds
+        followed.add((command.ledger_id, command.parent_id))
+        _add_sides(reached, originals.get(command.parent_id))
+    elif isinstance(command, Execute):
+        _add(reached, command.command, originals)
+    elif isinstance(command, OpenAccount):
+        reached.currencies.add(currency_of(command))
+    elif isinstance(command, ChangeAccount):
+        reached.ledgers.add(command.ledger_id)
+        reached.accounts.add(command.account_id)
+        reached.changed.add((command.ledger_id, command.account_id))
+    else:
+        assert isinstance(command, Enqueue), "a group is reached member by member"
+        _add_shown(reached, command, originals)
 
 
-def _add_sides(reached: Reach, original: Original | None) -> None:
-    if original is not None:
-        reached.ledgers.add(original.ledger_id)
-        reached.accounts.add(original.source_account_id)
-        reached.accounts.add(original.target_account_id)
+def _add_sides(reached: Reach, sides: Direct | Original | None) -> None:
+    if sides is not None:
+        reached.ledgers.add(sides.ledger_id)
+        reached.accounts.add(sides.source_account_id)
+        reached.accounts.add(sides.target_account_id)
 
 
 def _add_shown(reached: Reach, command: Enqueue, originals: Mapping[int, Original]) -> None:
     request = command.command
-    sides = request if isinstance(request, Move | Hold) else originals.get(request.parent_id)
+    sides = request if isinstance(request, Direct) else originals.get(request.parent_id)
     if sides is not None:
         reached.shown.add((command.ledger_id, sides.source_account_id))
         reached.shown.add((command.ledger_id, sides.target_account_id))

@@ -1,11 +1,11 @@
 """Money that returns: the way it came, never more of it than went."""
 
 from koshel.core import declined
-from koshel.core.book import available, limit
 from koshel.core.commands import Kind, Refund
 from koshel.core.model import Book, Declined, Original, Posted
-from koshel.core.money import CEILING, minus, plus, rounded
-from koshel.core.moves import account, unusable
+from koshel.core.money import CEILING, minus, rounded
+from koshel.core.moves import account, credited, debited, unpayable, unusable
+from koshel.core.posting import post
 
 REFUNDABLE = frozenset({Kind.PAYMENT, Kind.WITHDRAWAL, Kind.TRANSFER, Kind.CAPTURE})
 
@@ -19,7 +19,7 @@ def refund(book: Book, command: Refund) -> Posted | Declined:
     target = account(book, command, original.source_account_id)
     one = source or target
     assert one is not None, "a transaction has at least one side"
-    left = minus(original.amount, book.refunded[command.parent_id])
+    left = minus(original.amount, book.state.refunded[command.parent_id])
     amount = left if command.amount is None else rounded(command.amount, one.scale)
     if command.amount is not None and not 0 < amount < CEILING:
         return declined.amount_out_of_range(command, one, amount)
@@ -27,38 +27,20 @@ def refund(book: Book, command: Refund) -> Posted | Declined:
         return refusal
     if not 0 < amount <= left:
         return declined.refund_exceeds_original(command, original, left, amount)
-    if source and amount > available(source):
-        return declined.insufficient_funds(command, source, amount)
-    if target and plus(target.balance, amount) > limit(target):
-        return declined.balance_limit_exceeded(command, target, amount)
+    if refusal := unpayable(command, source, target, amount):
+        return refusal
     # No refusal below this line.
-    return Posted(
-        ledger_id=command.ledger_id,
-        kind=Kind.REFUND,
-        source_account_id=original.target_account_id,
-        target_account_id=original.source_account_id,
-        amount=amount,
-        currency=original.currency,
-        source_balance=minus(source.balance, amount) if source else None,
-        target_balance=plus(target.balance, amount) if target else None,
-        source_version=source.version + 1 if source else None,
-        target_version=target.version + 1 if target else None,
-        metadata=command.metadata,
-        key=command.key,
-        ctime=book.now,
-        source_held=source.held or None if source else None,
-        target_held=target.held or None if target else None,
-        parent_id=command.parent_id,
-        request=command,
+    return post(
+        book, command, original.currency, amount, source=debited(source, amount), target=credited(target, amount)
     )
 
 
 def _original(book: Book, command: Refund) -> Original | Declined:
     """The transaction to be refunded, if it is one that can be."""
-    pending = book.pending.get(command.parent_id)
+    pending = book.state.pending.get(command.parent_id)
     if pending is not None and pending[0] == command.ledger_id:
         return declined.not_refundable(command, pending[1])
-    original = book.originals.get(command.parent_id)
+    original = book.state.originals.get(command.parent_id)
     if original is None or original.ledger_id != command.ledger_id:
         return declined.transaction_not_found(command)
     if original.kind not in REFUNDABLE:

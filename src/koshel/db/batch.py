@@ -8,11 +8,12 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from koshel.core.apart import Line, Lines, apart
-from koshel.core.commands import Claim, Command, Drain, Group, Sweep
-from koshel.core.model import Book, First, Original, Outcome
+from koshel.core.commands import Command, Group
+from koshel.core.model import Book, Facts, First, Original, Outcome, State
 from koshel.core.money import iso_scales
 from koshel.core.reach import Place, Reach, reach, references
 from koshel.db import claims, columns, kept, rows
+from koshel.db.claims import Claim, Drain, Sweep
 from koshel.db.holders import Holders
 from koshel.db.ids import Ids, take_before
 from koshel.db.known import Known
@@ -139,30 +140,31 @@ class Batch:
     async def _read(self, reached: Reach, locked: Sequence[asyncpg.Record]) -> Book:
         """The book, with these accounts and all that is to be read after the locks."""
         now = (locked and locked[-1]["now"]) or await self.connection.fetchval(self._queries.read_clock)
-        book = Book(
-            now,
+        state = State(
             {account.id: account for account in map(rows.account, locked)},
             await self._find_receipts(self._keys),
-            await self._find_scales(reached.currencies),
             originals=self._originals,
             pending=self._pending,
         )
+        scales, currencies = await self._find_scales(reached.currencies), dict[int, tuple[int, str, int]]()
         q = self._queries
         # Nearly always these are all empty, and nothing is asked.
         for row in await self._find(q.find_details, reached.changed):
-            book.details[row["id"]] = rows.account_details(row)
+            state.details[row["id"]] = rows.account_details(row)
         for id_, amount, ended_by in await self._find(q.find_holds, reached.holds):
             if amount is not None or ended_by is not None:
-                book.holds[id_] = rows.reserved(amount, ended_by)
-        book.refunded.update(await self._find(q.find_refunded, reached.refunded))
+                state.holds[id_] = rows.reserved(amount, ended_by)
+        state.refunded.update(await self._find(q.find_refunded, reached.refunded))
         if reached.shown:
             shown = {(ledger_id, id_) for ledger_id, id_ in reached.shown if id_ is not None}
-            book.currencies = {id_: tuple(known) for id_, *known in await self._find(q.find_currencies, shown)}
-        return book
+            currencies = {id_: (of, code, scale) for id_, of, code, scale in await self._find(q.find_currencies, shown)}
+        return Book(Facts(now, scales, currencies), state)
 
-    async def write(self, outcomes: Sequence[Outcome]) -> None:
-        """Write what is new, and give it its ids."""
-        self.written_ledger_id = await write(self.connection, self._queries, self.id, self._ids, outcomes)
+    async def write(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """Write what is new: the outcomes, now with their ids."""
+        written = await write(self.connection, self._queries, self.id, self._ids, outcomes)
+        self.written_ledger_id = written.ledger_id
+        return written.outcomes
 
     async def _find_originals(self, wanted: set[Place]) -> None:
         """Twice, as what is still promised at the first look may be posted at the second."""

@@ -1,7 +1,7 @@
 """Where a batch's transaction comes from: the store's own, one that is only for looking, or the caller's."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -41,8 +41,9 @@ class Impatient(Struct, frozen=True):
 class _Rehearsal(Batch):
     """A batch that locks nothing and writes nothing."""
 
-    async def write(self, outcomes: Sequence[Outcome]) -> None:
-        """Forget them: nothing gets an id."""
+    async def write(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """The outcomes as they are: nothing is written, nothing gets an id."""
+        return outcomes
 
 
 class Rehearsals:

@@ -1,18 +1,42 @@
 """Claims: what is due, taken by the very transaction that will settle it."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeAlias
 
-from koshel.core.commands import Claim, Execute, Expire, Group, Sweep
+from msgspec import Struct, field
+
+from koshel.core.commands import Execute, Expire, Group
 from koshel.db import rows
 from koshel.db.queries import Queries
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from koshel.db.pools import AnyConnection
 
 LOCK_TIMEOUT_MS = 100  # for accounts: what is claimed can wait, and what it has locked already others may want
 FOLLOW_PAUSE_S = 0.2  # before what follows a promise that is still queued is tried again, at least
+
+
+class Drain(Struct):
+    """Claim up to `count` queued transactions of a ledger that are due, without some, or the one with the id `only`."""
+
+    ledger_id: int
+    count: int
+    only: int | None = None
+    without: list[int] = field(default_factory=list)  # ids
+    claimed: list[int] = field(default_factory=list)  # ids, once they are
+
+
+class Sweep(Struct):
+    """Claim up to `count` holds of a ledger whose time is up, without some, or the one with the id `only`."""
+
+    ledger_id: int
+    count: int
+    only: int | None = None
+    without: list[int] = field(default_factory=list)  # ids
+    claimed: list[int] = field(default_factory=list)  # ids, once they are
+
+
+Claim: TypeAlias = Drain | Sweep
 
 
 async def claim(connection: "AnyConnection", q: Queries, wanted: Claim) -> Group:
@@ -34,17 +58,15 @@ async def claim(connection: "AnyConnection", q: Queries, wanted: Claim) -> Group
     return Group(ledger_id, tuple(rows.execution(ledger_id, row) for row in due), atomic=False)
 
 
-async def ripe(
-    connection: "AnyConnection", q: Queries, group: Group, pending: "Mapping[int, tuple[int, str]]"
-) -> Group:
+async def ripe(connection: "AnyConnection", q: Queries, group: Group, pending: Mapping[int, tuple[int, str]]) -> Group:
     """The group without what follows a promise that is still queued, and not in the group: that stays queued too."""
     kept: dict[int, Execute] = {}
     early: dict[int, int] = {}  # parent's id by its own
     for member in group.members:
         assert isinstance(member, Execute)
-        parent_id: int = getattr(member.command, "parent_id", 0)
-        is_promised = pending.get(parent_id, (0, ""))[1] == "queued"
-        if is_promised and parent_id < member.id and parent_id not in kept:
+        parent_id = member.command.parent_id
+        is_promised = parent_id is not None and pending.get(parent_id, (0, ""))[1] == "queued"
+        if parent_id is not None and is_promised and parent_id < member.id and parent_id not in kept:
             early[member.id] = parent_id
         else:
             kept[member.id] = member

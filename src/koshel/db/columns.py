@@ -1,99 +1,103 @@
 """Outcomes in, arrays out: the columns of what is written. No connection here."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, TypeAlias
+from operator import attrgetter
+from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from koshel.core.model import AccountDetails, Changed, Declined, Executed, Grouped, Opened, Posted, Queued
+from koshel.core.model import Changed, Declined, Executed, Grouped, Named, Opened, Posted, Queued, Side
 from koshel.db.kept import keep
+from koshel.db.tables import ACCOUNT, DECLINED, PROMISE, RECEIPT, TRANSACTION, Column, Columns, Mostly
 
-Columns: TypeAlias = Sequence[Sequence[Any]]
+Rows: TypeAlias = Sequence[Mapping[str, Any]]  # values by the names of their columns
 Answer: TypeAlias = Opened | Changed | Queued | Grouped | Declined
 
 NOTHING = "{}"  # an array that would be all null: unnest fills it up
 
 
-class Side(Struct, gc=False):
-    """An account as the last transaction that touched it leaves it."""
+class _Outside(Struct, frozen=True):
+    """In the place of a side that is the world outside."""
 
-    ledger_id: int
-    id: int
-    balance: Decimal | None
-    version: int
-    held: Decimal | None
+    account_id: ClassVar[None] = None
+    balance: ClassVar[None] = None
+    held: ClassVar[None] = None
+    version: ClassVar[None] = None
+
+
+_OUTSIDE = _Outside()
+_ARRAYS = [column for column in TRANSACTION if column.mostly is not Mostly.ONE]
+_TAKE: Mapping[str, Callable[[Any], Any]] = {column.name: attrgetter(column.attribute) for column in _ARRAYS}
+# What follows from the transactions of a batch, and is told to `post` besides.
+DERIVED: Columns = (
+    Column("is_sources_last", "boolean", mostly=Mostly.SAME),
+    Column("is_targets_last", "boolean", mostly=Mostly.SAME),
+    Column("request", "jsonb", mostly=Mostly.NULL),
+    Column("rest", "numeric", mostly=Mostly.NULL),
+)
 
 
 def ids(wanted: Iterable[int]) -> str:
     """An array of ids, as text."""
-    return _array(wanted)
+    return _joined(wanted)
 
 
 def pairs(wanted: Collection[tuple[int, Any]]) -> list[str]:
     """The arrays $1 and $2 of whatever looks for (ledger id, id), as text."""
     ledger_ids, ids = zip(*wanted, strict=True)
-    return [_array(ledger_ids), _array(ids)]
+    return [_joined(ledger_ids), _joined(ids)]
 
 
 def keys(wanted: Iterable[tuple[int, str]]) -> list[str]:
     """The arrays $1 and $2 of `find_receipts`, as text."""
     ledger_ids, texts = zip(*wanted, strict=True)
-    return [_array(ledger_ids), _array(map(_quoted, texts))]
+    return [_joined(ledger_ids), _joined(map(_quoted, texts))]
 
 
-def postings(transactions: Sequence[Posted]) -> list[str]:
-    """The arrays $1 to $11 of `post`, as text."""
+def postings(transactions: Sequence[Posted]) -> list[Any]:
+    """The arguments of `post`: an array, as text, of each column and of what is derived; then their one time."""
+    sources = [t.source or _OUTSIDE for t in transactions]
+    targets = [t.target or _OUTSIDE for t in transactions]
+    places: Mapping[str, Sequence[Any]] = {"": transactions, "source": sources, "target": targets}
+    derived: Sequence[Sequence[Any]] = (*_lasts(sources, targets), _requests(transactions), _rests(transactions))
     return [
-        _array_of_few([t.ledger_id for t in transactions]),
-        _array_of_few([t.kind for t in transactions]),
-        _array([t.source_account_id or "NULL" for t in transactions]),
-        _array([t.target_account_id or "NULL" for t in transactions]),
-        _array([t.amount for t in transactions]),
-        _array(["NULL" if t.source_balance is None else t.source_balance for t in transactions]),
-        _array(["NULL" if t.target_balance is None else t.target_balance for t in transactions]),
-        _array([t.source_version or "NULL" for t in transactions]),
-        _array([t.target_version or "NULL" for t in transactions]),
-        _rare([t.key and _quoted(t.key) for t in transactions]),
-        _rare([t.metadata and _quoted(_json(t.metadata)) for t in transactions]),
+        *[_array(column, list(map(_TAKE[column.name], places[column.side]))) for column in _ARRAYS],
+        *[_array(column, values) for column, values in zip(DERIVED, derived, strict=True)],
+        transactions[0].ctime,
     ]
 
 
-def rarities(transactions: Sequence[Posted]) -> list[str]:
-    """The arrays $16 to $23 of `post`, as text: what plain transfers do not have."""
-    if not any(t.id or t.source_held or t.target_held or t.parent_id or t.group_id or t.request for t in transactions):
-        return [NOTHING] * 8
-    return [
-        _rare([t.id or None for t in transactions]),
-        _rare([t.source_held for t in transactions]),
-        _rare([t.target_held for t in transactions]),
-        _rare([t.parent_id for t in transactions]),
-        _rare([t.group_id for t in transactions]),
-        _rare([t.expires_at and _time(t.expires_at) for t in transactions]),
-        _rare([t.request and t.key and _quoted(_json(t.request)) for t in transactions]),
-        _rare(["0" if rest == 0 else rest for rest in _rests(transactions)]),
-    ]
-
-
-def lasts(transactions: Sequence[Posted]) -> list[str]:
-    """The arrays $14 and $15 of `post`, as text: whether each is the last to touch its source, and its target."""
+def _lasts(
+    sources: Sequence[Side | _Outside], targets: Sequence[Side | Named | _Outside]
+) -> tuple[list[bool], list[bool]]:
+    """Whether each transaction is the last to touch its source, and its target."""
     last: dict[int | None, int] = {}
-    for place, t in enumerate(transactions):
-        if t.source_version is not None:
-            last[t.source_account_id] = place
-        if t.target_version is not None:
-            last[t.target_account_id] = place
-    return [
-        _array_of_few([last.get(t.source_account_id) == place for place, t in enumerate(transactions)]),
-        _array_of_few([last.get(t.target_account_id) == place for place, t in enumerate(transactions)]),
-    ]
+    for place, (source, target) in enumerate(zip(sources, targets, strict=True)):
+        if source.version is not None:
+            last[source.account_id] = place
+        if target.version is not None:
+            last[target.account_id] = place
+    return (
+        [last.get(source.account_id) == place for place, source in enumerate(sources)],
+        [last.get(target.account_id) == place for place, target in enumerate(targets)],
+    )
 
 
-def _rests(transactions: Sequence[Posted]) -> list[Decimal | None]:
-    """What each hold reserves from now on, once: where it is placed, if it is, else where it is followed last."""
+def _requests(transactions: Sequence[Posted]) -> list[object]:
+    """What a key's receipt says besides: the request, where the transaction does not say all of it."""
+    return [t.key and t.request for t in transactions]
+
+
+def _rests(transactions: Sequence[Posted]) -> list[str | None]:
+    """What each hold reserves from now on, once: where it is placed, if it is, else where it is followed last.
+
+    As text, since a zero is not nothing here: it ends the hold.
+    """
     last: dict[int, Decimal] = {}
     places: dict[int, int] = {}
     for place, t in enumerate(transactions):
@@ -102,104 +106,92 @@ def _rests(transactions: Sequence[Posted]) -> list[Decimal | None]:
             last[id_] = t.rest
             if id_ not in places or transactions[places[id_]].parent_id:
                 places[id_] = place
-    by_place = {place: last[id_] for id_, place in places.items()}
+    by_place = {place: str(last[id_] or 0) for id_, place in places.items()}
     return [by_place.get(place) for place in range(len(transactions))]
 
 
-def openings(accounts: Sequence[Opened]) -> Columns:
-    """The arrays $1 to $10 of `open_accounts`."""
-    rows = [
-        (
-            *(a.ledger_id, a.id, a.email, a.currency, a.scale, a.balance, a.min_balance, a.max_balance),
-            *(_json(a.metadata), o.command.key),
-        )
-        for o in accounts
-        for a in (o.account,)
-    ]
-    return list(zip(*rows, strict=True))
+def openings(opened: Sequence[Opened]) -> list[Any]:
+    """The arguments of `open_accounts`: an array of each column, as text, and their one time."""
+    return [*_arrays(_of_accounts(opened, ACCOUNT), ACCOUNT), opened[0].account.ctime]
 
 
-def changes(changed: Iterable[Changed], posted: Iterable[Posted]) -> Columns:
-    """The arrays of `change_accounts`: each account once, as the whole batch leaves it."""
-    sides = _last_sides(posted)
-    last: dict[int, AccountDetails] = {one.account.id: one.account for one in changed}
-    rows = []
-    for a in last.values():
-        side = sides.get(a.id)
-        money = (a.balance, a.held, a.version) if side is None else (side.balance, _held(side), side.version)
-        limits = (a.min_balance, a.max_balance, a.status, a.email, _json(a.metadata))
-        rows.append((a.ledger_id, a.id, *money, a.revision, *limits))
-    return list(zip(*rows, strict=True))
+def changes(changed: Iterable[Changed], posted: Iterable[Posted]) -> list[str]:
+    """The arrays of `change_accounts`, as text: each account once, as the whole batch leaves it."""
+    sides = {side.account_id: side for one in posted for side in (one.source, one.target) if isinstance(side, Side)}
+    last: dict[int, Changed] = {}
+    for one in changed:
+        account, side = one.account, sides.get(one.account.id)
+        if side is not None:
+            account = replace(account, balance=side.balance, held=side.held, version=side.version)
+        last[account.id] = Changed(one.command, account)
+    columns = [column for column in ACCOUNT if column.changes or column.name in {"ledger_id", "id"}]
+    return _arrays(_of_accounts(last.values(), columns), columns)
+
+
+def _of_accounts(outcomes: Iterable[Opened | Changed], columns: Columns) -> Rows:
+    return [{column.name: attrgetter(column.at)(one) for column in columns} for one in outcomes]
 
 
 def receipts(remembered: Sequence[Answer | Posted]) -> list[str]:
     """The arrays of `keep_receipts`, as text."""
-    return [_array_of_few(column) for column in zip(*map(_receipt, remembered), strict=True)]
+    return _arrays([_receipt(one) for one in remembered], RECEIPT)
 
 
-def _receipt(one: Answer | Posted) -> tuple[str | int, ...]:
+def _receipt(one: Answer | Posted) -> Mapping[str, Any]:
+    answer = request = transaction_id = None
     if isinstance(one, Posted):
-        assert one.key is not None, "what has no key has no receipt"
-        request = _quoted(_json(one.request)) if one.request else "NULL"
-        return one.ledger_id, _quoted(one.key), "NULL", one.id, request
-    key = one.command.key
+        ledger_id, key, transaction_id, request = one.ledger_id, one.key, one.id, one.request
+    else:
+        ledger_id, key = one.command.ledger_id, one.command.key
+        answer = keep(one) if isinstance(one, Grouped) else one
+        transaction_id = one.id if isinstance(one, Queued) else None
     assert key is not None, "what has no key has no receipt"
-    answer = _quoted(_json(keep(one) if isinstance(one, Grouped) else one))
-    return one.command.ledger_id, _quoted(key), answer, one.id if isinstance(one, Queued) else "NULL", "NULL"
+    return {
+        "ledger_id": ledger_id,
+        "idempotency_key": key,
+        "answer": answer,
+        "transaction_id": transaction_id,
+        "request": request,
+    }
 
 
-def promises(queued: Sequence[Queued]) -> Columns:
-    """The arrays $1 to $3 of `enqueue`."""
-    return list(zip(*[(q.command.ledger_id, q.id, _json(q)) for q in queued], strict=True))
+def promises(queued: Sequence[Queued]) -> list[Any]:
+    """The arguments of `enqueue`: the arrays, as text, and their one time."""
+    rows = [{"ledger_id": one.command.ledger_id, "id": one.id, "promise": one} for one in queued]
+    return [*_arrays(rows, PROMISE), queued[0].ctime]
 
 
-def executions(executed: Sequence[Executed]) -> Columns:
-    """The arrays $1 to $3 of `settle_queued`."""
+def executions(executed: Sequence[Executed]) -> list[str]:
+    """The arrays of `settle_queued`, as text."""
+    answers = (e.outcome if isinstance(e.outcome, Declined) else None for e in executed)
     rows = [
-        (e.command.ledger_id, e.command.id, _json(e.outcome) if isinstance(e.outcome, Declined) else None)
-        for e in executed
+        {"ledger_id": e.command.ledger_id, "id": e.command.id, "answer": answer}
+        for e, answer in zip(executed, answers, strict=True)
     ]
-    return list(zip(*rows, strict=True))
+    return _arrays(rows, DECLINED)
 
 
-def _last_sides(transactions: Iterable[Posted]) -> dict[int, Side]:
-    """Each account that was touched, once."""
-    last: dict[int, Side] = {}
-    for t in transactions:
-        if t.source_version is not None and t.source_account_id is not None:
-            last[t.source_account_id] = Side(
-                t.ledger_id, t.source_account_id, t.source_balance, t.source_version, t.source_held
-            )
-        if t.target_version is not None and t.target_account_id is not None:
-            last[t.target_account_id] = Side(
-                t.ledger_id, t.target_account_id, t.target_balance, t.target_version, t.target_held
-            )
-    return last
+def _arrays(rows: Rows, columns: Columns) -> list[str]:
+    """An array of each column that the rows have, in the columns' order."""
+    given = [column for column in columns if column.name in rows[0] and column.mostly is not Mostly.ONE]
+    return [_array(column, [row[column.name] for row in rows]) for column in given]
 
 
-def _held(side: Side) -> Decimal:
-    """What is held, or a zero with as many decimals as the balance: an account has its currency's scale."""
-    assert side.balance is not None
-    return side.balance * 0 if side.held is None else side.held
+def _array(column: Column, values: Sequence[Any]) -> str:
+    if column.mostly is Mostly.NULL:
+        if not any(values):
+            return NOTHING
+        values = [value or None for value in values]
+    write = _WRITE[column.sql]
+    # Not of money: 5 and 5.00 are equal, but not the same.
+    if column.mostly is Mostly.SAME and values.count(values[0]) == len(values):
+        element = write(values[0])
+        return "{" + f"{element}," * (len(values) - 1) + f"{element}}}"
+    return "{" + ",".join(["NULL" if value is None else write(value) for value in values]) + "}"
 
 
-def _rare(elements: Sequence[object]) -> str:
-    """An array that is nearly always empty."""
-    if not any(elements):
-        return NOTHING
-    return _array([element or "NULL" for element in elements])
-
-
-def _array(elements: Iterable[object]) -> str:
+def _joined(elements: Iterable[object]) -> str:
     return "{" + ",".join(map(str, elements)) + "}"
-
-
-def _array_of_few(elements: Sequence[str | int]) -> str:
-    """As `_array`, of what is nearly always the same. Not of money: 5 and 5.00 are equal, but not the same."""
-    first = elements[0]
-    if elements.count(first) == len(elements):
-        return "{" + f"{first}," * (len(elements) - 1) + f"{first}}}"
-    return _array(elements)
 
 
 @lru_cache(maxsize=64)  # a batch has one time, and holds mostly one lifetime
@@ -216,3 +208,19 @@ def _quoted(text: str) -> str:
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode() if value else "{}"
+
+
+def _quoted_json(value: object) -> str:
+    return _quoted(_json(value))
+
+
+_WRITE: Mapping[str, Callable[[Any], str]] = {
+    "bigint": str,
+    "boolean": str,
+    "integer": str,
+    "numeric": str,
+    "smallint": str,
+    "text": _quoted,
+    "jsonb": _quoted_json,
+    "timestamptz": _time,
+}

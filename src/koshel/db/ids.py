@@ -1,18 +1,20 @@
 """Ids, from their sequences: those that can be foreseen are taken before anything is locked."""
 
 from collections import deque
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from koshel.core.commands import Command, Group
-from koshel.core.model import Grouped, Opened, Posted, Queued
+from koshel.core.model import Executed, Grouped, Opened, Outcome, Posted, Queued, Replayed
 from koshel.db.queries import Queries
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
+
+Numbered: TypeAlias = Mapping[int, Opened | Posted | Queued | Grouped]  # by the identity of what had no id
 
 
 class Ids(Struct):
@@ -34,30 +36,53 @@ async def take_before(connection: "AnyConnection", q: Queries, commands: Sequenc
     return ids
 
 
-async def give_accounts(connection: "AnyConnection", q: Queries, opened: Sequence[Opened]) -> None:
-    """New accounts their ids."""
+async def number(
+    connection: "AnyConnection", q: Queries, ids: Ids, fresh: Sequence[Outcome], *, all_posted: bool
+) -> Numbered:
+    """What is new with its ids, in order; of transactions that are posted, only `all_posted` or none.
+
+    `fresh` has the members of a group before the group. None of these waits for its row: a promise and a receipt say
+    an id.
+    """
+    opened = [one for one in fresh if isinstance(one, Opened)]
+    given: dict[int, Any] = {}
     if opened:
-        for one, id_ in zip(opened, await _take(connection, q.take_account_ids, len(opened)), strict=True):
-            one.account = replace(one.account, id=id_)
-
-
-async def give_transactions(
-    connection: "AnyConnection", q: Queries, ids: Ids, transactions: Sequence[Posted | Queued]
-) -> None:
-    """Transactions theirs, in order."""
-    if (missing := len(transactions) - len(ids.transactions)) > 0:
+        taken = await _take(connection, q.take_account_ids, len(opened))
+        for one, id_ in zip(opened, taken, strict=True):
+            given[id(one)] = Opened(one.command, replace(one.account, id=id_))
+    queued = [one for one in fresh if isinstance(one, Queued)]
+    posted = [one for one in fresh if isinstance(one, Posted) and not one.id] if all_posted else []
+    promised: list[Posted | Queued] = [*queued, *posted]
+    if (missing := len(promised) - len(ids.transactions)) > 0:
         ids.transactions.extend(await _take(connection, q.take_transaction_ids, missing))
-    for one in transactions:
-        one.id = ids.transactions.popleft()
+    for each in promised:
+        given[id(each)] = replace(each, id=ids.transactions.popleft())
+    for grouped in fresh:
+        if isinstance(grouped, Grouped) and grouped.command.atomic:
+            group_id = ids.groups.popleft()
+            for member in grouped.outcomes:
+                if isinstance(member, Posted):
+                    given[id(member)] = replace(given.get(id(member), member), group_id=group_id)
+            given[id(grouped)] = replace(grouped, group_id=group_id)
+    return given
 
 
-def give_groups(ids: Ids, atomic: Sequence[Grouped]) -> None:
-    """Atomic groups theirs, and their transactions."""
-    for grouped in atomic:
-        grouped.group_id = ids.groups.popleft()
-        for member in grouped.outcomes:
-            if isinstance(member, Posted):
-                member.group_id = grouped.group_id
+def renewed(outcomes: Iterable[Outcome], given: Numbered) -> list[Any]:
+    """The outcomes, with what was given an id in the place of what had none, wherever it is in them."""
+    return [_renewed(one, given) for one in outcomes]
+
+
+def _renewed(outcome: Outcome, given: Numbered) -> Outcome:
+    new: Any = given.get(id(outcome), outcome)
+    match new:
+        case Grouped():
+            return Grouped(new.command, renewed(new.outcomes, given), new.group_id)
+        case Executed():
+            return Executed(new.command, renewed([new.outcome], given)[0])
+        case Replayed():
+            return Replayed(renewed([new.first], given)[0])
+        case _:
+            return new  # type: ignore[no-any-return]
 
 
 async def _take(connection: "AnyConnection", query: str, count: int) -> list[int]:

@@ -1,18 +1,24 @@
 """A group's answer as its receipt keeps it: of plain moves only the ids, since their rows say all the rest."""
 
 from collections.abc import Mapping
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, convert
+from msgspec.structs import fields
 
+from koshel.core.book import asked
 from koshel.core.commands import Group, Member, Move
-from koshel.core.model import Declined, Executed, Grouped, Posted, Replayed
+from koshel.core.model import Declined, Grouped, Posted, Queued, Replayed
+from koshel.db.sides import TYPES, flat, sides
+
+_FIELDS = {field.name: field.type for field in fields(Posted) if field.name not in {"source", "target"}}
 
 
 class KeptMember(Struct, frozen=True):
-    """A member that is more than a plain move, and its answer."""
+    """A member that is more than a plain move, and its answer, as JSON has it."""
 
     command: Member
-    outcome: Posted | Declined | Executed | Replayed
+    outcome: Any
 
 
 class KeptGroup(Struct, frozen=True, tag="grouped"):
@@ -29,7 +35,7 @@ def keep(grouped: Grouped) -> KeptGroup:
     """The answer, once its transactions have their ids."""
     group = grouped.command
     members = [
-        one.id if type(command) is Move and type(one) is Posted else KeptMember(command, one)
+        one.id if type(command) is Move and type(one) is Posted else KeptMember(command, _kept(one))
         for command, one in zip(group.members, grouped.outcomes, strict=True)
     ]
     return KeptGroup(group.ledger_id, group.key, group.atomic, grouped.group_id, members)
@@ -42,21 +48,33 @@ def transactions(kept: KeptGroup) -> set[tuple[int, int]]:
 
 def restore(kept: KeptGroup, posted: Mapping[int, Posted]) -> Grouped:
     """The answer as it was. A plain move's command says the amount that was posted: what was sent was rounded."""
-    pairs = [
-        (_move(posted[one]), posted[one]) if isinstance(one, int) else (one.command, one.outcome)
-        for one in kept.members
-    ]
-    group = Group(kept.ledger_id, tuple(command for command, _ in pairs), kept.atomic, kept.key)
-    return Grouped(group, [outcome for _, outcome in pairs], kept.group_id)
+    commands: list[Member] = []
+    outcomes: list[Any] = []
+    for one in kept.members:
+        if isinstance(one, int):
+            commands.append(asked(posted[one]))
+            outcomes.append(posted[one])
+        else:
+            commands.append(one.command)
+            outcomes.append(_restored(one.outcome))
+    return Grouped(Group(kept.ledger_id, tuple(commands), kept.atomic, kept.key), outcomes, kept.group_id)
 
 
-def _move(posted: Posted) -> Move:
-    return Move(
-        posted.ledger_id,
-        posted.kind,
-        posted.source_account_id,
-        posted.target_account_id,
-        posted.amount,
-        posted.metadata,
-        posted.key,
-    )
+def _kept(outcome: object) -> object:
+    """As 0.2 has written it, with the columns of the sides beside the other fields."""
+    if isinstance(outcome, Posted):
+        return {"type": "posted", **{name: getattr(outcome, name) for name in _FIELDS}, **flat(outcome)}
+    if isinstance(outcome, Replayed):
+        return {"type": "replayed", "first": _kept(outcome.first)}
+    return outcome
+
+
+def _restored(kept: Mapping[str, Any]) -> Any:
+    """What `_kept` was given; a field that is not there yet has its default."""
+    if kept["type"] == "replayed":
+        return Replayed(_restored(kept["first"]))
+    if kept["type"] != "posted":
+        return convert(kept, Declined | Queued)
+    own = {name: convert(kept[name], type_) for name, type_ in _FIELDS.items() if name in kept}
+    source, target = sides({name: convert(kept[name], type_ | None) for name, type_ in TYPES.items()})
+    return Posted(source=source, target=target, **own)

@@ -73,9 +73,9 @@ CROSS JOIN LATERAL (
 -- name: find_members
 -- What the receipt of a group names, to answer as it did. JSON comes as text everywhere, since whose connection
 -- this is may have a codec of its own for it. Each pair carries its ledger_id in $1. OFFSET 0 as in find_originals.
-SELECT t.ledger_id, t.kind, t.source_account_id, t.target_account_id, t.amount, a.currency,
-    t.source_balance, t.target_balance, t.source_version, t.target_version, t.metadata::text, t.idempotency_key,
-    t.ctime, t.id, t.source_held, t.target_held, t.parent_id, t.group_id, t.expires_at
+SELECT t.ledger_id, t.id, t.kind, t.source_account_id, t.source_balance, t.source_held, t.source_version,
+    t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
+    t.idempotency_key, t.metadata::text, t.expires_at, t.ctime, a.currency
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
 CROSS JOIN LATERAL (
     SELECT * FROM transaction WHERE transaction.ledger_id = wanted.ledger_id AND transaction.id = wanted.id OFFSET 0
@@ -143,9 +143,9 @@ INNER JOIN account AS a ON a.ledger_id = wanted.ledger_id AND a.id = wanted.id;
 SELECT r.ledger_id AS receipt_ledger_id, r.idempotency_key AS receipt_key,
     jsonb_set(r.answer, '{account,revision}', coalesce(r.answer #> '{account,revision}', '0'))::text AS answer,
     r.request::text,
-    t.ledger_id, t.kind, t.source_account_id, t.target_account_id, t.amount, a.currency,
-    t.source_balance, t.target_balance, t.source_version, t.target_version, t.metadata::text, t.idempotency_key,
-    t.ctime, t.id, t.source_held, t.target_held, t.parent_id, t.group_id, t.expires_at
+    t.ledger_id, t.id, t.kind, t.source_account_id, t.source_balance, t.source_held, t.source_version,
+    t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
+    t.idempotency_key, t.metadata::text, t.expires_at, t.ctime, a.currency
 FROM unnest($1::text::bigint [], $2::text::text []) AS wanted (ledger_id, idempotency_key)
 CROSS JOIN LATERAL (
     SELECT * FROM receipt
@@ -169,28 +169,32 @@ SELECT code, scale FROM currency WHERE code = ANY($1::text []);
 
 -- name: post
 -- One statement writes all that a batch posts: ids in the commands' order, both sides' last balance,
--- the transactions, their receipts, and one batch row a ledger ($13 is the batch, $12 the time), which
+-- the transactions, their receipts, and one batch row a ledger ($23 is the batch, $22 the time), which
 -- says the ids: a row for each of them would take longer.
 -- MATERIALIZED, since nextval must be asked once a row. The rows it updates are locked already.
 -- Arrays come as text, '{1,2}': the driver's own encoder asks each element for its class.
--- Each row carries its ledger_id in $1. $14 and $15 say whether it is the last to touch its source and its
--- target, and so what they are left with; who has nothing held has a zero of as many decimals. $10, $11 and $16
--- to $23 are what plain transfers do not have: an array that would be all null comes empty, and unnest fills it up.
+-- Each row carries its ledger_id in $1. The arrays are those of the columns, in the order of tables.py, and then what
+-- follows from them: whether a row is the last to touch its source and its target, and so what they are left with (who
+-- has nothing held has a zero of as many decimals), and what a receipt says besides. An array that would be all null,
+-- as most are of plain transfers, comes empty, and unnest fills it up.
 -- A transaction that has its id already, as one that was queued, has its receipt too. `rest` is what a hold
 -- reserves from now on, once for each hold; nothing: it has ended.
 WITH posting AS MATERIALIZED (
     SELECT coalesce(given_id, nextval('transaction_id')) AS id, p.*
     FROM unnest(
-        $1::text::bigint [], $2::text::text [], $3::text::bigint [], $4::text::bigint [], $5::text::numeric [],
-        $6::text::numeric [], $7::text::numeric [], $8::text::bigint [], $9::text::bigint [], $10::text::text [],
-        $11::text::jsonb [], $14::text::boolean [], $15::text::boolean [], $16::text::bigint [],
-        $17::text::numeric [], $18::text::numeric [], $19::text::bigint [], $20::text::bigint [],
-        $21::text::timestamptz [], $22::text::jsonb [], $23::text::numeric []
+        $1::text::bigint [], $2::text::bigint [], $3::text::text [],
+        $4::text::bigint [], $5::text::numeric [], $6::text::numeric [], $7::text::bigint [],
+        $8::text::bigint [], $9::text::numeric [], $10::text::numeric [], $11::text::bigint [],
+        $12::text::numeric [], $13::text::bigint [], $14::text::bigint [], $15::text::text [], $16::text::jsonb [],
+        $17::text::timestamptz [], $18::text::boolean [], $19::text::boolean [], $20::text::jsonb [],
+        $21::text::numeric []
     ) WITH ORDINALITY AS p (
-        ledger_id, kind, source_account_id, target_account_id, amount, source_balance, target_balance,
-        source_version, target_version, idempotency_key, metadata, is_sources_last, is_targets_last, given_id,
-        source_held, target_held, parent_id, group_id, expires_at, request, rest,
-        place
+        ledger_id, given_id, kind,
+        source_account_id, source_balance, source_held, source_version,
+        target_account_id, target_balance, target_held, target_version,
+        amount, parent_id, group_id, idempotency_key, metadata,
+        expires_at, is_sources_last, is_targets_last, request,
+        rest, place
     )
 ), moved AS (
     UPDATE account SET balance = m.balance, version = m.version, held = coalesce(m.held, account.held * 0)
@@ -205,13 +209,13 @@ WITH posting AS MATERIALIZED (
     WHERE account.ledger_id = m.ledger_id AND account.id = m.id
 ), posted AS (
     INSERT INTO transaction (
-        ledger_id, id, kind, source_account_id, target_account_id, amount, source_balance, target_balance,
-        source_version, target_version, idempotency_key, metadata, source_held, target_held, parent_id,
-        group_id, expires_at, ctime
+        ledger_id, id, kind, source_account_id, source_balance, source_held, source_version,
+        target_account_id, target_balance, target_held, target_version, amount, parent_id, group_id,
+        idempotency_key, metadata, expires_at, ctime
     )
-    SELECT ledger_id, id, kind, source_account_id, target_account_id, amount, source_balance, target_balance,
-        source_version, target_version, idempotency_key, coalesce(metadata, '{}'), source_held, target_held,
-        parent_id, group_id, expires_at, $12::timestamptz
+    SELECT ledger_id, id, kind, source_account_id, source_balance, source_held, source_version,
+        target_account_id, target_balance, target_held, target_version, amount, parent_id, group_id,
+        idempotency_key, coalesce(metadata, '{}'), expires_at, $22::timestamptz
     FROM posting
 ), receipted AS (
     INSERT INTO receipt (ledger_id, idempotency_key, transaction_id, request)
@@ -228,7 +232,7 @@ WITH posting AS MATERIALIZED (
     ON CONFLICT (ledger_id, id) DO UPDATE SET amount = excluded.amount
 ), batched AS (
     INSERT INTO batch (ledger_id, id, transaction_ids, rules)
-    SELECT ledger_id, $13::uuid, array_agg(id ORDER BY place), 2 FROM posting GROUP BY ledger_id
+    SELECT ledger_id, $23::uuid, array_agg(id ORDER BY place), 2 FROM posting GROUP BY ledger_id
     RETURNING ledger_id, transaction_ids
 )
 SELECT ledger_id, transaction_ids FROM batched;
@@ -244,31 +248,31 @@ SELECT nextval('transaction_id') AS id FROM generate_series(1, $1::integer);
 -- name: enqueue
 -- Promised transactions, due at once. Each row carries its ledger_id in $1.
 INSERT INTO queued (ledger_id, id, promise, due, ctime)
-SELECT ledger_id, id, promise::jsonb, $4::timestamptz, $4::timestamptz
-FROM unnest($1::bigint [], $2::bigint [], $3::text []) AS q (ledger_id, id, promise);
+SELECT ledger_id, id, promise, $4::timestamptz, $4::timestamptz
+FROM unnest($1::text::bigint [], $2::text::bigint [], $3::text::jsonb []) AS q (ledger_id, id, promise);
 
 -- name: settle_queued
 -- Of promised transactions that are decided, the promise goes; of those refused, the answer is kept for ever.
 -- Each row carries its ledger_id in $1.
 WITH settled AS (
     DELETE FROM queued
-    USING unnest($1::bigint [], $2::bigint [], $3::text []) AS s (ledger_id, id, answer)
+    USING unnest($1::text::bigint [], $2::text::bigint [], $3::text::jsonb []) AS s (ledger_id, id, answer)
     WHERE queued.ledger_id = s.ledger_id AND queued.id = s.id
     RETURNING queued.ledger_id, queued.id, queued.promise, s.answer
 )
 INSERT INTO declined (ledger_id, id, promise, answer, ctime)
-SELECT ledger_id, id, promise, answer::jsonb, statement_timestamp() FROM settled WHERE answer IS NOT NULL;
+SELECT ledger_id, id, promise, answer, statement_timestamp() FROM settled WHERE answer IS NOT NULL;
 
 -- name: change_accounts
 -- All of an account at once, as the whole batch leaves it: its CHECKs see no state in between.
 -- Each row carries its ledger_id in $1.
-UPDATE account SET balance = c.balance, held = c.held, version = c.version, revision = c.revision,
-    min_balance = c.min_balance, max_balance = c.max_balance, status = c.status, email = c.email,
-    metadata = c.metadata::jsonb
+UPDATE account SET email = c.email, balance = c.balance, held = c.held, version = c.version, revision = c.revision,
+    min_balance = c.min_balance, max_balance = c.max_balance, status = c.status, metadata = c.metadata
 FROM unnest(
-    $1::bigint [], $2::bigint [], $3::numeric [], $4::numeric [], $5::bigint [], $6::bigint [], $7::numeric [],
-    $8::numeric [], $9::text [], $10::text [], $11::text []
-) AS c (ledger_id, id, balance, held, version, revision, min_balance, max_balance, status, email, metadata)
+    $1::text::bigint [], $2::text::bigint [], $3::text::text [], $4::text::numeric [], $5::text::numeric [],
+    $6::text::bigint [], $7::text::bigint [], $8::text::numeric [], $9::text::numeric [], $10::text::text [],
+    $11::text::jsonb []
+) AS c (ledger_id, id, email, balance, held, version, revision, min_balance, max_balance, status, metadata)
 WHERE account.ledger_id = c.ledger_id AND account.id = c.id;
 
 -- name: take_account_ids
@@ -278,15 +282,19 @@ SELECT nextval('account_id') AS id FROM generate_series(1, $1::integer);
 -- name: open_accounts
 -- Each row carries its ledger_id in $1.
 INSERT INTO account (
-    ledger_id, id, email, currency, scale, balance, held, version, min_balance, max_balance, status, metadata,
-    idempotency_key, ctime
+    ledger_id, id, email, currency, scale, balance, held, version, revision, min_balance, max_balance, status,
+    metadata, idempotency_key, ctime
 )
-SELECT ledger_id, id, email, currency, scale, balance, balance, 0, min_balance, max_balance, 'open',
-    metadata::jsonb, idempotency_key, $11::timestamptz
+SELECT ledger_id, id, email, currency, scale, balance, held, version, revision, min_balance, max_balance, status,
+    metadata, idempotency_key, $15::timestamptz
 FROM unnest(
-    $1::bigint [], $2::bigint [], $3::text [], $4::text [], $5::smallint [], $6::numeric [], $7::numeric [],
-    $8::numeric [], $9::text [], $10::text []
-) AS o (ledger_id, id, email, currency, scale, balance, min_balance, max_balance, metadata, idempotency_key);
+    $1::text::bigint [], $2::text::bigint [], $3::text::text [], $4::text::text [], $5::text::smallint [],
+    $6::text::numeric [], $7::text::numeric [], $8::text::bigint [], $9::text::bigint [], $10::text::numeric [],
+    $11::text::numeric [], $12::text::text [], $13::text::jsonb [], $14::text::text []
+) AS o (
+    ledger_id, id, email, currency, scale, balance, held, version, revision, min_balance, max_balance, status,
+    metadata, idempotency_key
+);
 
 -- name: keep_receipts
 -- All receipts of a batch, where some are not a transaction: accounts as they were opened or changed, batches,
@@ -331,9 +339,9 @@ SELECT CASE
             ORDER BY f.source_version DESC LIMIT 1
         )
     END AS status,
-    t.ledger_id, t.kind, t.source_account_id, t.target_account_id, t.amount, a.currency,
-    t.source_balance, t.target_balance, t.source_version, t.target_version, t.metadata::text, t.idempotency_key,
-    t.ctime, t.id, t.source_held, t.target_held, t.parent_id, t.group_id, t.expires_at
+    t.ledger_id, t.id, t.kind, t.source_account_id, t.source_balance, t.source_held, t.source_version,
+    t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
+    t.idempotency_key, t.metadata::text, t.expires_at, t.ctime, a.currency
 FROM transaction AS t
 INNER JOIN account AS a
     ON a.ledger_id = t.ledger_id AND a.id = coalesce(t.source_account_id, t.target_account_id)

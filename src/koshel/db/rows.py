@@ -1,6 +1,6 @@
 """Rows in, structs out. No connection here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -22,12 +22,16 @@ from koshel.core.model import (
 )
 from koshel.core.money import ZEROS
 from koshel.db.kept import KeptGroup
+from koshel.db.sides import sides
+from koshel.db.tables import TRANSACTION
 
 _answer = msgspec.json.Decoder(Opened | Changed | Queued | KeptGroup | Declined)
 _declined = msgspec.json.Decoder(Declined)
 _promise = msgspec.json.Decoder(Queued)
 _request = msgspec.json.Decoder(Request)
 _metadata = msgspec.json.Decoder(dict[str, str])
+_READ: Mapping[str, Callable[[Any], Any]] = {"kind": Kind, "metadata": _metadata.decode}  # else as the driver gives it
+_OWN = [(column.name, column.at, _READ.get(column.name)) for column in TRANSACTION if not column.side]
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -59,26 +63,28 @@ def account(row: Record) -> Account:
 
 def account_details(row: Record) -> AccountDetails:
     """A row of `get_account` or `find_details`."""
-    *fields, metadata, ctime = row
-    return AccountDetails(*[*fields, _metadata.decode(metadata), ctime])
+    fields = {name: row[name] for name in AccountDetails.__struct_fields__}
+    fields["metadata"] = _metadata.decode(fields["metadata"])
+    return AccountDetails(**fields)
 
 
 def original(row: Record) -> Original:
     """A row of `find_originals`."""
-    id_, ledger_id, kind, source_account_id, target_account_id, amount, currency, expires_at = row
-    return Original(id_, ledger_id, Kind(kind), source_account_id, target_account_id, amount, currency, expires_at)
+    fields = {name: row[name] for name in Original.__struct_fields__}
+    fields["kind"] = Kind(fields["kind"])
+    return Original(**fields)
 
 
-def posted(row: Record | Sequence[Any]) -> Posted:
-    """A row of `find_members`."""
-    ledger_id, kind, *fields, metadata = row[:11]
-    return Posted(*[ledger_id, Kind(kind), *fields, _metadata.decode(metadata), *row[11:]])
+def posted(row: Record, request: Request | None = None) -> Posted:
+    """The transaction in a row of `find_members`, `find_receipts` or `get_transaction`."""
+    own = {at: row[name] if read is None else read(row[name]) for name, at, read in _OWN}
+    source, target = sides(row)
+    return Posted(source=source, target=target, currency=row["currency"], request=request, **own)
 
 
 def found(row: Record) -> Found:
     """A row of `get_transaction`."""
-    status, *transaction = row
-    return Found(posted(transaction), status)
+    return Found(posted(row), row["status"])
 
 
 def promise(row: Record) -> Found:
@@ -91,13 +97,10 @@ def promise(row: Record) -> Found:
 
 def receipt(row: Record) -> tuple[tuple[int, str], First | KeptGroup]:
     """A row of `find_receipts`: what the (ledger, key) has answered; a group's answer is to be restored yet."""
-    ledger_id, key, answer, request, *transaction = row
-    if answer is not None:
-        return (ledger_id, key), _answer.decode(answer)
-    first = posted(transaction)
-    if request is not None:
-        first.request = _request.decode(request)
-    return (ledger_id, key), first
+    place = row["receipt_ledger_id"], row["receipt_key"]
+    if row["answer"] is not None:
+        return place, _answer.decode(row["answer"])
+    return place, posted(row, None if row["request"] is None else _request.decode(row["request"]))
 
 
 def execution(ledger_id: int, row: Record) -> Execute:

@@ -16,11 +16,11 @@ import asyncpg
 import structlog
 from msgspec import Struct
 
-from koshel.core.commands import Drain, Sweep
 from koshel.db import queries
 from koshel.db.batch import Batch
 from koshel.db.batches import Batches, Impatient, Rehearsals
 from koshel.db.calls import CallLimits, Calls
+from koshel.db.claims import Drain, Sweep
 from koshel.db.errors import LOST, Conflict, OutcomeUnknown, translated
 from koshel.db.gate import Gate
 from koshel.db.holders import Holders

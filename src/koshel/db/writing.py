@@ -1,90 +1,110 @@
 """What a batch writes, in order: ids before what names them, accounts and receipts before transactions."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-from msgspec import Struct, field
+from msgspec import Struct
+from msgspec.structs import replace
 
 from koshel.core.book import is_remembered
 from koshel.core.model import Changed, Executed, Grouped, Opened, Outcome, Posted, Queued
 from koshel.db import columns
-from koshel.db.ids import Ids, give_accounts, give_groups, give_transactions
+from koshel.db.ids import Ids, number, renewed
 from koshel.db.queries import Queries
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
 
 
+class Written(NamedTuple):
+    """The outcomes, now with their ids; and a ledger that has the batch's row, if there is one."""
+
+    outcomes: list[Outcome]
+    ledger_id: int | None
+
+
 class _News(Struct):
     """What of a batch's outcomes is new, by what becomes of it, in the order in which it was decided."""
 
     posted: list[Posted]
-    opened: list[Opened] = field(default_factory=list)
-    changed: list[Changed] = field(default_factory=list)
-    queued: list[Queued] = field(default_factory=list)
-    executed: list[Executed] = field(default_factory=list)
-    atomic: list[Grouped] = field(default_factory=list)
-    answers: list[columns.Answer] = field(default_factory=list)  # that a key gives from now on
+    opened: list[Opened]
+    changed: list[Changed]
+    queued: list[Queued]
+    executed: list[Executed]
+    answers: list[columns.Answer]  # that a key gives from now on
 
     def ledger_ids(self) -> set[int]:
-        """Whose they are."""
+        """Whose they are, where nothing is posted."""
         outcomes = (*self.opened, *self.changed, *self.queued, *self.executed, *self.answers)
         return {one.command.ledger_id for one in outcomes}
 
 
 async def write(
     connection: "AnyConnection", q: Queries, batch_id: UUID, ids: Ids, outcomes: Sequence[Outcome]
-) -> int | None:
-    """Write what is new, and give it its ids; returns a ledger that has the batch's row, if there is one."""
-    news = _sort(outcomes)
+) -> Written:
+    """Write what is new. The outcomes that are given stay as they were."""
+    posted = [one for one in outcomes if type(one) is Posted]
+    if len(posted) == len(outcomes) > 0:  # as nearly always: the ids come with the rows, and the receipts go with them
+        return Written([*await _post(connection, q, batch_id, posted)], posted[0].ledger_id)
+    parts = list(_parts(outcomes))
+    is_answering = any(_is_answer(one) for one in parts)
+    given = await number(connection, q, ids, parts, all_posted=is_answering)
+    unanswered = [given[id(one)] for one in parts if is_answering and _needs_receipt(one)]
+    numbered = renewed(outcomes, given)
+    news = _sort(_parts(numbered))
+    await _write_news(connection, q, news, unanswered)
+    if news.posted:
+        renumbered = await _post(connection, q, batch_id, news.posted)
+        given = {id(old): new for old, new in zip(news.posted, renumbered, strict=True)}
+        return Written(renewed(numbered, given), news.posted[0].ledger_id)
+    ledger_ids = sorted(news.ledger_ids())
+    if ledger_ids:
+        await connection.execute(q.record_batch, ledger_ids, batch_id)
+    return Written(numbered, ledger_ids[0] if ledger_ids else None)
+
+
+async def _write_news(connection: "AnyConnection", q: Queries, news: _News, unanswered: Sequence[Any]) -> None:
+    """All but the transactions. Of those that have a key and no receipt yet, the receipts."""
     # All receipts in one statement, and so in one order: a batch that has two keys and waits for the second
     # never has what another one with both is waiting for.
-    receipts = [*news.answers, *(one for one in news.posted if one.key and not one.id)] if news.answers else []
-    await give_accounts(connection, q, news.opened)
-    # Nearly always all that is posted gets its ids, and its receipts, when it is written.
-    promised: list[Posted | Queued] = [*news.queued, *(one for one in news.posted if news.answers and not one.id)]
-    await give_transactions(connection, q, ids, promised)
-    give_groups(ids, news.atomic)
     if news.opened:
-        opened = news.opened
-        await connection.execute(q.open_accounts, *columns.openings(opened), opened[0].account.ctime)
+        await connection.execute(q.open_accounts, *columns.openings(news.opened))
     if news.changed:
         await connection.execute(q.change_accounts, *columns.changes(news.changed, news.posted))
-    if receipts:
-        await connection.execute(q.keep_receipts, *columns.receipts(receipts))
-    if news.posted:
-        await _post(connection, q, batch_id, news.posted)
+    if news.answers:
+        await connection.execute(q.keep_receipts, *columns.receipts([*news.answers, *unanswered]))
     if news.executed:
         await connection.execute(q.settle_queued, *columns.executions(news.executed))
     if news.queued:
-        await connection.execute(q.enqueue, *columns.promises(news.queued), news.queued[0].ctime)
-    if news.posted:
-        return news.posted[0].ledger_id
-    if ledger_ids := sorted(news.ledger_ids()):
-        await connection.execute(q.record_batch, ledger_ids, batch_id)
-        return ledger_ids[0]
-    return None
+        await connection.execute(q.enqueue, *columns.promises(news.queued))
 
 
-def _sort(outcomes: Iterable[Outcome]) -> _News:
-    posted: list[Posted] = []
-    rest: list[Outcome] = []  # nearly always nothing, or a group
-    for part in _parts(outcomes):
-        if isinstance(part, Posted):
-            posted.append(part)
-        else:
-            rest.append(part)
-    return _News(
-        posted,
-        opened=[o for o in rest if isinstance(o, Opened)],
-        changed=[o for o in rest if isinstance(o, Changed)],
-        queued=[o for o in rest if isinstance(o, Queued)],
-        executed=[o for o in rest if isinstance(o, Executed)],
-        atomic=[o for o in rest if isinstance(o, Grouped) and o.command.atomic],
-        # The key of what was executed has answered with the promise.
-        answers=[o for o in rest if isinstance(o, columns.Answer) and is_remembered(o)],
-    )
+def _needs_receipt(outcome: Outcome) -> bool:
+    return isinstance(outcome, Posted) and outcome.key is not None and not outcome.id
+
+
+def _is_answer(outcome: Outcome) -> bool:
+    return isinstance(outcome, columns.Answer) and is_remembered(outcome)
+
+
+def _sort(parts: Iterable[Outcome]) -> _News:
+    news = _News([], [], [], [], [], [])
+    for one in parts:
+        match one:
+            case Posted():
+                news.posted.append(one)
+            case Opened():
+                news.opened.append(one)
+            case Changed():
+                news.changed.append(one)
+            case Queued():
+                news.queued.append(one)
+            case Executed():  # its key has answered with the promise
+                news.executed.append(one)
+        if isinstance(one, columns.Answer) and is_remembered(one):
+            news.answers.append(one)
+    return news
 
 
 def _parts(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
@@ -97,15 +117,8 @@ def _parts(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
         yield outcome
 
 
-async def _post(connection: "AnyConnection", q: Queries, batch_id: UUID, posted: Sequence[Posted]) -> None:
-    batches = await connection.fetch(
-        q.post,
-        *columns.postings(posted),
-        posted[0].ctime,
-        batch_id,
-        *columns.lasts(posted),
-        *columns.rarities(posted),
-    )
+async def _post(connection: "AnyConnection", q: Queries, batch_id: UUID, posted: Sequence[Posted]) -> list[Posted]:
+    """The transactions, written, with their ids."""
+    batches = await connection.fetch(q.post, *columns.postings(posted), batch_id)
     ids = {ledger_id: iter(transaction_ids) for ledger_id, transaction_ids in batches}
-    for one in posted:
-        one.id = next(ids[one.ledger_id])
+    return [replace(one, id=next(ids[one.ledger_id])) for one in posted]

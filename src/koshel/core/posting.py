@@ -1,0 +1,45 @@
+"""A transaction, made in one place, whatever asked for it."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from koshel.core.commands import Expire, Move, Request
+from koshel.core.model import Account, Book, Named, Posted, Side
+
+
+def post(
+    book: Book,
+    command: Request | Expire,
+    currency: str,
+    amount: Decimal,
+    *,
+    source: Side | None,
+    target: Side | Named | None,
+    expires_at: datetime | None = None,
+    rest: Decimal | None = None,
+) -> Posted:
+    """The transaction of a command, with its sides as they stand after it."""
+    # Not by name, which would take half as long again, and nearly all the work is done here.
+    return Posted(
+        command.ledger_id,
+        command.kind,
+        source,
+        target,
+        amount,
+        currency,
+        command.metadata,
+        command.key,
+        book.facts.now,
+        command.parent_id,
+        None if isinstance(command, _SAID_BY_ITSELF) else command,
+        expires_at,
+        rest,
+    )
+
+
+_SAID_BY_ITSELF = (Move, Expire)  # the transaction says all that was asked
+
+
+def touched(account: Account, balance: Decimal, held: Decimal) -> Side:
+    """The account with another balance, or another part of it held, and its next version."""
+    return Side(account.id, balance, held, account.version + 1)

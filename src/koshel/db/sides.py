@@ -1,0 +1,52 @@
+"""The sides of a transaction as the columns of its row, and back."""
+
+from typing import Any, Protocol, TypeAlias
+
+from msgspec.structs import fields
+
+from koshel.core.model import Named, Posted, Side
+from koshel.core.money import minus
+from koshel.db.tables import TRANSACTION
+
+Sides: TypeAlias = tuple[Side | None, Side | Named | None]
+
+_TYPES = {field.name: field.type for field in fields(Side)}
+_COLUMNS = {
+    side: [(column.name, column.attribute) for column in TRANSACTION if column.side == side]
+    for side in ("source", "target")
+}
+TYPES = {name: _TYPES[attribute] for columns in _COLUMNS.values() for name, attribute in columns}  # by column
+
+
+class Values(Protocol):
+    """Whatever has values by the names of columns, as a driver's row does."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """The value of a column."""
+
+
+def flat(posted: Posted) -> dict[str, Any]:
+    """Each column's value, by its name."""
+    values: dict[str, Any] = {}
+    for name, columns in _COLUMNS.items():
+        side = getattr(posted, name)
+        values |= {column: None if side is None else getattr(side, attribute) for column, attribute in columns}
+    return values
+
+
+def sides(values: Values) -> Sides:
+    """Source and target, of what the columns have by their names; a `held` that is None is a zero."""
+    source, target = _side(values, "source"), _side(values, "target")
+    assert not isinstance(source, Named), "a transaction touches its source, if it has one"
+    return source, target
+
+
+def _side(values: Values, name: str) -> Side | Named | None:
+    side = {attribute: values[column] for column, attribute in _COLUMNS[name]}
+    if side["account_id"] is None:
+        return None
+    if side["version"] is None:
+        return Named(side["account_id"])
+    if side["held"] is None:
+        side["held"] = minus(side["balance"], side["balance"])
+    return Side(**side)

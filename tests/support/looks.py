@@ -1,0 +1,35 @@
+"""A book at another time, and the sides of a transaction, for tests to look at."""
+
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from koshel.core.model import Book, Posted, Side
+
+
+def at(now: datetime, one: Book) -> Book:
+    """The same book at another time."""
+    return Book(replace(one.facts, now=now), one.state)
+
+
+def promised(one: Book, *ids: int) -> Book:
+    """The same book, with these transactions queued in ledger 1."""
+    return Book(one.facts, replace(one.state, pending=dict.fromkeys(ids, (1, "queued"))))
+
+
+def accounts_of(posted: Posted) -> tuple[int | None, int | None]:
+    """The ids of its source and its target; None is the world outside."""
+    source, target = posted.source, posted.target
+    return source.account_id if source else None, target.account_id if target else None
+
+
+def source_of(posted: Posted) -> Side:
+    """The side that the money left, which there is."""
+    assert posted.source is not None
+    return posted.source
+
+
+def target_of(posted: Posted) -> Side:
+    """The side that the money reached, which there is."""
+    assert isinstance(posted.target, Side)
+    return posted.target
