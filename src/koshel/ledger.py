@@ -27,7 +27,8 @@ from koshel.core.model import (
     Replayed,
 )
 from koshel.db import schema
-from koshel.db.batches import Batches, Borrowed
+from koshel.db.batch import Batches
+from koshel.db.batches import Borrowed
 from koshel.db.errors import Crowded
 from koshel.db.reads import Reads
 from koshel.db.rows import Found

@@ -10,7 +10,7 @@ from typing import TypeVar
 from koshel.core.apart import Line, Lines
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
-from koshel.db.batches import Batches
+from koshel.db.batch import Batches
 from koshel.db.claims import Claim, Drain
 from koshel.db.errors import Conflict
 from koshel.settle import settle

@@ -7,7 +7,7 @@ from koshel.core.apart import Line, Lines
 from koshel.core.commands import Command, Execute, Group
 from koshel.core.decide import decide
 from koshel.core.model import Outcome
-from koshel.db.batches import Batches
+from koshel.db.batch import Batches
 from koshel.db.claims import Claim, Drain
 
 

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from koshel.core.commands import ChangeAccount, Command, Status
 from koshel.core.model import Posted
 from koshel.core.money import plain
-from koshel.db.batches import Batches, Borrowed
+from koshel.db.batch import Batches
+from koshel.db.batches import Borrowed
 from koshel.db.store import Store
 from koshel.settle import settle
 from tests.support.database import Database

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -209,3 +210,10 @@ class Batch:
             found = await self.connection.fetch(self._queries.find_scales, unknown)
             scales |= {row["code"]: row["scale"] for row in found}
         return scales
+
+
+class Batches(Protocol):
+    """What `settle` settles in."""
+
+    def batch(self) -> AbstractAsyncContextManager[Batch]:
+        """A transaction for one batch. Raises StoreError."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
@@ -18,13 +18,6 @@ if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection, Pool
 
 T = TypeVar("T")
-
-
-class Batches(Protocol):
-    """What `settle` settles in."""
-
-    def batch(self) -> AbstractAsyncContextManager[Batch]:
-        """A transaction for one batch. Raises StoreError."""
 
 
 class Impatient(Struct, frozen=True):

@@ -58,9 +58,9 @@ class Queries(Struct, frozen=True):
     missing_rights: str
     applied_migrations: str
     lock_migrations: str
+    find_holders: str
     lift_statement_timeout: str
     lift_time_limits: str
-    find_holders: str
     create_service_role: str
     add_currency: str
     list_currencies: str

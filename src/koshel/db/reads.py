@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from koshel.core.model import AccountDetails
 from koshel.db import queries, rows
+from koshel.db.batch import Batches
 from koshel.db.rows import Found
 
 if TYPE_CHECKING:
-    from koshel.db.batches import Batches
     from koshel.db.pools import AnyConnection
 
 T = TypeVar("T")
@@ -18,7 +18,7 @@ T = TypeVar("T")
 class Reads:
     """The reads; who inherits them says where from."""
 
-    rehearsals: "Batches"  # over connections of the same kind
+    rehearsals: Batches  # over connections of the same kind
     _queries: queries.Queries
 
     async def _read(self, look: "Callable[[AnyConnection], Awaitable[T]]", *, weight: int = 1) -> T:

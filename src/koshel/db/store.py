@@ -17,8 +17,8 @@ import structlog
 from msgspec import Struct
 
 from koshel.db import queries
-from koshel.db.batch import Batch
-from koshel.db.batches import Batches, Impatient, Rehearsals
+from koshel.db.batch import Batch, Batches
+from koshel.db.batches import Impatient, Rehearsals
 from koshel.db.calls import CallLimits, Calls
 from koshel.db.claims import Drain, Sweep
 from koshel.db.errors import LOST, Conflict, OutcomeUnknown, translated
