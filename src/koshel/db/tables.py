@@ -30,7 +30,7 @@ class Column(Struct, frozen=True):
     mostly: Mostly = Mostly.DIFFERENT
     changes: bool = False  # of a row that is there already
     shown: bool = False  # in an answer over HTTP
-    unproved: str = ""  # why `koshel verify` cannot find that it was changed, if it cannot
+    unproved: str = ""  # why `koshel verify` does not find every change of it, if it does not
 
     @property
     def side(self) -> str:
@@ -45,7 +45,10 @@ class Column(Struct, frozen=True):
 
 Columns: TypeAlias = Sequence[Column]
 
+# Why a change of a column may stay unseen.
 _FREE = "free text: nothing else in the rows follows from it"
+_ALONE = "no other row says it, or not of every row"
+_QUEUE = "when and how often a queued transaction is tried changes no answer"
 
 
 def _side(side: str) -> Columns:
@@ -65,51 +68,51 @@ TRANSACTION: Columns = (
     *_side("target"),
     Column("amount", "numeric", "amount", shown=True),
     Column("parent_id", "bigint", "parent_id", Mostly.NULL, shown=True),
-    Column("group_id", "bigint", "group_id", Mostly.NULL, shown=True),
+    Column("group_id", "bigint", "group_id", Mostly.NULL, shown=True, unproved=_ALONE),
     Column("idempotency_key", "text", "key", Mostly.NULL, shown=True),
     Column("metadata", "jsonb", "metadata", Mostly.NULL, shown=True, unproved=_FREE),
-    Column("expires_at", "timestamptz", "expires_at", Mostly.NULL, shown=True),
-    Column("ctime", "timestamptz", "ctime", Mostly.ONE, shown=True),
+    Column("expires_at", "timestamptz", "expires_at", Mostly.NULL, shown=True, unproved=_ALONE),
+    Column("ctime", "timestamptz", "ctime", Mostly.ONE, shown=True, unproved=_ALONE),
 )
 
 ACCOUNT: Columns = (
-    Column("ledger_id", "bigint", "account.ledger_id", Mostly.SAME),
-    Column("id", "bigint", "account.id", shown=True),
+    Column("ledger_id", "bigint", "account.ledger_id", Mostly.SAME, unproved=_ALONE),
+    Column("id", "bigint", "account.id", shown=True, unproved=_ALONE),
     Column("email", "text", "account.email", changes=True, shown=True, unproved=_FREE),
-    Column("currency", "text", "account.currency", Mostly.SAME, shown=True),
+    Column("currency", "text", "account.currency", Mostly.SAME, shown=True, unproved=_ALONE),
     Column("scale", "smallint", "account.scale", Mostly.SAME),
     Column("balance", "numeric", "account.balance", changes=True, shown=True),
     Column("held", "numeric", "account.held", changes=True, shown=True),
     Column("version", "bigint", "account.version", changes=True, shown=True),
-    Column("revision", "bigint", "account.revision", changes=True),
-    Column("min_balance", "numeric", "account.min_balance", changes=True, shown=True),
-    Column("max_balance", "numeric", "account.max_balance", changes=True, shown=True),
-    Column("status", "text", "account.status", Mostly.SAME, changes=True, shown=True),
+    Column("revision", "bigint", "account.revision", changes=True, unproved=_ALONE),
+    Column("min_balance", "numeric", "account.min_balance", changes=True, shown=True, unproved=_ALONE),
+    Column("max_balance", "numeric", "account.max_balance", changes=True, shown=True, unproved=_ALONE),
+    Column("status", "text", "account.status", Mostly.SAME, changes=True, shown=True, unproved=_ALONE),
     Column("metadata", "jsonb", "account.metadata", changes=True, shown=True, unproved=_FREE),
-    Column("idempotency_key", "text", "command.key"),
-    Column("ctime", "timestamptz", "account.ctime", Mostly.ONE, shown=True),
+    Column("idempotency_key", "text", "command.key", unproved=_ALONE),
+    Column("ctime", "timestamptz", "account.ctime", Mostly.ONE, shown=True, unproved=_ALONE),
 )
 
 RECEIPT: Columns = (
-    Column("ledger_id", "bigint", mostly=Mostly.SAME),
-    Column("idempotency_key", "text"),
-    Column("answer", "jsonb"),
+    Column("ledger_id", "bigint", mostly=Mostly.SAME, unproved=_ALONE),
+    Column("idempotency_key", "text", unproved=_ALONE),
+    Column("answer", "jsonb", unproved=_ALONE),
     Column("transaction_id", "bigint"),
-    Column("request", "jsonb"),
+    Column("request", "jsonb", unproved=_ALONE),
 )
 
 PROMISE: Columns = (  # of the table `queued`
     Column("ledger_id", "bigint", mostly=Mostly.SAME),
     Column("id", "bigint"),
-    Column("promise", "jsonb"),
-    Column("due", "timestamptz", mostly=Mostly.ONE, changes=True),
-    Column("attempts", "integer", changes=True),
-    Column("error", "text", changes=True),
-    Column("ctime", "timestamptz", mostly=Mostly.ONE),
+    Column("promise", "jsonb", unproved=_ALONE),
+    Column("due", "timestamptz", mostly=Mostly.ONE, changes=True, unproved=_QUEUE),
+    Column("attempts", "integer", changes=True, unproved=_QUEUE),
+    Column("error", "text", changes=True, unproved=_QUEUE),
+    Column("ctime", "timestamptz", mostly=Mostly.ONE, unproved=_ALONE),
 )
 
 DECLINED: Columns = (
     *PROMISE[:3],
-    Column("answer", "jsonb"),
-    Column("ctime", "timestamptz", mostly=Mostly.ONE),
+    Column("answer", "jsonb", unproved=_ALONE),
+    Column("ctime", "timestamptz", mostly=Mostly.ONE, unproved=_ALONE),
 )
