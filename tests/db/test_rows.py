@@ -1,6 +1,7 @@
 """Rows in, structs out: an answer reads as it was given, whatever it was."""
 
 from itertools import count
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -8,7 +9,7 @@ from msgspec.structs import replace
 
 from koshel.core.commands import Capture, ChangeAccount, Command, Hold, Kind, Status
 from koshel.core.decide import decide
-from koshel.core.model import Declined, First, Grouped, Posted, Queued
+from koshel.core.model import Declined, First, Grouped, Posted, Queued, Replayed, Side
 from koshel.db import rows
 from koshel.db.ids import renewed
 from koshel.db.kept import KeptGroup, keep, restore
@@ -78,6 +79,27 @@ def test_a_groups_answer_is_restored_from_the_ids_of_its_moves(name: str) -> Non
     assert restore(read, {one.id: one for one in transactions if one.id in moves}) == first
 
 
+def test_a_groups_answer_that_0_2_has_kept_is_restored_and_would_be_kept_so_again() -> None:
+    text = Path(__file__).with_name("kept").joinpath("group.0.2.json").read_text()
+    _, read = rows.receipt(answered(text))  # type: ignore[arg-type]
+    assert isinstance(read, KeptGroup)
+    move = replace(posted(transfer(1, 2, "1")), id=202)
+    restored = restore(read, {202: move})
+    captured, held, replayed, moved, promised, refused = restored.outcomes
+    assert isinstance(captured, Posted)
+    assert captured.source == Side(1, scaled("99", 2), scaled("6", 2), 3)
+    assert captured.target == Side(2, scaled("9", 2), scaled("0", 2), 1)
+    assert isinstance(held, Posted)
+    assert (held.source, held.target) == (Side(2, scaled("9", 2), scaled("1", 2), 2), None)
+    assert (captured.request, held.request) == restored.command.members[:2]
+    assert isinstance(replayed, Replayed)
+    assert isinstance(replayed.first, Posted)
+    assert isinstance(promised, Replayed)
+    assert isinstance(promised.first, Queued)
+    assert (moved, type(refused)) == (move, Declined)
+    assert msgspec.json.decode(msgspec.json.encode(keep(restored))) == msgspec.json.decode(text)
+
+
 def test_a_transaction_is_its_own_receipt_with_what_was_asked() -> None:
     first = posted(hold(1, 2, "7", seconds=60, key="k"))
     request = msgspec.json.encode(first.request).decode()
@@ -133,7 +155,7 @@ def row_of(one: Posted) -> dict[str, object]:
     own = {column.name: getattr(one, column.at) for column in TRANSACTION if not column.side}
     texts = {"kind": str(one.kind), "metadata": msgspec.json.encode(one.metadata).decode()}
     row = {"receipt_ledger_id": 1, "receipt_key": "k", "answer": None, "request": None, "currency": one.currency}
-    return row | own | texts | {name: value or None for name, value in flat(one).items()}
+    return row | own | texts | flat(one)
 
 
 def test_answers_are_of_every_kind_that_is_kept() -> None:

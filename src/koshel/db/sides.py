@@ -6,16 +6,13 @@ from msgspec.structs import fields
 
 from koshel.core.model import Named, Posted, Side
 from koshel.core.money import minus
-from koshel.db.tables import TRANSACTION
+from koshel.db.tables import TRANSACTION, Column, Mostly
 
 Sides: TypeAlias = tuple[Side | None, Side | Named | None]
 
 _TYPES = {field.name: field.type for field in fields(Side)}
-_COLUMNS = {
-    side: [(column.name, column.attribute) for column in TRANSACTION if column.side == side]
-    for side in ("source", "target")
-}
-TYPES = {name: _TYPES[attribute] for columns in _COLUMNS.values() for name, attribute in columns}  # by column
+_COLUMNS = {side: [column for column in TRANSACTION if column.side == side] for side in ("source", "target")}
+TYPES = {column.name: _TYPES[column.attribute] for columns in _COLUMNS.values() for column in columns}
 
 
 class Values(Protocol):
@@ -26,12 +23,10 @@ class Values(Protocol):
 
 
 def flat(posted: Posted) -> dict[str, Any]:
-    """Each column's value, by its name."""
-    values: dict[str, Any] = {}
-    for name, columns in _COLUMNS.items():
-        side = getattr(posted, name)
-        values |= {column: None if side is None else getattr(side, attribute) for column, attribute in columns}
-    return values
+    """Each column's value, by its name, as the row has it: of what is held, a zero is nothing."""
+    return {
+        column.name: _value(getattr(posted, name), column) for name, columns in _COLUMNS.items() for column in columns
+    }
 
 
 def sides(values: Values) -> Sides:
@@ -41,8 +36,13 @@ def sides(values: Values) -> Sides:
     return source, target
 
 
+def _value(side: Side | Named | None, column: Column) -> Any:
+    value = None if side is None else getattr(side, column.attribute)
+    return (value or None) if column.mostly is Mostly.NULL else value
+
+
 def _side(values: Values, name: str) -> Side | Named | None:
-    side = {attribute: values[column] for column, attribute in _COLUMNS[name]}
+    side = {column.attribute: values[column.name] for column in _COLUMNS[name]}
     if side["account_id"] is None:
         return None
     if side["version"] is None:
