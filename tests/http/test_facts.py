@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 import pytest
 from jsonschema_rs import ValidationError
-from msgspec.structs import replace
 
 from koshel.core.commands import ChangeAccount, Command, OpenAccount, Status
 from koshel.core.decide import decide
@@ -20,6 +19,7 @@ from koshel.http.problems import PROBLEMS, Failure, account_not_found, transacti
 from koshel.http.refusals import refused
 from koshel.http.routes import ALWAYS, ROUTES
 from tests.support import documented
+from tests.support.looks import at
 from tests.support.wallets import (
     NOW,
     account,
@@ -46,7 +46,8 @@ WALLETS = (
     account(6, "5.00", status=Status.FROZEN),
     account(7, "-5.00", floor="-10"),
 )
-BOOK = replace(
+BOOK = at(
+    NOW + timedelta(seconds=60),
     kept(
         book(*WALLETS),
         payment(1, "1", key="used"),
@@ -57,7 +58,6 @@ BOOK = replace(
         refund(PAID, "0.25"),
         hold(1, 2, "6", seconds=60),
     ),
-    now=NOW + timedelta(seconds=60),
 )
 LATE = 107
 BOOK.state.pending = {201: (1, "queued"), 202: (1, "declined")}

@@ -16,16 +16,16 @@ from koshel.core.book import available, limit
 from koshel.core.commands import Capture, Expire, Hold, HoldEnd, Kind, Void
 from koshel.core.model import Account, Book, Declined, Named, Original, Posted
 from koshel.core.money import CEILING, minus, plus, rounded
-from koshel.core.moves import account, credited, named, unusable
+from koshel.core.moves import account, named, unusable
 from koshel.core.posting import post, touched
 
 
 def hold(book: Book, command: Hold) -> Posted | Declined:
     """Money of the source that only this hold's captures can take, until its time is up."""
-    sides = named(book, command)
-    if isinstance(sides, Declined):
-        return sides
-    source, target = sides
+    accounts = named(book, command)
+    if isinstance(accounts, Declined):
+        return accounts
+    source, target = accounts
     assert source is not None, "a hold has a source"
     amount = rounded(command.amount, source.scale)
     if not 0 < amount < CEILING:
@@ -69,13 +69,14 @@ def capture(book: Book, command: Capture) -> Posted | Declined:
     amount = held if wanted is None else wanted
     if amount > held:
         return declined.capture_exceeds_hold(command, original, held, amount)
-    if target and plus(target.balance, amount) > limit(target):
+    credited = touched(target, plus(target.balance, amount), target.held) if target else None
+    if target and credited and credited.balance > limit(target):
         return declined.balance_limit_exceeded(command, target, amount)
     # No refusal below this line.
     rest = minus(held, held if command.final else amount)
     assert 0 <= rest <= held - amount
     paying = touched(source, minus(source.balance, amount), _freed(source, held, rest))
-    return post(book, command, original.currency, amount, source=paying, target=credited(target, amount), rest=rest)
+    return post(book, command, original.currency, amount, source=paying, target=credited, rest=rest)
 
 
 def release(book: Book, command: Void | Expire) -> Posted | Declined:

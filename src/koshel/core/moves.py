@@ -10,17 +10,18 @@ from koshel.core.model import Account, Book, Declined, Posted, Side
 from koshel.core.money import CEILING, minus, plus, rounded
 from koshel.core.posting import post, touched
 
-Sides: TypeAlias = tuple[Account | None, Account | None]
+Accounts: TypeAlias = tuple[Account | None, Account | None]  # source and target; None: the world outside
+Moved: TypeAlias = tuple[Side | None, Side | None]
 
 _OPEN = Status.OPEN.value
 
 
 def move(book: Book, command: Move) -> Posted | Declined:
     """The money on the other side, if one can spend it and the other take it."""
-    sides = named(book, command)
-    if isinstance(sides, Declined):
-        return sides
-    source, target = sides
+    accounts = named(book, command)
+    if isinstance(accounts, Declined):
+        return accounts
+    source, target = accounts
     one = source or target
     assert one is not None, "a move has at least one side"
     amount = rounded(command.amount, one.scale)
@@ -28,42 +29,30 @@ def move(book: Book, command: Move) -> Posted | Declined:
         return declined.amount_out_of_range(command, one, amount)
     if refusal := unusable(command, source, target):
         return refusal
-    if refusal := unpayable(command, source, target, amount):
-        return refusal
+    sides = moved(command, source, target, amount)
+    if isinstance(sides, Declined):
+        return sides
     # No refusal below this line.
-    return post(book, command, one.currency, amount, source=debited(source, amount), target=credited(target, amount))
+    return post(book, command, one.currency, amount, source=sides[0], target=sides[1])
 
 
-def unpayable(
-    command: Move | Refund, source: Account | None, target: Account | None, amount: Decimal
-) -> Declined | None:
-    """The refusal if the source cannot spend the amount, or the target not take it."""
-    if source is not None and amount > available(source):
-        return declined.insufficient_funds(command, source, amount)
-    if target is not None and plus(target.balance, amount) > limit(target):
-        return declined.balance_limit_exceeded(command, target, amount)
-    return None
+def moved(command: Move | Refund, source: Account | None, target: Account | None, amount: Decimal) -> Moved | Declined:
+    """Both sides with the amount moved, if the source can spend it and the target take it."""
+    debited = credited = None
+    if source is not None:
+        if amount > available(source):
+            return declined.insufficient_funds(command, source, amount)
+        debited = touched(source, minus(source.balance, amount), source.held)
+        assert source.min_balance <= debited.balance < source.balance
+    if target is not None:
+        credited = touched(target, plus(target.balance, amount), target.held)
+        if credited.balance > limit(target):
+            return declined.balance_limit_exceeded(command, target, amount)
+        assert target.balance < credited.balance
+    return debited, credited
 
 
-def debited(source: Account | None, amount: Decimal) -> Side | None:
-    """The source without the amount."""
-    if source is None:
-        return None
-    balance = minus(source.balance, amount)
-    assert source.min_balance <= balance < source.balance
-    return touched(source, balance, source.held)
-
-
-def credited(target: Account | None, amount: Decimal) -> Side | None:
-    """The target with the amount."""
-    if target is None:
-        return None
-    balance = plus(target.balance, amount)
-    assert target.balance < balance
-    return touched(target, balance, target.held)
-
-
-def named(book: Book, command: Move | Hold) -> Sides | Declined:
+def named(book: Book, command: Move | Hold) -> Accounts | Declined:
     """The accounts that a command names, if they are there and in one currency."""
     if command.source_account_id == command.target_account_id:
         return declined.same_account(command)

@@ -4,7 +4,7 @@ from koshel.core import declined
 from koshel.core.commands import Kind, Refund
 from koshel.core.model import Book, Declined, Original, Posted
 from koshel.core.money import CEILING, minus, rounded
-from koshel.core.moves import account, credited, debited, unpayable, unusable
+from koshel.core.moves import account, moved, unusable
 from koshel.core.posting import post
 
 REFUNDABLE = frozenset({Kind.PAYMENT, Kind.WITHDRAWAL, Kind.TRANSFER, Kind.CAPTURE})
@@ -27,12 +27,11 @@ def refund(book: Book, command: Refund) -> Posted | Declined:
         return refusal
     if not 0 < amount <= left:
         return declined.refund_exceeds_original(command, original, left, amount)
-    if refusal := unpayable(command, source, target, amount):
-        return refusal
+    sides = moved(command, source, target, amount)
+    if isinstance(sides, Declined):
+        return sides
     # No refusal below this line.
-    return post(
-        book, command, original.currency, amount, source=debited(source, amount), target=credited(target, amount)
-    )
+    return post(book, command, original.currency, amount, source=sides[0], target=sides[1])
 
 
 def _original(book: Book, command: Refund) -> Original | Declined:
