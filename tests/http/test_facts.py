@@ -17,7 +17,8 @@ from koshel.core.model import Declined, Refusal
 from koshel.http.facts import FACTS, REFUSALS, TYPED, NoFacts, code_of, type_name
 from koshel.http.problems import PROBLEMS, Failure, account_not_found, transaction_not_found, validation_failed
 from koshel.http.refusals import refused
-from koshel.http.routes import ALWAYS, ROUTES
+from koshel.http.route import ALWAYS
+from koshel.http.routes import ROUTES
 from tests.support import documented
 from tests.support.looks import at
 from tests.support.wallets import (

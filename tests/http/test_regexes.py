@@ -19,7 +19,7 @@ from msgspec import inspect
 
 import koshel.core
 import koshel.http
-from koshel.http.bodies import AccountPatch, AccountRequest
+from koshel.http.accounts import AccountPatch, AccountRequest
 from koshel.http.prefer import LENGTH_MAX, parse
 from koshel.http.routes import ROUTES
 from koshel.http.server import application

@@ -13,7 +13,7 @@ import regress
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from koshel.http import bodies, members, transactions, wire
+from koshel.http import members, transactions, wire
 from koshel.http.schemas import components, plain, problems
 from koshel.requests import Requests, Terms
 from koshel.values import END, KEY_PATTERN, TEXT_PATTERN, CurrencyCode, Invalid
@@ -55,7 +55,7 @@ def test_a_currency_is_a_code_and_nothing_after_it(text: str) -> None:
 def test_a_members_key_is_visible_characters_and_nothing_after_them(key: str) -> None:
     member = {"void": 1, "idempotency_key": key}
     with pytest.raises(msgspec.ValidationError):
-        msgspec.convert(member, bodies.MemberRequest)
+        msgspec.convert(member, transactions.MemberRequest)
     assert not component("MemberRequest").is_valid(member)
 
 
@@ -81,7 +81,7 @@ def every_member() -> Iterator[dict[str, Any]]:
 def taken(member: dict[str, Any]) -> bool:
     """Whether the service takes it."""
     requests = Requests(1, Terms("USD", Decimal(1_000), 60, 3_600))
-    body = msgspec.json.decode(msgspec.json.encode(member), type=bodies.MemberRequest)
+    body = msgspec.json.decode(msgspec.json.encode(member), type=transactions.MemberRequest)
     try:
         transactions._member(requests, body)
     except Invalid:
@@ -103,7 +103,7 @@ def test_a_member_of_a_batch_is_one_of_its_forms_exactly_when_the_service_takes_
 
 
 def test_the_forms_of_a_member_have_its_fields_and_no_others() -> None:
-    for name, whole in (("MemberRequest", bodies.MemberRequest), ("MemberResult", wire.MemberResult)):
+    for name, whole in (("MemberRequest", transactions.MemberRequest), ("MemberResult", wire.MemberResult)):
         forms = [{one.name for one in msgspec.structs.fields(form)} for form in members.FORMS[name]]
         assert set.union(*forms) == {one.name for one in msgspec.structs.fields(whole)}
 

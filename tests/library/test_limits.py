@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from koshel.core.commands import Command, Group, Move
-from koshel.http.bodies import MemberRequest
+from koshel.http.transactions import MemberRequest
 from koshel.ledger import terms_of
 from koshel.requests import Requests, checked
 from koshel.settings import Settings

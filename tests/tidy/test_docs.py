@@ -14,8 +14,8 @@ from koshel import __version__
 from koshel.core.model import Refusal
 from koshel.db import migrate
 from koshel.http import wire
-from koshel.http.bodies import is_optional
 from koshel.http.problems import PROBLEMS, document
+from koshel.http.route import is_optional
 from koshel.http.routes import ROUTES
 from koshel.settings import PREFIX, knobs
 

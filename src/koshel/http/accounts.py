@@ -1,19 +1,75 @@
-"""The handlers of accounts: a request becomes a command, an outcome a reply."""
+"""Accounts: the bodies of requests, their handlers and their routes.
 
-from msgspec import UNSET
+Unknown fields are refused: a misspelt `amout` must never move money.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from koshel import values
-from koshel.core.commands import Kind, Move
-from koshel.http import bodies, preconditions, wire
+from koshel.core.commands import Kind, Move, Status
+from koshel.http import preconditions, wire
 from koshel.http.answers import answer_now
 from koshel.http.call import Call, Reply, json
+from koshel.http.parameters import ChangeHeaders, KeyHeader, ReadHeaders
 from koshel.http.problems import account_not_found
-from koshel.values import Invalid
+from koshel.http.route import MOVE, POST, Route, making
+from koshel.http.wire import Amount, money
+from koshel.values import CurrencyCode, Email, Invalid, Notes, NotesPatch
+
+Floor = Annotated[Raw, money("Zero or less: an overdraft line.", sign="-?")]
+Ceiling = Annotated[Raw, money("Zero or more; null: no limit.", nullable=True)]
+
+
+class AccountRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """What an account is opened with."""
+
+    email: Email
+    currency: CurrencyCode | UnsetType = UNSET
+    min_balance: Floor | UnsetType = UNSET
+    max_balance: Ceiling | UnsetType = UNSET
+    metadata: Notes = field(default_factory=dict)
+
+
+class AccountChange(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be different of an account; what is left out stays."""
+
+    email: Email | UnsetType = UNSET
+    min_balance: Floor | UnsetType = UNSET
+    max_balance: Ceiling | UnsetType = UNSET
+    status: Status | UnsetType = UNSET
+    metadata: Notes | UnsetType = UNSET
+
+
+class AccountPatch(AccountChange, frozen=True, forbid_unknown_fields=True):
+    """The same as a merge patch (RFC 7396), which goes into `metadata` too."""
+
+    metadata: NotesPatch | UnsetType = UNSET  # type: ignore[assignment]
+
+
+# The type that a body is decoded as if it comes as application/merge-patch+json.
+MERGED: Mapping[type[Struct] | None, type[Struct]] = {AccountChange: AccountPatch}
+
+
+class PaymentRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Money in."""
+
+    amount: Amount
+    metadata: Notes = field(default_factory=dict)
+
+
+class WithdrawalRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Money out."""
+
+    amount: Amount
+    metadata: Notes = field(default_factory=dict)
 
 
 async def open_account(call: Call) -> Reply:
     """POST /account."""
-    body: bodies.AccountRequest = call.body
+    body: AccountRequest = call.body
     command = call.service.requests.open_account(
         body.email,
         currency=body.currency,
@@ -39,7 +95,7 @@ async def get_account(call: Call) -> Reply:
 
 async def change_account(call: Call) -> Reply:
     """PATCH /account/{id}."""
-    body: bodies.AccountChange | bodies.AccountPatch = call.body
+    body: AccountChange | AccountPatch = call.body
     expected, unexpected = preconditions.versions(call.if_match, call.if_none_match)
     command = call.service.requests.change_account(
         _account_id(call),
@@ -47,8 +103,8 @@ async def change_account(call: Call) -> Reply:
         min_balance=body.min_balance,
         max_balance=body.max_balance,
         status=body.status,
-        metadata=UNSET if isinstance(body, bodies.AccountPatch) else body.metadata,
-        metadata_patch=body.metadata if isinstance(body, bodies.AccountPatch) else UNSET,
+        metadata=UNSET if isinstance(body, AccountPatch) else body.metadata,
+        metadata_patch=body.metadata if isinstance(body, AccountPatch) else UNSET,
         expected=expected,
         unexpected=unexpected,
         key=call.key,
@@ -75,3 +131,59 @@ def _account_id(call: Call) -> int:
         return values.identifier(call.path["id"])
     except Invalid:
         raise account_not_found(call.path["id"]) from None
+
+
+ROUTES: Sequence[Route] = (
+    Route(
+        "POST",
+        "/account",
+        "Open an account",
+        "open_account",
+        open_account,
+        AccountRequest,
+        {201: wire.Account},
+        (*POST, "unknown-currency"),
+        headers=KeyHeader,
+    ),
+    Route(
+        "GET",
+        "/account/{id}",
+        "Read an account",
+        "get_account",
+        get_account,
+        None,
+        {200: wire.Account, 304: ""},
+        ("account-not-found", "database-unavailable"),
+        headers=ReadHeaders,
+    ),
+    Route(
+        "PATCH",
+        "/account/{id}",
+        "Change an account: its limits, its status, whose it is",
+        "change_account",
+        change_account,
+        AccountChange,
+        {200: wire.Account},
+        (
+            *(*POST, "account-not-found", "version-mismatch", "account-closed", "account-not-empty"),
+            *("insufficient-funds", "balance-limit-exceeded"),
+        ),
+        headers=ChangeHeaders,
+    ),
+    making(
+        "/account/{id}/payment",
+        "Pay money in",
+        "pay_in",
+        body=PaymentRequest,
+        asks=pay,
+        problems=tuple(code for code in MOVE if code != "insufficient-funds"),
+    ),
+    making(
+        "/account/{id}/withdrawal",
+        "Pay money out",
+        "pay_out",
+        body=WithdrawalRequest,
+        asks=withdraw,
+        problems=tuple(code for code in MOVE if code != "balance-limit-exceeded"),
+    ),
+)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from koshel.http.bodies import HoldTerms
+from koshel.http.transactions import HoldTerms
 from koshel.http.wire import Amount, AnyRefusal, Transaction
 from koshel.values import Id, Key, Notes
 

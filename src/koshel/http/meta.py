@@ -1,7 +1,7 @@
-"""The handlers that speak of the service itself: health, problems, the API's own description."""
+"""The handlers and routes that speak of the service itself: health, problems, the API's own description."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Literal
 
@@ -11,7 +11,9 @@ from koshel.db import schema
 from koshel.db.proof import RISKS
 from koshel.http import docs_page
 from koshel.http.call import HTML, JSON, NO_HEADERS, Call, Reply, json
+from koshel.http.preconditions import OF_CACHES
 from koshel.http.problems import PROBLEMS, SHOWN_MAX, Failure, ProblemDocument, printable
+from koshel.http.route import Route
 from koshel.http.wire import QueueHealth
 
 _WEIGHT = re.compile(r"q=([01](?:\.[0-9]{0,3})?)")  # of a media type in Accept
@@ -109,3 +111,71 @@ def _is_browser(call: Call) -> bool:
 
 def _html(text: str, headers: Mapping[str, str] = NO_HEADERS) -> Reply:
     return Reply(200, text.encode(), headers, HTML)
+
+
+ROUTES: Sequence[Route] = (
+    Route(
+        "GET",
+        "/",
+        "What this is, and where the rest is",
+        "read_index",
+        index,
+        None,
+        {200: Index},
+        is_page=True,
+        passes_over=OF_CACHES,
+    ),
+    Route("GET", "/health/live", "Whether the process answers", "check_live", live, None, {200: Health}),
+    Route(
+        "GET",
+        "/health/ready",
+        "Whether the database answers and its schema is current",
+        "check_ready",
+        ready,
+        None,
+        {200: Readiness},
+        ("database-unavailable",),
+    ),
+    Route(
+        "GET",
+        "/health/queue",
+        "How many background transactions wait, and for how long",
+        "measure_queue",
+        queue,
+        None,
+        {200: QueueHealth},
+        ("database-unavailable",),
+    ),
+    Route(
+        "GET",
+        "/problem/{code}",
+        "What a problem means",
+        "get_problem",
+        problem,
+        None,
+        {200: ProblemDocument},
+        ("not-found",),
+        is_page=True,
+        passes_over=OF_CACHES,
+    ),
+    Route(
+        "GET",
+        "/openapi.json",
+        "This document",
+        "get_openapi",
+        openapi,
+        None,
+        {200: "application/json"},
+        passes_over=OF_CACHES,
+    ),
+    Route(
+        "GET",
+        "/docs",
+        "This document, to read",
+        "get_docs",
+        docs,
+        None,
+        {200: "text/html"},
+        passes_over=OF_CACHES,
+    ),
+)

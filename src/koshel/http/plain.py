@@ -11,12 +11,11 @@ import msgspec
 from koshel.app import Service
 from koshel.core.commands import Request
 from koshel.http import receive
-from koshel.http.bodies import is_optional
 from koshel.http.call import NO_HEADERS, Call
 from koshel.http.origins import Origins
 from koshel.http.parameters import DryRun
 from koshel.http.prefer import NONE
-from koshel.http.route import Asks
+from koshel.http.route import Asks, is_optional
 from koshel.http.routes import ROUTES
 from koshel.settings import Settings
 from koshel.values import is_key

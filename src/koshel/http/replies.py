@@ -9,8 +9,7 @@ from msgspec import Struct
 from koshel.http import examples, headers, schemas
 from koshel.http.call import JSON, PROBLEM
 from koshel.http.problems import PROBLEMS
-from koshel.http.route import Route
-from koshel.http.routes import ALWAYS
+from koshel.http.route import ALWAYS, Route
 
 
 def of(route: Route) -> dict[str, Any]:

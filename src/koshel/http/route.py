@@ -5,15 +5,33 @@ from collections.abc import Set as AbstractSet
 from typing import TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import fields
 
 from koshel.core.commands import Request
+from koshel.http import wire
 from koshel.http.answers import answer
 from koshel.http.call import Call, Reply
-from koshel.http.parameters import Nothing, names
+from koshel.http.parameters import DryRun, MoneyHeaders, Nothing, names
 from koshel.http.preconditions import HEADERS
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Reply]]
 Asks: TypeAlias = Callable[[Call], Request]
+
+# What any request may be answered.
+ALWAYS = ("malformed-request", "headers-too-large", "cross-site", "validation-failed", "internal-error")
+POST = (
+    "malformed-json",
+    "unsupported-media-type",
+    "body-too-large",
+    "request-timeout",
+    "validation-failed",
+    "idempotency-key-reused",
+    "overloaded",
+    "database-unavailable",
+    "outcome-unknown",
+)
+MONEY = (*POST, "account-frozen", "account-closed")
+MOVE = (*MONEY, "account-not-found", "insufficient-funds", "balance-limit-exceeded")
 
 
 class Route(Struct, frozen=True):
@@ -52,3 +70,28 @@ class Route(Struct, frozen=True):
             return await answer(call, self.asks(call))
         assert self.handler is not None, self
         return await self.handler(call)
+
+
+def making(path: str, summary: str, name: str, *, body: type[Struct], asks: Asks, problems: Sequence[str]) -> Route:
+    """A route that makes one transaction: now, in the background, or only as it would be."""
+    replies = dict.fromkeys((200, 201, 202), wire.Transaction)
+    said = {200: "A dry run: what would happen."}
+    return Route(
+        "POST",
+        path,
+        summary,
+        name,
+        None,
+        body,
+        replies,
+        problems,
+        asks=asks,
+        said=said,
+        query=DryRun,
+        headers=MoneyHeaders,
+    )
+
+
+def is_optional(body: type[Struct]) -> bool:
+    """Whether a request may come without this body, as all its fields may be left out."""
+    return not any(one.required for one in fields(body))

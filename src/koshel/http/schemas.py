@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from koshel.http import facts, members
-from koshel.http.bodies import MERGED
+from koshel.http.accounts import MERGED
 from koshel.http.problems import ProblemDocument
-from koshel.http.routes import ALWAYS, ROUTES
+from koshel.http.route import ALWAYS
+from koshel.http.routes import ROUTES
 from koshel.values import END
 
 _REF = "#/components/schemas/{name}"

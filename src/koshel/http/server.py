@@ -18,14 +18,15 @@ from koshel.answering import Interrupted
 from koshel.app import Service
 from koshel.db.errors import Crowded, OutcomeUnknown, StoreError
 from koshel.http import preconditions, prefer, receive, request_id
-from koshel.http.bodies import MERGED, is_optional, pointer
+from koshel.http.accounts import MERGED
 from koshel.http.call import JSON, MERGE_PATCH, PROBLEM, Call, Reply
 from koshel.http.origins import Origins
 from koshel.http.parameters import DryRun, QueryReader, names
 from koshel.http.problems import PROBLEMS, SHOWN_MAX, Failure, printable, validation_failed
 from koshel.http.response import Response
-from koshel.http.route import Route
+from koshel.http.route import Route, is_optional
 from koshel.http.routes import ROUTES
+from koshel.http.transactions import pointer
 from koshel.queue import Overloaded
 from koshel.settings import Settings
 from koshel.values import Invalid

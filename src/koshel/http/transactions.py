@@ -1,29 +1,72 @@
-"""The handlers of transactions: a request becomes a command, an outcome a reply."""
+"""Transactions: the bodies of requests, their handlers and their routes. following.py has what follows one."""
 
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from koshel import values
-from koshel.core.commands import Capture, Hold, Kind, Move, Refund, Request, Void
+from koshel.core.commands import Hold, Kind, Move, Request
 from koshel.core.model import Posted
-from koshel.http import bodies, wire
+from koshel.http import wire
 from koshel.http.answers import answer_together
 from koshel.http.call import Call, Reply, json
+from koshel.http.following import optional_amount, transaction_id
+from koshel.http.parameters import DryRun, KeyHeader
 from koshel.http.problems import transaction_not_found, validation_failed
 from koshel.http.refusals import refused
+from koshel.http.route import MOVE, POST, Route, making
+from koshel.http.wire import Amount
 from koshel.requests import Requests
-from koshel.values import Invalid
+from koshel.values import MEMBERS_MAX, Id, Invalid, Key, Lifetime, Notes
 
 # The fields that make a member something other than a transfer, and the fields that may come with each.
 _REFERENCES = {"capture": {"amount", "final"}, "void": set[str](), "refund": {"amount"}}
 _OWN_FIELDS = ("source_account_id", "target_account_id", "amount", "hold", "final")
 
 
+class HoldTerms(Struct, frozen=True, forbid_unknown_fields=True):
+    """Reserve instead of move."""
+
+    expires_in: Lifetime | UnsetType = UNSET
+
+
+class TransactionRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Money across, or reserved for that; a hold without a target is for a withdrawal."""
+
+    source_account_id: Id
+    amount: Amount
+    target_account_id: Id | None = None
+    hold: HoldTerms | UnsetType = UNSET
+    metadata: Notes = field(default_factory=dict)
+
+
+class MemberRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """A member of a batch: the body of POST /transaction, with either side null or neither; or what it refers to."""
+
+    source_account_id: Id | UnsetType | None = UNSET
+    target_account_id: Id | UnsetType | None = UNSET
+    amount: Amount | UnsetType = UNSET
+    hold: HoldTerms | UnsetType = UNSET
+    capture: Annotated[Id, Meta(description="The hold to capture.")] | UnsetType = UNSET
+    final: bool | UnsetType = UNSET
+    void: Annotated[Id, Meta(description="The hold to void.")] | UnsetType = UNSET
+    refund: Annotated[Id, Meta(description="The transaction to refund.")] | UnsetType = UNSET
+    metadata: Notes = field(default_factory=dict)
+    idempotency_key: Key | UnsetType | None = UNSET
+
+
+class BatchRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Transactions that are made together, in order."""
+
+    transactions: Annotated[list[MemberRequest], Meta(min_length=1, max_length=MEMBERS_MAX)]
+    atomic: Annotated[bool, Meta(description="All of them or none.")] = True
+
+
 def transfer(call: Call) -> Move | Hold:
     """POST /transaction."""
-    body: bodies.TransactionRequest = call.body
+    body: TransactionRequest = call.body
     target = body.target_account_id
     if target is None and body.hold is UNSET:
         raise Invalid("target_account_id", "is required, except for a hold")
@@ -36,57 +79,31 @@ def transfer(call: Call) -> Move | Hold:
     return requests.move(Kind.TRANSFER, source, target, amount, metadata=body.metadata, key=call.key)
 
 
-def capture(call: Call) -> Capture:
-    """POST /transaction/{id}/capture."""
-    body: bodies.CaptureRequest = call.body
-    amount = _optional_amount(body.amount)
-    hold_id, requests = _transaction_id(call), call.service.requests
-    return requests.capture(hold_id, amount, final=body.final, metadata=body.metadata, key=call.key)
-
-
-def void(call: Call) -> Void:
-    """POST /transaction/{id}/void."""
-    return call.service.requests.void(_transaction_id(call), metadata=call.body.metadata, key=call.key)
-
-
-def refund(call: Call) -> Refund:
-    """POST /transaction/{id}/refund."""
-    amount = _optional_amount(call.body.amount)
-    return call.service.requests.refund(_transaction_id(call), amount, metadata=call.body.metadata, key=call.key)
-
-
 async def batch(call: Call) -> Reply:
     """POST /transaction/batch."""
-    body: bodies.BatchRequest = call.body
+    body: BatchRequest = call.body
     members = []
     for index, one in enumerate(body.transactions):
         try:
             members.append(_member(call.service.requests, one))
         except Invalid as error:
-            raise validation_failed(f"/transactions/{index}{bodies.pointer(error.field)}", error.reason) from error
+            raise validation_failed(f"/transactions/{index}{pointer(error.field)}", error.reason) from error
     return await answer_together(call, call.service.requests.batch(members, atomic=body.atomic, key=call.key))
 
 
 async def get_transaction(call: Call) -> Reply:
     """GET /transaction/{id}."""
-    transaction_id = _transaction_id(call)
-    found = await call.service.engine.store.get_transaction(call.service.ledger_id, transaction_id)
+    wanted = transaction_id(call)
+    found = await call.service.engine.store.get_transaction(call.service.ledger_id, wanted)
     if found is None:
-        raise transaction_not_found(transaction_id)
+        raise transaction_not_found(wanted)
     if isinstance(found.transaction, Posted):
         return json(200, wire.transaction(found.transaction, found.status))
     problem = UNSET if found.refusal is None else refused(found.refusal).content()
     return json(200, wire.queued_transaction(found.transaction, problem))
 
 
-def _transaction_id(call: Call) -> int:
-    try:
-        return values.identifier(call.path["id"])
-    except Invalid:
-        raise transaction_not_found(call.path["id"]) from None
-
-
-def _member(requests: Requests, body: bodies.MemberRequest) -> Request:
+def _member(requests: Requests, body: MemberRequest) -> Request:
     """A batch's member. Raises Invalid."""
     key = None if body.idempotency_key is UNSET else body.idempotency_key
     if body.capture is UNSET and body.void is UNSET and body.refund is UNSET:  # as nearly all are
@@ -95,7 +112,7 @@ def _member(requests: Requests, body: bodies.MemberRequest) -> Request:
     for other in (*others, *_OWN_FIELDS):
         if other not in _REFERENCES[name] and getattr(body, other) is not UNSET:
             raise Invalid(other, f"does not go with {name}")
-    amount = _optional_amount(body.amount)
+    amount = optional_amount(body.amount)
     if body.capture is not UNSET:
         final = body.final is UNSET or body.final
         return requests.capture(body.capture, amount, final=final, metadata=body.metadata, key=key)
@@ -105,7 +122,7 @@ def _member(requests: Requests, body: bodies.MemberRequest) -> Request:
     return requests.refund(body.refund, amount, metadata=body.metadata, key=key)
 
 
-def _plain_member(requests: Requests, body: bodies.MemberRequest, key: str | None) -> Hold | Move:
+def _plain_member(requests: Requests, body: MemberRequest, key: str | None) -> Hold | Move:
     source, target = body.source_account_id, body.target_account_id
     if body.final is not UNSET:
         raise Invalid("final", "goes with capture")
@@ -132,7 +149,7 @@ def _missing(**fields: object) -> NoReturn:
 
 def _hold(
     requests: Requests,
-    body: bodies.TransactionRequest | bodies.MemberRequest,
+    body: TransactionRequest | MemberRequest,
     what: tuple[int, int | None, Decimal],
     key: str | None,
 ) -> Hold:
@@ -140,5 +157,43 @@ def _hold(
     return requests.hold(*what, expires_in=body.hold.expires_in, metadata=body.metadata, key=key)
 
 
-def _optional_amount(raw: Raw | UnsetType) -> Decimal | None:
-    return None if raw is UNSET else values.amount(raw)
+def pointer(field: str) -> str:
+    """The JSON pointer of a field in the body that it is sent in."""
+    return f"/hold/{field}" if field in HoldTerms.__struct_fields__ else f"/{field}"
+
+
+ROUTES: Sequence[Route] = (
+    making(
+        "/transaction",
+        "Transfer money, or hold it for a transfer or a withdrawal",
+        "transfer",
+        body=TransactionRequest,
+        asks=transfer,
+        problems=(*MOVE, "same-account", "currency-mismatch"),
+    ),
+    Route(
+        "POST",
+        "/transaction/batch",
+        "Make up to 1,000 transactions together",
+        "make_batch",
+        batch,
+        BatchRequest,
+        {200: wire.BatchReply, 201: wire.BatchReply},
+        (*POST, "batch-refused"),
+        said={200: "Not atomic: what became of each member. Or a dry run: what would."},
+        query=DryRun,
+        headers=KeyHeader,
+        bytes_max="batch_body_bytes_max",
+        weight=2,
+    ),
+    Route(
+        "GET",
+        "/transaction/{id}",
+        "Read a transaction",
+        "get_transaction",
+        get_transaction,
+        None,
+        {200: wire.Transaction},
+        ("transaction-not-found", "database-unavailable"),
+    ),
+)

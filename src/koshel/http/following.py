@@ -1,0 +1,100 @@
+"""What follows a transaction: a capture, a void, a refund. The bodies of requests, their handlers and their routes."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from msgspec import UNSET, Raw, Struct, UnsetType, field
+
+from koshel import values
+from koshel.core.commands import Capture, Refund, Void
+from koshel.http.call import Call
+from koshel.http.problems import transaction_not_found
+from koshel.http.route import MONEY, POST, Route, making
+from koshel.http.wire import Amount
+from koshel.values import Invalid, Notes
+
+_HELD = (*POST, "transaction-not-found", "not-a-hold", "hold-not-open", "hold-expired")
+
+
+class CaptureRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a hold: `amount`, or all that it still reserves. Unless it is final, the rest stays reserved."""
+
+    amount: Amount | UnsetType = UNSET
+    final: bool = True
+    metadata: Notes = field(default_factory=dict)
+
+
+class VoidRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a hold: all that it still reserves."""
+
+    metadata: Notes = field(default_factory=dict)
+
+
+class RefundRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a transaction: `amount`, or all that is left of it."""
+
+    amount: Amount | UnsetType = UNSET
+    metadata: Notes = field(default_factory=dict)
+
+
+def capture(call: Call) -> Capture:
+    """POST /transaction/{id}/capture."""
+    body: CaptureRequest = call.body
+    amount = optional_amount(body.amount)
+    hold_id, requests = transaction_id(call), call.service.requests
+    return requests.capture(hold_id, amount, final=body.final, metadata=body.metadata, key=call.key)
+
+
+def void(call: Call) -> Void:
+    """POST /transaction/{id}/void."""
+    return call.service.requests.void(transaction_id(call), metadata=call.body.metadata, key=call.key)
+
+
+def refund(call: Call) -> Refund:
+    """POST /transaction/{id}/refund."""
+    amount = optional_amount(call.body.amount)
+    return call.service.requests.refund(transaction_id(call), amount, metadata=call.body.metadata, key=call.key)
+
+
+def transaction_id(call: Call) -> int:
+    """The transaction that the path names."""
+    try:
+        return values.identifier(call.path["id"])
+    except Invalid:
+        raise transaction_not_found(call.path["id"]) from None
+
+
+def optional_amount(raw: Raw | UnsetType) -> Decimal | None:
+    """The amount, None if it is left out. Raises Invalid."""
+    return None if raw is UNSET else values.amount(raw)
+
+
+ROUTES: Sequence[Route] = (
+    making(
+        "/transaction/{id}/capture",
+        "Move what a hold reserves, or a part of it",
+        "capture_hold",
+        body=CaptureRequest,
+        asks=capture,
+        problems=(*_HELD, "account-frozen", "account-closed", "capture-exceeds-hold", "balance-limit-exceeded"),
+    ),
+    making(
+        "/transaction/{id}/void",
+        "Release what a hold reserves",
+        "void_hold",
+        body=VoidRequest,
+        asks=void,
+        problems=_HELD,
+    ),
+    making(
+        "/transaction/{id}/refund",
+        "Send money back, all or a part of it",
+        "refund",
+        body=RefundRequest,
+        asks=refund,
+        problems=(
+            *(*MONEY, "transaction-not-found", "not-refundable", "refund-exceeds-original"),
+            *("insufficient-funds", "balance-limit-exceeded"),
+        ),
+    ),
+)
