@@ -16,7 +16,7 @@ from koshel.http.call import Call, Reply, json
 from koshel.http.parameters import ChangeHeaders, KeyHeader, ReadHeaders
 from koshel.http.problems import account_not_found
 from koshel.http.route import MOVE, POST, Route, making
-from koshel.http.wire import Amount, money
+from koshel.http.wire import Amount, Labelled, money
 from koshel.values import CurrencyCode, Email, Invalid, Notes, NotesPatch
 
 Floor = Annotated[Raw, money("Zero or less: an overdraft line.", sign="-?")]
@@ -53,18 +53,16 @@ class AccountPatch(AccountChange, frozen=True, forbid_unknown_fields=True):
 MERGED: Mapping[type[Struct] | None, type[Struct]] = {AccountChange: AccountPatch}
 
 
-class PaymentRequest(Struct, frozen=True, forbid_unknown_fields=True):
+class PaymentRequest(Labelled, frozen=True, forbid_unknown_fields=True):
     """Money in."""
 
     amount: Amount
-    metadata: Notes = field(default_factory=dict)
 
 
-class WithdrawalRequest(Struct, frozen=True, forbid_unknown_fields=True):
+class WithdrawalRequest(Labelled, frozen=True, forbid_unknown_fields=True):
     """Money out."""
 
     amount: Amount
-    metadata: Notes = field(default_factory=dict)
 
 
 async def open_account(call: Call) -> Reply:
@@ -115,15 +113,15 @@ async def change_account(call: Call) -> Reply:
 def pay(call: Call) -> Move:
     """POST /account/{id}/payment."""
     amount = values.amount(call.body.amount)
-    target, requests, metadata = _account_id(call), call.service.requests, call.body.metadata
-    return requests.move(Kind.PAYMENT, None, target, amount, metadata=metadata, key=call.key)
+    target, requests = _account_id(call), call.service.requests
+    return requests.move(Kind.PAYMENT, None, target, amount, **call.body.labels(), key=call.key)
 
 
 def withdraw(call: Call) -> Move:
     """POST /account/{id}/withdrawal."""
     amount = values.amount(call.body.amount)
-    source, requests, metadata = _account_id(call), call.service.requests, call.body.metadata
-    return requests.move(Kind.WITHDRAWAL, source, None, amount, metadata=metadata, key=call.key)
+    source, requests = _account_id(call), call.service.requests
+    return requests.move(Kind.WITHDRAWAL, source, None, amount, **call.body.labels(), key=call.key)
 
 
 def _account_id(call: Call) -> int:

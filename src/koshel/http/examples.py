@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import fields as struct_fields
 
 from koshel import __version__
 from koshel.http.problems import PROBLEMS
+from koshel.http.wire import Transaction
 
 JsonObject = dict[str, Any]
 
@@ -50,6 +52,7 @@ def _account(id_: int, email: str, balance: str, **fields: Any) -> JsonObject:
 
 
 def _transaction(id_: int, kind: str, source: int | None, target: int | None, amount: str, **fields: Any) -> JsonObject:
+    always = {one.name: None for one in struct_fields(Transaction) if one.required}
     transaction = {
         "id": id_,
         "kind": kind,
@@ -58,13 +61,10 @@ def _transaction(id_: int, kind: str, source: int | None, target: int | None, am
         "target_account_id": target,
         "amount": amount,
         "currency": "USD",
-        "parent_id": None,
-        "group_id": None,
-        "idempotency_key": None,
         "metadata": {},
         "ctime": _CTIME,
     }
-    return transaction | fields
+    return always | transaction | fields
 
 
 def _move(source: int, target: int, amount: str, **fields: Any) -> JsonObject:

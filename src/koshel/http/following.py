@@ -3,38 +3,34 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from msgspec import UNSET, Raw, Struct, UnsetType, field
+from msgspec import UNSET, Raw, UnsetType
 
 from koshel import values
 from koshel.core.commands import Capture, Refund, Void
 from koshel.http.call import Call
 from koshel.http.problems import transaction_not_found
 from koshel.http.route import MONEY, POST, Route, making
-from koshel.http.wire import Amount
-from koshel.values import Invalid, Notes
+from koshel.http.wire import Amount, Labelled
+from koshel.values import Invalid
 
 _HELD = (*POST, "transaction-not-found", "not-a-hold", "hold-not-open", "hold-expired")
 
 
-class CaptureRequest(Struct, frozen=True, forbid_unknown_fields=True):
+class CaptureRequest(Labelled, frozen=True, forbid_unknown_fields=True):
     """Of a hold: `amount`, or all that it still reserves. Unless it is final, the rest stays reserved."""
 
     amount: Amount | UnsetType = UNSET
     final: bool = True
-    metadata: Notes = field(default_factory=dict)
 
 
-class VoidRequest(Struct, frozen=True, forbid_unknown_fields=True):
+class VoidRequest(Labelled, frozen=True, forbid_unknown_fields=True):
     """Of a hold: all that it still reserves."""
 
-    metadata: Notes = field(default_factory=dict)
 
-
-class RefundRequest(Struct, frozen=True, forbid_unknown_fields=True):
+class RefundRequest(Labelled, frozen=True, forbid_unknown_fields=True):
     """Of a transaction: `amount`, or all that is left of it."""
 
     amount: Amount | UnsetType = UNSET
-    metadata: Notes = field(default_factory=dict)
 
 
 def capture(call: Call) -> Capture:
@@ -42,18 +38,18 @@ def capture(call: Call) -> Capture:
     body: CaptureRequest = call.body
     amount = optional_amount(body.amount)
     hold_id, requests = transaction_id(call), call.service.requests
-    return requests.capture(hold_id, amount, final=body.final, metadata=body.metadata, key=call.key)
+    return requests.capture(hold_id, amount, final=body.final, **body.labels(), key=call.key)
 
 
 def void(call: Call) -> Void:
     """POST /transaction/{id}/void."""
-    return call.service.requests.void(transaction_id(call), metadata=call.body.metadata, key=call.key)
+    return call.service.requests.void(transaction_id(call), **call.body.labels(), key=call.key)
 
 
 def refund(call: Call) -> Refund:
     """POST /transaction/{id}/refund."""
     amount = optional_amount(call.body.amount)
-    return call.service.requests.refund(transaction_id(call), amount, metadata=call.body.metadata, key=call.key)
+    return call.service.requests.refund(transaction_id(call), amount, **call.body.labels(), key=call.key)
 
 
 def transaction_id(call: Call) -> int:

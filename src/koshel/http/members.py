@@ -10,12 +10,11 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from koshel.http.transactions import HoldTerms
-from koshel.http.wire import Amount, AnyRefusal, Transaction
-from koshel.values import Id, Key, Notes
+from koshel.http.wire import Amount, AnyRefusal, Labelled, Transaction
+from koshel.values import Id, Key
 
 
-class _Member(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    metadata: Notes | UnsetType = UNSET
+class _Member(Labelled, frozen=True, kw_only=True, forbid_unknown_fields=True):
     idempotency_key: Key | UnsetType | None = UNSET
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, NoReturn
 
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from koshel import values
 from koshel.core.commands import Hold, Kind, Move, Request
@@ -17,9 +17,9 @@ from koshel.http.parameters import DryRun, KeyHeader
 from koshel.http.problems import transaction_not_found, validation_failed
 from koshel.http.refusals import refused
 from koshel.http.route import MOVE, POST, Route, making
-from koshel.http.wire import Amount
+from koshel.http.wire import Amount, Labelled
 from koshel.requests import Requests
-from koshel.values import MEMBERS_MAX, Id, Invalid, Key, Lifetime, Notes
+from koshel.values import MEMBERS_MAX, Id, Invalid, Key, Lifetime
 
 # The fields that make a member something other than a transfer, and the fields that may come with each.
 _REFERENCES = {"capture": {"amount", "final"}, "void": set[str](), "refund": {"amount"}}
@@ -32,17 +32,16 @@ class HoldTerms(Struct, frozen=True, forbid_unknown_fields=True):
     expires_in: Lifetime | UnsetType = UNSET
 
 
-class TransactionRequest(Struct, frozen=True, forbid_unknown_fields=True):
+class TransactionRequest(Labelled, frozen=True, forbid_unknown_fields=True):
     """Money across, or reserved for that; a hold without a target is for a withdrawal."""
 
     source_account_id: Id
     amount: Amount
     target_account_id: Id | None = None
     hold: HoldTerms | UnsetType = UNSET
-    metadata: Notes = field(default_factory=dict)
 
 
-class MemberRequest(Struct, frozen=True, forbid_unknown_fields=True):
+class MemberRequest(Labelled, frozen=True, forbid_unknown_fields=True):
     """A member of a batch: the body of POST /transaction, with either side null or neither; or what it refers to."""
 
     source_account_id: Id | UnsetType | None = UNSET
@@ -53,7 +52,6 @@ class MemberRequest(Struct, frozen=True, forbid_unknown_fields=True):
     final: bool | UnsetType = UNSET
     void: Annotated[Id, Meta(description="The hold to void.")] | UnsetType = UNSET
     refund: Annotated[Id, Meta(description="The transaction to refund.")] | UnsetType = UNSET
-    metadata: Notes = field(default_factory=dict)
     idempotency_key: Key | UnsetType | None = UNSET
 
 
@@ -76,7 +74,7 @@ def transfer(call: Call) -> Move | Hold:
         return _hold(requests, body, (body.source_account_id, target, amount), call.key)
     assert target is not None
     source = body.source_account_id
-    return requests.move(Kind.TRANSFER, source, target, amount, metadata=body.metadata, key=call.key)
+    return requests.move(Kind.TRANSFER, source, target, amount, **body.labels(), key=call.key)
 
 
 async def batch(call: Call) -> Reply:
@@ -115,11 +113,11 @@ def _member(requests: Requests, body: MemberRequest) -> Request:
     amount = optional_amount(body.amount)
     if body.capture is not UNSET:
         final = body.final is UNSET or body.final
-        return requests.capture(body.capture, amount, final=final, metadata=body.metadata, key=key)
+        return requests.capture(body.capture, amount, final=final, **body.labels(), key=key)
     if body.void is not UNSET:
-        return requests.void(body.void, metadata=body.metadata, key=key)
+        return requests.void(body.void, **body.labels(), key=key)
     assert body.refund is not UNSET
-    return requests.refund(body.refund, amount, metadata=body.metadata, key=key)
+    return requests.refund(body.refund, amount, **body.labels(), key=key)
 
 
 def _plain_member(requests: Requests, body: MemberRequest, key: str | None) -> Hold | Move:
@@ -139,7 +137,7 @@ def _plain_member(requests: Requests, body: MemberRequest, key: str | None) -> H
     if source is None and target is None:
         raise Invalid("target_account_id", "must not be null when the source is")
     kind = Kind.PAYMENT if source is None else Kind.WITHDRAWAL if target is None else Kind.TRANSFER
-    return requests.move(kind, source, target, amount, metadata=body.metadata, key=key)
+    return requests.move(kind, source, target, amount, **body.labels(), key=key)
 
 
 def _missing(**fields: object) -> NoReturn:
@@ -154,7 +152,7 @@ def _hold(
     key: str | None,
 ) -> Hold:
     assert body.hold is not UNSET
-    return requests.hold(*what, expires_in=body.hold.expires_in, metadata=body.metadata, key=key)
+    return requests.hold(*what, expires_in=body.hold.expires_in, **body.labels(), key=key)
 
 
 def pointer(field: str) -> str:

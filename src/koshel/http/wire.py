@@ -6,15 +6,15 @@ exactly the decimals of its currency.
 
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from koshel.core.book import available
 from koshel.core.commands import Kind, Metadata
 from koshel.core.model import AccountDetails, Posted, Queued, TransactionStatus
 from koshel.core.money import plain
-from koshel.values import AMOUNT_PATTERN, Id
+from koshel.values import AMOUNT_PATTERN, Id, Notes
 
 _ROUNDED = "Rounded half-even to the currency's decimals. A JSON number is taken as well, exactly as it is written."
 
@@ -32,6 +32,22 @@ Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 AccountStatus = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/AccountStatus"})]
 AnyRefusal = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/components/schemas/Refusal"})]
 Amount = Annotated[Raw, money("More than zero.")]
+
+
+class Labels(TypedDict):
+    """What a caller says of a transaction for its own use, as the arguments of the methods of Requests."""
+
+    metadata: Metadata
+
+
+class Labelled(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the body of any request that makes a transaction may say of it."""
+
+    metadata: Notes = field(default_factory=dict)
+
+    def labels(self) -> Labels:
+        """All of it."""
+        return {"metadata": self.metadata}
 
 
 class Account(Struct, frozen=True, gc=False):
