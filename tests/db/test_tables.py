@@ -10,14 +10,14 @@ import pytest
 from koshel.core.model import Account, AccountDetails, Original, Posted, Side
 from koshel.db import queries
 from koshel.db.columns import DERIVED
-from koshel.db.tables import ACCOUNT, DECLINED, PROMISE, RECEIPT, TRANSACTION, Column, Columns, Mostly
+from koshel.db.tables import ACCOUNT, DECLINED, QUEUED, RECEIPT, TRANSACTION, Column, Columns, Mostly
 from koshel.http import wire
 from tests.support.database import Database
 
 TABLES = {
     "account": ACCOUNT,
     "declined": DECLINED,
-    "queued": PROMISE,
+    "queued": QUEUED,
     "receipt": RECEIPT,
     "transaction": TRANSACTION,
 }
@@ -100,7 +100,7 @@ def test_post_is_told_every_column_and_writes_it() -> None:
     [
         ("open_accounts", "account", ACCOUNT),
         ("keep_receipts", "receipt", RECEIPT),
-        ("enqueue", "queued", [column for column in PROMISE if column.name not in {"attempts", "error"}]),
+        ("enqueue", "queued", [column for column in QUEUED if column.name not in {"attempts", "error"}]),
     ],
 )
 def test_what_is_inserted_is_every_column(name: str, table: str, columns: Columns) -> None:
@@ -111,7 +111,7 @@ def test_what_is_inserted_is_every_column(name: str, table: str, columns: Column
     assert what == [c.name if c.mostly is not Mostly.ONE else f"${len(told(columns)) + 1}" for c in columns]
 
 
-def test_a_refused_promise_is_kept_with_every_column() -> None:
+def test_a_queued_transaction_that_is_declined_is_kept_with_every_column() -> None:
     text = statement("settle_queued")
     assert arrays(text) == [(c.name, c.sql) for c in told(DECLINED) if c.name != "promise"]
     assert inserted(text, "declined") == (names(DECLINED), [*names(told(DECLINED)), "statement_timestamp"])
@@ -126,7 +126,7 @@ def test_a_change_sets_every_column_that_changes() -> None:
     assert match[1] == ", ".join(f"{column.name} = c.{column.name}" for column in changing)
 
 
-@pytest.mark.parametrize(("table", "columns"), [("account", ACCOUNT), ("queued", PROMISE)])
+@pytest.mark.parametrize(("table", "columns"), [("account", ACCOUNT), ("queued", QUEUED)])
 def test_the_service_may_change_what_changes_and_nothing_else(table: str, columns: Columns) -> None:
     changing = {column.name for column in columns if column.changes}
     granted = re.search(rf"GRANT UPDATE \(([^)]*)\)(?:, DELETE)?'? ?'? ON {table} ", statement("grant_service"))

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping
 import psycopg
 import pytest
 
-from koshel.db.tables import ACCOUNT, DECLINED, PROMISE, RECEIPT, TRANSACTION, Column, Columns
+from koshel.db.tables import ACCOUNT, DECLINED, QUEUED, RECEIPT, TRANSACTION, Column, Columns
 from koshel.db.verify import verify
 from tests.support.bookkeeping import execute
 
 TABLES: Mapping[str, Columns] = {
     "account": ACCOUNT,
     "declined": DECLINED,
-    "queued": PROMISE,
+    "queued": QUEUED,
     "receipt": RECEIPT,
     "transaction": TRANSACTION,
 }

@@ -96,7 +96,7 @@ def _transaction(book: Book, command: Member) -> Posted | Declined | Executed:
 
 
 def _execute(book: Book, command: Execute) -> Executed:
-    """What was queued keeps the id that it was promised."""
+    """What was queued keeps the id that it was given then."""
     outcome = _transaction(book, command.command)
     assert not isinstance(outcome, Executed)
     return Executed(command, replace(outcome, id=command.id) if isinstance(outcome, Posted) else outcome)

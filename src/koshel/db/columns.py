@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from koshel.core.model import Changed, Declined, Executed, Grouped, Named, Opened, Posted, Queued, Side
 from koshel.db.kept import keep
-from koshel.db.tables import ACCOUNT, DECLINED, PROMISE, RECEIPT, TRANSACTION, Column, Columns, Mostly
+from koshel.db.tables import ACCOUNT, DECLINED, QUEUED, RECEIPT, TRANSACTION, Column, Columns, Mostly
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]  # values by the names of their columns
 Answer: TypeAlias = Opened | Changed | Queued | Grouped | Declined
@@ -155,10 +155,10 @@ def _receipt(one: Answer | Posted) -> Mapping[str, Any]:
     }
 
 
-def promises(queued: Sequence[Queued]) -> list[Any]:
+def enqueued(queued: Sequence[Queued]) -> list[Any]:
     """The arguments of `enqueue`: the arrays, as text, and their one time."""
     rows = [{"ledger_id": one.command.ledger_id, "id": one.id, "promise": one} for one in queued]
-    return [*_arrays(rows, PROMISE), queued[0].ctime]
+    return [*_arrays(rows, QUEUED), queued[0].ctime]
 
 
 def executions(executed: Sequence[Executed]) -> list[str]:

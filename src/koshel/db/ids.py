@@ -41,8 +41,8 @@ async def number(
 ) -> Numbered:
     """What is new with its ids, in order; of transactions that are posted, only `all_posted` or none.
 
-    `fresh` has the members of a group before the group. None of these waits for its row: a promise and a receipt say
-    an id.
+    `fresh` has the members of a group before the group. These ids are given before the rows are written, since
+    receipts and queued transactions say them.
     """
     opened = [one for one in fresh if isinstance(one, Opened)]
     given: dict[int, Any] = {}
@@ -52,10 +52,10 @@ async def number(
             given[id(one)] = Opened(one.command, replace(one.account, id=id_))
     queued = [one for one in fresh if isinstance(one, Queued)]
     posted = [one for one in fresh if isinstance(one, Posted) and not one.id] if all_posted else []
-    promised: list[Posted | Queued] = [*queued, *posted]
-    if (missing := len(promised) - len(ids.transactions)) > 0:
+    numbered: list[Posted | Queued] = [*queued, *posted]
+    if (missing := len(numbered) - len(ids.transactions)) > 0:
         ids.transactions.extend(await _take(connection, q.take_transaction_ids, missing))
-    for each in promised:
+    for each in numbered:
         given[id(each)] = replace(each, id=ids.transactions.popleft())
     for grouped in fresh:
         if isinstance(grouped, Grouped) and grouped.command.atomic:

@@ -62,7 +62,7 @@ def _side(side: str) -> Columns:
 
 TRANSACTION: Columns = (
     Column("ledger_id", "bigint", "ledger_id", Mostly.SAME),
-    Column("id", "bigint", "id", Mostly.NULL, shown=True),  # only what was promised has one before it is written
+    Column("id", "bigint", "id", Mostly.NULL, shown=True),  # only what was queued has one before it is written
     Column("kind", "text", "kind", Mostly.SAME, shown=True),
     *_side("source"),
     *_side("target"),
@@ -101,7 +101,7 @@ RECEIPT: Columns = (
     Column("request", "jsonb", unproved=_ALONE),
 )
 
-PROMISE: Columns = (  # of the table `queued`
+QUEUED: Columns = (
     Column("ledger_id", "bigint", mostly=Mostly.SAME),
     Column("id", "bigint"),
     Column("promise", "jsonb", unproved=_ALONE),
@@ -112,7 +112,7 @@ PROMISE: Columns = (  # of the table `queued`
 )
 
 DECLINED: Columns = (
-    *PROMISE[:3],
+    *QUEUED[:3],
     Column("answer", "jsonb", unproved=_ALONE),
     Column("ctime", "timestamptz", mostly=Mostly.ONE, unproved=_ALONE),
 )

@@ -66,7 +66,7 @@ async def _write_others(
     if executed := _only(Executed, parts):
         await connection.execute(q.settle_queued, *columns.executions(executed))
     if queued := _only(Queued, parts):
-        await connection.execute(q.enqueue, *columns.promises(queued))
+        await connection.execute(q.enqueue, *columns.enqueued(queued))
 
 
 def _only(kind: type[OutcomeT], outcomes: Iterable[Outcome]) -> list[OutcomeT]:
@@ -74,12 +74,12 @@ def _only(kind: type[OutcomeT], outcomes: Iterable[Outcome]) -> list[OutcomeT]:
 
 
 def _is_answer(outcome: Outcome) -> TypeGuard[columns.Answer]:
-    """Whether its key answers with it from now on. The key of what was executed has answered with the promise."""
+    """Whether its key answers with it from now on. The key of what was executed has answered already."""
     return isinstance(outcome, columns.Answer) and is_remembered(outcome)
 
 
 def _parts(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
-    """The outcomes, each group's members before the group, and what a promise has become before its Executed."""
+    """The outcomes; each group's members before the group, and what an Executed has posted before it."""
     for outcome in outcomes:
         if isinstance(outcome, Grouped):
             yield from _parts(outcome.outcomes)
