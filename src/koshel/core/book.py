@@ -108,16 +108,16 @@ def is_remembered(outcome: Opened | Changed | Queued | Grouped | Declined) -> bo
     return not isinstance(outcome, Declined) or outcome.refusal is not Refusal.IDEMPOTENCY_KEY_REUSED
 
 
+# What a posted move and its request have by the same name; the request has the ids of the sides besides.
+_SHARED = [name for name in Move.__struct_fields__ if name in Posted.__struct_fields__]
+
+
 def asked(posted: Posted) -> Request:
     """What was asked; of a move, the transaction itself says it, with the amount as it was rounded."""
     return posted.request or Move(
-        posted.ledger_id,
-        posted.kind,
-        posted.source.account_id if posted.source else None,
-        posted.target.account_id if posted.target else None,
-        posted.amount,
-        posted.metadata,
-        posted.key,
+        source_account_id=posted.source.account_id if posted.source else None,
+        target_account_id=posted.target.account_id if posted.target else None,
+        **{name: getattr(posted, name) for name in _SHARED},
     )
 
 
