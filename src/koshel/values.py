@@ -5,7 +5,7 @@ field stood.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any, TypeAlias
 
@@ -89,23 +89,26 @@ def fields(given: dict[str, Any]) -> Fields:
     """The fields, each of its type. Raises Invalid for the first that is not."""
     try:
         taken = convert(given, Fields)
+        json.encode(taken)
     except ValidationError:
         path, reason = next(faults(given, inspect.type_info(Fields)))
         raise Invalid("/".join(map(str, path)), reason) from None
-    try:
-        json.encode(taken)
     except UnicodeEncodeError:
-        name = next(name for name in given if not _is_unicode(getattr(taken, name)))
+        name = next(name for name, value in given.items() if not _is_unicode(value))
         raise Invalid(name, "must be Unicode: it has half of a surrogate pair") from None
     return taken
 
 
 def _is_unicode(value: object) -> bool:
-    try:
-        json.encode(value)
-    except UnicodeEncodeError:
-        return False
-    return True
+    match value:
+        case str():
+            return value.isascii() or value.encode(errors="replace").decode() == value
+        case Mapping():
+            return all(_is_unicode(part) for pair in value.items() for part in pair)
+        case list():
+            return all(map(_is_unicode, value))
+        case _:
+            return True
 
 
 def amount(value: Given, field: str = "amount") -> Decimal:
@@ -205,7 +208,7 @@ def versions(value: Sequence[tuple[int, int]], field: str) -> Versions:
     """Where an account may be, or may not be. Raises Invalid."""
     try:
         return convert(value, Versions)
-    except ValidationError:
+    except (ValidationError, UnicodeEncodeError):
         raise Invalid(field, "must be pairs of a version and a revision") from None
 
 

@@ -14,9 +14,9 @@ import uvloop
 from koshel.db import embedded
 from koshel.db.embedded import Cluster
 from tests.conftest import TEMPLATE
-from tests.support.lanes import ACCOUNTS, BYE, LANES, Lanes, Room, open_lanes, post
 from tests.support.service import Answer, Running, serving
 from tests.support.till import Till
+from tests.support.ways import ACCOUNTS, BYE, WAYS, Room, Ways, open_ways, post
 
 DATABASE = "http_tests"
 LIMITS = {
@@ -86,18 +86,18 @@ def send(service: Running) -> Send:
 
 @pytest.fixture(scope="module")
 def room(cluster: Cluster) -> Iterator[Room]:
-    """Both lanes, over two ledgers with the same accounts."""
+    """Both ways, over two ledgers with the same accounts."""
     with psycopg.connect(cluster.url(), autocommit=True) as connection:
-        for name in LANES:
+        for name in WAYS:
             connection.execute(f"DROP DATABASE IF EXISTS {name}")
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
-    plain_url, express_url = (cluster.url(embedded.SERVICE, name) for name in LANES)
+    plain_url, express_url = (cluster.url(embedded.SERVICE, name) for name in WAYS)
 
-    async def serve() -> AsyncIterator[Lanes]:
-        async with open_lanes(plain_url, express_url) as lanes:
-            yield lanes
+    async def serve() -> AsyncIterator[Ways]:
+        async with open_ways(plain_url, express_url) as ways:
+            yield ways
 
     async def end() -> None:
         assert [one async for one in running] == []

@@ -12,7 +12,7 @@ from aiohttp.worker import GunicornWebWorker
 from koshel import supervise
 from koshel.http import access, express, protocol, response
 from koshel.http.express import MOMENT_S
-from tests.support.lanes import ALWAYS, BYE, Room, Watched, cut, post
+from tests.support.ways import ALWAYS, BYE, Room, Watched, cut, post
 
 BODY = b'{"amount": 1}'
 NOTHING = f"/account/{ALWAYS + 1}/withdrawal"  # refused, as there is nothing
@@ -33,7 +33,7 @@ PAYMENT = post(f"/account/{ALWAYS}/payment", BODY)
     ],
 )
 def test_what_is_plain_takes_the_express_lane_in_however_many_pieces(room: Room, pieces: list[bytes]) -> None:
-    connection, answers = room.run(room.lanes.express.say([*pieces, BYE]))
+    connection, answers = room.run(room.ways.express.say([*pieces, BYE]))
     assert isinstance(connection, Watched)
     assert len(connection.taken) == 1, answers
 

@@ -10,7 +10,7 @@ from koshel.db.embedded import Cluster
 from koshel.http.express import UNREAD_MAX
 from koshel.queue import Overloaded
 from tests.http.conftest import Lock, locking
-from tests.support.lanes import ALWAYS, BYE, LANES, Lane, Room, post, statuses
+from tests.support.ways import ALWAYS, BYE, WAYS, Room, Way, post, statuses
 
 BODY = b'{"amount": 1}'
 NOTHING = f"/account/{ALWAYS + 1}/withdrawal"  # refused, as there is nothing
@@ -20,7 +20,7 @@ PAYMENT = post(f"/account/{ALWAYS}/payment", BODY)
 @pytest.fixture
 def lock(cluster: Cluster) -> Lock:
     """Keeps an account's row locked in the ledger of the express lane."""
-    return locking(cluster.url(database=LANES[1]))
+    return locking(cluster.url(database=WAYS[1]))
 
 
 def test_who_hangs_up_before_the_batch_leaves_has_not_asked(room: Room, lock: Lock) -> None:
@@ -83,12 +83,12 @@ def test_what_is_sent_behind_a_request_is_read_only_up_to_a_limit(room: Room, lo
     room.wait(0.01)
 
 
-@pytest.mark.parametrize("lane", ["plain", "express"])
-def test_a_pipeline_of_ten_thousand_is_answered_in_order(room: Room, lane: str) -> None:
+@pytest.mark.parametrize("way", ["plain", "express"])
+def test_a_pipeline_of_ten_thousand_is_answered_in_order(room: Room, way: str) -> None:
     count, size = 10_000, 65_536
     sent = b"".join(post(NOTHING, BODY, f"X-Request-Id: n{number}") for number in range(count)) + BYE
     pieces = [sent[start : start + size] for start in range(0, len(sent), size)]
-    chosen: Lane = getattr(room.lanes, lane)
+    chosen: Way = getattr(room.ways, way)
     answers = room.run(chosen.say(pieces, within_s=240))[1]
     names = [line for line in answers.split(b"\r\n") if line.startswith(b"X-Request-Id: n")]
     assert names == [b"X-Request-Id: n%d" % number for number in range(count)]
@@ -156,7 +156,7 @@ def test_a_stop_answers_what_is_under_way_and_takes_no_more(room: Room, cluster:
         blocker.close()
         await stopping
 
-    with psycopg.connect(cluster.url(database=LANES[1])) as blocker:
+    with psycopg.connect(cluster.url(database=WAYS[1])) as blocker:
         blocker.execute("SELECT FROM account WHERE id = %s FOR UPDATE", [ALWAYS])
         connection.data_received(PAYMENT)
         room.wait(0.05)

@@ -1,4 +1,4 @@
-"""Clients that send little by little, or read little by little: both lanes have the same patience with them."""
+"""Clients that send little by little, or read little by little: both ways have the same patience with them."""
 
 import asyncio
 from typing import Any
@@ -11,18 +11,18 @@ from koshel.http.express import UNREAD_MAX
 from koshel.http.protocol import Protocol
 from koshel.queue import Overloaded
 from tests.http.conftest import Lock, locking
-from tests.support.lanes import ALWAYS, LANES, Room, Watched, Wire, comparable, post, statuses
+from tests.support.ways import ALWAYS, WAYS, Room, Watched, Wire, comparable, post, statuses
 
 BODY = b'{"amount": 1}'
 PAYMENT = post(f"/account/{ALWAYS}/payment", BODY)
 PIECES_MAX = 200  # that are sent before a test gives up: they take twenty times as long as they may
-BOTH = pytest.mark.parametrize("lane", ["plain", "express"])
+BOTH = pytest.mark.parametrize("way", ["plain", "express"])
 
 
 @pytest.fixture
 def lock(cluster: Cluster) -> Lock:
     """Keeps an account's row locked in the ledger of the express lane."""
-    return locking(cluster.url(database=LANES[1]))
+    return locking(cluster.url(database=WAYS[1]))
 
 
 def trickle(room: Room, connection: RequestHandler, wire: Wire, piece: bytes) -> int:
@@ -48,8 +48,8 @@ def end(room: Room, wire: Wire) -> None:
 
 @BOTH
 @pytest.mark.parametrize("begun", [b"POST", b"GET"])
-def test_a_head_that_trickles_in_is_cut_off_without_an_answer(room: Room, lane: str, begun: bytes) -> None:
-    connection, wire = room.connect_to(lane)
+def test_a_head_that_trickles_in_is_cut_off_without_an_answer(room: Room, way: str, begun: bytes) -> None:
+    connection, wire = room.connect_to(way)
     connection.data_received(begun + b" /account/5/payment HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: ")
     assert 0 < trickle(room, connection, wire, b"a") < PIECES_MAX
     assert wire.is_closing()
@@ -60,8 +60,8 @@ def test_a_head_that_trickles_in_is_cut_off_without_an_answer(room: Room, lane: 
 def test_a_body_that_trickles_in_is_answered_that_it_came_too_late(room: Room) -> None:
     head = post(f"/account/{ALWAYS}/payment", b" " * 5_000).rstrip(b" ")
     answers = []
-    for lane in ("plain", "express"):
-        connection, wire = room.connect_to(lane)
+    for way in ("plain", "express"):
+        connection, wire = room.connect_to(way)
         connection.data_received(head)
         assert trickle(room, connection, wire, b" ") < PIECES_MAX
         assert statuses(bytes(wire.sent)) == [408]
@@ -75,10 +75,10 @@ def test_a_request_that_comes_byte_by_byte_but_in_time_is_answered(room: Room) -
 
 
 @BOTH
-def test_a_body_that_came_in_time_counts_although_the_answers_are_not_read(room: Room, lane: str) -> None:
+def test_a_body_that_came_in_time_counts_although_the_answers_are_not_read(room: Room, way: str) -> None:
     opening = post("/account", b'{"email": "ann@example.com"}')
     head, _, body = opening.partition(b"\r\n\r\n")
-    connection, wire = room.connect_to(lane)
+    connection, wire = room.connect_to(way)
     connection.data_received(head + b"\r\n\r\n")
     if isinstance(connection, Watched):
         room.wait_for(lambda: bool(connection.pieces))  # aiohttp has the head
@@ -92,8 +92,8 @@ def test_a_body_that_came_in_time_counts_although_the_answers_are_not_read(room:
 
 
 @BOTH
-def test_a_connection_is_kept_for_requests_that_wait_for_a_slow_reader(room: Room, lane: str) -> None:
-    connection, wire = room.connect_to(lane)
+def test_a_connection_is_kept_for_requests_that_wait_for_a_slow_reader(room: Room, way: str) -> None:
+    connection, wire = room.connect_to(way)
     connection.data_received(PAYMENT)
     room.wait_for(lambda: wire.sent.count(b"201 Created") == 1)
     wire.take_no_more()
@@ -109,8 +109,8 @@ def test_a_connection_is_kept_for_requests_that_wait_for_a_slow_reader(room: Roo
 
 
 @BOTH
-def test_who_still_reads_an_answer_is_not_idle(room: Room, lane: str) -> None:
-    connection, wire = room.connect_to(lane)
+def test_who_still_reads_an_answer_is_not_idle(room: Room, way: str) -> None:
+    connection, wire = room.connect_to(way)
     assert isinstance(connection, Protocol)
     connection.data_received(PAYMENT)
     room.wait_for(lambda: b"201 Created" in wire.sent)

@@ -145,7 +145,7 @@ def test_metadata_is_replaced_or_patched_and_not_both() -> None:
         requests.change_account(4, metadata={}, metadata_patch={})
 
 
-@pytest.mark.parametrize("expected", [5, [5], [(1,)], [(1, "2")], ["ab"]])
+@pytest.mark.parametrize("expected", [5, [5], [(1,)], [(1, "2")], ["ab"], [("\ud800", 1)]])
 def test_where_an_account_is_expected_is_a_version_and_a_revision(expected: Any) -> None:
     for name in ("expected", "unexpected"):
         with pytest.raises(Invalid, match=rf"^{name} must be pairs of a version and a revision$"):

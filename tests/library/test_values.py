@@ -2,12 +2,17 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import pytest
+from hypothesis import given as examples
+from hypothesis import strategies as st
 from msgspec import Raw
+from msgspec.structs import fields
 
 from koshel import values
+from koshel.core.commands import Status
 from koshel.values import ID_MAX, Invalid
 
 NUMBER = "must be a number such as 12.50"
@@ -151,3 +156,44 @@ def test_what_is_no_address_is_refused(email: str) -> None:
 def test_an_address_is_a_text_of_bounded_length(email: Any, reason: str) -> None:
     with pytest.raises(Invalid, match=reason):
         values.email(email)
+
+
+class Number(int):
+    """As a program's own identifiers may be."""
+
+
+things: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.floats(),
+        st.integers(),
+        st.text(max_size=3),
+        st.binary(max_size=2),
+        st.decimals(),
+        st.integers(-2, 2).map(Number),
+        st.sampled_from(["USD", "k", "a" * 501, "\ud800", "\0", Status.OPEN]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2),
+        st.dictionaries(st.one_of(st.text(max_size=2), st.integers()), inner, max_size=3),
+        st.dictionaries(st.text(max_size=2), inner, max_size=3).map(MappingProxyType),
+    ),
+    max_leaves=6,
+)
+
+
+def refusal(given: dict[str, Any]) -> Invalid | None:
+    try:
+        values.fields(given)
+    except Invalid as error:
+        return error
+    return None
+
+
+@examples(st.dictionaries(st.sampled_from([one.name for one in fields(values.Fields)]), things, max_size=3))
+def test_whatever_a_program_gives_is_taken_or_refused_in_words(given: dict[str, Any]) -> None:
+    error = refusal(given)
+    if error is not None:
+        assert error.field.partition("/")[0] in given
+        assert error.reason

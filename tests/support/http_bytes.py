@@ -3,7 +3,7 @@
 import json
 from random import Random
 
-from tests.support.lanes import ACCOUNTS, BYE, cut
+from tests.support.ways import ACCOUNTS, BYE, cut
 
 TRANSACTIONS = 60  # ids that are referred to
 KEYS = [f"key-{number}" for number in range(8)]

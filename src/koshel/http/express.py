@@ -3,8 +3,8 @@
     bytes ─▶ plain? ─▶ body ─▶ command ─▶ batcher ─▶ outcome ─▶ bytes
                └── no: aiohttp, on the same connection
 
-The answer is aiohttp's, to the byte. So whatever is not quite plain, and whatever is wrong, is left to aiohttp, and
-this lane knows no error of its own. One request at a time on each connection: what is pipelined behind it waits.
+The reply is aiohttp's, to the byte. So a request that is not quite plain, or wrong in any way, is left to aiohttp, and
+the express lane knows no error of its own. One request at a time on each connection: what is pipelined behind it waits.
 """
 
 import asyncio

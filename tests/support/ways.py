@@ -1,4 +1,4 @@
-"""Both lanes in one process: the same bytes go to aiohttp alone and to the express lane, over two identical ledgers.
+"""Both ways in one process: the same bytes go to aiohttp alone and to the express lane, over two identical ledgers.
 
 A connection is a real one, but for its transport, which is a list here: so each piece of a request arrives just when
 and just as the test wants it.
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 ANSWERED_WITHIN_S = 30
 CLOGGED = 100_000  # bytes that a client does not read
-LANES = ("lane_aiohttp", "lane_express")  # their databases
+WAYS = ("way_aiohttp", "way_express")  # their databases
 ACCOUNTS = 4  # that take at most 5,000, with the ids from 1
 ALWAYS = ACCOUNTS + 1  # one that takes any amount, and that no random request touches; and so is the next
 SETTINGS = Settings(receive_timeout_ms=300, body_bytes_max=8_000, settle_connections=2, read_connections=2)
@@ -110,7 +110,7 @@ class Watched(express.Connection):
         super()._hand_over()
 
 
-class Lane:
+class Way:
     """One service, and connections to it."""
 
     def __init__(self, runner: protocol.Runner) -> None:
@@ -142,10 +142,10 @@ class Lane:
         return connection, comparable(bytes(wire.sent))
 
 
-class Lanes:
-    """The two lanes."""
+class Ways:
+    """The two ways."""
 
-    def __init__(self, plain: Lane, express: Lane) -> None:
+    def __init__(self, plain: Way, express: Way) -> None:
         self.plain = plain
         self.express = express
 
@@ -172,10 +172,10 @@ def comparable(answers: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def open_lanes(plain_url: str, express_url: str) -> AsyncIterator[Lanes]:
-    """Both lanes, each over a database of its own."""
+async def open_ways(plain_url: str, express_url: str) -> AsyncIterator[Ways]:
+    """Both ways, each over a database of its own."""
     async with AsyncExitStack() as stack:
-        lanes = []
+        ways = []
         for make, url in ((protocol.Runner, plain_url), (express.Runner, express_url)):
             runner = make(application(SETTINGS, open_service(SETTINGS, url)), SETTINGS, None)
             await runner.setup()
@@ -183,8 +183,8 @@ async def open_lanes(plain_url: str, express_url: str) -> AsyncIterator[Lanes]:
                 assert isinstance(runner.server, protocol.Server)
                 runner.server.connect = Watched
             stack.push_async_callback(runner.cleanup)
-            lanes.append(Lane(runner))
-        yield Lanes(*lanes)
+            ways.append(Way(runner))
+        yield Ways(*ways)
 
 
 def post(path: str, body: bytes, *lines: str) -> bytes:
@@ -197,11 +197,11 @@ def statuses(answers: bytes) -> list[int]:
 
 
 class Room:
-    """Both lanes, on a loop of their own that turns while a test asks something of them."""
+    """Both ways, on a loop of their own that turns while a test asks something of them."""
 
-    def __init__(self, lanes: Lanes, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, ways: Ways, loop: asyncio.AbstractEventLoop) -> None:
         self.answered = self.taken = 0
-        self.lanes = lanes
+        self.ways = ways
         self._loop = loop
 
     def run(self, asked: Coroutine[Any, Any, T]) -> T:
@@ -209,7 +209,7 @@ class Room:
 
     def agree(self, pieces: Sequence[bytes]) -> bytes:
         """Send the pieces to both; what they answered, which is the same."""
-        plain, express, taken = self.run(self.lanes.both(pieces))
+        plain, express, taken = self.run(self.ways.both(pieces))
         assert express == plain, b"".join(pieces)
         self.answered += len(statuses(express))
         self.taken += taken
@@ -222,9 +222,9 @@ class Room:
         return connection, wire
 
     def connect_to(self, name: str) -> tuple[RequestHandler, Wire]:
-        """A new connection to the lane with this name."""
-        lane: Lane = getattr(self.lanes, name)
-        connected = self.run(lane.connect())
+        """A new connection to the way with this name."""
+        way: Way = getattr(self.ways, name)
+        connected = self.run(way.connect())
         self.wait(0.01)
         return connected
 
@@ -245,6 +245,6 @@ class Room:
     def version(self, account_id: int) -> int:
         """The account's, in the ledger of the express lane."""
         asked = b"GET /account/%d HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % account_id
-        answers = self.run(self.lanes.express.say([asked, BYE]))[1]
+        answers = self.run(self.ways.express.say([asked, BYE]))[1]
         account = json.loads(answers.split(b"\r\n\r\n")[1].partition(b"HTTP/1.1")[0])
         return int(account["version"])

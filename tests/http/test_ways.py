@@ -1,4 +1,4 @@
-"""Two lanes, one answer: whatever is sent, in whatever pieces, both lanes answer the same and leave the same books."""
+"""Two ways through HTTP, one answer: whatever is sent, in whatever pieces, both answer the same with equal books."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from koshel.db.embedded import Cluster
 from koshel.db.verify import verify
 from tests.support.http_bytes import conversation
-from tests.support.lanes import ALWAYS, BYE, LANES, Room, cut, post, statuses
+from tests.support.ways import ALWAYS, BYE, WAYS, Room, cut, post, statuses
 
 EXAMPLES = 2_500
 HEAD = f"POST /account/{ALWAYS}/payment HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -35,16 +35,16 @@ def books(cluster: Cluster, name: str) -> list[Any]:
 
 @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(number=st.integers(min_value=0, max_value=2**48))
-def test_both_lanes_answer_the_same(room: Room, number: int) -> None:
+def test_both_ways_answer_the_same(room: Room, number: int) -> None:
     room.agree(conversation(number))
 
 
-def test_both_lanes_leave_the_same_books(cluster: Cluster, room: Room) -> None:
+def test_both_ways_leave_the_same_books(cluster: Cluster, room: Room) -> None:
     answered, taken = room.answered, room.taken
     for number in range(200):
         room.agree(conversation(number))
     assert room.taken - taken > (room.answered - answered) / 3, "the express lane answers what it is there for"
-    plain, express = (books(cluster, name) for name in LANES)
+    plain, express = (books(cluster, name) for name in WAYS)
     assert express == plain
     assert len(express[1]) > 50, "something was moved"
 
