@@ -209,7 +209,8 @@ def checked(command: CommandT) -> CommandT:
             return replace(command, command=checked(command.command))
         case Move() | Hold():
             _check_sides(command)
-    given = {name: value for name in _FIELDS if (value := getattr(command, name, UNSET)) is not UNSET}
+    own = [name for name in _FIELDS if name in command.__struct_fields__]
+    given = {name: value for name in own if (value := getattr(command, name)) is not UNSET}
     taken = values.fields(given)
     if (amount := getattr(command, "amount", None)) is not None:
         values.amount(amount)
