@@ -19,7 +19,7 @@ def post(
     rest: Decimal | None = None,
 ) -> Posted:
     """The transaction of a command, with its sides as they stand after it."""
-    # Not by name, which would take half as long again, and nearly all the work is done here.
+    # Not by name, and nothing copied by name either: that would take up to 2 µs more, of some 4 for a whole decision.
     return Posted(
         command.ledger_id,
         command.kind,
