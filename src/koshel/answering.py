@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from collections.abc import Set as AbstractSet
+from enum import Enum
 from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -15,25 +16,40 @@ OutcomeT = TypeVar("OutcomeT")
 
 Batch: TypeAlias = Sequence[Waiting[CommandT, OutcomeT]]
 Settle: TypeAlias = Callable[..., Awaitable[Sequence[Any]]]
+Lines: TypeAlias = AbstractSet[Hashable]
+
+Taken: TypeAlias = Callable[[], Lines]
+
+NONE: frozenset[Hashable] = frozenset()
 
 
 class Interrupted(Exception):
     """The settling was stopped in the middle: whether it was done is not known."""
 
 
+class Way(Enum):
+    """How long locks are waited for, where the commands that need a locked row are put off."""
+
+    NOT = "not at all"
+    SPENT = "not at all, after a wait in vain"
+    FIRST = "for a while, before anything else is locked"
+    LAST = "as SPENT; and for what is no row, as long as there is time"
+
+
 class Free(Struct, frozen=True):
     """How to settle what others' locks do not stop.
 
-    In the place of a command that it puts off stands a frozenset of the command's lines. `settle` takes commands, and:
-
-    - `taken`: lines; commands on them are put off. The batcher's own `settle` takes it too.
-    - `wait_ms`, with `first=True`: so long what is locked is waited for, before anything else is locked.
-
-    What is `obstructed` is raised by both where a lock was waited for in vain; then nothing was done.
+    `settle` takes a Way, the commands, and lines: those that are taken, commands on which are put off; and those that
+    are watched, on which nothing overtakes what is put off (None: all lines). In the place of a command that is put off
+    stands a frozenset: the lines that stop it. What is `obstructed` is raised, here and by the
+    batcher's own `settle`, where something was waited for in vain; then nothing was done.
     """
 
     settle: Settle
     obstructed: tuple[type[Exception], ...]
+    lines: Callable[[Any], Lines]  # of a command: what it is settled in order along
+    keys: Callable[[Any], Lines]  # those of its lines that are no rows, and so cannot be found to be locked
+    too_long: Callable[[], Exception]  # the answer to a command that has waited for long enough
 
 
 class Answering(Generic[CommandT, OutcomeT]):
@@ -48,57 +64,91 @@ class Answering(Generic[CommandT, OutcomeT]):
         self._singles_max = singles_max
         self._loop = asyncio.get_running_loop()
 
-    async def answer(
-        self, batch: Batch[CommandT, OutcomeT], taken: AbstractSet[Hashable], *, waits: bool
-    ) -> Batch[CommandT, OutcomeT]:
+    async def answer(self, batch: Batch[CommandT, OutcomeT], taken: Taken, *, waits: bool) -> Batch[CommandT, OutcomeT]:
         """Settle a batch of the queue, which waits for locks, but not for long, or does not; returns what was put off.
 
-        What is on a line that is `taken` is put off.
+        What is on a line that is `taken` is put off: asked anew whenever something is settled.
         """
         free = self._free
         if free is None:
-            return await self._answer(batch, self._settle)
-        arguments = {"taken": taken} if taken else {}
-        without_waiting = partial(free.settle, **arguments)
-        if not waits:
-            return await self._answer(batch, without_waiting)
+            return await self._answer(batch, self._settle, taken)
+        settle = (
+            partial(self._settle, **_known(batch, taken())) if waits else partial(free.settle, Way.NOT, taken=taken())
+        )
         try:
-            put_off = await self._answer(batch, partial(self._settle, **arguments), raises=free.obstructed)
+            put_off = await self._answer(batch, settle, taken)
         except free.obstructed:
-            put_off = await self._answer(batch, without_waiting)
-        for one in put_off:
-            one.put_off = PUT_OFF_MAX  # others have its lock for longer than a batch
+            put_off, waits = await self._answer_spent(batch, taken, free), True
+        if waits:
+            for one in put_off:
+                one.put_off = PUT_OFF_MAX  # others have its lock for longer than a batch
         return put_off
 
-    async def answer_lane(
-        self, batch: Batch[CommandT, OutcomeT], wait_ms: int
+    async def answer_lanes(
+        self, batch: Batch[CommandT, OutcomeT], taken: Taken, *, waits: bool
     ) -> tuple[Batch[CommandT, OutcomeT], bool]:
-        """Settle a batch of a lane; returns what was put off, and whether locks were waited for in vain.
+        """Settle what is in lanes; returns what was put off, and whether locks were waited for in vain.
 
-        Then what is free is settled nevertheless, and a command that has waited for as long as it may is told why.
+        Then what is free is settled nevertheless.
         """
         free = self._free
         assert free is not None, "nothing is put off without it"
-        wait = partial(free.settle, wait_ms=wait_ms, first=True)
+        if not waits:
+            return await self._answer_spent(batch, taken, free), True
         try:
-            return await self._answer(batch, wait, raises=free.obstructed), False
-        except free.obstructed as error:
-            put_off, now = await self._answer(batch, free.settle), self._loop.time()
-            answer_all([one for one in put_off if one.until <= now], error)
-            return [one for one in put_off if one.until > now], True
+            return await self._answer(batch, self._freely(free, Way.FIRST, batch, taken), taken), False
+        except free.obstructed:
+            return await self._answer_spent(batch, taken, free), True
+
+    def give_up(self, one: Waiting[CommandT, OutcomeT]) -> None:
+        """Answer a command that has waited for long enough, unless it has its answer."""
+        assert self._free is not None, "nothing is put off without it"
+        answer_all([one], self._free.too_long())
+
+    @staticmethod
+    def _freely(free: Free, way: Way, batch: Batch[CommandT, OutcomeT], taken: Taken) -> Settle:
+        """So as nothing overtakes a command on a line that has stopped it before."""
+        return partial(free.settle, way, taken=taken(), watched=NONE.union(*(one.lines for one in batch)))
+
+    async def _answer_spent(
+        self, batch: Batch[CommandT, OutcomeT], taken: Taken, free: Free
+    ) -> Batch[CommandT, OutcomeT]:
+        """Settle without waiting for rows. If that is obstructed, it is by a key: then those that have one go alone."""
+        try:
+            return await self._answer(batch, self._freely(free, Way.SPENT, batch, taken), taken)
+        except free.obstructed:
+            keyed = [one for one in batch if free.keys(one.command)]
+        if not keyed:  # nor by a key: whatever it is, it stops everybody
+            return await self._answer(batch, self._freely(free, Way.LAST, batch, taken), taken, raises=())
+        if len(batch) == 1:
+            _put_off(batch[0], free.keys(batch[0].command))
+            return batch
+        with_key: list[Waiting[CommandT, OutcomeT]] = []
+        without: list[Waiting[CommandT, OutcomeT]] = []
+        for chain in _chains(batch, free.lines):
+            (with_key if any(free.keys(one.command) for one in chain) else without).extend(chain)
+        put_off = [*await self._answer_spent(_in_order(without), taken, free)] if without else []
+        return _in_order([*put_off, *await self._answer_one_by_one(_in_order(with_key), taken, free)])
 
     async def _answer(
-        self, batch: Batch[CommandT, OutcomeT], settle: Settle, raises: tuple[type[Exception], ...] = ()
+        self,
+        batch: Batch[CommandT, OutcomeT],
+        settle: Settle,
+        taken: Taken,
+        raises: tuple[type[Exception], ...] | None = None,
     ) -> Batch[CommandT, OutcomeT]:
-        """Settle and answer; returns what was put off. Whatever is in `raises` is raised: nothing was done."""
+        """Settle and answer; returns what was put off. Raises what is obstructed, or else is in `raises`."""
+        free = self._free
+        if raises is None:
+            raises = () if free is None else free.obstructed
         put_off = []
         try:
             outcomes = await settle([one.command for one in batch])
         except raises:
             raise
         except Exception as error:  # noqa: BLE001  whatever it is, every caller gets an answer
-            if len(batch) > 1 and not isinstance(error, self._outages):
-                return await self._answer_one_by_one(batch, settle)
+            if len(batch) > 1 and not isinstance(error, (*self._outages, *(free.obstructed if free else ()))):
+                return await self._answer_one_by_one(batch, taken, free)
             answer_all(batch, error)
             return []
         except BaseException:
@@ -106,8 +156,7 @@ class Answering(Generic[CommandT, OutcomeT]):
             raise
         for one, outcome in zip(batch, outcomes, strict=False):
             if isinstance(outcome, frozenset):
-                one.lines = outcome
-                one.put_off += 1
+                _put_off(one, outcome)
                 put_off.append(one)
             elif not one.answer.done():
                 one.answer.set_result(outcome)
@@ -116,19 +165,31 @@ class Answering(Generic[CommandT, OutcomeT]):
             return []
         return put_off
 
-    async def _answer_one_by_one(self, batch: Batch[CommandT, OutcomeT], settle: Settle) -> Batch[CommandT, OutcomeT]:
-        # An accident, and nothing was done: so a poisonous command hurts itself only. A few at a time, since
-        # each may wait for the same lock that stopped the batch.
-        rest = iter(batch)
+    async def _answer_one_by_one(
+        self, batch: Batch[CommandT, OutcomeT], taken: Taken, free: Free | None
+    ) -> Batch[CommandT, OutcomeT]:
+        # An accident, and nothing was done: so a poisonous command hurts itself only. A few at a time, but one after
+        # another along a line.
+        chains = iter(_chains(batch, free.lines) if free else [[one] for one in batch])
         put_off: list[Waiting[CommandT, OutcomeT]] = []
 
         async def one_after_another() -> None:
-            for one in rest:
-                if is_wanted(one, self._loop.time()):
-                    put_off.extend(await self._answer([one], settle))
+            for chain in chains:
+                stopped: set[Hashable] = set()
+                for one in chain:
+                    if not is_wanted(one, self._loop.time()):
+                        continue
+                    if free is None:
+                        await self._answer([one], self._settle, taken)
+                    elif stops := stopped & (free.lines(one.command) | one.lines):
+                        _put_off(one, stops | free.keys(one.command))
+                        put_off.append(one)
+                    else:
+                        put_off.extend(await self._answer_spent([one], taken, free))
+                    stopped |= one.lines
 
         await asyncio.gather(*(one_after_another() for _ in range(self._singles_max)))
-        return sorted(put_off, key=lambda one: one.number)
+        return _in_order(put_off)
 
 
 def answer_all(batch: Batch[CommandT, OutcomeT], error: Exception) -> None:
@@ -136,3 +197,45 @@ def answer_all(batch: Batch[CommandT, OutcomeT], error: Exception) -> None:
     for one in batch:
         if not one.answer.done():
             one.answer.set_exception(error)
+
+
+def _known(batch: Batch[CommandT, OutcomeT], taken: Lines) -> dict[str, Lines]:
+    """What is to be said of lines: nearly always nothing."""
+    watched = NONE.union(*(one.lines for one in batch)) if batch[0].lines else NONE  # what was put off comes first
+    return {"taken": taken, "watched": watched} if taken or watched else {}
+
+
+def _put_off(one: Waiting[CommandT, OutcomeT], on: Lines) -> None:
+    one.lines |= on
+    one.put_off += 1
+
+
+def _in_order(batch: Batch[CommandT, OutcomeT]) -> Batch[CommandT, OutcomeT]:
+    return sorted(batch, key=lambda one: one.number)
+
+
+def _chains(
+    batch: Batch[CommandT, OutcomeT], lines: Callable[[CommandT], Lines]
+) -> list[list[Waiting[CommandT, OutcomeT]]]:
+    """The commands, each in one chain with all that it has a line in common with."""
+    chains: dict[int, _Chain[CommandT, OutcomeT]] = {}
+    by_line: dict[Hashable, _Chain[CommandT, OutcomeT]] = {}
+    for one in batch:
+        its = lines(one.command)
+        common = {id(chain): chain for line in its if (chain := by_line.get(line)) is not None}
+        chain, *others = common.values() or [_Chain([], set())]
+        for other in others:
+            chain.members = [*_in_order([*chain.members, *other.members])]
+            chain.lines |= other.lines
+            by_line |= dict.fromkeys(other.lines, chain)
+            del chains[id(other)]
+        chain.members.append(one)
+        chain.lines |= its
+        by_line |= dict.fromkeys(its, chain)
+        chains[id(chain)] = chain
+    return [chain.members for chain in chains.values()]
+
+
+class _Chain(Struct, Generic[CommandT, OutcomeT], eq=False):
+    members: list[Waiting[CommandT, OutcomeT]]
+    lines: set[Hashable]

@@ -12,7 +12,7 @@ locked stays queued, and so does what is due later on the same accounts.
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import structlog
@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from koshel.blocked import Blocked
 from koshel.core.apart import Lines
+from koshel.db.batch import Patience
 from koshel.db.claims import Claim, Drain, Sweep
 from koshel.db.errors import DatabaseUnavailable, Obstructed, OutcomeUnknown, StoreError
 from koshel.db.store import Delay, Store
@@ -31,7 +32,6 @@ BUSY_REST = 9  # then of ten parts of the time nine are theirs
 REST_MAX_S = 1.0  # a claim that took longer has waited rather than worked
 ALONE_MAX = 4  # at once, after an accident
 OUTAGE_PAUSE_S = 1.0
-LOCK_WAIT_MS = 100  # for what others have locked, while nothing else is
 STUCK_S = 5.0  # before a hold that could not be released is tried again
 
 _log = structlog.get_logger()
@@ -56,7 +56,7 @@ class Background:
         self._stopped = asyncio.Event()
         self._outage = Outage()
         self._room: dict[type[Claim], int] = {Drain: limits.batch_max, Sweep: limits.batch_max}
-        self._blocked = Blocked(limits.poll_s)
+        self._blocked: dict[type[Claim], Blocked] = {Drain: Blocked(limits.poll_s), Sweep: Blocked(limits.poll_s)}
         self._stuck: dict[int, float] = {}  # holds that could not be released, and until when to let them be
 
     def wake(self) -> None:
@@ -91,7 +91,7 @@ class Background:
 
     async def _work(self, kind: type[Claim]) -> bool:
         """Settle what is due, each ledger in turn, for as long as a poll; whether more is left."""
-        self._blocked.begin()
+        self._blocked[kind].begin()
         claims = deque(claim for claim in await self._store.due() if isinstance(claim, kind))
         deadline = time.monotonic() + self._limits.poll_s
         while claims and time.monotonic() < deadline and not self._stopped.is_set():
@@ -107,10 +107,10 @@ class Background:
         """A fresh claim, of as many as there is room for."""
         count = min(self._room[type(claim)], BUSY_BATCH_MAX if self._is_busy() else self._limits.batch_max)
         if isinstance(claim, Drain):
-            return Drain(claim.ledger_id, count, without=self._blocked.ids)
+            return Drain(claim.ledger_id, count, without=self._blocked[Drain].ids)
         now = time.monotonic()
         self._stuck = {id_: until for id_, until in self._stuck.items() if until > now}
-        return Sweep(claim.ledger_id, count, without=list(self._stuck))
+        return Sweep(claim.ledger_id, count, without=[*self._stuck, *self._blocked[Sweep].ids])
 
     async def _settle(self, claim: Claim) -> int:
         """Settle one claim; how many it settled or put off. Raises StoreError while the database is away."""
@@ -132,20 +132,18 @@ class Background:
         return len(claim.claimed)
 
     async def _settle_due(self, claim: Claim) -> None:
-        """Settle what is due; of queued transactions, without those that others' locks stop. Raises StoreError."""
-        if isinstance(claim, Sweep):
-            await settle_again(self._store, [claim])
-            return
-        blocked, start = self._blocked, time.monotonic()
-        found: Mapping[int, Lines] = {}
+        """Settle what is due, without what others' locks stop. Raises StoreError."""
+        blocked, start = self._blocked[type(claim)], time.monotonic()
+        taken, found = blocked.lines, dict[int, Lines]()
         try:
             if blocked:
-                found = await settle_claim_free_again(self._store, claim, taken=blocked.lines, wait_ms=LOCK_WAIT_MS)
+                found = await settle_claim_free_again(self._store, claim, taken, Patience.FIRST)
             else:
                 await settle_again(self._store, [claim])
         except Obstructed:
-            found = await settle_claim_free_again(self._store, claim, taken=blocked.lines)
-        if found and (new := blocked.put_off(found, time.monotonic() - start)):
+            found = await settle_claim_free_again(self._store, claim, taken, Patience.SPENT)
+        new = blocked.put_off(found, time.monotonic() - start) if found else []
+        if new and isinstance(claim, Drain):
             await self._store.note_blocked(claim.ledger_id, new)
 
     async def _settle_one_by_one(self, claim: Claim) -> None:

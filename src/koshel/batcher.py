@@ -14,17 +14,17 @@ come back for more in the same breath. A lone caller never waits, and no light c
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
 from koshel.answering import Answering, Batch, Free, answer_all
-from koshel.lanes import Lane, Lanes
+from koshel.lanes import Lanes, Turn
 from koshel.queue import Answer, BatcherLimits, Overloaded, Queue, Room, Waiting
 
 TURNS = 4  # of the event loop, in which a caller who was answered can be back
-FIRST_WAIT_MS = 100  # of a lane for a lock, before what is free meanwhile is settled
-LANE_WAIT_MS = 300  # of one that has waited in vain before
+LOOK_S = 0.05  # between two looks at lanes that have waited in vain
 MOMENT_S = 0.002  # that a heavy command waits for callers of light ones who are further away
 
 CommandT = TypeVar("CommandT")
@@ -52,6 +52,8 @@ class Batcher(Generic[CommandT, OutcomeT]):
         self._limits = limits
         self._partitions: dict[Hashable, _Partition[CommandT, OutcomeT]] = {}
         self._flights: set[asyncio.Task[None]] = set()
+        self._flights_of_queues = 0
+        self._lane_flights = asyncio.Semaphore(limits.lane_flights_max)
         self._loop = asyncio.get_running_loop()
         self._queue_timeout_s = limits.queue_timeout_ms / 1_000
         self._lane_timeout_s = limits.lane_timeout_ms / 1_000
@@ -61,8 +63,8 @@ class Batcher(Generic[CommandT, OutcomeT]):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing waits and nothing is under way."""
-        return not self._flights
+        """Whether nothing waits and nothing is under way, but for what others have locked."""
+        return not self._flights_of_queues
 
     def submit(self, command: CommandT, *, size: int, weight: int = 1) -> "asyncio.Future[OutcomeT]":
         """The command's outcome, once it is final. Cancel it to take back what has not left yet.
@@ -95,6 +97,7 @@ class Batcher(Generic[CommandT, OutcomeT]):
         if queue.flights < self._limits.flights_max:
             self._partitions[name] = partition
             queue.flights += 1
+            self._flights_of_queues += 1
             self._start(self._fly(name, partition))
         return one
 
@@ -126,35 +129,53 @@ class Batcher(Generic[CommandT, OutcomeT]):
                     await asyncio.sleep(MOMENT_S)
         finally:
             queue.flights -= 1
+            self._flights_of_queues -= 1
             self._forget(name)
 
     def _enter_lanes(
         self, name: Hashable, lanes: Lanes[CommandT, OutcomeT], put_off: Batch[CommandT, OutcomeT]
     ) -> None:
         for one in put_off:
-            one.until = one.until or self._loop.time() + self._lane_timeout_s
             try:
                 lanes.enter(one)
             except Overloaded as error:
                 answer_all([one], error)
+            else:
+                one.until = self._loop.time() + self._lane_timeout_s
+                self._loop.call_at(one.until, self._give_up, one)
         self._start_lanes(name, lanes)
 
     def _start_lanes(self, name: Hashable, lanes: Lanes[CommandT, OutcomeT]) -> None:
-        while lane := lanes.next():
-            self._start(self._fly_lane(name, lanes, lane))
+        while turn := lanes.next():
+            self._start(self._fly_lanes(name, lanes, turn))
 
-    async def _fly_lane(self, name: Hashable, lanes: Lanes[CommandT, OutcomeT], lane: Lane[CommandT, OutcomeT]) -> None:
-        """A lane's next flight: it waits for the lock; in vain, and what is free is settled, and the rest waits on."""
-        put_off: Batch[CommandT, OutcomeT] = []
+    async def _fly_lanes(
+        self, name: Hashable, lanes: Lanes[CommandT, OutcomeT], turn: Turn[CommandT, OutcomeT]
+    ) -> None:
+        """A flight of lanes: what is free is settled, and the rest waits on."""
+        put_off: list[Waiting[CommandT, OutcomeT]] = []
+        in_vain = False
         try:
-            if batch := lane.take(self._loop.time()):
-                wait_ms = LANE_WAIT_MS if lane.was_obstructed else FIRST_WAIT_MS
-                put_off, was_obstructed = await self._answering.answer_lane(batch, wait_ms)
-                lane.now.was_obstructed |= was_obstructed
+            if not turn.waits:
+                await asyncio.sleep(LOOK_S)
+            if turn.batch:
+                async with self._lane_flights:
+                    taken = partial(lanes.lines, but=turn.lanes)
+                    rest, in_vain = await self._answering.answer_lanes(turn.batch, taken, waits=turn.waits)
+                now = self._loop.time()
+                put_off = [one for one in rest if one.until > now]
+                for one in rest:
+                    if one.until <= now:
+                        self._answering.give_up(one)
         finally:
-            lanes.landed(lane, put_off)
+            lanes.landed(turn, put_off, in_vain=in_vain)
             self._start_lanes(name, lanes)
             self._forget(name)
+
+    def _give_up(self, one: Waiting[CommandT, OutcomeT]) -> None:
+        """Its time in the lane is over. If it is under way just now, that is seen when it lands."""
+        if one.withdraw():
+            self._answering.give_up(one)
 
     def _forget(self, name: Hashable) -> None:
         """Forget a partition in which nothing waits and nothing is under way."""

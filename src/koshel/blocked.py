@@ -1,4 +1,4 @@
-"""Queued transactions that others' locks stop: they stay queued, in their order, and are tried again after a while."""
+"""What is due and others' locks stop: it stays due, in its order, and is tried again after a while."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from koshel.core.apart import Line, Lines
 
 REST = 9  # of ten parts of the time, so many are for what is not blocked
+REST_MAX_S = 5.0  # but then all are tried again
 
 
 class Blocked:
@@ -14,19 +15,19 @@ class Blocked:
     def __init__(self, pause_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._pause_s = pause_s
         self._clock = clock
-        self._lines: dict[int, Lines] = {}  # by the transaction's id
+        self._lines: dict[int, Lines] = {}  # by the id of the queued transaction, or of the hold
         self._before: set[int] = set()  # ids of the round before
         self._spent_s = 0.0  # in this round, to find them
         self._again_at = 0.0
 
     @property
     def ids(self) -> list[int]:
-        """Transactions not to be claimed in this round."""
+        """What is not to be claimed in this round."""
         return list(self._lines)
 
     @property
     def lines(self) -> frozenset[Line]:
-        """What they are on: later transactions on it wait behind them."""
+        """What they are on: what is due later on one of these lines waits behind them."""
         return frozenset[Line]().union(*self._lines.values())
 
     def __bool__(self) -> bool:
@@ -43,5 +44,5 @@ class Blocked:
         """These were found, which took so long; returns the ids that the round before did not have."""
         self._lines |= found
         self._spent_s += took_s
-        self._again_at = self._clock() + max(self._pause_s, self._spent_s * REST)
+        self._again_at = self._clock() + max(self._pause_s, min(self._spent_s * REST, REST_MAX_S))
         return [id_ for id_ in found if id_ not in self._before]

@@ -1,6 +1,5 @@
 """What settles: a store, a batcher before it, and what goes on in the background; opened and closed together."""
 
-import time
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -9,12 +8,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from koshel.answering import Free, Settle
+from koshel.answering import Free, Settle, Way
 from koshel.background import Background, BackgroundLimits, open_background
 from koshel.batcher import Batcher, open_batcher
-from koshel.core.apart import Line
+from koshel.core.apart import Line, Lines, keys, lines
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
+from koshel.db.batch import Patience
 from koshel.db.errors import DatabaseUnavailable, Obstructed, OutcomeUnknown
 from koshel.db.gate import Gate
 from koshel.db.opening import Wishes
@@ -22,10 +22,11 @@ from koshel.db.pools import Limits
 from koshel.db.proof import RISKS, Found
 from koshel.db.store import Delay, Store, StoreConfig, open_store
 from koshel.db.url import Target
-from koshel.lock_wait import LockWait
 from koshel.queue import BatcherLimits
 from koshel.retry import settle_again, settle_free_again
 from koshel.settings import Settings
+
+NO_LINES: Lines = frozenset()
 
 
 class Engine(Struct, frozen=True):
@@ -48,8 +49,8 @@ async def open_engine(
         store = await stack.enter_async_context(open_store(store_config(settings, database_url, gate)))
         batcher = await stack.enter_async_context(
             open_batcher(
-                _patiently(store, settings),
-                free=Free(partial(settle_free_again, store, attempts_max=settings.settle_attempts), (Obstructed,)),
+                _patiently(store, settings.settle_attempts),
+                free=_free(store, settings.settle_attempts),
                 partition=_ledger if settings.partition_by == "ledger" else _database,
                 limits=BatcherLimits(
                     batch_max=settings.batch_max,
@@ -75,21 +76,41 @@ async def open_engine(
         yield Engine(store, batcher, work)
 
 
-def _patiently(store: Store, settings: Settings) -> Settle:
+def _patiently(store: Store, attempts_max: int) -> Settle:
     """Settles, and waits for locks only as long as another process's batch may hold them. Raises StoreError."""
-    wait, attempts_max = LockWait(settings.lock_timeout_ms), settings.settle_attempts
 
-    async def settle_patiently(commands: Sequence[Command], taken: AbstractSet[Line] = frozenset()) -> Sequence[Any]:
-        began = time.monotonic()
-        outcomes: Sequence[Any]
-        if taken or store.holders.lasting():
-            outcomes = await settle_free_again(store, commands, taken=taken, wait_ms=wait.ms, attempts_max=attempts_max)
-        else:
-            outcomes = await settle_again(store.waiting(wait.ms), commands, attempts_max=attempts_max)
-        wait.took(time.monotonic() - began)
-        return outcomes
+    async def settle_patiently(
+        commands: Sequence[Command], taken: AbstractSet[Line] = NO_LINES, watched: AbstractSet[Line] = NO_LINES
+    ) -> Sequence[Any]:
+        if taken or store.strangers.are_around:
+            return await settle_free_again(
+                store.waiting(), commands, taken, Patience.BATCHES, watched, attempts_max=attempts_max
+            )
+        return await settle_again(store.waiting(), commands, attempts_max=attempts_max)
 
     return settle_patiently
+
+
+def _free(store: Store, attempts_max: int) -> Free:
+    """Settles what others' locks do not stop."""
+    patience = {
+        Way.NOT: Patience.NONE,
+        Way.SPENT: Patience.SPENT,
+        Way.FIRST: Patience.FIRST,
+        Way.LAST: Patience.SPENT,
+    }
+
+    async def settle_what_is_free(
+        way: Way,
+        commands: Sequence[Command],
+        taken: AbstractSet[Line] = NO_LINES,
+        watched: AbstractSet[Line] | None = None,
+    ) -> Sequence[Any]:
+        batches = store if way is Way.LAST else store.waiting()
+        return await settle_free_again(batches, commands, taken, patience[way], watched, attempts_max=attempts_max)
+
+    too_long = partial(Obstructed, "another transaction has locked an account for too long")
+    return Free(settle_what_is_free, (Obstructed,), lines, keys, too_long)
 
 
 def store_config(settings: Settings, database_url: str | Target, gate: Gate | None = None) -> StoreConfig:

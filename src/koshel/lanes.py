@@ -1,11 +1,11 @@
 """Lanes: where commands wait whose accounts somebody else has locked for long, so that they stop nobody else.
 
-    put off ──▶ a lane ──take──▶ a flight of its own, which waits for the lock ──▶ answers
+    put off ──▶ a lane ──next──▶ a flight of its own, which waits for the lock ──▶ answers
                   └───── what is put off again ─────────┘
 
-A lane has lines: what its commands are settled in order along. No two lanes have a line in common, and while a lane has
-one, all other flights leave that line alone. So order along a line is kept: a command that shares lines with two lanes
-makes one of them. A lane ends when nothing waits in it and nothing is under way. Knows nothing of money.
+A lane has lines: those that stop its commands. No two lanes have a line in common, and while a lane has one, all other
+flights leave that line alone. So order along it is kept: a command that is stopped on lines of two lanes makes one of
+them. A lane ends when nothing waits in it and nothing is under way. Knows nothing of money.
 """
 
 from collections import deque
@@ -13,25 +13,27 @@ from collections.abc import Hashable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Generic, TypeVar
 
-from koshel.queue import PUT_OFF_MAX, BatcherLimits, Overloaded, Room, Waiting, is_wanted
+from msgspec import Struct
 
-NONE: AbstractSet[Hashable] = frozenset()
+from koshel.queue import PUT_OFF_MAX, BatcherLimits, Overloaded, Room, Waiting
+
+UP = 1e-9  # a time that is over, and not none
 
 CommandT = TypeVar("CommandT")
 OutcomeT = TypeVar("OutcomeT")
 
 
 class Lane(Generic[CommandT, OutcomeT]):
-    """Commands in order, and the lines that they and those under way are on."""
+    """Commands in order, and the lines that stop them and those under way."""
 
-    def __init__(self, room: Room, batch_max: int) -> None:
+    def __init__(self, room: Room) -> None:
         self.lines: set[Hashable] = set()
         self.flights = 0
         self.weight = 0  # of what waits
-        self.was_obstructed = False  # it has waited for a lock in vain
+        self.size = 0
+        self.is_stuck = False  # locks were waited for in vain
         self.waiting: deque[Waiting[CommandT, OutcomeT]] = deque()
         self._room = room
-        self._batch_max = batch_max
         self.into: Lane[CommandT, OutcomeT] | None = None  # the one that it was joined to
 
     @property
@@ -43,35 +45,29 @@ class Lane(Generic[CommandT, OutcomeT]):
         """It waits here; its place was kept, so it is never refused."""
         one.has_left, one.queue = False, self
         self.lines |= one.lines
-        self.weight += one.weight
-        self._room.enter_again(one.weight, one.size, is_heavy=one.is_heavy)
+        self._count(one, 1)
         (self.waiting.appendleft if first else self.waiting.append)(one)
 
-    def take(self, now: float) -> list[Waiting[CommandT, OutcomeT]]:
-        """The next batch, in order, without those whose callers hung up or waited too long."""
+    def take(self, room: int) -> list[Waiting[CommandT, OutcomeT]]:
+        """The next ones in order, as many as there is room for, without those whose callers hung up."""
         batch: list[Waiting[CommandT, OutcomeT]] = []
-        room = self._batch_max
-        while self.waiting and (self.waiting[0].weight <= room or not batch):
+        while self.waiting and self.waiting[0].weight <= room:
             one = self.waiting.popleft()
             if one.has_left:
                 continue
             self._leave(one)
-            if is_wanted(one, now):
+            if not one.answer.done():
                 room -= one.weight
                 batch.append(one)
         return batch
 
     def withdraw(self, one: Waiting[CommandT, OutcomeT]) -> bool:
-        """Take it back if it has not left yet; whether it had not."""
+        """Take it back if it has not left yet; whether it had not. Else its time is up when its flight lands."""
         if one.has_left or one.answer.done():
+            one.until = UP
             return False
         self._leave(one)
         return True
-
-    def _leave(self, one: Waiting[CommandT, OutcomeT]) -> None:
-        one.has_left = True
-        self.weight -= one.weight
-        self._room.leave(one.weight, one.size, is_heavy=one.is_heavy)
 
     def join(self, other: "Lane[CommandT, OutcomeT]") -> None:
         """The other lane's commands, flights and lines are this one's from now on, in the order in which they came."""
@@ -83,7 +79,27 @@ class Lane(Generic[CommandT, OutcomeT]):
         self.lines |= other.lines
         self.flights += other.flights
         self.weight += other.weight
-        self.was_obstructed |= other.was_obstructed
+        self.size += other.size
+        self.is_stuck |= other.is_stuck
+
+    def _leave(self, one: Waiting[CommandT, OutcomeT]) -> None:
+        one.has_left = True
+        self._count(one, -1)
+
+    def _count(self, one: Waiting[CommandT, OutcomeT], sign: int) -> None:
+        # Not as heavy: what waits here takes nothing of the share of those that do not.
+        self.weight += sign * one.weight
+        self.size += sign * one.size
+        self._room.enter_again(sign * one.weight, sign * one.size, is_heavy=False)
+
+
+class Turn(Struct, Generic[CommandT, OutcomeT], frozen=True):
+    """A flight's commands, in order, and the lanes that they come from; `waits`: it waits for their locks."""
+
+    lanes: Sequence[Lane[CommandT, OutcomeT]]
+    batch: Sequence[Waiting[CommandT, OutcomeT]]
+    waits: bool
+    is_stuck: bool
 
 
 class Lanes(Generic[CommandT, OutcomeT]):
@@ -93,14 +109,15 @@ class Lanes(Generic[CommandT, OutcomeT]):
         self._room = room
         self._limits = limits
         self._lanes: list[Lane[CommandT, OutcomeT]] = []
+        self._stuck_turns: set[bool] = set()  # under way, by whether they wait
 
     def __bool__(self) -> bool:
         return bool(self._lanes)
 
-    @property
-    def lines(self) -> AbstractSet[Hashable]:
-        """Those of all lanes."""
-        return frozenset[Hashable]().union(*(lane.lines for lane in self._lanes)) if self._lanes else NONE
+    def lines(self, but: Sequence[Lane[CommandT, OutcomeT]] = ()) -> AbstractSet[Hashable]:
+        """Those of all lanes, but of some."""
+        without = {id(lane.now) for lane in but}
+        return frozenset[Hashable]().union(*(lane.lines for lane in self._lanes if id(lane) not in without))
 
     def sort(
         self, put_off: Sequence[Waiting[CommandT, OutcomeT]]
@@ -110,9 +127,9 @@ class Lanes(Generic[CommandT, OutcomeT]):
         A command has to that was put off often enough, or has a line in common with a lane; and so has whatever has a
         line in common with such a command, or it would be overtaken.
         """
-        lines, rest = set(self.lines), list(put_off)
+        lines, rest = set(self.lines()), list(put_off)
         into: list[Waiting[CommandT, OutcomeT]] = []
-        more = [one for one in rest if one.put_off >= PUT_OFF_MAX or not lines.isdisjoint(one.lines)]
+        more = [one for one in rest if (one.lines and one.put_off >= PUT_OFF_MAX) or not lines.isdisjoint(one.lines)]
         while more:
             into += more
             lines.update(*(one.lines for one in more))
@@ -123,43 +140,89 @@ class Lanes(Generic[CommandT, OutcomeT]):
 
     def enter(self, one: Waiting[CommandT, OutcomeT]) -> None:
         """It waits behind all that it has a line in common with. Raises Overloaded."""
-        if 2 * (sum(lane.weight for lane in self._lanes) + one.weight) > self._limits.queue_max:
+        weight = sum(lane.weight for lane in self._lanes)
+        size = sum(lane.size for lane in self._lanes)
+        limits = self._limits
+        # The first always has a place: else what is larger than half of the queue could never come in.
+        if weight and (2 * (weight + one.weight) > limits.queue_max or 2 * (size + one.size) > limits.queue_bytes_max):
             raise Overloaded
-        common = [lane for lane in self._lanes if not lane.lines.isdisjoint(one.lines)]
-        if not common:
-            common = [Lane(self._room, self._limits.batch_max)]
-            self._lanes += common
-        lane, *others = common
-        for other in others:
-            lane.join(other)
-            self._lanes.remove(other)
+        lane = self._one_of(one.lines)
+        if lane is None:
+            lane = Lane(self._room)
+            self._lanes.append(lane)
         lane.enter(one)
 
-    def next(self) -> Lane[CommandT, OutcomeT] | None:
-        """The lane whose turn it is, and a flight of it begins; None if there is none, or enough are under way.
+    def next(self) -> Turn[CommandT, OutcomeT] | None:
+        """The next flight, which begins with this; None if there is nothing to begin.
 
-        Those come first that have not waited in vain yet, as they may only have met another batch; the others take
-        turns, and have half of the flights, so that those can always begin.
+        A lane that has not waited in vain yet has a flight of its own, as it may only have met another batch. Of the
+        others one at a time does, in turn; and meanwhile those that do not wait for their locks are all looked at.
         """
-        most = self._limits.lane_flights_max
-        flying = [lane.was_obstructed for lane in self._lanes if lane.flights]
         ready = [lane for lane in self._lanes if lane.waiting and not lane.flights]
-        fresh = [lane for lane in ready if not lane.was_obstructed]
-        if not ready or len(flying) >= most or (not fresh and 2 * sum(flying) >= most):
-            return None
-        lane = (fresh or ready)[0]
-        self._lanes.remove(lane)
-        self._lanes.append(lane)  # it is the last one in the next round
-        lane.flights += 1
-        return lane
+        stuck = [lane for lane in ready if lane.is_stuck]
+        if fresh := [lane for lane in ready if not lane.is_stuck]:
+            return self._begin(fresh[:1], waits=True, is_stuck=False)
+        if stuck and True not in self._stuck_turns:
+            return self._begin(stuck[:1], waits=True, is_stuck=True)
+        if stuck and False not in self._stuck_turns:
+            return self._begin(stuck, waits=False, is_stuck=True)
+        return None
 
-    def landed(self, lane: Lane[CommandT, OutcomeT], put_off: Sequence[Waiting[CommandT, OutcomeT]]) -> None:
-        """A flight of the lane has landed, and what it has put off comes first."""
-        lane = lane.now
-        lane.flights -= 1
-        for one in reversed(put_off):
-            lane.enter(one, first=True)
-        if not lane.flights:
-            lane.lines = set[Hashable]().union(*(one.lines for one in lane.waiting if not one.has_left))
-            if not lane.waiting:
-                self._lanes.remove(lane)
+    def landed(
+        self, turn: Turn[CommandT, OutcomeT], put_off: Sequence[Waiting[CommandT, OutcomeT]], *, in_vain: bool
+    ) -> None:
+        """A flight has landed, and what it has put off comes first."""
+        if turn.is_stuck:
+            self._stuck_turns.discard(turn.waits)
+        for lane in turn.lanes:
+            lane.now.flights -= 1
+        for one in sorted(put_off, key=lambda one: -one.number):
+            self._enter_again(one)
+        stopped = {id(one.queue) for one in put_off}
+        for lane in turn.lanes:
+            self._settle_down(lane.now)
+            lane.now.is_stuck = in_vain and id(lane.now) in stopped
+
+    def _begin(
+        self, lanes: Sequence[Lane[CommandT, OutcomeT]], *, waits: bool, is_stuck: bool
+    ) -> Turn[CommandT, OutcomeT]:
+        batch: list[Waiting[CommandT, OutcomeT]] = []
+        chosen = []
+        room = self._limits.batch_max
+        for lane in lanes:
+            if room <= 0:
+                break
+            found = lane.take(room)
+            if not found and lane.waiting and not batch:  # heavier than any batch: it goes alone
+                found = lane.take(lane.waiting[0].weight)
+            room -= sum(one.weight for one in found)
+            batch += found
+            lane.flights += 1
+            chosen.append(lane)
+            self._lanes.remove(lane)
+            self._lanes.append(lane)  # it is the last one in the next round
+        if is_stuck:
+            self._stuck_turns.add(waits)
+        return Turn(chosen, sorted(batch, key=lambda one: one.number), waits, is_stuck)
+
+    def _enter_again(self, one: Waiting[CommandT, OutcomeT]) -> None:
+        """Its lines may be more than they were, and those of other lanes."""
+        lane = self._one_of(one.lines)
+        assert lane is not None, "its lane has a flight under way, or its lines"
+        lane.enter(one, first=True)
+
+    def _one_of(self, lines: AbstractSet[Hashable]) -> Lane[CommandT, OutcomeT] | None:
+        """The lane that has some of the lines; if there are several, they are one from now on."""
+        common = [lane for lane in self._lanes if not lane.lines.isdisjoint(lines)]
+        for other in common[1:]:
+            common[0].join(other)
+            self._lanes.remove(other)
+        return common[0] if common else None
+
+    def _settle_down(self, lane: Lane[CommandT, OutcomeT]) -> None:
+        """Of a lane that has no flight only those lines are left that stop what waits; one that has nothing ends."""
+        if lane.flights:
+            return
+        lane.lines = set[Hashable]().union(*(one.lines for one in lane.waiting if not one.has_left))
+        if not lane.waiting and lane in self._lanes:
+            self._lanes.remove(lane)

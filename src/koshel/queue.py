@@ -34,7 +34,7 @@ class BatcherLimits(Struct, frozen=True):
     queue_max: int = 20_000  # commands waiting, each as often as it weighs
     queue_bytes_max: int = 16 * 1024 * 1024  # of request bodies waiting
     queue_timeout_ms: int = 10_000  # what has waited longer is answered Overloaded
-    lane_flights_max: int = 4  # under way at once, for what others have locked for long, in each partition
+    lane_flights_max: int = 4  # under way at once, for what others have locked for long
     lane_timeout_ms: int = 2_000  # what has waited longer in a lane is told why
 
 
@@ -241,10 +241,10 @@ def _has_heavy(batch: Sequence[Waiting[CommandT, OutcomeT]]) -> bool:
 
 
 def is_wanted(one: Waiting[CommandT, OutcomeT], now: float) -> bool:
-    """Whether its caller is still there; who has waited too long is answered here."""
+    """Whether its caller is still there; one that has waited too long in the queue is answered here."""
     if one.answer.done():
         return False
-    if one.deadline < now:
+    if one.deadline < now and not one.until:
         one.answer.set_exception(Overloaded())
         return False
     return True

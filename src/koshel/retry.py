@@ -10,14 +10,13 @@ from typing import TypeVar
 from koshel.core.apart import Line, Lines
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
-from koshel.db.batch import Batches
-from koshel.db.claims import Claim, Drain
+from koshel.db.batch import Batches, Patience
+from koshel.db.claims import Claim
 from koshel.db.errors import Conflict
 from koshel.settle import settle
 from koshel.settle_free import settle_claim_free, settle_free
 
 PAUSE_S = 0.005  # before the second attempt, doubled before each further one, times a random half to whole
-
 ATTEMPTS_MAX = 5
 
 T = TypeVar("T")
@@ -36,25 +35,22 @@ async def settle_again(
 
 async def settle_free_again(
     batches: Batches,
-    commands: Sequence[Command | Claim],
-    *,
+    commands: Sequence[Command],
     taken: AbstractSet[Line] = frozenset(),
-    wait_ms: int | None = None,
-    first: bool = False,
+    patience: Patience = Patience.NONE,
+    watched: AbstractSet[Line] | None = None,
+    *,
     attempts_max: int = ATTEMPTS_MAX,
 ) -> list[Outcome | Lines]:
     """As `settle_again`, by `settle_free`."""
-    return await _again(
-        partial(settle_free, batches, commands, taken, wait_ms, first=first), attempts_max, asyncio.sleep
-    )
+    return await _again(partial(settle_free, batches, commands, taken, patience, watched), attempts_max, asyncio.sleep)
 
 
 async def settle_claim_free_again(
-    batches: Batches, claim: Drain, *, taken: AbstractSet[Line], wait_ms: int | None = None
+    batches: Batches, claim: Claim, taken: AbstractSet[Line], patience: Patience
 ) -> dict[int, Lines]:
-    """As `settle_again`, by `settle_claim_free`: what is locked is waited for before anything else is locked."""
-    attempt = partial(settle_claim_free, batches, claim, taken, wait_ms, first=wait_ms is not None)
-    return await _again(attempt, ATTEMPTS_MAX, asyncio.sleep)
+    """As `settle_again`, by `settle_claim_free`."""
+    return await _again(partial(settle_claim_free, batches, claim, taken, patience), ATTEMPTS_MAX, asyncio.sleep)
 
 
 async def _again(

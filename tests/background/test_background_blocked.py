@@ -1,5 +1,6 @@
 """Queued transactions on an account that somebody else has locked: they stay queued in their order, others do not."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -7,11 +8,12 @@ import psycopg
 import pytest
 
 from koshel.background import BackgroundLimits
-from koshel.blocked import Blocked
+from koshel.blocked import REST_MAX_S, Blocked
 from koshel.db.pools import Limits
 from koshel.db.store import Store, StoreConfig, open_store
 from tests.support.database import Database
-from tests.support.queued import HASTY, accounts, balances, decided, enqueued, fates, trial, working
+from tests.support.queued import HASTY, accounts, balances, decided, enqueued, fates, held, trial, working
+from tests.support.settled import query
 from tests.support.waiting import until
 from tests.support.wallets import capture, hold, payment, transfer, withdrawal
 
@@ -77,6 +79,43 @@ async def test_more_that_wait_than_a_claim_holds_are_in_nobodys_way(store: Store
         assert await decided(database, blocked) == ["posted"] * 30
 
 
+async def test_expired_holds_on_a_locked_account_are_in_nobodys_way(store: Store, database: Database) -> None:
+    ann, bob, cyd = await accounts(store, "100", "100", "0")
+    await held(store, ann, cyd, seconds=1, number=60)
+    await held(store, bob, cyd, seconds=1, number=3)
+    still_held = f"SELECT held::text FROM account WHERE id IN ({ann}, {bob}) ORDER BY id"
+    with locking(database, ann):
+        async with working(store, BackgroundLimits(batch_max=7, poll_s=0.05)):
+            await until(lambda: query(database, still_held) == [("60.00",), ("0.00",)], "the others are released")
+    async with working(store):
+        await until(lambda: query(database, still_held) == [("0.00",), ("0.00",)], "all are released")
+
+
+async def test_a_retry_of_one_kind_does_not_begin_a_round_of_the_other(
+    store: Store, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a claim would leave out a payment, and not know that a withdrawal has to wait behind it."""
+    ann, bob = await accounts(store, "0", "0")
+    tasks: dict[Blocked, set[object]] = {}
+    begin = Blocked.begin
+
+    def remembering(blocked: Blocked) -> None:
+        tasks.setdefault(blocked, set()).add(asyncio.current_task())
+        begin(blocked)
+
+    monkeypatch.setattr(Blocked, "begin", remembering)
+    ids = await enqueued(store, payment(ann, "5"))
+    with locking(database, ann):
+        async with working(store):
+            await until(lambda: trial(database, ids[0]).attempts > 0, "the payment has met the lock")
+            ids += await enqueued(store, withdrawal(ann, "5"), payment(bob, "1"))
+            await until(lambda: fates(database, ids[2:]) == ["posted"], "another is posted")
+    async with working(store):
+        assert await decided(database, ids) == ["posted"] * 3
+    assert len(tasks) == 4, "two kinds, twice"
+    assert all(len(found) == 1 for found in tasks.values())
+
+
 def test_they_are_tried_again_after_a_while_the_longer_the_longer_it_takes_to_find_them() -> None:
     now = 0.0
     blocked = Blocked(0.5, clock=lambda: now)
@@ -92,12 +131,12 @@ def test_they_are_tried_again_after_a_while_the_longer_the_longer_it_takes_to_fi
     assert blocked
     assert not blocked.ids
     assert blocked.put_off({7: frozenset({1}), 9: frozenset({2})}, took_s=1) == [9]
-    now = 9.5
+    now = 0.5 + REST_MAX_S
     blocked.begin()
     assert sorted(blocked.ids) == [7, 9]
-    now = 9.7
+    now = 0.7 + REST_MAX_S
     blocked.begin()
     assert blocked
-    now = 10.3
+    now = 1.3 + REST_MAX_S
     blocked.begin()
     assert not blocked

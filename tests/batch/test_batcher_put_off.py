@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from koshel.answering import Free
+from koshel.answering import Free, Way
 from koshel.batcher import Batcher, open_batcher
 from koshel.queue import FREE_MIN, PUT_OFF_MAX, WAITING_FLIGHTS, BatcherLimits, Overloaded
 from tests.support.flights import turn
@@ -25,23 +25,28 @@ class Others:
         self.free: list[list[str]] = []
         self.in_lanes: list[list[str]] = []
 
-    async def settle(self, commands: Sequence[str], taken: AbstractSet[Hashable] = frozenset()) -> list[Any]:
+    async def settle(
+        self,
+        commands: Sequence[str],
+        taken: AbstractSet[Hashable] = frozenset(),
+        watched: AbstractSet[Hashable] = frozenset(),
+    ) -> list[Any]:
+        assert watched <= {*commands}
         self.waited.append([*commands])
         await asyncio.sleep(0)
         return [frozenset({command}) if command in taken else command.upper() for command in commands]
 
     async def settle_free(
         self,
+        way: Way,
         commands: Sequence[str],
         taken: AbstractSet[Hashable] = frozenset(),
-        wait_ms: int | None = None,
-        *,
-        first: bool = False,
+        watched: AbstractSet[Hashable] | None = None,
     ) -> list[Any]:
-        assert first == (wait_ms is not None)
-        (self.in_lanes if first else self.free).append([*commands])
+        assert (watched is None) == (way is Way.NOT)
+        (self.in_lanes if way is Way.FIRST else self.free).append([*commands])
         await asyncio.sleep(0)
-        stopped = taken | (set() if first else self.locked)
+        stopped = taken | (set() if way is Way.FIRST else self.locked)
         return [frozenset({command}) if command in stopped else command.upper() for command in commands]
 
 
@@ -50,7 +55,7 @@ async def batcher_beside(others: Others, **limits: int) -> AsyncIterator[Batcher
     """Its first batch is `first`, and is under way."""
     async with open_batcher(
         others.settle,
-        free=Free(others.settle_free, ()),
+        free=Free(others.settle_free, (), lambda command: {command}, lambda _: set(), RuntimeError),
         partition=lambda _: None,
         limits=BatcherLimits(**limits),
     ) as batcher:

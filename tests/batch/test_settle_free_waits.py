@@ -1,4 +1,4 @@
-"""A batch that waits for what others have locked, and for nothing else, on a real PostgreSQL."""
+"""A batch that waits for what other batches hold, and not for strangers, on a real PostgreSQL."""
 
 import asyncio
 import time
@@ -11,10 +11,11 @@ import pytest
 from koshel.core.apart import Line, Lines
 from koshel.core.commands import Command
 from koshel.core.model import Outcome, Posted
+from koshel.db.batch import FIRST_WAIT_MS, Patience
 from koshel.db.errors import Obstructed
-from koshel.db.holders import FORGOTTEN_S
+from koshel.db.lock_wait import FORGETS, LEAST_MS, TIMES, LockWait
 from koshel.db.store import Store
-from koshel.lock_wait import FORGETS, LEAST_MS, TIMES, LockWait
+from koshel.db.strangers import LASTS_S, Strangers
 from koshel.settle import settle
 from koshel.settle_free import settle_free
 from tests.support.database import Database
@@ -23,7 +24,6 @@ from tests.support.wallets import enqueue, payment, transfer, withdrawal
 
 pytestmark = pytest.mark.usefixtures("books")
 
-WAIT_MS = 60
 MISSING = 999_999
 
 
@@ -51,7 +51,7 @@ async def test_commands_on_a_line_that_is_taken_are_put_off_with_what_comes_afte
     outcomes = await settle_free(store, commands, {ann, (1, "l")})
     assert words(outcomes) == ["-", "posted", "-", "-", "-"]
     assert outcomes[0] == frozenset({ann})
-    assert outcomes[2] == frozenset[Line]({cid, (1, "l")})
+    assert outcomes[2] == frozenset[Line]({(1, "l")}), "what stops it"
     assert words(await settle_free(store, commands)) == ["posted", "replayed", "posted", "queued", "posted"]
 
 
@@ -60,7 +60,7 @@ async def test_what_is_taken_is_not_locked(store: Store, database: Database) -> 
     ann, bob = await open_accounts(store, opening(), opening())
     with locked(database, ann):
         async with asyncio.timeout(5):
-            outcomes = await settle_free(store, [payment(ann, "1"), payment(bob, "1")], {ann}, 60_000, first=True)
+            outcomes = await settle_free(store, [payment(ann, "1"), payment(bob, "1")], {ann}, Patience.FIRST)
     assert words(outcomes) == ["-", "posted"]
 
 
@@ -68,9 +68,7 @@ async def test_it_waits_for_what_is_locked_and_meanwhile_locks_nothing_else(stor
     ann, bob, cid = await open_accounts(store, *[opening() for _ in range(3)])
     with locked(database, bob) as others:
         waiting = asyncio.create_task(
-            settle_free(
-                store, [payment(ann, "5"), payment(bob, "5"), transfer(bob, cid, "1")], wait_ms=60_000, first=True
-            )
+            settle_free(store, [payment(ann, "5"), payment(bob, "5"), transfer(bob, cid, "1")], patience=Patience.FIRST)
         )
         await waits(database)
         async with asyncio.timeout(5):
@@ -85,10 +83,12 @@ async def test_it_waits_for_what_is_locked_and_meanwhile_locks_nothing_else(stor
     assert outcomes[0].ctime > beside[0].ctime
 
 
-WAYS: dict[str, Callable[[Store, Sequence[Command]], Awaitable[object]]] = {
-    "settle": lambda store, commands: settle(store.waiting(WAIT_MS), commands),
-    "beside what is taken": lambda store, commands: settle_free(store, commands, {MISSING}, WAIT_MS),
-    "before anything else": lambda store, commands: settle_free(store, commands, wait_ms=WAIT_MS, first=True),
+WAYS: dict[str, tuple[int, Callable[[Store, Sequence[Command]], Awaitable[object]]]] = {
+    "settle": (LEAST_MS, lambda store, commands: settle(store.waiting(), commands)),
+    "before anything else": (
+        FIRST_WAIT_MS,
+        lambda store, commands: settle_free(store, commands, patience=Patience.FIRST),
+    ),
 }
 
 
@@ -96,40 +96,76 @@ WAYS: dict[str, Callable[[Store, Sequence[Command]], Awaitable[object]]] = {
 async def test_it_waits_no_longer_than_it_was_told(store: Store, database: Database, way: str) -> None:
     ann, bob = await open_accounts(store, opening(), opening())
     commands = [payment(ann, "1"), payment(bob, "1")]
+    wait_ms, settling = WAYS[way]
     with locked(database, bob):
         began = time.monotonic()
         with pytest.raises(Obstructed):
-            await WAYS[way](store, commands)
+            await settling(store, commands)
         took_s = time.monotonic() - began
-    assert WAIT_MS / 1_000 <= took_s < 1.5, "less than the connection's own limit"
+    assert wait_ms / 1_000 <= took_s < 1.5, "less than the connection's own limit"
     assert words(await settle(store, commands)) == ["posted", "posted"]
 
 
-async def test_nothing_else_that_a_transaction_holds_is_waited_for_once_it_has_held_something_for_long(
-    store: Store, database: Database
+@pytest.mark.parametrize("patience", [Patience.NONE, Patience.SPENT, Patience.BATCHES])
+@pytest.mark.parametrize("locks", [True, False])
+async def test_a_key_that_somebody_has_is_waited_for_no_longer_either(
+    store: Store, database: Database, patience: Patience, *, locks: bool
+) -> None:
+    [ann] = await open_accounts(store, opening())
+    command = payment(ann, "1", key="k") if locks else enqueue(payment(ann, "1", key="k"))
+    with psycopg.connect(database.owner_url) as other:
+        other.execute("INSERT INTO receipt (ledger_id, idempotency_key, transaction_id) VALUES (1, 'k', 7)")
+        began = time.monotonic()
+        with pytest.raises(Obstructed):
+            await settle_free(store.waiting(), [command], patience=patience)
+        assert time.monotonic() - began < 1.5
+        other.rollback()
+
+
+@pytest.mark.parametrize("savepoints", [False, True])
+async def test_once_a_stranger_was_met_nothing_that_strangers_hold_is_waited_for(
+    store: Store, database: Database, *, savepoints: bool
 ) -> None:
     ann, bob, cid, dan = await open_accounts(store, *[opening() for _ in range(4)])
-    with locked(database, ann, bob) as stranger:
-        for _ in range(2):
-            with pytest.raises(Obstructed):
-                await settle_free(store, [payment(ann, "1")], wait_ms=WAIT_MS, first=True)
+    assert not store.strangers.are_around
+    with locked(database, ann) as stranger:
+        assert words(await settle_free(store, [payment(ann, "1")], patience=Patience.SPENT)) == ["-"]
+        assert store.strangers.are_around
+        if savepoints:
+            stranger.execute("SAVEPOINT one")
+        stranger.execute("SELECT FROM account WHERE id = %s FOR NO KEY UPDATE", [bob])
+        commands = [payment(bob, "1"), transfer(bob, cid, "1"), payment(cid, "1"), payment(dan, "1")]
         async with asyncio.timeout(5):
-            commands = [payment(bob, "1"), transfer(bob, cid, "1"), payment(cid, "1"), payment(dan, "1")]
-            outcomes = await settle_free(store, commands, wait_ms=60_000)
-        assert words(outcomes) == ["-", "-", "-", "posted"]
-        # Another transaction is waited for: it may be a batch.
-        with locked(database, dan), pytest.raises(Obstructed):
-            await settle_free(store, [payment(dan, "1")], wait_ms=WAIT_MS)
-        stranger.rollback()
-    # That it has ended is seen by those who look: for the others its accounts are locked for a moment yet.
-    assert words(await settle_free(store, commands)) == ["posted"] * 4
-    await asyncio.sleep(FORGOTTEN_S)
-    assert words(await settle_free(store, commands, wait_ms=60_000)) == ["posted"] * 4
+            outcomes = await settle_free(store, commands, patience=Patience.BATCHES, watched=frozenset())
+        assert words(outcomes) == ["-", "-", "posted", "posted"]
+        assert outcomes[0] == outcomes[1] == frozenset({bob})
+    assert words(await settle_free(store, commands[:2])) == ["posted"] * 2
+
+
+async def test_another_batch_is_no_stranger(store: Store) -> None:
+    [ann] = await open_accounts(store, opening())
+    async with store.batch() as batch:
+        await batch.lock(await batch.resolve([payment(ann, "1")]))
+        waiting = asyncio.create_task(settle_free(store, [payment(ann, "1")], patience=Patience.BATCHES))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+    assert words(await waiting) == ["posted"]
+
+
+def test_a_stranger_is_remembered_for_a_while() -> None:
+    now = 100.0
+    strangers = Strangers(clock=lambda: now)
+    assert not strangers.are_around
+    strangers.met()
+    now += LASTS_S - 0.1
+    assert strangers.are_around
+    now += 0.2
+    assert not strangers.are_around
 
 
 async def test_the_limit_is_the_batchs_own_and_not_the_connections(store: Store, database: Database) -> None:
     [ann] = await open_accounts(store, opening())
-    await settle(store.waiting(10), [payment(ann, "1")])
+    await settle(store.waiting(), [payment(ann, "1")])
     with locked(database, ann) as others:
         waiting = asyncio.create_task(settle(store, [payment(ann, "1")]))
         await waits(database)
@@ -138,15 +174,15 @@ async def test_the_limit_is_the_batchs_own_and_not_the_connections(store: Store,
         assert words(await waiting) == ["posted"]
 
 
-def test_a_batch_waits_several_times_as_long_as_batches_take() -> None:
+def test_a_batch_waits_for_a_lock_several_times_as_long_as_batches_hold_theirs() -> None:
     wait = LockWait(2_000)
     assert wait.ms == LEAST_MS
-    wait.took(0.05)
+    wait.held(0.05)
     assert wait.ms == 50 * TIMES
-    wait.took(0.01)
+    wait.held(0.01)
     assert wait.ms == round((50 - FORGETS * 40) * TIMES)
     for _ in range(200):
-        wait.took(0.001)
+        wait.held(0.001)
     assert wait.ms == LEAST_MS
-    wait.took(3.0)
+    wait.held(3.0)
     assert wait.ms == 2_000

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from koshel.core.apart import apart
+from koshel.core.apart import Line, PutOff, apart, keys, lines
 from koshel.core.book import after
 from koshel.core.commands import Command, Execute, Expire, Group
 from koshel.core.decide import decide
@@ -65,8 +65,46 @@ TABLE: list[tuple[list[Command], set[int], str]] = [
 @pytest.mark.parametrize(("commands", "locked", "expected"), TABLE)
 def test_what_waits(commands: list[Command], locked: set[int], expected: str) -> None:
     free = apart(commands, ORIGINALS, locked)
-    assert "".join("-" if isinstance(one, frozenset) else "x" for one in free) == expected
-    assert all(isinstance(one, frozenset) or one is command for one, command in zip(free, commands, strict=True))
+    assert "".join("-" if isinstance(one, PutOff) else "x" for one in free) == expected
+    assert all(isinstance(one, PutOff) or one is command for one, command in zip(free, commands, strict=True))
+
+
+def test_what_stops_a_command_and_what_it_is_on() -> None:
+    commands: list[Command] = [transfer(1, 2, "1", key="k"), payment(2, "1"), payment(3, "1", key="k")]
+    free = apart(commands, ORIGINALS, {1}, {(1, "x"), 3})
+    assert [one.on for one in free if isinstance(one, PutOff)] == [{1, (1, "k")}, {2}, {3, (1, "k")}]
+    assert [one.lines for one in free if isinstance(one, PutOff)] == [{1, 2, (1, "k")}, {2}, {3, (1, "k")}]
+
+
+@pytest.mark.parametrize(
+    ("commands", "locked", "expected"),
+    [
+        # An account that nobody has locked is nobody's to wait for.
+        ([transfer(1, 2, "1"), transfer(2, 3, "1"), transfer(1, 3, "1"), payment(2, "1")], {1}, "-x-x"),
+        ([payment(1, "1", key="k"), payment(2, "1", key="k"), payment(2, "1")], {1}, "--x"),
+        ([enqueue(payment(1, "1")), payment(1, "1"), enqueue(payment(1, "1"))], {1}, "x-x"),
+        ([payment(1, "1", key="k"), enqueue(payment(2, "1", key="k"))], {1}, "--"),
+    ],
+)
+def test_if_nothing_is_watched_only_what_is_locked_stops_what_comes_later(
+    commands: list[Command], locked: set[int], expected: str
+) -> None:
+    free = apart(commands, ORIGINALS, locked, (), frozenset())
+    assert "".join("-" if isinstance(one, PutOff) else "x" for one in free) == expected
+
+
+def test_what_is_watched_is_not_overtaken_on() -> None:
+    commands: list[Command] = [transfer(1, 2, "1"), payment(2, "1"), payment(3, "1"), transfer(1, 3, "1")]
+    free = apart(commands, ORIGINALS, {1}, (), {2})
+    assert [one.on if isinstance(one, PutOff) else None for one in free] == [{1}, {2}, None, {1}]
+
+
+def test_the_lines_that_a_command_says_itself() -> None:
+    assert lines(transfer(1, 2, "1", key="k")) == frozenset[Line]({1, 2, (1, "k")})
+    assert lines(capture(HELD)) == frozenset[Line]({("transaction", HELD)})
+    assert keys(transfer(1, 2, "1", key="k")) == frozenset[Line]({(1, "k")})
+    assert keys(group(payment(1, "1", key="a"), capture(HELD))) == frozenset[Line]({(1, "a")})
+    assert keys(payment(1, "1")) == frozenset()
 
 
 @settings(max_examples=600, deadline=None, derandomize=True)
@@ -79,12 +117,10 @@ def test_what_is_put_off_gets_the_answer_it_would_have_had_and_so_does_the_rest(
     dice = Random(seed)
     locked = {one for one in start.state.accounts if dice.random() < 0.4}
     free = apart(commands, start.state.originals, locked)
-    first = decide(start, [one for one in free if not isinstance(one, frozenset)])
-    second = decide(
-        after(start, first), [c for c, one in zip(commands, free, strict=True) if isinstance(one, frozenset)]
-    )
+    first = decide(start, [one for one in free if not isinstance(one, PutOff)])
+    second = decide(after(start, first), [c for c, one in zip(commands, free, strict=True) if isinstance(one, PutOff)])
     now, later = iter(first), iter(second)
-    together = [next(later if isinstance(one, frozenset) else now) for one in free]
+    together = [next(later if isinstance(one, PutOff) else now) for one in free]
     assert list(map(repr, together)) == list(map(repr, decide(start, commands)))
     event(f"put off: {bool(second)}, settled beside it: {bool(first and second)}")
 

@@ -51,7 +51,7 @@ def test_who_hangs_up_after_that_is_not_answered_and_disturbs_nobody(room: Room,
         room.wait(0.05)
     room.wait_for(lambda: b"201 Created" in wire.sent)
     assert gone_wire.sent == b""
-    assert room.version(ALWAYS) == before + 2
+    assert room.version(ALWAYS) - before in {1, 2}, "it is settled only if it was under way when the lock was given"
     wire.close()
     room.wait(0.01)
 

@@ -1,6 +1,7 @@
 """What waits in the background while an account is busy: it is seen, tried again, and loses nothing."""
 
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -124,34 +125,53 @@ def is_awaited(cluster: Cluster) -> bool:
 def test_what_is_not_answered_in_time_is_queued(till: Till, lock: Lock, cluster: Cluster) -> None:
     ann, bob = till.open("5"), till.open("5")
     with ThreadPoolExecutor() as threads, lock(ann):
-        busy = threads.submit(till.withdraw, ann, "5")  # the one batch in flight waits for Ann's row
-        wait_until(lambda: is_awaited(cluster), "it does")
-        later = threads.submit(till.withdraw, bob, "2", Prefer="respond-async, wait=1")
+        busy = threads.submit(till.withdraw, ann, "5")
+        wait_until(lambda: is_awaited(cluster), "Ann's row is waited for")
+        began = time.monotonic()
+        later = threads.submit(till.withdraw, ann, "2", Prefer="respond-async, wait=1")
+        now = threads.submit(till.withdraw, bob, "1", Prefer="respond-async, wait=1").result()
+        assert (now.status, now.headers["Preference-Applied"]) == (201, "wait=1")
         answer = later.result()
         assert (answer.status, answer.headers["Preference-Applied"]) == (202, "respond-async, wait=1")
+        assert 1 <= time.monotonic() - began < 1.8
         assert_problem(busy.result(), "database-unavailable")
     assert till.decided(answer.body["id"])["status"] == "posted"
-    assert (till.money(ann).balance, till.money(bob).balance) == ("5.00", "3.00")
+    assert (till.money(ann).balance, till.money(bob).balance) == ("3.00", "4.00")
 
 
-def test_who_hangs_up_before_it_left_has_not_asked_though_willing_to_wait(
+def test_what_need_not_be_answered_at_once_is_queued_though_its_account_is_locked(
     till: Till, lock: Lock, cluster: Cluster
 ) -> None:
-    ann, bob = till.open("5"), till.open("5")
+    ann = till.open("5")
+    with ThreadPoolExecutor() as threads, lock(ann):
+        busy = threads.submit(till.withdraw, ann, "5")
+        wait_until(lambda: is_awaited(cluster), "Ann's row is waited for")
+        answer = till.withdraw(ann, "2", Prefer="respond-async")
+        assert answer.status == 202
+        assert not busy.done()
+    assert till.decided(answer.body["id"])["status"] in {"posted", "declined"}
+    assert busy.result().status == 201
+
+
+def test_who_hangs_up_while_it_waits_for_a_lock_has_not_asked_though_willing_to_wait(
+    till: Till, lock: Lock, cluster: Cluster
+) -> None:
+    ann = till.open("10")
     body = b'{"amount": "2"}'
-    head = f"POST /account/{bob}/withdrawal HTTP/1.1\r\nHost: localhost\r\nPrefer: respond-async, wait=30\r\n"
+    head = f"POST /account/{ann}/withdrawal HTTP/1.1\r\nHost: localhost\r\nPrefer: respond-async, wait=30\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     with ThreadPoolExecutor() as threads:
         with lock(ann):
             busy = threads.submit(till.withdraw, ann, "5")
-            wait_until(lambda: is_awaited(cluster), "the one batch in flight waits for Ann's row")
+            wait_until(lambda: is_awaited(cluster), "Ann's row is waited for")
             with socket.create_connection(("127.0.0.1", till.port)) as caller:
                 caller.sendall(head.encode() + body)
-                till.money(bob)  # a request that comes after it is answered, so it was received
-            till.money(bob)  # and so it is known that the caller is gone
-        busy.result()
-    assert till.withdraw(bob, "1").status == 201  # and so is one that would be settled after it
-    assert till.money(bob).balance == "4.00"
+                till.money(ann)  # a request that comes after it is answered, so it was received
+            till.money(ann)  # and so it is known that the caller is gone
+            time.sleep(0.5)  # so that what is under way with it has landed
+        assert busy.result().status == 201
+    assert till.withdraw(ann, "1").status == 201
+    assert till.money(ann).balance == "4.00"
 
 
 def test_what_an_accident_stopped_is_queued_if_that_was_asked_for(till: Till, lock: Lock) -> None:

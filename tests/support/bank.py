@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from typing import Any
 
-from koshel.answering import Free
+from koshel.answering import Free, Way
 from koshel.batcher import Batcher, open_batcher
 from koshel.queue import BatcherLimits
 
@@ -19,7 +19,10 @@ class Locked(Exception):
 
 
 class Bank:
-    """Settles commands such as `ab`, which need the accounts `a` and `b`; some are locked by others."""
+    """Settles commands such as `ab`, which need the rows `a` and `b`, or `aK`, which has the key `K`.
+
+    Some are locked by others. A row can be found to be; a key can only be waited for.
+    """
 
     def __init__(self, locked: str = "") -> None:
         self.locked = set(locked)
@@ -27,74 +30,136 @@ class Bank:
         self.unlocked = asyncio.Event()
         self.in_the_air = 0
         self.most_in_the_air = 0
+        self.poison: set[str] = set()
+        self._gone: set[str] = set()
+        self.stopped: dict[str, AbstractSet[Hashable]] = {}  # the lines that have stopped what waits
+        self.overtaken: list[tuple[str, str]] = []  # on a line that had stopped it
 
-    def unlock(self, accounts: str) -> None:
-        self.locked -= set(accounts)
+    def unlock(self, lines: str) -> None:
+        self.locked -= set(lines)
         self.unlocked.set()
         self.unlocked.clear()
 
-    async def settle(self, commands: Sequence[str], taken: AbstractSet[Hashable] = frozenset()) -> list[Any]:
-        stopped, letters = set(taken), [frozenset(command.rstrip("0123456789")) for command in commands]
-        await self._wait({letter for one in self._not(letters, stopped) for letter in one})
-        return self._answers(commands, letters, set(taken))
-
-    async def settle_free(
+    async def settle(
         self,
         commands: Sequence[str],
         taken: AbstractSet[Hashable] = frozenset(),
-        wait_ms: int | None = None,
-        *,
-        first: bool = False,
+        watched: AbstractSet[Hashable] = frozenset(),
     ) -> list[Any]:
-        assert first == (wait_ms is not None)
+        before = self._stopped_but(commands)
+        free, _ = self._apart(commands, set(taken), watched)
+        await self._wait({line for one in free for line in lines(one)})
+        return await self._settle(commands, set(taken), watched, before)
+
+    async def settle_free(
+        self,
+        way: Way,
+        commands: Sequence[str],
+        taken: AbstractSet[Hashable] = frozenset(),
+        watched: AbstractSet[Hashable] | None = None,
+    ) -> list[Any]:
+        assert (watched is None) == (way is Way.NOT)
+        before = self._stopped_but(commands)
         self.in_the_air += 1
         self.most_in_the_air = max(self.most_in_the_air, self.in_the_air)
         try:
             await asyncio.sleep(0)
-            letters = [frozenset(command.rstrip("0123456789")) for command in commands]
-            if first:
-                await self._wait({letter for one in self._not(letters, set(taken)) for letter in one})
-            return self._answers(commands, letters, set(self.locked) | taken)
+            if way is Way.FIRST:
+                free, _ = self._apart(commands, set(taken), watched)
+                await self._wait({line for one in free for line in rows(one)})
+            locked = {one for one in self.locked if one.islower()}
+            return await self._settle(commands, taken | locked, watched, before)
         finally:
             self.in_the_air -= 1
 
-    def _not(self, letters: list[frozenset[str]], stopped: set[Hashable]) -> list[frozenset[str]]:
-        free = []
-        for its in letters:
-            if its & stopped:
-                stopped |= its
-            else:
-                free.append(its)
-        return free
-
-    def _answers(self, commands: Sequence[str], letters: list[frozenset[str]], stopped: set[Hashable]) -> list[Any]:
-        answers: list[Any] = []
-        for command, its in zip(commands, letters, strict=True):
-            if its & stopped:
-                stopped |= its
-                answers.append(its)
-            else:
-                answers.append(self._done(command))
+    async def _settle(
+        self,
+        commands: Sequence[str],
+        stopped: AbstractSet[Hashable],
+        watched: AbstractSet[Hashable] | None,
+        before: dict[str, AbstractSet[Hashable]],
+    ) -> list[Any]:
+        free, answers = self._apart(commands, set(stopped), watched)
+        await self._wait({line for one in free for line in keys(one)})
+        if bad := self.poison & {*free}:
+            if len(commands) == 1:
+                self.gone(*commands)
+            raise ValueError(bad)
+        for command, answer in zip(commands, answers, strict=True):
+            if isinstance(answer, frozenset) and command not in self._gone:
+                self.stopped[command] = self.stopped.get(command, frozenset()) | answer
+                before[command] = self.stopped[command]
+            elif not isinstance(answer, frozenset):
+                self._settled(command, before)
         return answers
 
-    def _done(self, command: str) -> str:
-        self.settled.append(command)
-        return command.upper()
+    def _stopped_but(self, commands: Sequence[str]) -> dict[str, AbstractSet[Hashable]]:
+        """What must not be overtaken by these, as far as it is known when they leave."""
+        return {one: on for one, on in self.stopped.items() if one not in commands}
 
-    async def _wait(self, accounts: set[str]) -> None:
+    def _settled(self, command: str, before: dict[str, AbstractSet[Hashable]]) -> None:
+        earlier = [one for one, on in before.items() if number(one) < number(command) and on & lines(command)]
+        self.overtaken += [(one, command) for one in earlier if one in self.stopped]
+        self.stopped.pop(command, None)
+        self.settled.append(command)
+
+    def gone(self, command: str) -> None:
+        """It has its answer, or nobody waits for that."""
+        self._gone.add(command)
+        self.stopped.pop(command, None)
+
+    def _apart(
+        self,
+        commands: Sequence[str],
+        stopped: set[Hashable],
+        watched: AbstractSet[Hashable] | None,
+    ) -> tuple[list[str], list[Any]]:
+        """Those to settle; and the answers of all."""
+        free: list[str] = []
+        answers: list[Any] = []
+        for command in commands:
+            if stops := lines(command) & stopped:
+                on = stops | keys(command)
+                stopped |= on | (lines(command) if watched is None else lines(command) & watched)
+                answers.append(frozenset(on))
+            else:
+                free.append(command)
+                answers.append(command.upper())
+        return free, answers
+
+    async def _wait(self, wanted: AbstractSet[Hashable]) -> None:
         await asyncio.sleep(0)
         try:
             async with asyncio.timeout(WAIT_S):
-                while accounts & self.locked:
+                while wanted & self.locked:
                     await self.unlocked.wait()
         except TimeoutError as error:
             raise Locked from error
+
+
+def number(command: str) -> int:
+    return int(command.lstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") or 0)
+
+
+def lines(command: str) -> AbstractSet[Hashable]:
+    return frozenset(command.rstrip("0123456789"))
+
+
+def rows(command: str) -> AbstractSet[Hashable]:
+    return frozenset(one for one in command if one.islower())
+
+
+def keys(command: str) -> AbstractSet[Hashable]:
+    return frozenset(one for one in command if one.isupper())
 
 
 @asynccontextmanager
 async def bank_of(bank: Bank, **limits: int) -> AsyncIterator[Batcher[str, str]]:
     chosen = BatcherLimits(**{"lane_timeout_ms": TIMEOUT_MS, **limits})
     async with open_batcher(
-        bank.settle, partition=lambda _: None, limits=chosen, free=Free(bank.settle_free, (Locked,))
+        bank.settle,
+        partition=lambda _: None,
+        limits=chosen,
+        free=Free(bank.settle_free, (Locked,), lines, keys, Locked),
     ) as batcher:
         yield batcher

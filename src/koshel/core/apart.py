@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TypeAlias
 
+from msgspec import Struct
+
 from koshel.core.commands import Command, Enqueue, Execute, Move
 from koshel.core.model import Original
 from koshel.core.reach import reach, references
@@ -14,21 +16,31 @@ Line: TypeAlias = int | tuple[int, str] | tuple[str, int]
 Lines: TypeAlias = frozenset[Line]
 
 
+class PutOff(Struct, frozen=True):
+    """A command that has to wait."""
+
+    lines: Lines  # all that it is on
+    on: Lines  # those that stop it, and its key: what comes later on one of these waits behind it
+
+
 def apart(
     commands: Sequence[Command],
     originals: Mapping[int, Original],
     locked: AbstractSet[int],
     taken: Iterable[Line] = (),
-) -> list[Command | Lines]:
-    """The commands in order, with its lines in the place of each that has to wait.
+    watched: AbstractSet[Line] | None = None,
+) -> list[Command | PutOff]:
+    """The commands in order, with a PutOff in the place of each that has to wait.
 
     A command waits if it reaches one of the `locked` accounts, or if it is on a line that is `taken`: that earlier
-    commands wait on. So does each command after it that is on a line of a waiting command: order along an account and
-    along a key stays as it was, and so each answer is the same as if nothing had been locked. A promise locks nothing,
-    but is not made before what waits on its accounts.
+    commands wait on. So does each command after it that is on such a line too. A promise locks nothing, but is not made
+    before what waits on its accounts, if all lines are watched.
+
+    What comes later on a line that is `watched` waits behind a waiting command as well, though nobody has locked that.
+    None: all are. Then each answer is the same as if nothing had been locked.
     """
     waiting: set[Line | None] = set(taken)
-    free: list[Command | Lines] = []
+    free: list[Command | PutOff] = []
     for command in commands:
         if type(command) is Move and command.key is None:  # as nearly all are
             source, target = command.source_account_id, command.target_account_id
@@ -36,14 +48,35 @@ def apart(
                 free.append(command)
                 continue
         accounts, others = _lines(command, originals)
-        to_lock = frozenset[int]() if type(command) is Enqueue else accounts
-        if locked.isdisjoint(to_lock) and waiting.isdisjoint(accounts) and waiting.isdisjoint(others):
-            free.append(command)
+        if type(command) is Enqueue and watched is not None:
+            accounts = set()  # it can be queued while others hold its accounts for long: it is settled in its time
+        its = frozenset[Line]((*accounts, *others))
+        stops = its & waiting
+        if type(command) is not Enqueue:
+            stops |= accounts & locked
+        if stops:
+            also = its if watched is None else its & watched
+            on = stops | _keys(others)
+            waiting |= on | also
+            free.append(PutOff(its, on))
         else:
-            waiting |= accounts
-            waiting |= others
-            free.append(frozenset[Line]((*accounts, *others)))
+            free.append(command)
     return free
+
+
+def lines(command: Command) -> Lines:
+    """All that the command says itself that it is settled in order along."""
+    accounts, others = _lines(command, {})
+    return frozenset[Line]((*accounts, *others, *(("transaction", id_) for _, id_ in references((command,)))))
+
+
+def keys(command: Command) -> Lines:
+    """Of its lines the keys."""
+    return _keys(lines(command))
+
+
+def _keys(others: Iterable[Line]) -> Lines:
+    return frozenset(one for one in others if isinstance(one, tuple) and isinstance(one[1], str))
 
 
 def _lines(command: Command, originals: Mapping[int, Original]) -> tuple[set[int], set[Line]]:

@@ -1,30 +1,43 @@
 """One batch under way: an open transaction, what it locks and what it writes."""
 
+import time
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID, uuid4
 
 import asyncpg
 
-from koshel.core.apart import Line, Lines, apart
+from koshel.core.apart import Line, PutOff, apart
 from koshel.core.commands import Command, Group
 from koshel.core.model import Book, Facts, First, Original, Outcome, State
 from koshel.core.money import iso_scales
 from koshel.core.reach import Place, Reach, reach, references
 from koshel.db import claims, columns, kept, rows
 from koshel.db.claims import Claim, Drain, Sweep
-from koshel.db.holders import Holders
 from koshel.db.ids import Ids, take_before
 from koshel.db.known import Known
 from koshel.db.queries import Queries
+from koshel.db.strangers import Strangers
 from koshel.db.writing import write
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
 
+FIRST_WAIT_MS = 100  # for a lock, while nothing else is locked
+
 _CLAIMS = (Drain, Sweep)
+
+
+class Patience(Enum):
+    """What a batch waits for that does not have to have all its locks: the rest is put off."""
+
+    NONE = "nothing"
+    BATCHES = "what other batches hold, as far as it can be told"
+    SPENT = "nothing, after it has waited in vain"
+    FIRST = "whatever is locked, before it locks anything else"
 
 
 class Batch:
@@ -32,15 +45,16 @@ class Batch:
 
     connection: "AnyConnection"  # with the open transaction
     wait_ms: int | None = None  # for a lock; None: the connection's own limit
+    locked_at: float | None = None  # by the monotonic clock
 
     def __init__(
-        self, queries: Queries, known: Known | None = None, holders: Holders | None = None, *, locks: bool = True
+        self, queries: Queries, known: Known | None = None, strangers: Strangers | None = None, *, locks: bool = True
     ) -> None:
         self.id: UUID = uuid4()
         self.written_ledger_id: int | None = None  # a ledger that has this batch's row, once it has one
         self._queries = queries
         self._known = known or Known()
-        self._holders = holders or Holders()
+        self._strangers = strangers or Strangers()
         self._locks = locks
         self._ids = Ids()
         self._keys: list[str] = []  # the arguments of `find_receipts`, made before the locks
@@ -67,40 +81,42 @@ class Batch:
         return await self._read(reached, await self._lock_accounts(reached.ledgers, ids, self.wait_ms))
 
     async def lock_free(
-        self, commands: Sequence[Command], taken: AbstractSet[Line], wait_ms: int | None, *, first: bool
-    ) -> tuple[Book, list[Command | Lines]]:
+        self,
+        commands: Sequence[Command],
+        taken: AbstractSet[Line],
+        patience: Patience,
+        watched: AbstractSet[Line] | None,
+    ) -> tuple[Book, list[Command | PutOff]]:
         """As `lock`, for the commands whose accounts nobody else has locked: also the commands, as `apart` has them."""
-        waits = wait_ms is not None and not first
+        waits = patience is Patience.BATCHES
         held = await self._held(commands) if waits else frozenset[int]()
-        free: list[Command | Lines] = [*commands]
+        free: list[Command | PutOff] = [*commands]
         if taken or held:
-            free = apart(commands, self._originals, held, taken)
-        reached = await self._prepare([one for one in free if not isinstance(one, frozenset)])
+            free = apart(commands, self._originals, held, taken, watched)
+        reached = await self._prepare([one for one in free if not isinstance(one, PutOff)])
         ids = {id_ for id_ in reached.accounts if id_ is not None}
         if waits:
-            return await self._read(reached, await self._lock_accounts(reached.ledgers, [*ids], wait_ms)), free
-        if wait_ms is not None:
-            await self._wait_for(reached.ledgers, ids, wait_ms)
+            return await self._read(reached, await self._lock_accounts(reached.ledgers, [*ids], self.wait_ms)), free
+        if patience is Patience.FIRST:
+            await self._wait_for(reached.ledgers, ids)
         locked = await self._lock_free(reached.ledgers, ids)
-        if missing := ids - {row["id"] for row in locked}:
-            others = await self._find_accounts(reached.ledgers, missing)
-            free = apart(commands, self._originals, others, taken)
+        missing = ids - {row["id"] for row in locked}
+        if missing and (others := await self._find_accounts(reached.ledgers, missing)):
+            if patience is Patience.SPENT:
+                self._strangers.met()
+            free = apart(commands, self._originals, others, taken, watched)
         return await self._read(reached, locked), free
 
     async def _held(self, commands: Sequence[Command]) -> AbstractSet[int]:
-        """Of the accounts that the commands reach, those that a transaction holds which has held some for long."""
-        if not (lasting := self._holders.lasting()):
-            return frozenset()
+        """Of the accounts that the commands reach, those that a transaction holds which is no batch's."""
         reached = reach(commands, self._originals)
-        return {id_ for id_, by in await self._find_lockers(reached.ledgers, reached.accounts) if by in lasting}
+        wanted = [id_ for id_ in reached.accounts if id_ is not None]
+        held = {row["id"] for row in await self.connection.fetch(self._queries.find_held, reached.ledgers, wanted)}
+        if held:
+            self._strangers.met()
+        return held
 
-    async def _find_lockers(self, ledger_ids: AbstractSet[int], ids: AbstractSet[int | None]) -> list[tuple[int, int]]:
-        """The accounts, and the transactions that have locked them, or had."""
-        wanted = [id_ for id_ in ids if id_ is not None]
-        found = await self.connection.fetch(self._queries.find_lockers, ledger_ids, wanted)
-        return [(row["id"], row["locker"]) for row in found]
-
-    async def _wait_for(self, ledger_ids: AbstractSet[int], ids: AbstractSet[int], wait_ms: int) -> None:
+    async def _wait_for(self, ledger_ids: AbstractSet[int], ids: AbstractSet[int]) -> None:
         """Wait for those of the accounts that others have locked, and lock them; meanwhile no other is locked."""
         look = self.connection.transaction()  # a savepoint: what it has locked is unlocked when it is rolled back
         await look.start()
@@ -108,8 +124,7 @@ class Batch:
         missing = ids - {row["id"] for row in locked}
         await look.rollback()
         if others := await self._find_accounts(ledger_ids, missing):
-            self._holders.saw(by for _, by in await self._find_lockers(ledger_ids, others))
-            await self._lock_accounts(ledger_ids, sorted(others), wait_ms)
+            await self._lock_accounts(ledger_ids, sorted(others), FIRST_WAIT_MS)
 
     async def _prepare(self, commands: Sequence[Command]) -> Reach:
         """What takes its time, done while nobody waits for the locks yet."""
@@ -123,20 +138,28 @@ class Batch:
         self, ledger_ids: AbstractSet[int], ids: Sequence[int], wait_ms: int | None
     ) -> list[asyncpg.Record]:
         if not ids:
-            return []
+            return await self._lock_nothing()
         if not self._locks:
             return await self.connection.fetch(self._queries.read_accounts, ledger_ids, ids, max(ids))
-        limit = None if wait_ms is None else str(wait_ms)
-        return await self.connection.fetch(self._queries.lock_accounts, ledger_ids, ids, max(ids), limit)
+        locked = await self.connection.fetch(self._queries.lock_accounts, ledger_ids, ids, max(ids), _text(wait_ms))
+        self.locked_at = time.monotonic()
+        return locked
 
     async def _lock_free(self, ledger_ids: AbstractSet[int], ids: AbstractSet[int]) -> list[asyncpg.Record]:
         if not ids:
-            return []
+            return await self._lock_nothing()
         query = self._queries.lock_free_accounts
-        locked = await self.connection.fetch(query, ledger_ids, columns.ids(ids), max(ids))
+        locked = await self.connection.fetch(query, ledger_ids, columns.ids(ids), max(ids), _text(self.wait_ms))
+        self.locked_at = time.monotonic()
         if new := self._known.those_unknown(ids):  # of a process that has run for a while, nearly always none
             self._known.add({row["id"]: row["ledger_id"] for row in locked if row["id"] in new})
         return locked
+
+    async def _lock_nothing(self) -> list[asyncpg.Record]:
+        """A key may have to be waited for all the same: for no longer than an account."""
+        if self.wait_ms is not None:
+            await self.connection.execute(self._queries.limit_lock_wait, str(self.wait_ms))
+        return []
 
     async def _read(self, reached: Reach, locked: Sequence[asyncpg.Record]) -> Book:
         """The book, with these accounts and all that is to be read after the locks."""
@@ -210,6 +233,10 @@ class Batch:
             found = await self.connection.fetch(self._queries.find_scales, unknown)
             scales |= {row["code"]: row["scale"] for row in found}
         return scales
+
+
+def _text(wait_ms: int | None) -> str | None:
+    return None if wait_ms is None else str(wait_ms)
 
 
 class Batches(Protocol):

@@ -16,7 +16,7 @@ class Queries(Struct, frozen=True):
     read_accounts: str
     lock_free_accounts: str
     find_accounts: str
-    find_lockers: str
+    find_held: str
     read_clock: str
     find_originals: str
     find_members: str

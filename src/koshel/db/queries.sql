@@ -32,12 +32,13 @@ ORDER BY id;
 
 -- name: lock_free_accounts
 -- As lock_accounts, without those that another transaction has locked: it waits for nobody,
--- and $2 is text.
+-- and $2 is text. $4 is for what the batch may have to wait for later: a key.
 SELECT ledger_id, id, currency, scale, balance, nullif(held, 0) AS held, version, revision,
     nullif(min_balance, 0) AS min_balance, max_balance, status,
     CASE WHEN id = $3::bigint THEN clock_timestamp() END AS now
 FROM account
 WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::text::bigint [])
+    AND (SELECT CASE WHEN $4::text IS NULL THEN true ELSE set_config('lock_timeout', $4::text, true) <> '' END)
 ORDER BY id
 FOR NO KEY UPDATE SKIP LOCKED;
 
@@ -46,10 +47,16 @@ FOR NO KEY UPDATE SKIP LOCKED;
 SELECT id, ledger_id FROM account
 WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::bigint []);
 
--- name: find_lockers
--- The transactions that have locked accounts, or have ended and did: `xmax` is not cleared then. Without a lock.
-SELECT id, xmax::text::bigint AS locker FROM account
-WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::bigint []) AND xmax <> '0'::xid;
+-- name: find_held
+-- Accounts that a transaction has locked which is no batch's, or had: `xmax` is not cleared when it ends. A batch is
+-- known by the name of its connection, which is this one's too. Without a lock.
+SELECT id FROM account
+WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::bigint []) AND xmax <> '0'::xid AND xmax::text <> ALL(ARRAY(
+    SELECT held.transactionid::text FROM pg_locks AS held
+    INNER JOIN pg_stat_activity AS holder ON holder.pid = held.pid
+    WHERE held.locktype = 'transactionid' AND held.granted
+        AND holder.application_name = current_setting('application_name')
+));
 
 -- name: read_clock
 -- For a batch that locks no account, or not the last one it asked for. Reads no table, so no ledger.
@@ -368,7 +375,7 @@ SELECT 'hold', ledger_id FROM (
 -- name: claim_queued
 -- The claim is the row's lock: whoever dies with it gives it back, and nobody waits for it.
 SELECT id, promise::text FROM queued
-WHERE ledger_id = $1 AND due <= statement_timestamp() AND id <> ALL($3::bigint [])
+WHERE ledger_id = $1 AND due <= statement_timestamp() AND id NOT IN (SELECT unnest($3::bigint []))
 ORDER BY due, id LIMIT $2
 FOR UPDATE SKIP LOCKED;
 
@@ -411,7 +418,7 @@ WITH turn AS MATERIALIZED (
     SELECT pg_try_advisory_xact_lock(hashtextextended('koshel sweep', $1::bigint)) AS is_mine
 )
 SELECT hold.id FROM turn INNER JOIN hold ON turn.is_mine
-WHERE hold.ledger_id = $1 AND hold.expires_at <= statement_timestamp() AND hold.id <> ALL($3::bigint [])
+WHERE hold.ledger_id = $1 AND hold.expires_at <= statement_timestamp() AND hold.id NOT IN (SELECT unnest($3::bigint []))
 ORDER BY hold.expires_at LIMIT $2;
 
 -- name: measure_queue

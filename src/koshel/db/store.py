@@ -6,6 +6,7 @@ row that the fence leaves makes sure that it never can.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from enum import Enum
@@ -23,11 +24,12 @@ from koshel.db.calls import CallLimits, Calls
 from koshel.db.claims import Drain, Sweep
 from koshel.db.errors import LOST, Conflict, OutcomeUnknown, translated
 from koshel.db.gate import Gate
-from koshel.db.holders import Holders
 from koshel.db.known import Known
 from koshel.db.lease import is_open, lease, undo
+from koshel.db.lock_wait import LockWait
 from koshel.db.pools import Limits, open_pool
 from koshel.db.reads import Reads
+from koshel.db.strangers import Strangers
 from koshel.db.url import Target, parse
 
 if TYPE_CHECKING:
@@ -82,7 +84,8 @@ class Store(Reads):
         self._rehearsing = rehearsing
         self._queries = queries.load()
         self._known = Known()
-        self.holders = Holders()
+        self.strangers = Strangers()
+        self._lock_wait = LockWait(config.limits.lock_timeout_ms)
         wait_s = config.queue_timeout_ms / 1_000
         rehearsals = config.rehearsal_connections
         self._reads = Calls(CallLimits(config.read_connections, config.queue_max, wait_s))
@@ -99,7 +102,7 @@ class Store(Reads):
 
         `wait_ms`: for a lock, other than the connection's limit.
         """
-        batch = Batch(self._queries, self._known, self.holders)
+        batch = Batch(self._queries, self._known, self.strangers)
         batch.wait_ms = wait_ms
         end = _End.NOT_REACHED
         try:
@@ -114,6 +117,8 @@ class Store(Reads):
                         await undo(connection, transaction, error)
                         raise
                     end = await _commit(connection, transaction)
+                    if batch.locked_at is not None:
+                        self._lock_wait.held(time.monotonic() - batch.locked_at)
         except Exception:
             # Giving the connection back can fail too. What is committed stays so; what is lost is asked for below.
             if end is _End.NOT_REACHED:
@@ -123,9 +128,9 @@ class Store(Reads):
         if ledger_id is not None and not await self._committed(ledger_id, batch):
             raise Conflict("the connection was lost before COMMIT took effect")
 
-    def waiting(self, wait_ms: int) -> Batches:
-        """Batches, each of which waits so long for a lock."""
-        return Impatient(self.batch, wait_ms)
+    def waiting(self) -> Batches:
+        """Batches that wait for a lock as long as another batch may hold it, and not as long as a stranger may."""
+        return Impatient(self.batch, self._lock_wait.ms)
 
     def check_rehearsals(self, weight: int) -> None:
         """Raise Crowded if a rehearsal would not be admitted now: to be asked before much is done for it."""
