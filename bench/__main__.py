@@ -21,12 +21,13 @@ from bench.lifetime import first_answer_s, million
 from bench.load import LoadFailed, shapes
 from bench.locked import locked
 from bench.logged import logged
+from bench.proving import HISTORY, QUICK_HISTORY, proving
 from bench.results import Results, Row
 from bench.servers import ServerFailed
 from bench.tuning import FLIGHTS, POOLS, tried
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-ALWAYS = ("http", "earlier", "logged", "locked", "batch", "hold", "background", "settle", "start")
+ALWAYS = ("http", "earlier", "logged", "locked", "batch", "hold", "background", "settle", "start", "verify")
 WHEN_ASKED = ("million", "flights", "pools")
 PARTS = (*ALWAYS, *WHEN_ASKED, "against")
 
@@ -102,6 +103,9 @@ def _part(part: str, results: Results, contest: Contest, options: Any) -> None:
             print(f"{results.first_answer_s:.2f} s", flush=True)
             results.serve_ratio = startup.measure(rounds=3 if quick else startup.ROUNDS).ratio
             print(f"{results.serve_ratio:.2f} x what importing takes", flush=True)
+        case "verify":
+            results.proving = proving(databases, QUICK_HISTORY if quick else HISTORY)
+            print(results.proving, flush=True)
         case "million":
             _all(results.looks, million(databases, plan.workers, directory))
         case "flights" | "pools":

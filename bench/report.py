@@ -8,6 +8,7 @@ from bench.in_process import Settling
 from bench.lifetime import Look
 from bench.load import Shape
 from bench.markdown import cells, pairs, table, yes
+from bench.proving import HISTORY_IS
 from bench.results import Results, Row
 from bench.targets import judged
 
@@ -32,6 +33,8 @@ def render(results: Results) -> str:
         parts += _tuned(title, rows)
     if results.looks:
         parts += _memory(results.looks)
+    if results.proving is not None:
+        parts += ["## Proving the books", f"{results.proving}. {HISTORY_IS}"]
     if results.first_answer_s is not None:
         parts += ["## The first start", f"From nothing to the first answer: {results.first_answer_s:.2f} s."]
     return "\n\n".join(parts) + "\n"

@@ -13,6 +13,7 @@ from bench.in_process import Settling
 from bench.lifetime import Look
 from bench.load import Shape
 from bench.locked import Locked
+from bench.proving import Proving
 
 Row: TypeAlias = tuple[Shape, Mapping[str, Measure]]
 
@@ -38,6 +39,7 @@ class Results(Struct):
     logged: Compared | None = None
     locked: list[Locked] = field(default_factory=list)
     first_answer_s: float | None = None
+    proving: Proving | None = None
     serve_ratio: float | None = None  # `serve` on a migrated database : importing what it is made of
     took_s: float = 0.0
     failures: Sequence[str] = ()

@@ -103,11 +103,13 @@ def verify(chosen: Settings, options: Options) -> int:
     """Prove the books."""
     from koshel.db.migrate import due, known
     from koshel.db.verify import prove
+    from koshel.progress import bar
 
     with _database(chosen) as at:
         if (missing := due(at.owner_url)) and missing != known():
             raise CommandError(f"the schema lacks {', '.join(missing)}; run `koshel migrate`")
-        proof = prove(at.owner_url)
+        with bar("Proving the books") as progress:
+            proof = prove(at.owner_url, progress)
     if options["json"]:
         sys.stdout.write(msgspec.json.encode(proof).decode() + "\n")
     else:

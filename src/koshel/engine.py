@@ -127,6 +127,7 @@ def store_config(settings: Settings, database_url: str | Target, gate: Gate | No
             connect_timeout_ms=settings.connect_timeout_ms,
             statement_timeout_ms=settings.statement_timeout_ms,
             lock_timeout_ms=settings.lock_timeout_ms,
+            plan_cache_mode=settings.plan_cache_mode,
             idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
         ),
         gate=gate,

@@ -85,6 +85,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     connect_timeout_ms: Annotated[Milliseconds, Meta(description="time for a connection to the database")] = 3_000
     statement_timeout_ms: Annotated[Milliseconds, Meta(description="time for one SQL statement")] = 5_000
     lock_timeout_ms: Annotated[Milliseconds, Meta(description="time to wait for a row lock")] = 2_000
+    plan_cache_mode: Annotated[Literal["force_generic_plan", "auto", "force_custom_plan"], Meta(description="whether PostgreSQL plans a statement once, or each time")] = "force_generic_plan"
     idle_in_transaction_timeout_ms: Annotated[Milliseconds, Meta(description="time a transaction may wait for its client")] = 5_000
     outcome_timeout_ms: Annotated[Milliseconds, Meta(description="time to find out whether a lost commit happened")] = 15_000
     body_bytes_max: Annotated[Bytes, Meta(description="size of a request body")] = 65_536

@@ -6,12 +6,16 @@ import pytest
 
 from koshel.db import currencies
 from koshel.db.verify import verify
+from tests.support.bookkeeping import execute
 from tests.support.database import Database
 
 
 @pytest.fixture
 def books(database: Database) -> Iterator[Database]:
-    """The database, with WEI and POINTS registered; at the end its books are right."""
+    """The database, with other ledgers, and WEI and POINTS registered; at the end its books are right."""
+    execute(
+        database.owner_url, "INSERT INTO ledger (id, name) SELECT n, 'other-' || n FROM generate_series(2, 50) AS n"
+    )
     currencies.add(database.owner_url, "WEI", 18)
     currencies.add(database.owner_url, "POINTS", 0)
     yield database

@@ -159,8 +159,6 @@ async def test_what_is_locked_is_known_whatever_was_forgotten_meanwhile(
 async def test_an_account_of_another_ledger_is_not_found_though_it_is_known_and_locked(
     store: Store, database: Database
 ) -> None:
-    with psycopg.connect(database.owner_url, autocommit=True) as connection:
-        connection.execute("INSERT INTO ledger (id, name, ctime) VALUES (2, 'other', now())")
     ours, theirs = await open_accounts(store, opening(), opening(ledger_id=2))
     await settle_free(store, [payment(theirs, "1", ledger_id=2), payment(ours, "1")])
     with locked(database, ours, theirs):

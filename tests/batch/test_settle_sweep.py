@@ -48,12 +48,11 @@ async def test_a_sweep_takes_no_more_than_it_was_told_and_the_longest_expired_fi
     store: Store, database: Database
 ) -> None:
     ids = await place(store, 60, 60, 60, 60)
-    for minutes, one in enumerate(reversed(ids), start=1):
-        moment = f"now() - interval '{100 - minutes} minutes'"
+    for place_, one in enumerate(reversed(ids)):
         execute(
             database.owner_url,
-            f"UPDATE hold SET expires_at = {moment} WHERE id = {one}",
-            f"UPDATE transaction SET expires_at = {moment} WHERE id = {one}",
+            f"UPDATE transaction SET expires_at = ctime + interval '{place_} microseconds' WHERE id = {one}",
+            f"UPDATE hold SET expires_at = t.expires_at FROM transaction AS t WHERE t.id = hold.id AND hold.id = {one}",
         )
     assert expired(await sweep(store, 3)) == ids[:0:-1]
     assert expired(await sweep(store, 3)) == ids[:1]

@@ -34,7 +34,7 @@ def program(arguments: Sequence[str]) -> list[str]:
         (["serve", "--help"], set(), SERVER | DRIVERS),
         (["serve", "--port", "99999"], set(), {"aiohttp", "gunicorn", "uvloop", "yoyo"}),
         (["openapi"], {"koshel.http.openapi"}, {"gunicorn", "uvloop", "yoyo", "psycopg"}),
-        (["verify"], {"psycopg"}, {"aiohttp", "gunicorn", "uvloop", "yoyo"}),
+        (["verify"], {"psycopg"}, {"aiohttp", "gunicorn", "uvloop", "yoyo", "tqdm"}),
         (["currency", "list"], {"psycopg"}, {"aiohttp", "gunicorn", "uvloop", "yoyo"}),
         (["migrate", "--check"], {"psycopg"}, {"aiohttp", "gunicorn", "uvloop", "yoyo"}),
     ],

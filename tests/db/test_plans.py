@@ -11,6 +11,7 @@ import pytest
 from koshel.db import queries
 from koshel.db.columns import DERIVED
 from koshel.db.embedded import Cluster
+from koshel.db.pools import PLANNING
 from koshel.db.tables import TRANSACTION, Mostly
 from tests.support.clone import cloned
 
@@ -121,6 +122,13 @@ def filled(cluster: Cluster) -> Iterator[str]:
         yield database.owner_url
 
 
+@pytest.fixture(scope="module")
+def empty(cluster: Cluster) -> Iterator[str]:
+    """The URL of a database in which nothing is yet."""
+    with cloned(cluster, "test_plans_empty") as database:
+        yield database.owner_url
+
+
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield plan
     for child in plan.get("Plans", []):
@@ -130,7 +138,8 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def plan_of(url: str, name: str, arguments: list[str], mode: str) -> list[dict[str, Any]]:
     """The nodes of the plan of a prepared statement; nothing is executed."""
     with psycopg.connect(url) as connection:
-        connection.execute(f"SET plan_cache_mode = {mode}")
+        for setting, value in {"plan_cache_mode": mode, **PLANNING}.items():
+            connection.execute(f"SET {setting} = {value}".encode())
         connection.execute(f"PREPARE hot AS {getattr(queries.load(), name)}".encode())
         values = f"({', '.join(map(repr, arguments))})" if arguments else ""
         row = connection.execute(f"EXPLAIN (FORMAT JSON) EXECUTE hot{values}".encode()).fetchone()
@@ -147,6 +156,17 @@ def test_a_hot_statement_uses_its_index(filled: str, case: str, mode: str) -> No
     used = {node["Index Name"] for node in plan if "Index Name" in node}
     assert {EITHER.get(index, index) for index in used} >= wanted, json.dumps(plan[0], indent=1)
     assert not scanned & LARGE
+
+
+@pytest.mark.parametrize("case", HOT)
+def test_a_plan_that_was_made_while_the_tables_were_empty_is_of_index_probes_too(empty: str, case: str) -> None:
+    name, arguments, _ = HOT[case]
+    plan = plan_of(empty, name, arguments, "force_generic_plan")
+    kinds = {node["Node Type"] for node in plan}
+    assert not {node.get("Relation Name") for node in plan if node["Node Type"] == "Seq Scan"} & LARGE
+    assert not kinds & {"Hash Join", "Merge Join"}
+    unbound = [node for node in plan if node["Node Type"] == "Index Scan" and "Index Cond" not in node]
+    assert not unbound, "an index that is read from one end to the other"
 
 
 def test_the_lock_takes_rows_in_ascending_order_of_their_ids(filled: str) -> None:

@@ -17,7 +17,11 @@ SOURCE = Path(koshel.__file__).parent
 TEXT = (SOURCE / "db" / "queries.sql").read_text()
 NAMES = [field.name for field in structs.fields(Queries)]
 # What the owner runs; the service runs all the others.
-OWNERS = {name for name in NAMES if name.startswith("verify_")} | {
+PROOFS = [name for name in NAMES if name.startswith(("verify_", "survey_", "read_receipts", "read_promises"))]
+OWNERS = {
+    *PROOFS,
+    "count_proved",
+    "find_states",
     "lock_migrations",
     "create_service_role",
     "add_currency",
@@ -90,7 +94,7 @@ def test_a_statement_keeps_to_its_ledger_or_says_why_not(name: str) -> None:
     assert FILTER.search(without_comments(statement)) or "ledger" in comment_of(statement)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("verify_")])
+@pytest.mark.parametrize("name", PROOFS)
 def test_a_proof_of_the_whole_database_says_so(name: str) -> None:
     assert "Reads all ledgers" in comment_of(getattr(queries.load(), name))
 

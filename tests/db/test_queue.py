@@ -85,6 +85,7 @@ async def test_what_is_put_off_by_mistake_is_nobodys(store: Store, database: Dat
 
 
 async def test_the_queue_is_measured_over_all_ledgers(store: Store, database: Database) -> None:
+    execute(database.owner_url, "INSERT INTO ledger (id, name) VALUES (2, 'two')")
     await promise(store, ledger_id=1, count=2)
     await promise(store, ledger_id=2, count=3)
     execute(database.owner_url, "UPDATE queued SET ctime = ctime - interval '1 hour' WHERE ledger_id = 2")

@@ -3,8 +3,11 @@
 import psycopg
 import pytest
 
+from koshel.db import verify as verifying
+from koshel.db import verify_checks
 from koshel.db.verify import verify
-from tests.support.bookkeeping import execute
+from tests.support.bookkeeping import execute, timeless
+from tests.support.waiting import wait_until
 
 # How the books, as `keep_books` leaves them, are put wrong, and what is said of it.
 WRONG = {
@@ -28,6 +31,7 @@ WRONG = {
         [
             "EUR: the balances add up to 1000.00, but 0 came in and 0 went out",
             "account 9 has balance 1000.00 at version 0, but its transactions say 0 at version 0",
+            "account 9 has an id that was never given",
         ],
     ),
     "an account that counts a transaction too many": (
@@ -39,6 +43,8 @@ WRONG = {
         [
             "EUR: the balances add up to 24.55, but 0 came in and 12.50 went out",
             "USD: the balances add up to 62.95, but 100.00 came in and 0 went out",
+            "transaction 2 goes from account 1, in USD, to account 2, in EUR",
+            "transaction 5 goes from account 1, in USD, to account 2, in EUR",
         ],
     ),
     "an amount that was changed": (
@@ -48,6 +54,7 @@ WRONG = {
             "account 2 has balance 24.55 at version 3, but its transactions say 25.55 at version 3",
             "transaction 2 leaves account 1 with 70.00 at version 2, but those before it say 69.00 at version 2",
             "transaction 2 leaves account 2 with 30.00 at version 1, but those before it say 31 at version 1",
+            "transaction 2 has money with other than the 2 decimals of its accounts",
         ],
     ),
     "a running balance that was changed in the middle": (
@@ -95,7 +102,10 @@ WRONG = {
     ),
     "a receipt that answers something else": (
         "UPDATE receipt SET transaction_id = NULL, answer = '{}' WHERE idempotency_key = 'paid'",
-        ["transaction 1 has key 'paid', but there is no receipt for it"],
+        [
+            "transaction 1 has key 'paid', but there is no receipt for it",
+            "the receipt of key 'paid' keeps an answer that cannot be read",
+        ],
     ),
     "a receipt of another transaction": (
         "UPDATE receipt SET transaction_id = 2 WHERE idempotency_key = 'paid'",
@@ -136,12 +146,13 @@ def test_a_fence_is_no_fault(books: str) -> None:
 def test_what_is_wrong_is_named_and_nothing_else(books: str, fault: str) -> None:
     statement, said = WRONG[fault]
     execute(books, statement)
-    assert verify(books) == [f"ledger 1: {sentence}" for sentence in said]
+    assert timeless(verify(books)) == [f"ledger 1: {sentence}" for sentence in said]
 
 
 def test_an_account_in_the_wrong_ledger_is_missed_where_it_was(books: str) -> None:
     execute(books, "UPDATE account SET ledger_id = 2 WHERE id = 3")
     assert verify(books) == [
+        "ledger 2: it does not exist, but has 1 rows in the table account",
         "ledger 2: JPY: the balances add up to 500, but 0 came in and 0 went out",
         "ledger 2: account 3 has balance 500 at version 1, but its transactions say 0 at version 0",
         "ledger 1: transaction 3 names account 3, which does not exist",
@@ -153,3 +164,51 @@ def test_books_are_proved_from_one_snapshot(books: str) -> None:
         busy.execute("DELETE FROM transaction")
         assert verify(books) == []  # not committed: not in the snapshot, and nothing waits for it
         busy.rollback()
+
+
+def test_both_connections_see_the_books_as_they_were_at_the_start(books: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    exported = verifying.exported
+
+    def then_change(connection: verifying.Connection) -> str:
+        snapshot = exported(connection)
+        execute(books, "UPDATE account SET balance = balance + 1", "DELETE FROM receipt")
+        return snapshot
+
+    monkeypatch.setattr(verifying, "exported", then_change)
+    assert verify(books) == []
+    monkeypatch.undo()
+    assert verify(books) != []
+
+
+def test_of_a_kind_no_more_than_so_many_are_said(books: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify_checks, "FINDINGS_MAX", 2)
+    execute(books, "DELETE FROM batch")
+    assert verify(books) == [
+        "ledger 1: transaction 1 is in no batch",
+        "ledger 1: transaction 2 is in no batch",
+        "... and more of this kind",
+    ]
+
+
+def test_what_is_broken_off_leaves_no_connection_behind(books: str) -> None:
+    def stop(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with psycopg.connect(books, autocommit=True) as connection:
+        connection.execute("ALTER TABLE receipt RENAME TO receipts")
+        connection.execute("CREATE VIEW receipt AS SELECT receipts.* FROM receipts, pg_sleep(60)")
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                verifying.prove(books, stop)
+        finally:
+            connection.execute("DROP VIEW receipt")
+            connection.execute("ALTER TABLE receipts RENAME TO receipt")
+        others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        wait_until(lambda: connection.execute(others).fetchone() == (0,), "nobody else")
+
+
+def test_progress_is_told_from_nothing_to_all(books: str) -> None:
+    told: list[float] = []
+    verifying.prove(books, told.append)
+    assert told == sorted(told)
+    assert told[-1] == pytest.approx(1)

@@ -163,3 +163,7 @@ async def bank_of(bank: Bank, **limits: int) -> AsyncIterator[Batcher[str, str]]
         free=Free(bank.settle_free, (Locked,), lines, keys, Locked),
     ) as batcher:
         yield batcher
+
+
+async def ask(batcher: Batcher[str, str], *commands: str) -> list[str | BaseException]:
+    return await asyncio.gather(*(batcher.submit(one, size=1) for one in commands), return_exceptions=True)

@@ -27,7 +27,8 @@ transaction          account 4, held          account 5
 22 hold        6.00   70.00, 26.00 at 15                      open, for a withdrawal
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 import psycopg
@@ -93,3 +94,8 @@ def execute(url: str, *statements: str) -> None:
     with psycopg.connect(url) as connection:
         for statement in statements:
             connection.execute(statement.encode())
+
+
+def timeless(sentences: Iterable[str]) -> list[str]:
+    """What a proof says, with `then` for each time at which the books were kept."""
+    return [re.sub(r"202[1-9]-\d\d-\d\d [\d:.]+Z", "then", sentence) for sentence in sentences]

@@ -9,6 +9,7 @@ from bench import earlier, machine, report
 from bench.against import BATCHED, HELD, SINGLE, Compared
 from bench.contest import Measure, Plan
 from bench.load import Shape
+from bench.proving import Proving
 from bench.results import Results
 from bench.targets import PLAIN, judged
 
@@ -89,3 +90,10 @@ def test_the_machine_says_how_this_python_was_built(monkeypatch: pytest.MonkeyPa
     built = {"CONFIG_ARGS": "'--enable-optimizations' '--prefix=/usr'", "PY_CFLAGS": "-O2 -g -O3"}
     monkeypatch.setattr(sysconfig, "get_config_var", built.get)
     assert machine.optimisations() == "-O3, --enable-optimizations: yes, --with-lto: no"
+
+
+@pytest.mark.parametrize(("seconds", "verdict"), [(6.0, "aim"), (9.0, "floor"), (11.0, "**missed**")])
+def test_proofs_are_judged_by_their_rate(seconds: float, verdict: str) -> None:
+    found = results(proving=Proving(2_000_000, [seconds, 1.0, 60.0]))
+    assert reached(found, "transactions proved a second")[1] == verdict
+    assert "## Proving the books" in report.render(found)

@@ -24,13 +24,20 @@ if TYPE_CHECKING:
     AnyConnection: TypeAlias = Connection | asyncpg.Connection[asyncpg.Record]
 
 
+# Every statement here is a look-up by key: of each row that is wanted, by an index. Left to itself the planner settles
+# for a sequential scan, or for reading a whole index into a hash, while a table is empty, and keeps that plan while it
+# fills. Said here, since what would say it in a statement (OFFSET 0 in a lateral) is refused by Citus.
+PLANNING = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
+
+
 class Limits(msgspec.Struct, frozen=True):
-    """How long the database may take, in milliseconds."""
+    """How long the database may take, in milliseconds; and whether it makes a plan for each call, or one for all."""
 
     connect_timeout_ms: int = 3_000
     statement_timeout_ms: int = 5_000
     lock_timeout_ms: int = 2_000
     idle_in_transaction_timeout_ms: int = 5_000
+    plan_cache_mode: str = "force_generic_plan"
 
     @property
     def answer_timeout_s(self) -> float:
@@ -92,11 +99,8 @@ async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]", limits: Lim
         "idle_in_transaction_session_timeout": str(limits.idle_in_transaction_timeout_ms),
         "timezone": "UTC",
         "default_transaction_isolation": "read committed",  # the fence's too, whatever the role's own
-        # Every statement here is a look-up by key. Left to itself the planner settles for a sequential scan
-        # while a table is empty, and keeps that plan while it fills.
-        "enable_seqscan": "off",
-        "plan_cache_mode": "force_generic_plan",
-        "jit": "off",
+        "plan_cache_mode": limits.plan_cache_mode,
+        **PLANNING,
     }
     await connection.execute(queries.load().set_for_session, list(settings), list(settings.values()))
     # Faster than the driver's own codec: `str` and `Decimal` are C, and the text is what they speak.

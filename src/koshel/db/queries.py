@@ -66,21 +66,42 @@ class Queries(Struct, frozen=True):
     list_currencies: str
     grant_service: str
     plan_for_whole_tables: str
+    plan_for_look_ups: str
+    export_snapshot: str
+    read_last_ids: str
     count_proved: str
+    survey_lines: str
     verify_currencies: str
     verify_accounts: str
     verify_lines: str
-    verify_references: str
+    verify_sides: str
+    survey_times: str
+    verify_times: str
+    verify_ledgers: str
+    verify_registered: str
+    verify_openings: str
+    verify_opened: str
     verify_closed: str
     verify_held: str
     verify_holds: str
     verify_endings: str
+    survey_parents: str
     verify_parents: str
     verify_refunds: str
+    verify_refunds_of_all: str
     verify_promises: str
+    verify_promised: str
+    survey_receipts: str
     verify_receipts: str
+    survey_batches: str
     verify_batches: str
+    verify_moments: str
+    verify_rules: str
     verify_groups: str
+    verify_requests: str
+    read_receipts: str
+    read_promises: str
+    find_states: str
 
 
 def parse(text: str) -> Queries:

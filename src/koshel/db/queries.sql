@@ -64,70 +64,51 @@ SELECT clock_timestamp();
 
 -- name: find_originals
 -- What commands refer to: rows that never change, so they are read before the locks, to know what to lock.
--- Each pair carries its ledger_id in $1. OFFSET 0 makes each look-up an index probe, also where the planner has
--- seen the tables while they were empty, and would read all of one for each row.
+-- Each pair carries its ledger_id in $1. Each look-up is an index probe, also where the planner has seen the tables
+-- while they were empty: the session has no other way to join (see `pools.py`).
 SELECT t.id, t.ledger_id, t.kind, t.source_account_id, t.target_account_id, t.amount, a.currency, t.expires_at
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
-CROSS JOIN LATERAL (
-    SELECT * FROM transaction WHERE transaction.ledger_id = wanted.ledger_id AND transaction.id = wanted.id OFFSET 0
-) AS t
-CROSS JOIN LATERAL (
-    SELECT currency FROM account
-    WHERE account.ledger_id = t.ledger_id AND account.id = coalesce(t.source_account_id, t.target_account_id)
-    OFFSET 0
-) AS a;
+INNER JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.id = wanted.id
+INNER JOIN account AS a
+    ON a.ledger_id = t.ledger_id AND a.id = coalesce(t.source_account_id, t.target_account_id);
 
 -- name: find_members
 -- What the receipt of a group names, to answer as it did. JSON comes as text everywhere, since whose connection
--- this is may have a codec of its own for it. Each pair carries its ledger_id in $1. OFFSET 0 as in find_originals.
+-- this is may have a codec of its own for it. Each pair carries its ledger_id in $1.
 SELECT t.ledger_id, t.id, t.kind, t.source_account_id, t.source_balance, t.source_held, t.source_version,
     t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
     t.idempotency_key, t.metadata::text, t.expires_at, t.ctime, a.currency
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
-CROSS JOIN LATERAL (
-    SELECT * FROM transaction WHERE transaction.ledger_id = wanted.ledger_id AND transaction.id = wanted.id OFFSET 0
-) AS t
-CROSS JOIN LATERAL (
-    SELECT currency FROM account
-    WHERE account.ledger_id = t.ledger_id AND account.id = coalesce(t.source_account_id, t.target_account_id)
-    OFFSET 0
-) AS a;
+INNER JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.id = wanted.id
+INNER JOIN account AS a
+    ON a.ledger_id = t.ledger_id AND a.id = coalesce(t.source_account_id, t.target_account_id);
 
 -- name: find_pending
 -- Of what is no transaction: what was promised to become one. Each pair carries its ledger_id in $1.
--- OFFSET 0 as in find_originals: these tables are empty most of the time.
-SELECT found.ledger_id, found.id, found.status
+SELECT q.ledger_id, q.id, 'queued' AS status
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
-CROSS JOIN LATERAL (
-    SELECT q.ledger_id, q.id, 'queued' AS status FROM queued AS q
-    WHERE q.ledger_id = wanted.ledger_id AND q.id = wanted.id
-    UNION ALL
-    SELECT d.ledger_id, d.id, 'declined' FROM declined AS d
-    WHERE d.ledger_id = wanted.ledger_id AND d.id = wanted.id
-    OFFSET 0
-) AS found;
+INNER JOIN queued AS q ON q.ledger_id = wanted.ledger_id AND q.id = wanted.id
+UNION ALL
+SELECT d.ledger_id, d.id, 'declined'
+FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
+INNER JOIN declined AS d ON d.ledger_id = wanted.ledger_id AND d.id = wanted.id;
 
 -- name: find_holds
 -- What holds still reserve, or what has ended them: read after their accounts are locked, so nobody changes it.
 -- The last that happened is the one with the highest version. Each pair carries its ledger_id in $1.
-SELECT wanted.id, hold.amount, CASE WHEN hold.id IS NULL THEN (
-    SELECT kind FROM transaction AS t
-    WHERE t.ledger_id = wanted.ledger_id AND t.parent_id = wanted.id
-    ORDER BY t.source_version DESC LIMIT 1
-) END AS ended_by
+SELECT wanted.id, hold.amount, (array_agg(t.kind ORDER BY t.source_version DESC))[1] AS ended_by
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
-LEFT JOIN LATERAL (
-    SELECT id, amount FROM hold WHERE hold.ledger_id = wanted.ledger_id AND hold.id = wanted.id OFFSET 0
-) AS hold ON true;
+LEFT JOIN hold ON hold.ledger_id = wanted.ledger_id AND hold.id = wanted.id
+LEFT JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.parent_id = wanted.id AND hold.id IS NULL
+GROUP BY wanted.id, hold.amount;
 
 -- name: find_refunded
 -- The sum of refunds so far: read after the original's accounts are locked, as every refund of it locks them.
 -- Each pair carries its ledger_id in $1.
-SELECT wanted.id, (
-    SELECT coalesce(sum(t.amount), 0) FROM transaction AS t
-    WHERE t.ledger_id = wanted.ledger_id AND t.parent_id = wanted.id AND t.kind = 'refund'
-) AS refunded
-FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id);
+SELECT wanted.id, coalesce(sum(t.amount), 0) AS refunded
+FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
+LEFT JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.parent_id = wanted.id AND t.kind = 'refund'
+GROUP BY wanted.id;
 
 -- name: find_details
 -- The rest of the accounts that are to be changed; their rows are locked. Each pair carries its ledger_id in $1.
@@ -145,7 +126,7 @@ INNER JOIN account AS a ON a.ledger_id = wanted.ledger_id AND a.id = wanted.id;
 
 -- name: find_receipts
 -- Read after the locks, at READ COMMITTED: the twin of a command waited on the same rows, and now
--- sees what the first one left. One index probe a key (OFFSET 0 as in find_originals); the rest is read for keys that are known.
+-- sees what the first one left. One index probe a key, as in find_originals; the rest is read for keys that are known.
 -- Arrays come as text, as in `post`. An account that 0.1 has opened does not say its revision: it was 0.
 SELECT r.ledger_id AS receipt_ledger_id, r.idempotency_key AS receipt_key,
     jsonb_set(r.answer, '{account,revision}', coalesce(r.answer #> '{account,revision}', '0'))::text AS answer,
@@ -154,21 +135,10 @@ SELECT r.ledger_id AS receipt_ledger_id, r.idempotency_key AS receipt_key,
     t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
     t.idempotency_key, t.metadata::text, t.expires_at, t.ctime, a.currency
 FROM unnest($1::text::bigint [], $2::text::text []) AS wanted (ledger_id, idempotency_key)
-CROSS JOIN LATERAL (
-    SELECT * FROM receipt
-    WHERE receipt.ledger_id = wanted.ledger_id AND receipt.idempotency_key = wanted.idempotency_key
-    OFFSET 0
-) AS r
-LEFT JOIN LATERAL (
-    SELECT * FROM transaction
-    WHERE transaction.ledger_id = r.ledger_id AND transaction.id = r.transaction_id AND r.answer IS NULL
-    OFFSET 0
-) AS t ON true
-LEFT JOIN LATERAL (
-    SELECT currency FROM account
-    WHERE account.ledger_id = t.ledger_id AND account.id = coalesce(t.source_account_id, t.target_account_id)
-    OFFSET 0
-) AS a ON true;
+INNER JOIN receipt AS r ON r.ledger_id = wanted.ledger_id AND r.idempotency_key = wanted.idempotency_key
+LEFT JOIN transaction AS t ON t.ledger_id = r.ledger_id AND t.id = r.transaction_id AND r.answer IS NULL
+LEFT JOIN account AS a
+    ON a.ledger_id = t.ledger_id AND a.id = coalesce(t.source_account_id, t.target_account_id);
 
 -- name: find_scales
 -- Registered currencies are few and belong to all ledgers.
@@ -339,10 +309,10 @@ FROM account WHERE ledger_id = $1 AND id = $2;
 -- not, the last transaction that followed it says how it ended.
 SELECT CASE
         WHEN t.kind <> 'hold' THEN 'posted'
-        WHEN EXISTS (SELECT FROM hold AS h WHERE h.ledger_id = t.ledger_id AND h.id = t.id) THEN 'held'
+        WHEN EXISTS (SELECT FROM hold AS h WHERE h.ledger_id = $1 AND h.id = t.id) THEN 'held'
         ELSE (
             SELECT CASE f.kind WHEN 'capture' THEN 'captured' WHEN 'void' THEN 'voided' ELSE 'expired' END
-            FROM transaction AS f WHERE f.ledger_id = t.ledger_id AND f.parent_id = t.id
+            FROM transaction AS f WHERE f.ledger_id = $1 AND f.parent_id = t.id
             ORDER BY f.source_version DESC LIMIT 1
         )
     END AS status,
@@ -350,15 +320,14 @@ SELECT CASE
     t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
     t.idempotency_key, t.metadata::text, t.expires_at, t.ctime, a.currency
 FROM transaction AS t
-INNER JOIN account AS a
-    ON a.ledger_id = t.ledger_id AND a.id = coalesce(t.source_account_id, t.target_account_id)
+INNER JOIN account AS a ON a.ledger_id = $1 AND a.id = coalesce(t.source_account_id, t.target_account_id)
 WHERE t.ledger_id = $1 AND t.id = $2;
 
 -- name: get_promise
 -- By primary key: a transaction that is not decided yet, or was refused.
-SELECT promise::text, NULL AS answer FROM queued WHERE ledger_id = $1 AND id = $2
+SELECT q.promise::text, NULL AS answer FROM queued AS q WHERE q.ledger_id = $1 AND q.id = $2
 UNION ALL
-SELECT promise::text, answer::text FROM declined WHERE ledger_id = $1 AND id = $2;
+SELECT d.promise::text, d.answer::text FROM declined AS d WHERE d.ledger_id = $1 AND d.id = $2;
 
 -- name: find_due
 -- Reads all ledgers, to list those that have something due: then each is claimed from by itself. A probe for
@@ -392,17 +361,16 @@ SELECT set_config('lock_timeout', $1, true);
 
 -- name: defer
 -- What follows a promise that is still queued is due after it; these rows are claimed by this transaction.
-UPDATE queued SET due = greatest(clock_timestamp() + make_interval(secs => $4::float8), (
-    SELECT parent.due FROM queued AS parent WHERE parent.ledger_id = $1 AND parent.id = early.parent_id
-))
+UPDATE queued SET due = greatest(statement_timestamp() + make_interval(secs => $4::float8), parent.due)
 FROM unnest($2::bigint [], $3::bigint []) AS early (id, parent_id)
+LEFT JOIN queued AS parent ON parent.ledger_id = $1 AND parent.id = early.parent_id
 WHERE queued.ledger_id = $1 AND queued.id = early.id;
 
 -- name: postpone
 -- Not before so many seconds from now; unless another process, which failed with it at the same moment, has put
 -- it off already. By primary key.
 UPDATE queued SET attempts = attempts + 1, error = $3,
-    due = clock_timestamp() + make_interval(secs => least($4::float8 * 2 ^ least(attempts, 30), $5::float8))
+    due = statement_timestamp() + make_interval(secs => least($4::float8 * 2 ^ least(attempts, 30), $5::float8))
 WHERE ledger_id = $1 AND id = $2 AND due <= statement_timestamp();
 
 -- name: note_blocked
@@ -562,14 +530,97 @@ FROM (VALUES
 
 -- name: plan_for_whole_tables
 -- For this transaction only. Where the statistics are older than the rows, a nested loop over a window's
--- rows took minutes for what a hash takes a second for. Touches no table, so no ledger.
-SELECT set_config('enable_nestloop', 'off', true);
+-- rows took minutes for what a hash takes a second for. To compile each statement took longer than it saved. What does
+-- not fit in 64 MB goes to disk. Touches no table, so no ledger.
+SELECT set_config(name, setting, true) FROM (VALUES
+    ('enable_nestloop', 'off'), ('enable_seqscan', 'on'), ('jit', 'off'), ('work_mem', '64MB'), ('timezone', 'UTC')
+) AS wanted (name, setting);
+
+-- name: plan_for_look_ups
+-- For this transaction only: some rows of large tables are looked up by their keys, a thousand at a time.
+-- Touches no table, so no ledger.
+SELECT set_config('enable_nestloop', 'on', true), set_config('enable_seqscan', 'off', true);
+
+-- name: export_snapshot
+-- For a second connection that has to see the same. Touches no table, so no ledger.
+SELECT pg_export_snapshot() AS snapshot;
+
+-- name: read_last_ids
+-- The last that each sequence has given; the highest number of all, if it has given none since it was made or set
+-- anew. A sequence has no ledger. A statement of its own, since it cannot run in parallel.
+SELECT coalesce(pg_sequence_last_value('account_id'), 9223372036854775807) AS account_id,
+    coalesce(pg_sequence_last_value('transaction_id'), 9223372036854775807) AS transaction_id,
+    coalesce(pg_sequence_last_value('group_id'), 9223372036854775807) AS group_id;
 
 -- name: count_proved
 -- What a proof is of. Reads all ledgers: verification is of the whole database.
 SELECT
     (SELECT count(*) FROM account) AS accounts, (SELECT count(*) FROM transaction) AS transactions,
     (SELECT count(*) FROM batch) AS batches;
+
+-- name: survey_lines
+-- How many accounts' histories do not lead, step by step, from nothing to what the account has. A line takes its account
+-- from one state (version, balance, held) to the next. Each state that is left, but the first, is one that is reached,
+-- so that only what the account has remains: sums of hashes say so, without sorting four million lines. $1 is random;
+-- the hashes are without their lowest bits, so that each line's sum has room. Versions are hashed first, as PostgreSQL
+-- gives for a zero nothing but the seed.
+-- Sources and targets one after the other, since a union is not aggregated in parallel if there is a window function in
+-- it. What ends a hold also frees what is left of it. Reads all ledgers: verification is of the whole database.
+WITH ending AS (
+    SELECT t.ledger_id, t.source_account_id AS account_id, t.source_version AS version, t.source_balance AS balance,
+        CASE t.kind WHEN 'capture' THEN t.source_balance + t.amount ELSE t.source_balance END AS balance_before,
+        t.source_held AS held,
+        nullif(coalesce(t.source_held, 0) + CASE
+            WHEN h.id IS NOT NULL AND hold.id IS NULL AND row_number() OVER latest = 1
+                THEN h.amount - sum(t.amount) OVER (PARTITION BY t.ledger_id, t.parent_id) + t.amount
+            ELSE t.amount
+        END, 0) AS held_before
+    FROM transaction AS t
+    LEFT JOIN transaction AS h ON h.ledger_id = t.ledger_id AND h.id = t.parent_id AND h.kind = 'hold'
+    LEFT JOIN hold ON hold.ledger_id = t.ledger_id AND hold.id = t.parent_id
+    WHERE t.parent_id IS NOT NULL AND t.kind IN ('capture', 'void', 'expiry')
+    WINDOW latest AS (PARTITION BY t.ledger_id, t.parent_id ORDER BY t.source_version DESC, t.id DESC)
+), summed AS (
+    SELECT ledger_id, source_account_id AS account_id, sum(
+        (hash_numeric_extended(source_balance, hashint8extended(source_version, $1::bigint)) >> 3)
+        - (hash_numeric_extended(
+            CASE kind WHEN 'hold' THEN source_balance ELSE source_balance + amount END,
+            hashint8extended(source_version - 1, $1)
+        ) >> 3)
+        + coalesce(hash_numeric_extended(source_held, hashint8extended(source_version, ~$1)) >> 3, 0)
+        - coalesce(hash_numeric_extended(
+            CASE kind WHEN 'hold' THEN nullif(coalesce(source_held, 0) - amount, 0) ELSE source_held END,
+            hashint8extended(source_version - 1, ~$1)
+        ) >> 3, 0)
+    ) AS change
+    FROM transaction WHERE source_version IS NOT NULL AND kind NOT IN ('capture', 'void', 'expiry')
+    GROUP BY ledger_id, source_account_id
+    UNION ALL
+    SELECT ledger_id, target_account_id, sum(
+        (hash_numeric_extended(target_balance, hashint8extended(target_version, $1)) >> 3)
+        - (hash_numeric_extended(target_balance - amount, hashint8extended(target_version - 1, $1)) >> 3)
+        + coalesce((hash_numeric_extended(target_held, hashint8extended(target_version, ~$1)) >> 3)
+            - (hash_numeric_extended(target_held, hashint8extended(target_version - 1, ~$1)) >> 3), 0)
+    )
+    FROM transaction WHERE target_version IS NOT NULL
+    GROUP BY ledger_id, target_account_id
+    UNION ALL
+    SELECT ledger_id, account_id, sum(
+        (hash_numeric_extended(balance, hashint8extended(version, $1)) >> 3)
+        - (hash_numeric_extended(balance_before, hashint8extended(version - 1, $1)) >> 3)
+        + coalesce(hash_numeric_extended(held, hashint8extended(version, ~$1)) >> 3, 0)
+        - coalesce(hash_numeric_extended(held_before, hashint8extended(version - 1, ~$1)) >> 3, 0)
+    )
+    FROM ending GROUP BY ledger_id, account_id
+), told AS (
+    SELECT ledger_id, account_id, sum(change) AS change FROM summed GROUP BY ledger_id, account_id
+)
+SELECT count(*) AS suspects
+FROM account AS a FULL JOIN told ON told.ledger_id = a.ledger_id AND told.account_id = a.id
+WHERE a.id IS NULL OR coalesce(told.change, 0)
+    <> (hash_numeric_extended(a.balance, hashint8extended(a.version, $1)) >> 3)
+    - (hash_numeric_extended(0, hashint8extended(0, $1)) >> 3)
+    + coalesce(hash_numeric_extended(nullif(a.held, 0), hashint8extended(a.version, ~$1)) >> 3, 0);
 
 -- name: verify_currencies
 -- Per currency and ledger: what the accounts have is what came in less what went out. A hold, a void and an
@@ -589,7 +640,7 @@ WITH kept AS (
 SELECT kept.ledger_id, kept.currency, kept.balance, coalesce(paid_in, 0) AS paid_in, coalesce(paid_out, 0) AS paid_out
 FROM kept LEFT JOIN flows ON flows.ledger_id = kept.ledger_id AND flows.currency = kept.currency
 WHERE kept.balance <> coalesce(paid_in, 0) - coalesce(paid_out, 0)
-ORDER BY kept.ledger_id, kept.currency;
+ORDER BY kept.ledger_id, kept.currency LIMIT $1::bigint;
 
 -- name: verify_accounts
 -- Every account's balance and version equal what its transactions say: their signed sum and their
@@ -609,7 +660,7 @@ SELECT a.ledger_id, a.id, a.balance, a.version, coalesce(told.balance, 0) AS tol
     coalesce(told.version, 0) AS told_version
 FROM account AS a LEFT JOIN told ON told.ledger_id = a.ledger_id AND told.account_id = a.id
 WHERE a.balance <> coalesce(told.balance, 0) OR a.version <> coalesce(told.version, 0)
-ORDER BY a.id;
+ORDER BY a.id LIMIT $1::bigint;
 
 -- name: verify_lines
 -- Along each account's history: versions run 1, 2, 3 ... without a gap, and each balance, and what is held,
@@ -647,22 +698,136 @@ WITH freed AS (
 )
 SELECT ledger_id, id, account_id, version, told_version, balance, told_balance, held, told_held
 FROM told WHERE version <> told_version OR balance <> told_balance OR held <> told_held
-ORDER BY account_id, version;
+ORDER BY account_id, version LIMIT $1::bigint;
 
--- name: verify_references
--- No transaction names a missing account. Reads all ledgers: verification is of the whole database.
-SELECT t.ledger_id, t.id, side.account_id
+-- name: verify_sides
+-- Each transaction names accounts that exist, in one currency; its money has that currency's decimals; it is not older
+-- than its accounts, nor ahead of the clock; and its id ($2 is the last that was given) and its group's ($3) were given.
+-- Reads all ledgers: verification is of the whole database.
+SELECT t.ledger_id, t.id, t.kind, t.group_id, t.source_account_id, t.target_account_id,
+    t.source_account_id IS NOT NULL AND s.id IS NULL AS lacks_source,
+    t.target_account_id IS NOT NULL AND d.id IS NULL AS lacks_target,
+    s.currency AS source_currency, d.currency AS target_currency, coalesce(s.scale, d.scale) AS scale,
+    scale(t.amount) <> coalesce(s.scale, d.scale) OR scale(t.source_balance) <> s.scale OR scale(t.target_balance) <> d.scale
+    OR scale(t.source_held) <> s.scale OR scale(t.target_held) <> d.scale AS has_other_scale,
+    (t.ctime AT TIME ZONE 'UTC')::text AS ctime, (greatest(s.ctime, d.ctime) AT TIME ZONE 'UTC')::text AS opened,
+    t.ctime < greatest(s.ctime, d.ctime) AS is_early, t.ctime > now() AS is_ahead,
+    t.id > $2::bigint AS has_new_id, t.group_id > $3::bigint AS has_new_group,
+    jsonb_typeof(t.metadata) <> 'object' AS has_no_metadata
 FROM transaction AS t
-CROSS JOIN LATERAL (VALUES (t.source_account_id), (t.target_account_id)) AS side (account_id)
-LEFT JOIN account AS a ON a.ledger_id = t.ledger_id AND a.id = side.account_id
-WHERE side.account_id IS NOT NULL AND a.id IS NULL
-ORDER BY t.id;
+LEFT JOIN account AS s ON s.ledger_id = t.ledger_id AND s.id = t.source_account_id
+LEFT JOIN account AS d ON d.ledger_id = t.ledger_id AND d.id = t.target_account_id
+WHERE (t.source_account_id IS NOT NULL AND s.id IS NULL) OR (t.target_account_id IS NOT NULL AND d.id IS NULL)
+    OR s.currency <> d.currency OR s.scale <> d.scale OR scale(t.amount) <> coalesce(s.scale, d.scale)
+    OR scale(t.source_balance) <> s.scale OR scale(t.target_balance) <> d.scale
+    OR scale(t.source_held) <> s.scale OR scale(t.target_held) <> d.scale
+    OR t.ctime < s.ctime OR t.ctime < d.ctime OR t.ctime > now() OR t.id > $2 OR t.group_id > $3
+    OR jsonb_typeof(t.metadata) <> 'object'
+ORDER BY t.id LIMIT $1::bigint;
+
+-- name: survey_times
+-- How often time falls from one version of an account to the next. Account and version as one number are sorted in half
+-- the time; where that number has no room, nothing is sorted, and verify_times will tell. That versions run without a gap
+-- is survey_lines' to say: here the line before one that is not an account's first is taken for that account's.
+-- Reads all ledgers: verification is of the whole database.
+WITH room AS MATERIALIZED (
+    SELECT max(version) + 2 AS versions,
+        (max(id) + 1)::numeric * (max(version) + 2) < 9223372036854775807 AS is_enough
+    FROM account
+), line AS (
+    SELECT source_account_id * (SELECT versions FROM room) + source_version AS place, ctime
+    FROM transaction WHERE source_version IS NOT NULL AND (SELECT is_enough FROM room)
+    UNION ALL
+    SELECT target_account_id * (SELECT versions FROM room) + target_version, ctime
+    FROM transaction WHERE target_version IS NOT NULL AND (SELECT is_enough FROM room)
+), told AS (
+    SELECT place, ctime, lag(ctime) OVER history AS ctime_before
+    FROM line WINDOW history AS (ORDER BY place)
+)
+SELECT count(*) + (SELECT count(*) FROM room WHERE NOT is_enough) AS suspects
+FROM told WHERE ctime < ctime_before AND place % (SELECT versions FROM room) <> 1;
+
+-- name: verify_times
+-- Along each account's versions, time does not fall. Reads all ledgers: verification is of the whole database.
+WITH line AS (
+    SELECT ledger_id, id, source_account_id AS account_id, source_version AS version, ctime
+    FROM transaction WHERE source_version IS NOT NULL
+    UNION ALL
+    SELECT ledger_id, id, target_account_id, target_version, ctime
+    FROM transaction WHERE target_version IS NOT NULL
+), told AS (
+    SELECT ledger_id, id, account_id, version, ctime, lag(ctime) OVER history AS ctime_before
+    FROM line WINDOW history AS (PARTITION BY ledger_id, account_id ORDER BY version, id)
+)
+SELECT ledger_id, id, account_id, version, (ctime AT TIME ZONE 'UTC')::text AS ctime,
+    (ctime_before AT TIME ZONE 'UTC')::text AS ctime_before
+FROM told WHERE ctime < ctime_before
+ORDER BY account_id, version LIMIT $1::bigint;
+
+-- name: verify_ledgers
+-- Every ledger that a row names exists; that of a transaction is its accounts'.
+-- Reads all ledgers: verification is of the whole database.
+SELECT named.ledger_id, named.relation, named.rows
+FROM (
+    SELECT ledger_id, 'account' AS relation, count(*) AS rows FROM account GROUP BY ledger_id
+    UNION ALL
+    SELECT ledger_id, 'batch', count(*) FROM batch GROUP BY ledger_id
+    UNION ALL
+    SELECT ledger_id, 'receipt', count(*) FROM receipt GROUP BY ledger_id
+    UNION ALL
+    SELECT ledger_id, 'hold', count(*) FROM hold GROUP BY ledger_id
+    UNION ALL
+    SELECT ledger_id, 'queued', count(*) FROM queued GROUP BY ledger_id
+    UNION ALL
+    SELECT ledger_id, 'declined', count(*) FROM declined GROUP BY ledger_id
+) AS named
+LEFT JOIN ledger ON ledger.id = named.ledger_id
+WHERE ledger.id IS NULL
+ORDER BY 1, 2 LIMIT $1::bigint;
+
+-- name: verify_registered
+-- No ledger and no currency was made at a time that is still to come; a currency has no ledger.
+-- Reads all ledgers: verification is of the whole database.
+SELECT id AS ledger_id, 'it' AS what, (ctime AT TIME ZONE 'UTC')::text AS ctime FROM ledger WHERE ctime > now()
+UNION ALL
+SELECT NULL, 'the currency ' || code, (ctime AT TIME ZONE 'UTC')::text FROM currency WHERE ctime > now()
+ORDER BY 1, 2 LIMIT $1::bigint;
+
+-- name: verify_openings
+-- Each account has a currency that is known (ISO 4217's are $3, with $4 decimals) and its decimals, a time that is not
+-- ahead of the clock, and an id that was given ($2 is the last); one that was never changed is open. Reads all ledgers: verification is of the whole database.
+SELECT a.ledger_id, a.id, a.currency, a.scale, known.scale AS known_scale, a.status,
+    a.revision = 0 AND a.status <> 'open' AS is_unchanged, (a.ctime AT TIME ZONE 'UTC')::text AS ctime,
+    a.ctime > now() AS is_ahead, a.id > $2::bigint AS has_new_id, jsonb_typeof(a.metadata) <> 'object' AS has_no_metadata
+FROM account AS a
+LEFT JOIN (
+    SELECT code, scale FROM unnest($3::text [], $4::smallint []) AS iso (code, scale)
+    UNION ALL
+    SELECT code, scale FROM currency WHERE code <> ALL($3)
+) AS known ON known.code = a.currency
+WHERE a.scale IS DISTINCT FROM known.scale OR (a.revision = 0 AND a.status <> 'open')
+    OR a.ctime > now() OR a.id > $2 OR jsonb_typeof(a.metadata) <> 'object'
+ORDER BY a.id LIMIT $1::bigint;
+
+-- name: verify_opened
+-- An account that was opened with a key has the receipt of that key, which says this account; and the other way round.
+-- Ids in a receipt are compared as text: what has been changed there may be none.
+-- Reads all ledgers: verification is of the whole database.
+SELECT coalesce(a.ledger_id, r.ledger_id) AS ledger_id, a.id, r.account_id,
+    coalesce(a.idempotency_key, r.idempotency_key) AS idempotency_key
+FROM (SELECT ledger_id, id, idempotency_key FROM account WHERE idempotency_key IS NOT NULL) AS a
+FULL JOIN (
+    SELECT ledger_id, answer #>> '{account,id}' AS account_id, idempotency_key
+    FROM receipt WHERE answer ->> 'type' = 'opened'
+) AS r ON r.ledger_id = a.ledger_id AND r.idempotency_key = a.idempotency_key AND r.account_id = a.id::text
+WHERE a.id IS NULL OR r.idempotency_key IS NULL
+ORDER BY 1, 4, 2 LIMIT $1::bigint;
 
 -- name: verify_closed
 -- A closed account is empty. Reads all ledgers: verification is of the whole database.
 SELECT ledger_id, id, balance, held FROM account
 WHERE status = 'closed' AND (balance <> 0 OR held <> 0)
-ORDER BY id;
+ORDER BY id LIMIT $1::bigint;
 
 -- name: verify_held
 -- What an account has held is what its open holds reserve.
@@ -675,7 +840,7 @@ WITH reserved AS (
 SELECT a.ledger_id, a.id, a.held, coalesce(reserved.amount, 0) AS reserved
 FROM account AS a LEFT JOIN reserved ON reserved.ledger_id = a.ledger_id AND reserved.account_id = a.id
 WHERE a.held <> coalesce(reserved.amount, 0)
-ORDER BY a.id;
+ORDER BY a.id LIMIT $1::bigint;
 
 -- name: verify_holds
 -- The row of a hold says what is left of it, and until when; a hold without a row has something that ended it.
@@ -685,58 +850,102 @@ WITH followed AS (
     WHERE parent_id IS NOT NULL AND kind IN ('capture', 'void', 'expiry')
     GROUP BY ledger_id, parent_id
 ), told AS (
-    SELECT t.ledger_id, t.id, t.amount - coalesce(f.amount, 0) AS rest, t.expires_at, f.amount AS followed
+    SELECT t.ledger_id, t.id, t.amount - coalesce(f.amount, 0) AS rest, t.expires_at, f.amount AS followed,
+        t.expires_at < t.ctime AS is_backward
     FROM transaction AS t LEFT JOIN followed AS f ON f.ledger_id = t.ledger_id AND f.parent_id = t.id
     WHERE t.kind = 'hold'
 )
 SELECT coalesce(hold.ledger_id, told.ledger_id) AS ledger_id, coalesce(hold.id, told.id) AS id,
     hold.amount AS reserved, told.rest, (hold.expires_at AT TIME ZONE 'UTC')::text AS expires_at,
-    (told.expires_at AT TIME ZONE 'UTC')::text AS told_expires_at
+    (told.expires_at AT TIME ZONE 'UTC')::text AS told_expires_at, coalesce(told.is_backward, false) AS is_backward
 FROM told FULL JOIN hold ON hold.ledger_id = told.ledger_id AND hold.id = told.id
-WHERE told.id IS NULL OR (hold.id IS NULL AND told.followed IS NULL)
+WHERE told.id IS NULL OR (hold.id IS NULL AND told.followed IS NULL) OR told.is_backward
     OR hold.amount <> told.rest OR scale(hold.amount) <> scale(told.rest) OR hold.expires_at <> told.expires_at
-ORDER BY 2;
+ORDER BY 2 LIMIT $1::bigint;
 
 -- name: verify_endings
 -- No capture takes more than is left of its hold, a void and an expiry release exactly that, and the time of a
--- hold is up when it expires and not before. Reads all ledgers: verification is of the whole database.
+-- hold is up when it expires and not before. A capture that was asked for as the final one ends its hold, and another
+-- one does only if it takes all, as one does that was asked for without an amount. What was asked for is known of those
+-- with a key.
+-- Reads all ledgers: verification is of the whole database.
 WITH following AS (
-    SELECT f.ledger_id, f.id, f.kind, f.parent_id, f.amount, f.ctime, h.expires_at,
-        h.amount - coalesce(sum(f.amount) OVER earlier, 0) AS rest
+    SELECT f.ledger_id, f.id, f.kind, f.parent_id, f.amount, f.ctime, f.idempotency_key, h.expires_at,
+        h.amount - coalesce(sum(f.amount) OVER earlier, 0) AS rest,
+        hold.id IS NULL AND lead(f.id) OVER later IS NULL AS is_end
     FROM transaction AS f
     INNER JOIN transaction AS h ON h.ledger_id = f.ledger_id AND h.id = f.parent_id AND h.kind = 'hold'
+    LEFT JOIN hold ON hold.ledger_id = f.ledger_id AND hold.id = f.parent_id
     WHERE f.parent_id IS NOT NULL AND f.kind IN ('capture', 'void', 'expiry')
     WINDOW earlier AS (
         PARTITION BY f.ledger_id, f.parent_id ORDER BY f.source_version, f.id
         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-    )
+    ), later AS (PARTITION BY f.ledger_id, f.parent_id ORDER BY f.source_version, f.id)
+), asked AS (
+    SELECT f.*, CASE WHEN coalesce(r.request, r.answer) IS NOT NULL
+            THEN coalesce(r.request ->> 'final', r.answer #>> '{command,command,final}', 'true')
+        END AS final,
+        coalesce(r.request, r.answer) IS NOT NULL
+        AND coalesce(r.request ->> 'amount', r.answer #>> '{command,command,amount}') IS NULL AS is_of_all
+    FROM following AS f
+    LEFT JOIN receipt AS r ON r.ledger_id = f.ledger_id AND r.idempotency_key = f.idempotency_key
+    -- One that takes all may have been asked for either way, and nearly all of them do.
+    WHERE NOT (f.kind = 'capture' AND f.is_end AND f.amount = f.rest AND f.ctime < f.expires_at)
 )
 SELECT ledger_id, id, kind, parent_id, amount, rest, (ctime AT TIME ZONE 'UTC')::text AS ctime,
-    (expires_at AT TIME ZONE 'UTC')::text AS expires_at,
-    CASE WHEN kind = 'capture' THEN amount <= rest ELSE amount = rest END AS is_covered
-FROM following
+    (expires_at AT TIME ZONE 'UTC')::text AS expires_at, is_end,
+    CASE WHEN kind = 'capture' THEN amount <= rest ELSE amount = rest END AS is_covered,
+    (kind = 'expiry') = (ctime >= expires_at) AS is_timely, kind = 'capture' AND is_of_all AS is_of_all
+FROM asked
 WHERE (kind = 'expiry') <> (ctime >= expires_at)
     OR CASE WHEN kind = 'capture' THEN amount > rest ELSE amount <> rest END
-ORDER BY id;
+    OR (final = 'true' AND NOT is_end) OR (final = 'false' AND is_end AND amount <> rest)
+    OR (kind = 'capture' AND is_of_all AND amount <> rest)
+ORDER BY id LIMIT $1::bigint;
+
+-- name: survey_parents
+-- How many transactions do not follow what they may, as verify_parents says of each. An inner join, so that those are
+-- hashed and not all transactions; who follows nothing is missing in it. Reads all ledgers: verification is of the whole
+-- database.
+SELECT (SELECT count(*) FROM transaction WHERE parent_id IS NOT NULL) - count(*) AS suspects
+FROM transaction AS t INNER JOIN transaction AS p ON p.ledger_id = t.ledger_id AND p.id = t.parent_id
+WHERE t.parent_id IS NOT NULL AND CASE WHEN t.kind = 'refund'
+    THEN p.kind IN ('payment', 'withdrawal', 'transfer', 'capture')
+        AND (t.source_account_id, t.target_account_id)
+        IS NOT DISTINCT FROM (p.target_account_id, p.source_account_id)
+        AND coalesce(t.source_version > p.target_version, true) AND coalesce(t.target_version > p.source_version, true)
+    ELSE p.kind = 'hold'
+        AND (t.source_account_id, t.target_account_id)
+        IS NOT DISTINCT FROM (p.source_account_id, p.target_account_id)
+        AND t.source_version > p.source_version
+END;
 
 -- name: verify_parents
--- What follows a transaction follows one that can be followed so, between the same accounts; a refund goes
+-- What follows a transaction follows one that can be followed so, after it, between the same accounts; a refund goes
 -- the other way round. Reads all ledgers: verification is of the whole database.
 SELECT t.ledger_id, t.id, t.kind, t.parent_id, p.kind AS parent_kind, t.source_account_id, t.target_account_id,
     p.source_account_id AS parent_source_account_id, p.target_account_id AS parent_target_account_id,
     CASE WHEN t.kind = 'refund' THEN p.kind IN ('payment', 'withdrawal', 'transfer', 'capture')
         ELSE p.kind = 'hold'
-    END AS is_suitable
+    END AS is_suitable,
+    CASE WHEN t.kind = 'refund'
+        THEN (t.source_account_id, t.target_account_id)
+            IS NOT DISTINCT FROM (p.target_account_id, p.source_account_id)
+        ELSE (t.source_account_id, t.target_account_id)
+            IS NOT DISTINCT FROM (p.source_account_id, p.target_account_id)
+    END AS is_straight
 FROM transaction AS t LEFT JOIN transaction AS p ON p.ledger_id = t.ledger_id AND p.id = t.parent_id
 WHERE t.parent_id IS NOT NULL AND (p.id IS NULL OR CASE WHEN t.kind = 'refund'
     THEN p.kind NOT IN ('payment', 'withdrawal', 'transfer', 'capture')
         OR (t.source_account_id, t.target_account_id)
         IS DISTINCT FROM (p.target_account_id, p.source_account_id)
+        OR t.source_version <= p.target_version OR t.target_version <= p.source_version
     ELSE p.kind <> 'hold'
         OR (t.source_account_id, t.target_account_id)
         IS DISTINCT FROM (p.source_account_id, p.target_account_id)
+        OR t.source_version <= p.source_version
 END)
-ORDER BY t.id;
+ORDER BY t.id LIMIT $1::bigint;
 
 -- name: verify_refunds
 -- The refunds of a transaction do not add up to more than it.
@@ -749,7 +958,28 @@ WITH refunded AS (
 SELECT t.ledger_id, t.id, t.amount, r.amount AS refunded
 FROM refunded AS r INNER JOIN transaction AS t ON t.ledger_id = r.ledger_id AND t.id = r.parent_id
 WHERE r.amount > t.amount
-ORDER BY t.id;
+ORDER BY t.id LIMIT $1::bigint;
+
+-- name: verify_refunds_of_all
+-- A refund that was asked for without an amount, if it has a key to tell, is of all that was left.
+-- Reads all ledgers: verification is of the whole database.
+WITH following AS (
+    SELECT f.ledger_id, f.id, f.amount, f.parent_id, f.idempotency_key,
+        p.amount - coalesce(sum(f.amount) OVER earlier, 0) AS rest
+    FROM transaction AS f
+    INNER JOIN transaction AS p ON p.ledger_id = f.ledger_id AND p.id = f.parent_id
+    WHERE f.parent_id IS NOT NULL AND f.kind = 'refund'
+    WINDOW earlier AS (
+        PARTITION BY f.ledger_id, f.parent_id ORDER BY coalesce(f.source_version, f.target_version), f.id
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
+)
+SELECT f.ledger_id, f.id, f.amount, f.parent_id, f.rest
+FROM following AS f
+INNER JOIN receipt AS r ON r.ledger_id = f.ledger_id AND r.idempotency_key = f.idempotency_key
+WHERE f.amount <> f.rest AND coalesce(r.request, r.answer) IS NOT NULL
+    AND coalesce(r.request ->> 'amount', r.answer #>> '{command,command,amount}') IS NULL
+ORDER BY f.id LIMIT $1::bigint;
 
 -- name: verify_promises
 -- A promised transaction is posted, queued or declined, and only one of these.
@@ -762,7 +992,40 @@ FROM declined AS d INNER JOIN transaction AS t ON t.ledger_id = d.ledger_id AND 
 UNION ALL
 SELECT d.ledger_id, d.id, 'declined', 'queued'
 FROM declined AS d INNER JOIN queued AS q ON q.ledger_id = d.ledger_id AND q.id = d.id
-ORDER BY 2, 3, 4;
+ORDER BY 2, 3, 4 LIMIT $1::bigint;
+
+-- name: verify_promised
+-- The promise of a transaction that is not posted is what its key has answered.
+-- Reads all ledgers: verification is of the whole database.
+SELECT p.ledger_id, p.id, r.idempotency_key
+FROM (
+    SELECT ledger_id, id, promise FROM queued
+    UNION ALL
+    SELECT ledger_id, id, promise FROM declined
+) AS p
+INNER JOIN receipt AS r ON r.ledger_id = p.ledger_id AND r.transaction_id = p.id
+WHERE r.answer IS DISTINCT FROM p.promise
+ORDER BY p.id, r.idempotency_key LIMIT $1::bigint;
+
+-- name: survey_receipts
+-- Of how many ledgers the transactions with their keys, posted or promised, are not the receipts with theirs: sums of
+-- hashes say so. $1 is random. Reads all ledgers: verification is of the whole database.
+WITH keyed AS (
+    SELECT ledger_id, id, idempotency_key FROM transaction WHERE idempotency_key IS NOT NULL
+    UNION ALL
+    SELECT ledger_id, id, promise -> 'command' ->> 'key' FROM queued WHERE promise -> 'command' ->> 'key' IS NOT NULL
+    UNION ALL
+    SELECT ledger_id, id, promise -> 'command' ->> 'key' FROM declined WHERE promise -> 'command' ->> 'key' IS NOT NULL
+)
+SELECT count(*) AS suspects
+FROM (
+    SELECT ledger_id, sum(hashtextextended(idempotency_key, id # $1::bigint)) AS keys FROM keyed GROUP BY ledger_id
+) AS t
+FULL JOIN (
+    SELECT ledger_id, sum(hashtextextended(idempotency_key, transaction_id # $1)) AS keys
+    FROM receipt WHERE transaction_id IS NOT NULL GROUP BY ledger_id
+) AS r ON r.ledger_id = t.ledger_id
+WHERE t.keys IS DISTINCT FROM r.keys;
 
 -- name: verify_receipts
 -- A transaction with a key, posted or promised, has the receipt of that key, and a receipt's transaction is
@@ -786,7 +1049,29 @@ FULL JOIN (
 ) AS r
     ON r.ledger_id = t.ledger_id AND r.transaction_id = t.id AND r.idempotency_key = t.idempotency_key
 WHERE t.id IS NULL OR r.transaction_id IS NULL
-ORDER BY 1, 2;
+ORDER BY 1, 2 LIMIT $1::bigint;
+
+-- name: survey_batches
+-- At how many moments the transactions are not those of the batches of that moment, which the first transaction of each
+-- batch tells: sums of hashes say so. So each transaction is in one batch, and those of a batch have one time. A batch
+-- whose first transaction is missing counts too. An inner join, so that the batches are hashed and not the transactions.
+-- $1 is random, and carries the upper half of the id, as PostgreSQL folds the two halves into one.
+-- Reads all ledgers: verification is of the whole database.
+WITH settled AS MATERIALIZED (
+    SELECT ledger_id, transaction_ids[1] AS first_id,
+        (SELECT sum(hashint8extended(one, $1::bigint + (one >> 32))) FROM unnest(transaction_ids) AS each (one)) AS ids
+    FROM batch WHERE cardinality(transaction_ids) > 0
+), moment AS (
+    SELECT t.ledger_id, t.ctime, sum(b.ids) AS ids, count(*) AS batches
+    FROM settled AS b INNER JOIN transaction AS t ON t.ledger_id = b.ledger_id AND t.id = b.first_id
+    GROUP BY t.ledger_id, t.ctime
+)
+SELECT count(*) FILTER (WHERE t.ids IS DISTINCT FROM m.ids) + (SELECT count(*) FROM settled) - coalesce(sum(m.batches), 0)
+    AS suspects
+FROM (
+    SELECT ledger_id, ctime, sum(hashint8extended(id, $1 + (id >> 32))) AS ids FROM transaction GROUP BY ledger_id, ctime
+) AS t
+FULL JOIN moment AS m ON m.ledger_id = t.ledger_id AND m.ctime = t.ctime;
 
 -- name: verify_batches
 -- Every transaction is in exactly one batch, and every batch's transactions are there.
@@ -798,16 +1083,88 @@ FULL JOIN (
     FROM batch GROUP BY ledger_id, 2
 ) AS b ON b.ledger_id = t.ledger_id AND b.transaction_id = t.id
 WHERE t.id IS NULL OR b.transaction_id IS NULL OR b.times <> 1
-ORDER BY 2;
+ORDER BY 2 LIMIT $1::bigint;
+
+-- name: verify_moments
+-- All transactions of a batch have one time. Reads all ledgers: verification is of the whole database.
+SELECT b.ledger_id, min(t.id) AS id, count(DISTINCT t.ctime) AS times
+FROM (SELECT ledger_id, id, unnest(transaction_ids) AS transaction_id FROM batch) AS b
+INNER JOIN transaction AS t ON t.ledger_id = b.ledger_id AND t.id = b.transaction_id
+GROUP BY b.ledger_id, b.id
+HAVING min(t.ctime) <> max(t.ctime)
+ORDER BY b.ledger_id, min(t.id) LIMIT $1::bigint;
+
+-- name: verify_rules
+-- A batch was settled by rules that there are. Reads all ledgers: verification is of the whole database.
+SELECT ledger_id, id, rules FROM batch WHERE rules NOT IN (1, 2) ORDER BY ledger_id, id LIMIT $1::bigint;
 
 -- name: verify_groups
--- A group is whole: all its transactions are in one batch, and have one time.
--- Reads all ledgers: verification is of the whole database.
-SELECT t.ledger_id, t.group_id AS id, count(DISTINCT b.id) AS batches, count(DISTINCT t.ctime) AS times
+-- A group is whole: all its transactions are in one batch, and have one time; and if a key has answered with it, they
+-- are as many as it said. Reads all ledgers: verification is of the whole database.
+SELECT t.ledger_id, t.group_id AS id, count(DISTINCT b.id) AS batches, count(DISTINCT t.ctime) AS times,
+    count(DISTINCT t.id) AS transactions, min(r.posted) AS told
 FROM transaction AS t
 LEFT JOIN (SELECT ledger_id, id, unnest(transaction_ids) AS transaction_id FROM batch) AS b
     ON b.ledger_id = t.ledger_id AND b.transaction_id = t.id
+LEFT JOIN (
+    SELECT ledger_id, answer ->> 'group_id' AS group_id, jsonb_array_length(jsonb_path_query_array(
+        answer, '$.members[*] ? (@.type() == "number" || @.outcome.type == "posted")'
+    )) AS posted
+    FROM receipt WHERE answer ->> 'type' = 'grouped'
+) AS r ON r.ledger_id = t.ledger_id AND r.group_id = t.group_id::text
 WHERE t.group_id IS NOT NULL
 GROUP BY t.ledger_id, t.group_id
-HAVING count(DISTINCT b.id) > 1 OR count(DISTINCT t.ctime) > 1
-ORDER BY t.group_id;
+HAVING count(DISTINCT b.id) > 1 OR count(DISTINCT t.ctime) > 1 OR count(DISTINCT t.id) <> min(r.posted)
+ORDER BY t.group_id LIMIT $1::bigint;
+
+-- name: verify_requests
+-- Of what is no plain move, the receipt of its key keeps what was asked for, or what was promised.
+-- Reads all ledgers: verification is of the whole database.
+SELECT t.ledger_id, t.id, t.kind, t.idempotency_key
+FROM transaction AS t
+INNER JOIN receipt AS r ON r.ledger_id = t.ledger_id AND r.idempotency_key = t.idempotency_key
+WHERE t.idempotency_key IS NOT NULL AND t.kind IN ('hold', 'capture', 'void', 'refund')
+    AND r.request IS NULL AND r.answer IS NULL
+ORDER BY t.id LIMIT $1::bigint;
+
+-- name: read_receipts
+-- What keys have answered that is more than a transaction: it is decoded, and compared with the transaction that it
+-- names or promises. Times take long to read, and come where they are needed. An account that 0.1 has opened does not say its revision: it was 0.
+-- Reads all ledgers: verification is of the whole database.
+SELECT r.ledger_id, r.idempotency_key AS key, r.transaction_id, r.request::text,
+    CASE jsonb_typeof(r.answer)
+        WHEN 'object' THEN jsonb_set(r.answer, '{account,revision}', coalesce(r.answer #> '{account,revision}', '0'))
+        ELSE r.answer
+    END::text AS answer,
+    t.id, t.kind, t.source_account_id, t.target_account_id, t.amount, t.parent_id, t.idempotency_key,
+    t.metadata::text, CASE WHEN r.answer IS NOT NULL THEN t.ctime END AS ctime,
+    CASE WHEN isfinite(t.expires_at) AND isfinite(t.ctime) THEN extract(epoch FROM t.expires_at - t.ctime) END AS lifetime_s,
+    a.currency
+FROM receipt AS r
+LEFT JOIN transaction AS t ON t.ledger_id = r.ledger_id AND t.id = r.transaction_id
+LEFT JOIN account AS a ON a.ledger_id = t.ledger_id AND a.id = coalesce(t.source_account_id, t.target_account_id)
+WHERE r.answer IS NOT NULL OR r.request IS NOT NULL;
+
+-- name: read_promises
+-- Promises that are not kept yet, or were refused: decoded, and compared with themselves.
+-- Reads all ledgers: verification is of the whole database.
+SELECT ledger_id, id, promise::text, NULL AS answer, ctime, ctime > now() AS is_ahead, due >= ctime AS is_due_later,
+    (attempts > 0) = (error IS NOT NULL) AS is_explained, id > $1::bigint AS has_new_id
+FROM queued
+UNION ALL
+SELECT ledger_id, id, promise::text, answer::text, ctime, ctime > now(), true, true, id > $1
+FROM declined;
+
+-- name: find_states
+-- What the account was left with at a version: of each (ledger, account, version). Each carries its ledger_id in $1.
+SELECT wanted.ledger_id, wanted.account_id, wanted.version, t.balance, t.held
+FROM unnest($1::text::bigint [], $2::text::bigint [], $3::text::bigint []) AS wanted (ledger_id, account_id, version)
+CROSS JOIN LATERAL (
+    SELECT source_balance AS balance, source_held AS held FROM transaction AS s
+    WHERE s.ledger_id = wanted.ledger_id AND s.source_account_id = wanted.account_id
+        AND s.source_version = wanted.version
+    UNION ALL
+    SELECT target_balance, target_held FROM transaction AS d
+    WHERE d.ledger_id = wanted.ledger_id AND d.target_account_id = wanted.account_id
+        AND d.target_version = wanted.version
+) AS t;

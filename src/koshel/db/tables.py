@@ -48,7 +48,6 @@ Columns: TypeAlias = Sequence[Column]
 # Why a change of a column may stay unseen.
 _FREE = "free text: nothing else in the rows follows from it"
 _ALONE = "no other row says it, or not of every row"
-_QUEUE = "when and how often a queued transaction is tried changes no answer"
 
 
 def _side(side: str) -> Columns:
@@ -68,18 +67,18 @@ TRANSACTION: Columns = (
     *_side("target"),
     Column("amount", "numeric", "amount", shown=True),
     Column("parent_id", "bigint", "parent_id", Mostly.NULL, shown=True),
-    Column("group_id", "bigint", "group_id", Mostly.NULL, shown=True, unproved=_ALONE),
+    Column("group_id", "bigint", "group_id", Mostly.NULL, shown=True),
     Column("idempotency_key", "text", "key", Mostly.NULL, shown=True),
     Column("metadata", "jsonb", "metadata", Mostly.NULL, shown=True, unproved=_FREE),
-    Column("expires_at", "timestamptz", "expires_at", Mostly.NULL, shown=True, unproved=_ALONE),
-    Column("ctime", "timestamptz", "ctime", Mostly.ONE, shown=True, unproved=_ALONE),
+    Column("expires_at", "timestamptz", "expires_at", Mostly.NULL, shown=True),
+    Column("ctime", "timestamptz", "ctime", Mostly.ONE, shown=True),
 )
 
 ACCOUNT: Columns = (
     Column("ledger_id", "bigint", "account.ledger_id", Mostly.SAME, unproved=_ALONE),
-    Column("id", "bigint", "account.id", shown=True, unproved=_ALONE),
+    Column("id", "bigint", "account.id", shown=True),
     Column("email", "text", "account.email", changes=True, shown=True, unproved=_FREE),
-    Column("currency", "text", "account.currency", Mostly.SAME, shown=True, unproved=_ALONE),
+    Column("currency", "text", "account.currency", Mostly.SAME, shown=True),
     Column("scale", "smallint", "account.scale", Mostly.SAME),
     Column("balance", "numeric", "account.balance", changes=True, shown=True),
     Column("held", "numeric", "account.held", changes=True, shown=True),
@@ -87,15 +86,15 @@ ACCOUNT: Columns = (
     Column("revision", "bigint", "account.revision", changes=True, unproved=_ALONE),
     Column("min_balance", "numeric", "account.min_balance", changes=True, shown=True, unproved=_ALONE),
     Column("max_balance", "numeric", "account.max_balance", changes=True, shown=True, unproved=_ALONE),
-    Column("status", "text", "account.status", Mostly.SAME, changes=True, shown=True, unproved=_ALONE),
+    Column("status", "text", "account.status", Mostly.SAME, changes=True, shown=True),
     Column("metadata", "jsonb", "account.metadata", changes=True, shown=True, unproved=_FREE),
-    Column("idempotency_key", "text", "command.key", unproved=_ALONE),
+    Column("idempotency_key", "text", "command.key"),
     Column("ctime", "timestamptz", "account.ctime", Mostly.ONE, shown=True, unproved=_ALONE),
 )
 
 RECEIPT: Columns = (
-    Column("ledger_id", "bigint", mostly=Mostly.SAME, unproved=_ALONE),
-    Column("idempotency_key", "text", unproved=_ALONE),
+    Column("ledger_id", "bigint", mostly=Mostly.SAME),
+    Column("idempotency_key", "text"),
     Column("answer", "jsonb", unproved=_ALONE),
     Column("transaction_id", "bigint"),
     Column("request", "jsonb", unproved=_ALONE),
@@ -104,15 +103,15 @@ RECEIPT: Columns = (
 QUEUED: Columns = (
     Column("ledger_id", "bigint", mostly=Mostly.SAME),
     Column("id", "bigint"),
-    Column("promise", "jsonb", unproved=_ALONE),
-    Column("due", "timestamptz", mostly=Mostly.ONE, changes=True, unproved=_QUEUE),
-    Column("attempts", "integer", changes=True, unproved=_QUEUE),
-    Column("error", "text", changes=True, unproved=_QUEUE),
-    Column("ctime", "timestamptz", mostly=Mostly.ONE, unproved=_ALONE),
+    Column("promise", "jsonb"),
+    Column("due", "timestamptz", mostly=Mostly.ONE, changes=True),
+    Column("attempts", "integer", changes=True),
+    Column("error", "text", changes=True),
+    Column("ctime", "timestamptz", mostly=Mostly.ONE),
 )
 
 DECLINED: Columns = (
     *QUEUED[:3],
     Column("answer", "jsonb", unproved=_ALONE),
-    Column("ctime", "timestamptz", mostly=Mostly.ONE, unproved=_ALONE),
+    Column("ctime", "timestamptz", mostly=Mostly.ONE),
 )

@@ -1,0 +1,201 @@
+"""What keys have answered, and what was promised: all of it is read, and held against the rows that it speaks of.
+
+    receipt.request  ──── its transaction
+    receipt.answer   ─┬── a promise: the transaction that it has become
+                      ├── an account, opened or changed: the account, and what it was left with then
+                      ├── a group: its transactions
+                      └── a refusal: nothing but itself
+    queued, declined ──── the promise's own request, and its refusal's
+
+A thousand rows at a time, however many there are.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import msgspec
+import psycopg
+from msgspec import Struct
+from psycopg.rows import dict_row
+
+from koshel.core.commands import Request
+from koshel.core.model import Changed, Declined, Opened, Queued
+from koshel.db import agreement
+from koshel.db.kept import KeptGroup
+from koshel.db.queries import Queries
+
+CHUNK = 1_000
+BIGINT = 2**63  # and what was written into a receipt may be more
+
+Row: TypeAlias = Mapping[str, Any]
+Answer: TypeAlias = Opened | Changed | Queued | KeptGroup | Declined
+
+_answer = msgspec.json.Decoder(Answer)
+_request = msgspec.json.Decoder(Request)
+
+
+class Found(Struct):
+    """The rows that the answers of a chunk speak of, by ledger and id; states by version too."""
+
+    accounts: dict[Any, Row]
+    transactions: dict[Any, Row]
+    states: dict[Any, Row]
+
+
+def receipts(connection: "psycopg.Connection[Row]", q: Queries) -> Iterator[str]:
+    """What is wrong with receipts that say more than the id of a transaction, a sentence each."""
+    for chunk in _chunks(connection, q, q.read_receipts):
+        answers = {place: _decoded(_answer, row["answer"]) for place, row in enumerate(chunk) if row["answer"]}
+        found = _look_up(connection, q, list(answers.values()))
+        for place, row in enumerate(chunk):
+            wrong = _wrong_answer(row, answers[place], found) if place in answers else _wrong_request(row)
+            if wrong is not None:
+                yield f"ledger {row['ledger_id']}: the receipt of key {row['key']!r} {wrong}"
+
+
+def promises(connection: "psycopg.Connection[Row]", q: Queries, last_id: int) -> Iterator[str]:
+    """What is wrong with promises that are not kept yet, or were refused; no id after `last_id` was given."""
+    for chunk in _chunks(connection, q, q.read_promises, last_id):
+        for row in chunk:
+            wrong = _wrong_promise(row)
+            if wrong is not None:
+                yield f"ledger {row['ledger_id']}: the promise of transaction {row['id']} {wrong}"
+
+
+def _chunks(connection: "psycopg.Connection[Row]", q: Queries, query: str, *arguments: int) -> Iterator[Sequence[Row]]:
+    with psycopg.RawServerCursor(connection, "kept", row_factory=dict_row) as cursor:
+        cursor.execute(query, arguments)
+        connection.execute(q.plan_for_look_ups)
+        while chunk := cursor.fetchmany(CHUNK):
+            yield chunk
+
+
+def _look_up(connection: "psycopg.Connection[Row]", q: Queries, answers: Sequence[Answer | None]) -> Found:
+    told = [one.account for one in answers if isinstance(one, Opened | Changed)]
+    ids = {(group.ledger_id, id_) for group in answers if isinstance(group, KeptGroup) for id_ in _members(group)}
+    states = {(one.ledger_id, one.id, one.version) for one in told}
+
+    def find(query: str, wanted: set[Any], *names: str) -> dict[Any, Row]:
+        wanted = {place for place in wanted if all(-BIGINT <= number < BIGINT for number in place)}
+        if not wanted:
+            return {}
+        arrays = ["{" + ",".join(map(str, column)) + "}" for column in zip(*wanted, strict=True)]
+        return {tuple(row[name] for name in names): row for row in connection.execute(query, arrays)}
+
+    return Found(
+        find(q.find_details, {place[:2] for place in states}, "ledger_id", "id"),
+        find(q.find_members, ids, "ledger_id", "id"),
+        find(q.find_states, states, "ledger_id", "account_id", "version"),
+    )
+
+
+def _members(group: KeptGroup) -> Iterator[int]:
+    """Ids of the transactions that its members became."""
+    for one in group.members:
+        if isinstance(one, int):
+            yield one
+        elif outcome := agreement.outcome(one):
+            yield outcome["id"]
+
+
+def _decoded(decoder: "msgspec.json.Decoder[Any]", text: str) -> Any:
+    """None for what cannot be read."""
+    try:
+        return decoder.decode(text)
+    except msgspec.DecodeError:
+        return None
+
+
+def _wrong_request(row: Row) -> str | None:
+    request = _decoded(_request, row["request"])
+    if request is None:
+        return "keeps a request that cannot be read"
+    if row["id"] is None:
+        return None  # verify_receipts says it
+    field = agreement.of_request(request, row)
+    return None if field is None else f"keeps a request with another {field} than transaction {row['id']} has"
+
+
+def _wrong_answer(row: Row, answer: Answer | None, found: Found) -> str | None:
+    if answer is None:
+        return "keeps an answer that cannot be read"
+    command = answer if isinstance(answer, KeptGroup) else answer.command
+    if (command.ledger_id, command.key) != (row["ledger_id"], row["key"]):
+        return "keeps the answer of another key"
+    if isinstance(answer, Queued):
+        return _wrong_keeping(row, answer)
+    if isinstance(answer, KeptGroup):
+        return _wrong_group(answer, found)
+    if isinstance(answer, Declined):
+        return None if agreement.is_caused(answer) else "tells of a refusal that another request caused"
+    return _wrong_account(answer, found)
+
+
+def _wrong_keeping(row: Row, promise: Queued) -> str | None:
+    if promise.id != row["transaction_id"]:
+        return f"promises transaction {promise.id}, but names {row['transaction_id']}"
+    field = agreement.of_promise(promise)
+    if field is None and row["id"] is not None:
+        field = agreement.of_kept_promise(promise, row)
+    return None if field is None else f"promises another {field} than transaction {promise.id} has"
+
+
+def _wrong_account(answer: Opened | Changed, found: Found) -> str | None:
+    then = answer.account
+    place = then.ledger_id, then.id
+    if place not in found.accounts:
+        return f"tells of account {then.id}, which does not exist"
+    field = agreement.of_account(answer, found.accounts[place], found.states.get((*place, then.version)))
+    return None if field is None else f"tells of another {field} than account {then.id} has, or had then"
+
+
+def _wrong_group(group: KeptGroup, found: Found) -> str | None:
+    if group.atomic != (group.group_id is not None):
+        return "keeps a group that is not as atomic as it says"
+    last_id = 0
+    for member in group.members:
+        told = {"id": member} if isinstance(member, int) else agreement.outcome(member)
+        if told is None:
+            if not isinstance(member, int) and not agreement.is_answered(member):
+                return "tells of a refusal of another request"
+            continue
+        row = found.transactions.get((group.ledger_id, told["id"]))
+        if row is None:
+            return f"tells of transaction {told['id']}, which does not exist"
+        is_own = isinstance(member, int) or agreement.is_own(member)
+        if is_own and (row["group_id"] != group.group_id or row["id"] <= last_id):
+            return f"tells of transaction {told['id']}, which is not there in group {group.group_id}"
+        last_id = row["id"] if is_own else last_id
+        field = None if isinstance(member, int) else agreement.of_member(member, told, row)
+        if field is not None:
+            return f"tells of another {field} than transaction {told['id']} has"
+    return None
+
+
+def _wrong_promise(row: Row) -> str | None:
+    promise = _decoded(_answer, row["promise"])
+    if not isinstance(promise, Queued):
+        return "cannot be read"
+    if (promise.command.ledger_id, promise.id) != (row["ledger_id"], row["id"]):
+        return "is another one's"
+    if row["has_new_id"]:
+        return "has an id that was never given"
+    if row["answer"] is not None:
+        refusal = _decoded(_answer, row["answer"])
+        if not isinstance(refusal, Declined) or refusal.command != promise.command.command:
+            return "was refused for another request"
+    if row["is_ahead"] or not row["is_due_later"] or not _is_told_then(promise, row):
+        return "has a time that cannot be"
+    if not row["is_explained"]:
+        return "has attempts without an error, or an error without attempts"
+    field = agreement.of_promise(promise)
+    return None if field is None else f"has another {field} than its request"
+
+
+def _is_told_then(promise: Queued, row: Row) -> bool:
+    """A promise is queued when it is made, and refused no earlier."""
+    moment = row["ctime"]
+    return moment == promise.ctime or (
+        row["answer"] is not None and isinstance(moment, datetime) and moment > promise.ctime
+    )

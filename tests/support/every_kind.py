@@ -1,0 +1,101 @@
+"""Books with every kind of transaction and of answer: what `bookkeeping` has, and all the rest.
+
+account 7 (USD, opened with a key, all of it said) and 8 (USD, without) have more of everything; 9 was never used; 10 is
+in GOLD, which was registered; 11 is in another ledger.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from koshel.core.commands import ChangeAccount, Command, Member, OpenAccount, Request, Status
+from koshel.db import currencies
+from koshel.db.claims import Claim, Drain
+from koshel.db.store import Delay, Store
+from koshel.settle import settle
+from tests.support.bookkeeping import LEDGER, execute, keep_books
+from tests.support.database import Database
+from tests.support.wallets import capture, enqueue, group, hold, payment, postings, refund, transfer, void, withdrawal
+
+OTHER = 2  # ledger
+
+
+def opening(key: str | None = None) -> OpenAccount:
+    """All that an opening may say."""
+    return OpenAccount(LEDGER, "eve@example.com", "USD", Decimal(-5), Decimal(5_000), {"of": "eve"}, key)
+
+
+def change(key: str | None = None) -> ChangeAccount:
+    """All that a change may say, of account 7 or, without a key, of 8."""
+    return ChangeAccount(
+        LEDGER,
+        7 if key else 8,
+        email="eva@example.com",
+        min_balance=Decimal(-6),
+        max_balance=Decimal(6_000),
+        status=Status.FROZEN if key else Status.OPEN,
+        metadata={"of": "eva"},
+        key=key,
+    )
+
+
+MORE: Sequence[Sequence[Command | Claim]] = [
+    [opening("every"), opening(), opening(), OpenAccount(LEDGER, "g@example.com", "GOLD", max_balance=None)],
+    [OpenAccount(OTHER, "o@example.com", max_balance=None, key="other")],
+    [payment(11, "5", ledger_id=OTHER, key="far"), payment(10, "1.234567")],
+    [payment(7, "100", key="in", metadata={"note": "rent"}), payment(8, "100")],
+    [withdrawal(8, "1", key="out"), transfer(7, 8, "2", metadata={"note": "lunch"})],
+    [withdrawal(7, "999999", key="refused"), group(transfer(7, 8, "999999"), key="refused group")],
+]
+# Ids of the holds and what follows them are those that the sequence gives.
+HOLDS: Sequence[Command] = [
+    hold(7, 8, "10", key="h1", seconds=600),
+    hold(7, None, "11", key="h2"),
+    hold(7, 8, "12"),
+    hold(7, 8, "13", key="h4"),
+    hold(7, 8, "14"),
+]
+WAITING = (
+    "UPDATE queued SET attempts = 2, error = 'deadlock' WHERE id = (SELECT max(id) FROM queued)",
+    "INSERT INTO batch VALUES (1, gen_random_uuid(), NULL, 2)",
+)
+
+
+async def keep_every_kind(store: Store, database: Database) -> None:
+    """All of it, on an empty database."""
+    execute(database.owner_url, "INSERT INTO ledger (name) VALUES ('other')")
+    currencies.add(database.owner_url, "GOLD", 6)
+    await keep_books(store)
+    for batch in MORE:
+        await settle(store, batch)
+    h1, h2, h3, h4, h5 = await _post(store, *HOLDS)
+    (paid,) = await _post(store, payment(8, "40", key="to return"))
+    await _post(store, capture(h1, "4", final=False, key="c1"), capture(h2, "5", key="c2"), void(h3))
+    await _post(store, void(h4, key="v4"), refund(paid, "3", key="r"), refund(paid))
+    await settle(store, [group(transfer(7, 8, "1"), hold(7, 8, "2", key="g2"), refund(paid, "1000"), atomic=False)])
+    await settle(store, [group(transfer(7, 8, "1.5"), hold(7, 8, "2.5"), capture(h5, "1"), key="all")])
+    await settle(
+        store, [group(transfer(7, 8, "1", key="in"), payment(7, "1", key="to return"), key="odd", atomic=False)]
+    )
+    again: list[Member] = [payment(7, "100", key="in", metadata={"note": "rent"}), refund(paid, "9999")]
+    await settle(store, [group(*again, key="some", atomic=False)])
+    later: list[Request] = [
+        hold(7, 8, "1", key="p1", seconds=60),
+        transfer(7, 8, "1"),
+        refund(10**6, key="p3"),
+        capture(h1, key="p4"),
+    ]
+    await settle(store, [enqueue(one) for one in (*later, payment(7, "7", key="p5"), void(10**6))])
+    await settle(store, [Drain(LEDGER, 10)])
+    await settle(
+        store, [enqueue(payment(7, "8", key="q1")), enqueue(hold(7, 8, "9", key="q2")), enqueue(payment(8, "3"))]
+    )
+    await store.postpone(LEDGER, 10**9, "nothing", Delay(1, 1))
+    await settle(store, [change("changed"), change()])
+    execute(database.owner_url, *WAITING)
+
+
+async def _post(store: Store, *commands: Command) -> list[int]:
+    """The ids of what is posted, which all of it must be."""
+    posted = postings(await settle(store, commands))
+    assert len(posted) == len(commands)
+    return [one.id for one in posted]
