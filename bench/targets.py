@@ -80,7 +80,7 @@ MEMORY = Target("resident memory of a worker after a million transfers", 120, 80
 START = Target("first answer, embedded PostgreSQL included", 5, 2, " s", more_is_better=False)
 
 
-VERIFY = Target("transactions proved a second by `koshel verify`", 200_000, 300_000, "/s", more_is_better=True)
+VERIFY = Target("thousands of transactions proved a second by `koshel verify`", 200, 300, "k/s", more_is_better=True)
 BATCH_SETTLE = Target(
     "transfers/s in batches of 500 over HTTP against `settle` alone, in as many processes (without, with keys, and "
     "with a key for each transfer too)",
@@ -115,7 +115,7 @@ def judged(results: Results) -> list[tuple[str, str, str, str, str]]:
         DRAIN_MEMORY.row([drain.growth for drain in backlog.drains] if backlog else []),
         MEMORY.row([look.worker_mb for look in results.looks if look.transfers >= MILLION]),
         START.row([] if results.first_answer_s is None else [results.first_answer_s]),
-        VERIFY.row([results.proving.per_s] if results.proving else []),
+        VERIFY.row([results.proving.per_s / 1_000] if results.proving else []),
         SERVE.row([] if results.serve_ratio is None else [results.serve_ratio]),
     ]
     # Only developers compare versions, so without that it is not missing.

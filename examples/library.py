@@ -53,7 +53,7 @@ class Orders:
     async def _place(self, buyer: int, seller: int, item: str, price: str) -> int:
         async with self._connection.transaction():
             money = self._ledger.within(self._connection)
-            paid = await money.transfer(buyer, seller, price, metadata={"item": item})
+            paid = await money.transfer(source=buyer, target=seller, amount=price, metadata={"item": item})
             number: int = await self._connection.fetchval(
                 "INSERT INTO example.orders (item, transaction_id) VALUES ($1, $2) RETURNING id", item, paid.id
             )
@@ -70,7 +70,7 @@ async def open_accounts(ledger: Ledger) -> tuple[int, int, int]:
     buyer = await ledger.open_account("ann@example.com")
     seller = await ledger.open_account("shop@example.com", metadata={"role": "seller"})
     fees = await ledger.open_account("fees@example.com", max_balance=None)
-    await ledger.pay(buyer.id, "100")
+    await ledger.pay(buyer.id, amount="100")
     return buyer.id, seller.id, fees.id
 
 
@@ -87,20 +87,25 @@ async def show_orders(orders: Orders, buyer: int, seller: int) -> None:
 
 async def show_money(ledger: Ledger, buyer: int, seller: int, fees: int) -> None:
     """A transfer, a hold, a refund, and a payment with two legs."""
-    gift = await ledger.transfer(buyer, seller, "5", metadata={"for": "the service"})
+    gift = await ledger.transfer(source=buyer, target=seller, amount="5", metadata={"for": "the service"})
     print(f"transfer: {gift.amount} {gift.currency}")
 
-    hold = await ledger.hold(buyer, seller, "30", expires_in=3600)
+    hold = await ledger.hold(source=buyer, target=seller, amount="30", expires_in=3600)
     print(f"held: {hold.amount}, until it is captured, voided, or an hour is over")
-    await ledger.capture(hold.id, "20", final=False)  # the first parcel has left
-    last = await ledger.capture(hold.id, "6")  # the second, and that was all: the rest is free again
+    await ledger.capture(hold.id, amount="20", final=False)  # the first parcel has left
+    last = await ledger.capture(hold.id, amount="6")  # the second, and that was all: the rest is free again
     print(f"captured last: {last.amount}")
 
-    back = await ledger.refund(gift.id, "2")
+    back = await ledger.refund(gift.id, amount="2")
     print(f"refunded: {back.amount} of {gift.amount}")
 
     make = ledger.requests
-    await ledger.batch([make.transfer(buyer, seller, "19.40"), make.transfer(buyer, fees, "0.60")])
+    await ledger.batch(
+        [
+            make.transfer(source=buyer, target=seller, amount="19.40"),
+            make.transfer(source=buyer, target=fees, amount="0.60"),
+        ]
+    )
     print("paid: 19.40 to the seller and 0.60 in fees, both or neither")
 
 

@@ -7,38 +7,71 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from koshel.db.errors import Conflict as Conflict
-    from koshel.db.errors import StoreError as StoreError
+    from koshel.core.commands import Kind as Kind
+    from koshel.core.commands import Request as Request
+    from koshel.errors import Conflict as Conflict
+    from koshel.errors import KoshelError as KoshelError
+    from koshel.errors import Misuse as Misuse
+    from koshel.errors import OutcomeUnknown as OutcomeUnknown
+    from koshel.errors import Overloaded as Overloaded
+    from koshel.errors import Promised as Promised
+    from koshel.errors import Refused as Refused
+    from koshel.errors import SchemaNotCurrent as SchemaNotCurrent
+    from koshel.errors import StoreError as StoreError
+    from koshel.errors import Unavailable as Unavailable
     from koshel.ledger import Ledger as Ledger
-    from koshel.ledger import Promised as Promised
-    from koshel.ledger import Refused as Refused
-    from koshel.ledger import SchemaNotCurrent as SchemaNotCurrent
-    from koshel.queue import Overloaded as Overloaded
+    from koshel.results import Account as Account
+    from koshel.results import Hold as Hold
+    from koshel.results import Promise as Promise
+    from koshel.results import Transaction as Transaction
     from koshel.settings import Settings as Settings
+    from koshel.values import Invalid as Invalid
 
 __version__ = "0.2.0"
+
+_MODULES = {
+    "Account": "koshel.results",
+    "Conflict": "koshel.errors",
+    "Hold": "koshel.results",
+    "Invalid": "koshel.values",
+    "Kind": "koshel.core.commands",
+    "KoshelError": "koshel.errors",
+    "Ledger": "koshel.ledger",
+    "Misuse": "koshel.errors",
+    "OutcomeUnknown": "koshel.errors",
+    "Overloaded": "koshel.errors",
+    "Promise": "koshel.results",
+    "Promised": "koshel.errors",
+    "Refused": "koshel.errors",
+    "Request": "koshel.core.commands",
+    "SchemaNotCurrent": "koshel.errors",
+    "Settings": "koshel.settings",
+    "StoreError": "koshel.errors",
+    "Transaction": "koshel.results",
+    "Unavailable": "koshel.errors",
+}
 __all__ = [
+    "Account",
     "Conflict",
+    "Hold",
+    "Invalid",
+    "Kind",
+    "KoshelError",
     "Ledger",
+    "Misuse",
+    "OutcomeUnknown",
     "Overloaded",
+    "Promise",
     "Promised",
     "Refused",
+    "Request",
     "SchemaNotCurrent",
     "Settings",
     "StoreError",
+    "Transaction",
+    "Unavailable",
     "__version__",
 ]
-
-_MODULES = {
-    "Conflict": "koshel.db.errors",
-    "Ledger": "koshel.ledger",
-    "Overloaded": "koshel.queue",
-    "Promised": "koshel.ledger",
-    "Refused": "koshel.ledger",
-    "SchemaNotCurrent": "koshel.ledger",
-    "Settings": "koshel.settings",
-    "StoreError": "koshel.db.errors",
-}
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
 
+from koshel.errors import OutcomeUnknown
 from koshel.queue import PUT_OFF_MAX, Waiting, is_wanted
 
 CommandT = TypeVar("CommandT")
@@ -23,8 +24,10 @@ Taken: TypeAlias = Callable[[], Lines]
 NONE: frozenset[Hashable] = frozenset()
 
 
-class Interrupted(Exception):
+class Interrupted(OutcomeUnknown):
     """The settling was stopped in the middle: whether it was done is not known."""
+
+    meaning = "the settling was stopped in the middle; repeat the call with the same key"
 
 
 class Way(Enum):
@@ -206,7 +209,8 @@ def _known(batch: Batch[CommandT, OutcomeT], taken: Lines) -> dict[str, Lines]:
 
 
 def _put_off(one: Waiting[CommandT, OutcomeT], on: Lines) -> None:
-    one.lines |= on
+    one.lasting |= getattr(on, "lasting", NONE)
+    one.lines = on | one.lasting
     one.put_off += 1
 
 

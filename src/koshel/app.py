@@ -1,4 +1,4 @@
-"""The composition root: settings → engine → ledger → service, opened and closed in one place."""
+"""The composition root: settings → engine → service, opened and closed in one place."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,9 +8,9 @@ from msgspec import Struct
 from koshel.db.gate import Gate
 from koshel.db.url import Target
 from koshel.engine import Engine, open_engine
-from koshel.ledger import MAIN_LEDGER_ID, Ledger, terms_of
-from koshel.requests import Requests
+from koshel.requests import Requests, terms_of
 from koshel.settings import Settings
+from koshel.submit import MAIN_LEDGER_ID, Submit, rehearsed
 
 
 class Service(Struct, frozen=True):
@@ -18,7 +18,7 @@ class Service(Struct, frozen=True):
 
     engine: Engine
     requests: Requests
-    rehearsal: Ledger
+    rehearse: Submit
     ledger_id: int
 
 
@@ -28,5 +28,5 @@ async def open_service(
 ) -> AsyncIterator[Service]:
     """The service of one process; at the end what waits is settled, then the connections close."""
     async with open_engine(settings, database_url, gate=gate) as engine:
-        ledger = Ledger.of(engine, terms_of(settings))
-        yield Service(engine, ledger.requests, ledger.rehearsal(), MAIN_LEDGER_ID)
+        requests = Requests(MAIN_LEDGER_ID, terms_of(settings))
+        yield Service(engine, requests, rehearsed(engine.store), MAIN_LEDGER_ID)

@@ -20,8 +20,9 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct
 
 from koshel.answering import Answering, Batch, Free, answer_all
+from koshel.errors import Overloaded
 from koshel.lanes import Lanes, Turn
-from koshel.queue import Answer, BatcherLimits, Overloaded, Queue, Room, Waiting
+from koshel.queue import Answer, BatcherLimits, Queue, Room, Waiting
 
 TURNS = 4  # of the event loop, in which a caller who was answered can be back
 LOOK_S = 0.05  # between two looks at lanes that have waited in vain

@@ -62,7 +62,7 @@ def migrate(chosen: Settings, options: Options) -> int:
     with _database(chosen, make=not check) as at:
         if chosen.database_url is not None and not check:  # and the lock of migrations is its session's
             _check_before_migrating(chosen, at)
-        names = due(at.owner_url) if check else _apply_what_is_due(chosen, at)
+        names = due(at.owner_url, chosen.schema) if check else _apply_what_is_due(chosen, at)
     verb = "due" if check else "applied"
     sys.stdout.write("".join(f"{verb}: {name}\n" for name in names) or "The schema is current.\n")
     return 1 if check and names else 0
@@ -82,7 +82,7 @@ def add_currency(chosen: Settings, options: Options) -> int:
         raise CommandError(f"--scale must be from 0 to {SCALE_MAX}")
     with _database(chosen) as at:
         try:
-            currencies.add(at.owner_url, code, scale)
+            currencies.add(at.owner_url, code, scale, chosen.schema)
         except currencies.CurrencyTaken as error:
             raise CommandError(f"{code} is registered already") from error
     sys.stdout.write(f"{code}: {scale} decimals\n")
@@ -94,7 +94,7 @@ def list_currencies(chosen: Settings, _: Options) -> int:
     from koshel.db import currencies
 
     with _database(chosen) as at:
-        for code, scale in currencies.registered(at.owner_url):
+        for code, scale in currencies.registered(at.owner_url, chosen.schema):
             sys.stdout.write(f"{code}\t{scale}\n")
     return 0
 
@@ -106,10 +106,10 @@ def verify(chosen: Settings, options: Options) -> int:
     from koshel.progress import bar
 
     with _database(chosen) as at:
-        if (missing := due(at.owner_url)) and missing != known():
+        if (missing := due(at.owner_url, chosen.schema)) and missing != known():
             raise CommandError(f"the schema lacks {', '.join(missing)}; run `koshel migrate`")
         with bar("Proving the books") as progress:
-            proof = prove(at.owner_url, progress)
+            proof = prove(at.owner_url, chosen.schema, progress)
     if options["json"]:
         sys.stdout.write(msgspec.json.encode(proof).decode() + "\n")
     else:
@@ -126,8 +126,8 @@ def psql(chosen: Settings, options: Options) -> int:
     arguments = options["rest"][1:] if options["rest"][:1] == ["--"] else options["rest"]
     with _database(chosen) as at:
         if chosen.database_url is None:
-            return shell.run(at.owner_url, arguments, options["environment"])
-        shell.become(at.owner_url, arguments, options["environment"])
+            return shell.run(at.owner_url, arguments, options["environment"], chosen.schema)
+        shell.become(at.owner_url, arguments, options["environment"], chosen.schema)
     raise AssertionError("psql has taken this process over")
 
 
@@ -173,7 +173,7 @@ def _bring_up_to_date(chosen: Settings, options: Options, at: "Place", found: "F
     # As the owner if it is ours; a service role finds nothing due, or is told that it may not.
     if found.due or at.service_url != at.owner_url:
         _apply_what_is_due(chosen, at)
-    if chosen.currency not in iso_scales() and chosen.currency not in _registered(at):
+    if chosen.currency not in iso_scales() and chosen.currency not in _registered(at, chosen.schema):
         name = came_as("currency", options)
         raise CommandError(f"{name}: {chosen.currency} is neither in ISO 4217 nor registered")
     standing.say_which(found, at.target)
@@ -183,7 +183,12 @@ def _bring_up_to_date(chosen: Settings, options: Options, at: "Place", found: "F
 def _apply_what_is_due(chosen: Settings, at: "Place") -> list[str]:
     from koshel.db.migrate import migrate as apply
 
-    return apply(at.owner_url, service_role=at.service_role, lock_timeout_ms=chosen.migration_lock_timeout_ms)
+    return apply(
+        at.owner_url,
+        schema=chosen.schema,
+        service_role=at.service_role,
+        lock_timeout_ms=chosen.migration_lock_timeout_ms,
+    )
 
 
 def _check_before_migrating(chosen: Settings, at: "Place") -> None:
@@ -195,7 +200,7 @@ def _check_before_migrating(chosen: Settings, at: "Place") -> None:
     asyncio.run(check_before_migrating(at.owner_url, Limits(connect_timeout_ms=chosen.connect_timeout_ms)))
 
 
-def _registered(at: "Place") -> set[str]:
+def _registered(at: "Place", schema: str | None) -> set[str]:
     from koshel.db import currencies
 
-    return {code for code, _ in currencies.registered(at.service_url)}
+    return {code for code, _ in currencies.registered(at.service_url, schema)}

@@ -14,13 +14,13 @@ from koshel.batcher import Batcher, open_batcher
 from koshel.core.apart import Line, Lines, keys, lines
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
-from koshel.db.batch import Patience
 from koshel.db.errors import DatabaseUnavailable, Obstructed, OutcomeUnknown
 from koshel.db.gate import Gate
 from koshel.db.opening import Wishes
 from koshel.db.pools import Limits
 from koshel.db.proof import RISKS, Found
 from koshel.db.store import Delay, Store, StoreConfig, open_store
+from koshel.db.strangers import Patience
 from koshel.db.url import Target
 from koshel.queue import BatcherLimits
 from koshel.retry import settle_again, settle_free_again
@@ -117,6 +117,7 @@ def store_config(settings: Settings, database_url: str | Target, gate: Gate | No
     """The settings that the store needs."""
     return StoreConfig(
         database_url,
+        schema=settings.schema,
         settle_connections=settings.settle_connections,
         read_connections=settings.read_connections,
         rehearsal_connections=settings.rehearsal_connections,
@@ -137,7 +138,7 @@ def store_config(settings: Settings, database_url: str | Target, gate: Gate | No
 def opening_wishes(settings: Settings, bring_up_to_date: Callable[[Found], None]) -> Wishes:
     """What the settings want of the database at the start."""
     known = frozenset(name for name in RISKS if getattr(settings, f"allow_{name}_off"))
-    return Wishes(store_config(settings, "").limits, known, bring_up_to_date)
+    return Wishes(store_config(settings, "").limits, settings.schema, known, bring_up_to_date)
 
 
 def _database(_: Command) -> Hashable:

@@ -15,7 +15,8 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
-from koshel.queue import PUT_OFF_MAX, BatcherLimits, Overloaded, Room, Waiting
+from koshel.errors import Overloaded
+from koshel.queue import PUT_OFF_MAX, BatcherLimits, Room, Waiting
 
 UP = 1e-9  # a time that is over, and not none
 

@@ -14,6 +14,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
+from koshel.errors import Overloaded
+
 HEAVY_BYTES = 64 * 1024  # what takes more of the queue is heavy, were it a batch of one
 FREE_MIN = 64  # commands: a smaller batch waits for locks
 PUT_OFF_MAX = 2  # times that a command is put off, before it waits in a lane
@@ -36,10 +38,6 @@ class BatcherLimits(Struct, frozen=True):
     queue_timeout_ms: int = 10_000  # what has waited longer is answered Overloaded
     lane_flights_max: int = 4  # under way at once, for what others have locked for long
     lane_timeout_ms: int = 2_000  # what has waited longer in a lane is told why
-
-
-class Overloaded(Exception):
-    """The queue is full, or the batcher is draining: nothing was done."""
 
 
 class Answer(Protocol[OutcomeT_contra]):
@@ -74,7 +72,8 @@ class Waiting(Struct, Generic[CommandT, OutcomeT], eq=False):
     number: int = 0  # in the order in which they came
     has_left: bool = False  # or was withdrawn
     put_off: int = 0  # how often it came back unsettled, since others had locked what it needs
-    lines: AbstractSet[Hashable] = frozenset()  # that it was put off on
+    lines: AbstractSet[Hashable] = frozenset()  # that stop it: those that did the last time, and
+    lasting: AbstractSet[Hashable] = frozenset()  # those that somebody had locked for long, now or before
     until: float = 0.0  # when it has waited in a lane for long enough; 0: it is in none
 
     @property

@@ -10,9 +10,10 @@ from typing import TypeVar
 from koshel.core.apart import Line, Lines
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
-from koshel.db.batch import Batches, Patience
+from koshel.db.batches import Batches
 from koshel.db.claims import Claim
 from koshel.db.errors import Conflict
+from koshel.db.strangers import Patience
 from koshel.settle import settle
 from koshel.settle_free import settle_claim_free, settle_free
 

@@ -27,12 +27,17 @@ Address = Annotated[
     Meta(pattern=rf"^({_HOST}|\[({_HOST})\])$", title="an address or a name of this machine, without scheme and port"),
 ]
 Code = Annotated[str, Meta(pattern=CURRENCY_PATTERN, title="a code of 3 to 12 characters of A-Z, 0-9 and _")]
+_SCHEMA = "^(?!pg_)[a-z_][a-z0-9_]{0,62}$"
+Schema = Annotated[
+    str, Meta(pattern=_SCHEMA, title="a name of a-z, 0-9 and _, 63 at most, that does not begin with pg_")
+]
 Directory = Annotated[str, Meta(min_length=1, title="the path of a directory")]
 Web = Annotated[str, Meta(title="origins such as https://shop.example, with commas between")]
 Role = Annotated[str, Meta(min_length=1, title="the name of a role")]
 # The most that PostgreSQL, the kernel and the event loop take: what is more is a slip of the finger.
 _INT_MAX = 2**31 - 1
 Processes = Annotated[int, Meta(ge=1, le=1_000)]
+Several = Annotated[int, Meta(ge=2, le=10_000_000)]
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
 Milliseconds = Annotated[int, Meta(ge=1, le=_INT_MAX)]
 Seconds = Annotated[int, Meta(ge=1, le=_INT_MAX // 1_000)]
@@ -50,6 +55,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     # fmt: off
     database_url: Annotated[Url | None, Meta(description="PostgreSQL 15 or newer; absent: the embedded one")] = None
+    schema: Annotated[Schema | None, Meta(description="schema that the tables are in; absent: the one where they are, or koshel")] = None
     data_dir: Annotated[Directory, Meta(description="where the embedded PostgreSQL keeps its data")] = "./.koshel"
     host: Annotated[Address, Meta(description="address to listen on; :: is every one, of IPv4 too")] = "127.0.0.1"
     allowed_origins: Annotated[Web, Meta(description="web origins whose pages may use the service, with commas between")] = ""
@@ -79,7 +85,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     background_poll_ms: Annotated[Milliseconds, Meta(description="time between two looks for what other workers queued, and for expired holds")] = 500
     background_retry_ms: Annotated[Milliseconds, Meta(description="delay before a queued transaction that an accident stopped is tried again; doubled each time")] = 1_000
     background_retry_max_ms: Annotated[Milliseconds, Meta(description="the most that such a delay grows to")] = 300_000
-    settle_connections: Annotated[Count, Meta(description="database connections for settling, in each worker, at most")] = 8
+    settle_connections: Annotated[Several, Meta(description="database connections for settling, in each worker, at most; half of them may wait for locks")] = 8
     read_connections: Annotated[Count, Meta(description="database connections for reading, in each worker")] = 4
     rehearsal_connections: Annotated[Count, Meta(description="database connections for dry runs, in each worker")] = 2
     connect_timeout_ms: Annotated[Milliseconds, Meta(description="time for a connection to the database")] = 3_000

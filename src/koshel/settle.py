@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from koshel.core.commands import Command
 from koshel.core.decide import decide
 from koshel.core.model import Outcome
-from koshel.db.batch import Batches
+from koshel.db.batches import Batches
 from koshel.db.claims import Claim
 
 

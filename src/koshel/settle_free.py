@@ -2,13 +2,27 @@
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from typing import Self
 
 from koshel.core.apart import Line, Lines, PutOff
 from koshel.core.commands import Command, Execute, Expire, Group
 from koshel.core.decide import decide
 from koshel.core.model import Outcome
-from koshel.db.batch import Batches, Patience
+from koshel.db.batches import Batches
 from koshel.db.claims import Claim, Drain
+from koshel.db.strangers import Patience
+
+
+class Stopped(frozenset[Line]):
+    """The lines that stop a command."""
+
+    lasting: Lines  # of these, those that will for long
+
+    def __new__(cls, on: Lines, lasting: Lines) -> Self:
+        """Both."""
+        made = super().__new__(cls, on)
+        made.lasting = lasting
+        return made
 
 
 async def settle_free(
@@ -29,7 +43,7 @@ async def settle_free(
         book, free = await batch.lock_free(resolved, taken, patience, watched)
         outcomes = decide(book, [one for one in free if not isinstance(one, PutOff)])
         written = iter(await batch.write(outcomes))
-    return [one.on if isinstance(one, PutOff) else next(written) for one in free]
+    return [Stopped(one.on, one.lasting) if isinstance(one, PutOff) else next(written) for one in free]
 
 
 async def settle_claim_free(

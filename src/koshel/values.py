@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType, ValidationError, conver
 
 from koshel.core.commands import METADATA_MAX, Status
 from koshel.core.money import DECIMALS_MAX, INTEGER_DIGITS_MAX
+from koshel.errors import Misuse
 from koshel.faults import faults
 
 Money: TypeAlias = Decimal | str | int  # as a program gives it
@@ -59,13 +60,16 @@ _TEXT_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?")  # as `s
 _ID_DIGITS_MAX = len(str(ID_MAX))  # of an id: more than some thousand, and Python would not make an int of them
 
 
-class Invalid(ValueError):
+class Invalid(Misuse):
     """A value that can never be right: the field that it was meant for, and the reason."""
 
     def __init__(self, field: str, reason: str) -> None:
-        super().__init__(f"{field} {reason}")
+        super().__init__(field, reason)
         self.field = field
         self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.reason}"
 
 
 class Fields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

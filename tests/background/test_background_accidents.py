@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from koshel import background
 from koshel.background import Background, BackgroundLimits
 from koshel.core.model import Outcome
-from koshel.db.batch import Batches
+from koshel.db.batches import Batches
 from koshel.db.claims import Claim, Drain
 from koshel.db.embedded import Cluster
 from koshel.db.errors import DatabaseUnavailable

@@ -11,7 +11,7 @@ from koshel import background
 from koshel.background import BUSY_BATCH_MAX, BUSY_REST, REST_MAX_S, BackgroundLimits
 from koshel.core.commands import Command
 from koshel.core.model import Declined, Outcome, Posted, Queued, Replayed
-from koshel.db.batch import Batches
+from koshel.db.batches import Batches
 from koshel.db.claims import Claim
 from koshel.db.pools import Limits
 from koshel.db.store import Store, StoreConfig, open_store

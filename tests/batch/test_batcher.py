@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from koshel.queue import Overloaded
+from koshel.errors import Overloaded
 from tests.support.flights import Flights, Outage, Settle, grounded, open_queues, submit, turn
 
 Outcomes = list[str | type[Exception]]

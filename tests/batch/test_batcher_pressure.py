@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from koshel.batcher import Batcher, open_batcher
-from koshel.queue import BatcherLimits, Overloaded
+from koshel.errors import Overloaded
+from koshel.queue import BatcherLimits
 from tests.support.flights import Settle, open_queues, send
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from koshel.answering import Free, Way
 from koshel.batcher import Batcher, open_batcher
-from koshel.queue import FREE_MIN, PUT_OFF_MAX, WAITING_FLIGHTS, BatcherLimits, Overloaded
+from koshel.errors import Overloaded
+from koshel.queue import FREE_MIN, PUT_OFF_MAX, WAITING_FLIGHTS, BatcherLimits
 from tests.support.flights import turn
 
 FILLING = [f"filling {number}" for number in range(FREE_MIN)]

@@ -180,9 +180,8 @@ async def test_a_batcher_that_closes_waits_for_its_lanes_as_long_as_they_may_tak
     bank = Bank("a")
     async with bank_of(bank) as batcher:
         answers = [batcher.submit(one, size=1) for one in ("a0", "b0")]
-    ends = await asyncio.gather(*answers, return_exceptions=True)
-    assert isinstance(ends[0], Locked)
-    assert ends[1] == "B0"
+    locked, free = await asyncio.gather(*answers, return_exceptions=True)
+    assert (type(locked), free) == (Locked, "B0")
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -198,8 +197,7 @@ async def test_whatever_happens_nothing_is_lost_or_overtaken_where_it_was_stoppe
             answers[command] = batcher.submit(command, size=1, weight=weight)
             bank.locked |= {dice.choice("abcdefghK")} if dice.random() < 0.05 else set()
             bank.unlock(dice.choice("abcdefghK") if dice.random() < 0.5 else "")
-            hung_up = dice.choice([*answers]) if dice.random() < 0.02 else None
-            if hung_up is not None and answers[hung_up].cancel():
+            if dice.random() < 0.02 and answers[hung_up := dice.choice([*answers])].cancel():
                 bank.gone(hung_up)
             await asyncio.sleep(dice.choice((0, 0, 0, 0, 0, 0, 0, 0.001, 0.01)))
         bank.unlock("abcdefghK")

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from koshel.queue import Overloaded
+from koshel.errors import Overloaded
 from tests.support.bank import WAIT_S, Bank, ask, bank_of
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from koshel.queue import HEAVY_BYTES, BatcherLimits, Overloaded, Queue, Room, Waiting
+from koshel.errors import Overloaded
+from koshel.queue import HEAVY_BYTES, BatcherLimits, Queue, Room, Waiting
 
 Asked = Waiting[str, str]
 

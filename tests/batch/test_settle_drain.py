@@ -121,7 +121,7 @@ async def test_a_process_that_is_killed_gives_back_what_it_had_claimed(store: St
     ids = await promise(store, transfer(1, 2, "1"), transfer(1, 2, "2"))
     killed = await asyncpg.connect(database.service_url)
     await killed.execute("BEGIN")
-    await killed.execute("SELECT FROM queued FOR UPDATE")
+    await killed.execute("SELECT FROM koshel.queued FOR UPDATE")
     process = killed.get_server_pid()
     assert await drain(store) == []
     killed.terminate()

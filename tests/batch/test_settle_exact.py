@@ -1,16 +1,21 @@
 """Held and returned money to the last of its eighteen decimals, on the service's connection and on a borrowed one."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
+import psycopg
 import pytest
 from msgspec.structs import replace
 
 from koshel.core.commands import ChangeAccount, Command, Status
 from koshel.core.model import Posted
 from koshel.core.money import plain
-from koshel.db.batch import Batches
-from koshel.db.batches import Borrowed
+from koshel.db.batch import Batch
+from koshel.db.batches import Batches
+from koshel.db.borrowed import borrow
+from koshel.db.namespace import Namespace
 from koshel.db.store import Store
 from koshel.settle import settle
 from tests.support.database import Database
@@ -27,14 +32,32 @@ NEARLY = f"{MOST[:-1]}8"
 ZERO = "0." + "0" * 18
 
 
-@pytest.fixture(params=["the service's connection", "a borrowed one"])
+class Committed:
+    """Batches in transactions of a caller's own, each committed at once: nobody else is there."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    @asynccontextmanager
+    async def batch(self) -> AsyncIterator[Batch]:
+        async with (
+            self._connection.transaction(),
+            borrow(self._connection, Namespace(), rehearses=False).batch() as batch,
+        ):
+            yield batch
+
+
+@pytest.fixture(params=["the service's connection", "a borrowed one", "a borrowed one of psycopg"])
 async def batches(request: pytest.FixtureRequest, store: Store, database: Database) -> AsyncIterator[Batches]:
     if request.param == "the service's connection":
         yield store
-        return
-    connection = await asyncpg.connect(database.owner_url)
-    yield Borrowed(connection)  # each statement commits by itself: nobody else is there
-    await connection.close()
+    elif request.param == "a borrowed one":
+        connection = await asyncpg.connect(database.owner_url)
+        yield Committed(connection)
+        await connection.close()
+    else:
+        async with await psycopg.AsyncConnection.connect(database.owner_url, autocommit=True) as other:
+            yield Committed(other)
 
 
 async def test_held_money_is_kept_to_the_last_digit(batches: Batches, store: Store, database: Database) -> None:

@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import psycopg
@@ -121,3 +122,10 @@ def test_without_the_package_s_own_it_takes_the_one_that_is_installed_or_says_ho
         shell.find(str(tmp_path))
     program = fake_psql(tmp_path)
     assert shell.find(str(tmp_path)) == str(program)
+
+
+def test_it_finds_the_tables_without_their_schema_and_keeps_what_the_url_has_set(database: Database) -> None:
+    url = f"{database.service_url}&options=-c%20work_mem%3D7MB"
+    asked = [("-c", statement) for statement in ("SELECT count(*) FROM ledger", "SHOW work_mem", "SHOW search_path")]
+    said = command.run("psql", "-X", "-A", "-t", *chain.from_iterable(asked), database_url=url)
+    assert (said.returncode, said.stdout) == (0, '1\n7MB\nkoshel,"$user", public\n')

@@ -81,7 +81,7 @@ def test_connections_that_may_not_fit_are_warned_of_with_the_settings_to_change(
 
 
 def test_a_start_is_refused_where_each_worker_could_not_even_settle_and_read() -> None:
-    wanted = startup.wanted(Settings(workers=2, settle_connections=1, read_connections=1, rehearsal_connections=1))
+    wanted = startup.wanted(Settings(workers=2, settle_connections=2, read_connections=1, rehearsal_connections=1))
     standing.check_connections(replace(FOUND, room=4), wanted)
     with pytest.raises(standing.TooFewConnections, match=r"room for 3: .* KOSHEL_WORKERS \(2\)"):
         standing.check_connections(replace(FOUND, room=3), wanted)

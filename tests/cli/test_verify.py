@@ -93,7 +93,7 @@ def test_a_role_that_may_not_read_could_not_look(koshel: Koshel, database: Datab
 def test_a_fault_of_the_proof_itself_is_not_taken_for_wrong_books(
     koshel: Koshel, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stumble(_: object) -> None:
+    def stumble(*_: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(proofs, "_checks", stumble)

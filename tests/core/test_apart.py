@@ -89,13 +89,31 @@ def test_what_stops_a_command_and_what_it_is_on() -> None:
 def test_if_nothing_is_watched_only_what_is_locked_stops_what_comes_later(
     commands: list[Command], locked: set[int], expected: str
 ) -> None:
-    free = apart(commands, ORIGINALS, locked, (), frozenset())
+    free = apart(commands, ORIGINALS, locked, watched=frozenset())
     assert "".join("-" if isinstance(one, PutOff) else "x" for one in free) == expected
+
+
+def test_a_queued_transaction_waits_with_the_one_that_it_follows() -> None:
+    commands: list[Command] = [
+        Execute(1, 7, hold(1, 2, "1")),
+        Execute(1, 8, capture(7)),
+        Execute(1, 9, payment(3, "1")),
+        Execute(1, 10, refund(8)),
+    ]
+    free = apart(commands, {}, {1})
+    assert [isinstance(one, PutOff) for one in free] == [True, True, False, True]
+
+
+def test_what_is_locked_but_not_for_long_is_no_line_to_wait_on() -> None:
+    commands: list[Command] = [transfer(1, 2, "1", key="k"), payment(2, "1"), payment(2, "1", key="l"), payment(3, "1")]
+    free = apart(commands, ORIGINALS, {1, 2}, watched=frozenset(), held={1})
+    assert [one.lasting for one in free if isinstance(one, PutOff)] == [{1}, set(), set()]
+    assert [one.on if isinstance(one, PutOff) else None for one in free] == [{1, (1, "k")}, set(), set(), None]
 
 
 def test_what_is_watched_is_not_overtaken_on() -> None:
     commands: list[Command] = [transfer(1, 2, "1"), payment(2, "1"), payment(3, "1"), transfer(1, 3, "1")]
-    free = apart(commands, ORIGINALS, {1}, (), {2})
+    free = apart(commands, ORIGINALS, {1}, watched={2})
     assert [one.on if isinstance(one, PutOff) else None for one in free] == [{1}, {2}, None, {1}]
 
 

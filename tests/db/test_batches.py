@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import asyncpg
+import psycopg
 import pytest
 
 from koshel.core.commands import Command
 from koshel.core.model import Posted, Replayed
-from koshel.db.batches import Borrowed
+from koshel.db.borrowed import Borrowed, borrow
 from koshel.db.claims import Claim
 from koshel.db.errors import Conflict
+from koshel.db.namespace import Namespace
 from koshel.db.store import Store
 from koshel.db.verify import verify
 from koshel.settle import settle
@@ -92,22 +95,27 @@ async def borrowed(database: Database) -> "AsyncIterator[asyncpg.Connection[asyn
     await connection.close()
 
 
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
 async def test_every_command_works_in_the_callers_transaction(
-    store: Store, database: Database, borrowed: "asyncpg.Connection[asyncpg.Record]"
+    store: Store, database: Database, borrowed: "asyncpg.Connection[asyncpg.Record]", driver: str
 ) -> None:
+    other = await psycopg.AsyncConnection.connect(database.owner_url, autocommit=True)
+    connection: Any = borrowed if driver == "asyncpg" else other
     for batch in BATCHES:
-        async with borrowed.transaction():
-            outcomes = await settle(Borrowed(borrowed), batch)
+        async with connection.transaction():
+            outcomes = await settle(borrow(connection, Namespace(), rehearses=False), batch)
         keyed = [(c, o) for c, o in zip(batch, outcomes, strict=True) if not isinstance(c, Claim) and c.key]
-        async with borrowed.transaction():
-            again = await settle(Borrowed(borrowed), [command for command, _ in keyed])
+        async with connection.transaction():
+            again = await settle(borrow(connection, Namespace(), rehearses=False), [command for command, _ in keyed])
         assert [timeless(one) for one in again] == [timeless(Replayed(o)) for _, o in keyed]  # type: ignore[arg-type]
     assert verify(database.owner_url) == []
-    reads = Borrowed(borrowed)
-    for n in range(1, 23):
-        assert await reads.get_transaction(1, n) == await store.get_transaction(1, n)
-    for n in range(1, 7):
-        assert repr(await reads.get_account(1, n)) == repr(await store.get_account(1, n))
+    async with connection.transaction():
+        reads = borrow(connection, Namespace(), rehearses=False)
+        for n in range(1, 23):
+            assert await reads.get_transaction(1, n) == await store.get_transaction(1, n)
+        for n in range(1, 7):
+            assert repr(await reads.get_account(1, n)) == repr(await store.get_account(1, n))
+    await other.close()
 
 
 async def test_money_and_the_callers_rows_commit_together(
@@ -115,11 +123,11 @@ async def test_money_and_the_callers_rows_commit_together(
 ) -> None:
     await keep_books(store)
     async with borrowed.transaction():
-        (paid,) = await settle(Borrowed(borrowed), [transfer(1, 2, "1", key="order-1")])
+        (paid,) = await settle(Borrowed(borrowed, Namespace()), [transfer(1, 2, "1", key="order-1")])
         assert isinstance(paid, Posted)
         await borrowed.execute("INSERT INTO purchase VALUES ($1, $2)", paid.id, {"of": "tea"})
         assert await store.get_transaction(1, paid.id) is None
-        assert await Borrowed(borrowed).get_transaction(1, paid.id) is not None
+        assert await Borrowed(borrowed, Namespace()).get_transaction(1, paid.id) is not None
     assert await store.get_transaction(1, paid.id) is not None
     assert query(database, "SELECT id, note ->> 'of' FROM purchase") == [(paid.id, "tea")]
 
@@ -131,7 +139,9 @@ async def test_money_and_the_callers_rows_are_rolled_back_together(
     before = everything(database)[: len(TABLES)]
     transaction = borrowed.transaction()
     await transaction.start()
-    await settle(Borrowed(borrowed), [transfer(1, 2, "1", key="order-1"), hold(4, 5, "1"), capture(7), void(22)])
+    await settle(
+        Borrowed(borrowed, Namespace()), [transfer(1, 2, "1", key="order-1"), hold(4, 5, "1"), capture(7), void(22)]
+    )
     await borrowed.execute("INSERT INTO purchase VALUES (1, NULL)")
     await transaction.rollback()
     assert everything(database)[: len(TABLES)] == before
@@ -146,9 +156,9 @@ async def test_a_savepoint_undoes_the_money_alone(
         await borrowed.execute("INSERT INTO purchase VALUES (1, NULL)")
         savepoint = borrowed.transaction()
         await savepoint.start()
-        await settle(Borrowed(borrowed), [transfer(1, 2, "1", key="order-1")])
+        await settle(Borrowed(borrowed, Namespace()), [transfer(1, 2, "1", key="order-1")])
         await savepoint.rollback()
-        (paid,) = await settle(Borrowed(borrowed), [transfer(1, 2, "2", key="order-1")])
+        (paid,) = await settle(Borrowed(borrowed, Namespace()), [transfer(1, 2, "2", key="order-1")])
     assert isinstance(paid, Posted)
     assert query(database, "SELECT count(*) FROM purchase") == [(1,)]
 
@@ -159,7 +169,9 @@ async def test_a_refusal_leaves_the_callers_transaction_as_it_was(
     await keep_books(store)
     async with borrowed.transaction():
         await borrowed.execute("INSERT INTO purchase VALUES (1, NULL)")
-        assert refusals(await settle(Borrowed(borrowed), [transfer(1, 2, "900")])) == ["insufficient-funds"]
+        assert refusals(await settle(Borrowed(borrowed, Namespace()), [transfer(1, 2, "900")])) == [
+            "insufficient-funds"
+        ]
     assert query(database, "SELECT count(*) FROM purchase") == [(1,)]
 
 
@@ -168,10 +180,10 @@ async def test_batches_of_one_transaction_see_each_other(
 ) -> None:
     await keep_books(store)
     async with borrowed.transaction():
-        (placed,) = await settle(Borrowed(borrowed), [hold(1, 2, "60", key="h")])
+        (placed,) = await settle(Borrowed(borrowed, Namespace()), [hold(1, 2, "60", key="h")])
         assert isinstance(placed, Posted)
         outcomes = await settle(
-            Borrowed(borrowed), [transfer(1, 2, "3"), capture(placed.id), hold(1, 2, "60", key="h")]
+            Borrowed(borrowed, Namespace()), [transfer(1, 2, "3"), capture(placed.id), hold(1, 2, "60", key="h")]
         )
     assert refusals(outcomes) == ["insufficient-funds", None, None]
     assert isinstance(outcomes[-1], Replayed)
@@ -186,5 +198,5 @@ async def test_a_twin_in_the_meantime_is_a_conflict(
     await borrowed.execute("SELECT FROM purchase")  # its snapshot
     await settle(store, [enqueue(transfer(1, 2, "1", key="order-1"))])
     with pytest.raises(Conflict):
-        await settle(Borrowed(borrowed), [enqueue(transfer(1, 2, "1", key="order-1"))])
+        await settle(Borrowed(borrowed, Namespace()), [enqueue(transfer(1, 2, "1", key="order-1"))])
     await transaction.rollback()

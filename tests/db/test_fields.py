@@ -156,7 +156,7 @@ async def test_every_field_of_a_transaction_is_stored_read_back_and_shown(store:
         assert found is not None
         assert found.transaction == replace(one, request=None, rest=None)
         values = columns_of(found.transaction, TRANSACTION)
-        shown = msgspec.to_builtins(wire.transaction(found.transaction, found.status))
+        shown = msgspec.to_builtins(wire.standing(found))
         if request is not None:
             see(request, values, shown, TRANSACTION)
             assert values["idempotency_key"] == request.key

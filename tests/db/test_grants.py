@@ -64,14 +64,14 @@ ALLOWED = [
 
 
 def test_the_service_may_not_rewrite_the_past(database: Database) -> None:
-    with psycopg.connect(database.service_url, autocommit=True) as connection:
+    with psycopg.connect(database.service_url, autocommit=True, options="-c search_path=koshel") as connection:
         for statement in FORBIDDEN:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement.encode())
 
 
 def test_the_service_may_change_what_changes(database: Database) -> None:
-    with psycopg.connect(database.service_url, autocommit=True) as connection:
+    with psycopg.connect(database.service_url, autocommit=True, options="-c search_path=koshel") as connection:
         for statement in ALLOWED:
             connection.execute(statement.encode())
 

@@ -33,12 +33,12 @@ async def fail(error: BaseException) -> None:
 
 async def cancel_a_statement(connection: "Connection") -> None:
     async with asyncio.timeout(0.1):
-        await connection.fetchval("SELECT pg_sleep(30) FROM account RIGHT JOIN (SELECT 1) ON true")
+        await connection.fetchval("SELECT pg_sleep(30) FROM koshel.account RIGHT JOIN (SELECT 1) ON true")
 
 
 async def leave_a_transaction(connection: "Connection") -> None:
     await connection.execute("BEGIN")
-    await connection.fetch("SELECT FROM account")
+    await connection.fetch("SELECT FROM koshel.account")
     raise RuntimeError
 
 
@@ -51,11 +51,11 @@ CLOSED: dict[str, tuple[Block, type[BaseException]]] = {
     "it is cancelled": (lambda _: fail(asyncio.CancelledError()), asyncio.CancelledError),
     "a statement is cancelled": (cancel_a_statement, TimeoutError),
     "an argument cannot be sent": (
-        lambda connection: connection.fetchval("SELECT FROM account WHERE id = $1::bigint", "one"),
+        lambda connection: connection.fetchval("SELECT FROM koshel.account WHERE id = $1::bigint", "one"),
         asyncpg.DataError,
     ),
     "too few arguments": (
-        lambda connection: connection.fetchval("SELECT FROM account WHERE id = $1::bigint"),
+        lambda connection: connection.fetchval("SELECT FROM koshel.account WHERE id = $1::bigint"),
         asyncpg.InterfaceError,
     ),
     "a transaction is left": (leave_a_transaction, RuntimeError),

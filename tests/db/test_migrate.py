@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -37,7 +37,7 @@ DROP_ALL = (
 SLOWLY = """
 CREATE FUNCTION slowly() RETURNS event_trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pg_sleep(1) FROM pg_event_trigger_ddl_commands() WHERE object_identity = 'public.declined';
+    PERFORM pg_sleep(1) FROM pg_event_trigger_ddl_commands() WHERE object_identity = 'koshel.declined';
 END $$
 """
 
@@ -56,7 +56,7 @@ def empty(cluster: Cluster) -> Iterator[str]:
 
 def tables(url: str) -> set[str]:
     with psycopg.connect(url) as connection:
-        return {name for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+        return {name for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'koshel'")}
 
 
 def wait_for_waiters(url: str, count: int) -> None:
@@ -114,7 +114,7 @@ def test_two_processes_may_migrate_at_once(empty: str) -> None:
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(empty: str) -> None:
-    execute(empty, "CREATE TABLE receipt (occupied text)")
+    execute(empty, "CREATE SCHEMA koshel", "CREATE TABLE koshel.receipt (occupied text)")
     with pytest.raises(migrate.MigrationError, match="receipt"):
         migrate.migrate(empty)
     assert "account" not in tables(empty)
@@ -123,7 +123,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty: str) -> None:
 
 
 def test_what_was_applied_before_a_migration_that_fails_stays(empty: str) -> None:
-    execute(empty, "CREATE TABLE hold (occupied text)")
+    execute(empty, "CREATE SCHEMA koshel", "CREATE TABLE koshel.hold (occupied text)")
     with pytest.raises(migrate.MigrationError, match="hold"):
         migrate.migrate(empty)
     assert migrate.due(empty) == NAMES[1:]
@@ -230,7 +230,8 @@ def test_a_role_without_the_rights_is_told_who_has_them(empty: str, *, migrated:
         migrate.migrate(empty)
     execute(empty, "CREATE ROLE stranger LOGIN")
     try:
-        for run in [migrate.due, migrate.migrate] if migrated else [migrate.migrate]:
+        runs: list[Callable[[str], object]] = [migrate.due, migrate.migrate] if migrated else [migrate.migrate]
+        for run in runs:
             with pytest.raises(migrate.MigrationError) as refused:
                 run(empty.replace("koshel@", "stranger@"))
             assert str(refused.value).startswith("the role stranger may not do this (permission denied for ")

@@ -53,7 +53,7 @@ READS = [
     "applied_migrations",
 ]
 SAY_SOMETHING = {"read_clock", "measure_queue", "applied_migrations"}  # on an empty database too
-UTILITY = {"create_service_role"}  # a DO block takes no parameters and cannot be prepared
+UTILITY = {"create_service_role", "roll_back_to_savepoint"}  # a DO block, and two in one: neither can be prepared
 
 # How a statement keeps to its ledger: it compares the column, or gives each row it inserts its own.
 FILTER = re.compile(r"ledger_id\s*=|INSERT INTO \w+ \(\s*ledger_id\b")
@@ -89,7 +89,7 @@ def test_a_doubled_name_fails() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_statement_keeps_to_its_ledger_or_says_why_not(name: str) -> None:
-    statement = getattr(queries.load(), name)
+    statement = getattr(parse(TEXT), name)
     assert comment_of(statement), "each statement has a sentence on why it is so"
     assert FILTER.search(without_comments(statement)) or "ledger" in comment_of(statement)
 
@@ -103,10 +103,12 @@ async def test_the_server_understands_every_statement_under_the_role_that_sends_
     service = await asyncpg.connect(database.service_url)
     owner = await asyncpg.connect(database.owner_url)
     try:
+        for connection in (service, owner):
+            await connection.execute("SET search_path = ''")  # each says itself where its tables are
         for name in NAMES:
             statement = getattr(queries.load(), name)
             if name in UTILITY:
-                await owner.execute(statement)
+                await owner.execute(f"BEGIN; {queries.load().set_savepoint} {statement}; COMMIT")
             else:
                 await (owner if name in OWNERS else service).prepare(statement)
     finally:

@@ -24,7 +24,7 @@ FROZEN = {"0001.wallet", "0002.money", "0003.checks", "0004.kinds", "0005.kinds_
 
 def statements() -> Iterator[tuple[str, str]]:
     for name in SERVICES:
-        yield name, without_comments(getattr(queries.load(), name))
+        yield name, without_comments(getattr(queries.load(), name)).replace(f'"{queries.SCHEMA}".', "")
 
 
 def unrouted(statement: str) -> set[str]:

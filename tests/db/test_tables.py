@@ -1,4 +1,4 @@
-"""The columns are said once, in tables.py: the schema, queries.sql and the answers over HTTP agree with it."""
+"""The columns are said once, in tables.py: the schema, queries.sql and the answers agree with it, the library's too."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,6 +7,7 @@ import msgspec
 import psycopg
 import pytest
 
+from koshel import results
 from koshel.core.model import Account, AccountDetails, Original, Posted, Side
 from koshel.db import queries
 from koshel.db.columns import DERIVED
@@ -21,10 +22,13 @@ TABLES = {
     "receipt": RECEIPT,
     "transaction": TRANSACTION,
 }
-# What an answer over HTTP says that is no column of its own.
+# What an answer says, over HTTP and of the library, that is no column of its own or is not shown everywhere.
+READ = {"remaining", "refunded"}
 SAID_BESIDES: Mapping[type[msgspec.Struct], set[str]] = {
-    wire.Transaction: {"status", "currency", "problem"},
+    wire.Transaction: {"status", "currency", "problem", *READ},
     wire.Account: {"available"},
+    results.Hold: {"status", "currency", "source_balance", "target_balance", *READ},
+    results.Account: {"available", "revision"},
 }
 
 
@@ -38,8 +42,9 @@ def told(columns: Columns) -> list[Column]:
 
 
 def statement(name: str) -> str:
-    """On one line, without comments."""
-    return " ".join(re.sub(r"--.*", "", getattr(queries.load(), name)).split())
+    """On one line, without comments and without the schema of the tables."""
+    text = re.sub(r"--.*", "", getattr(queries.load(), name))
+    return " ".join(text.replace(f'"{queries.SCHEMA}".', "").split())
 
 
 def listed(text: str) -> list[str]:
@@ -142,7 +147,7 @@ def test_the_service_may_change_what_changes_and_nothing_else(table: str, column
     [
         ("find_members", []),
         ("find_receipts", ["receipt_ledger_id", "receipt_key", "answer", "request"]),
-        ("get_transaction", ["status"]),
+        ("get_transaction", ["status", "remaining", "refunded"]),
     ],
 )
 def test_a_transaction_is_read_with_every_column(name: str, before: list[str]) -> None:
@@ -182,6 +187,14 @@ def test_every_field_of_an_outcome_is_a_column_or_says_where_else_it_is() -> Non
     assert {c.attribute for c in ACCOUNT if c.at.startswith("account.")} == set(AccountDetails.__struct_fields__)
 
 
-@pytest.mark.parametrize(("answer", "columns"), [(wire.Transaction, TRANSACTION), (wire.Account, ACCOUNT)])
+@pytest.mark.parametrize(
+    ("answer", "columns"),
+    [
+        (wire.Transaction, TRANSACTION),
+        (wire.Account, ACCOUNT),
+        (results.Hold, TRANSACTION),
+        (results.Account, ACCOUNT),
+    ],
+)
 def test_an_answer_shows_the_columns_that_are_shown(answer: type[msgspec.Struct], columns: Columns) -> None:
     assert set(answer.__struct_fields__) - SAID_BESIDES[answer] == {column.name for column in columns if column.shown}

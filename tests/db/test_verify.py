@@ -199,7 +199,7 @@ def test_what_is_broken_off_leaves_no_connection_behind(books: str) -> None:
         connection.execute("CREATE VIEW receipt AS SELECT receipts.* FROM receipts, pg_sleep(60)")
         try:
             with pytest.raises(KeyboardInterrupt):
-                verifying.prove(books, stop)
+                verifying.prove(books, progress=stop)
         finally:
             connection.execute("DROP VIEW receipt")
             connection.execute("ALTER TABLE receipts RENAME TO receipt")
@@ -209,6 +209,6 @@ def test_what_is_broken_off_leaves_no_connection_behind(books: str) -> None:
 
 def test_progress_is_told_from_nothing_to_all(books: str) -> None:
     told: list[float] = []
-    verifying.prove(books, told.append)
+    verifying.prove(books, progress=told.append)
     assert told == sorted(told)
     assert told[-1] == pytest.approx(1)

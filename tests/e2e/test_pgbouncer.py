@@ -55,6 +55,14 @@ async def test_by_session_the_limits_hold_that_were_set(cluster: Cluster, databa
             await connection.close()
 
 
+def test_a_shell_opens_behind_it_too(cluster: Cluster, database: Database, tmp_path: Path) -> None:
+    """PgBouncer refuses the option by which psql is told where the tables are; then psql is not told."""
+    with pooling(cluster, tmp_path, "session") as pooler:
+        url = pooler.url(database=_name(database.service_url))
+        ended = command.run("psql", "-X", "-A", "-t", "-c", "SELECT count(*) FROM koshel.ledger", database_url=url)
+        assert (ended.returncode, ended.stdout) == (0, "1\n")
+
+
 @pytest.mark.parametrize("round_robin", [False, True])
 @pytest.mark.parametrize("mode", ["transaction", "statement"])
 def test_by_anything_less_it_is_refused_in_one_line(

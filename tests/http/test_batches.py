@@ -27,7 +27,7 @@ def test_a_payment_has_several_legs(till: Till) -> None:
     assert (to_seller["kind"], to_seller["amount"], to_seller["group_id"]) == ("transfer", "95.00", group)
     assert (to_fees["kind"], to_fees["amount"], to_fees["group_id"]) == ("transfer", "5.00", group)
     assert to_seller["ctime"] == to_fees["ctime"]
-    assert [till.transaction(one["id"]) for one in (to_seller, to_fees)] == [to_seller, to_fees]
+    assert [till.answered(one["id"]) for one in (to_seller, to_fees)] == [to_seller, to_fees]
     assert [till.money(one).balance for one in (buyer, seller, fees)] == ["0.00", "95.00", "5.00"]
 
 
@@ -60,7 +60,7 @@ def test_every_kind_of_member_can_be_in_one_batch(till: Till) -> None:
     group = made(answer)["group_id"]
     for one, (_, expected) in zip(transactions(answer), members, strict=True):
         assert one == one | expected | {"group_id": group}
-        assert till.transaction(one["id"]) == one
+        assert till.answered(one["id"]) == one
     assert till.money(ann) == ("89.00", "15.00", "74.00")
     assert till.money(bob) == ("110.00", "0.00", "110.00")
 

@@ -89,7 +89,7 @@ def test_a_key_twice_in_one_batch_is_one_transaction(till: Till) -> None:
     first, again, other = transactions(answer)
     assert first == again
     assert first["id"] != other["id"]
-    assert till.transaction(first["id"]) == first
+    assert till.answered(first["id"]) == first
     assert till.money(bob).balance == "5.00"
 
 

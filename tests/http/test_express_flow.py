@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from koshel.db.embedded import Cluster
+from koshel.errors import Overloaded
 from koshel.http.express import UNREAD_MAX
-from koshel.queue import Overloaded
 from tests.http.conftest import Lock, locking
 from tests.support.ways import ALWAYS, BYE, WAYS, Room, Way, post, statuses
 

@@ -7,9 +7,9 @@ import pytest
 from aiohttp.web_protocol import RequestHandler
 
 from koshel.db.embedded import Cluster
+from koshel.errors import Overloaded
 from koshel.http.express import UNREAD_MAX
 from koshel.http.protocol import Protocol
-from koshel.queue import Overloaded
 from tests.http.conftest import Lock, locking
 from tests.support.ways import ALWAYS, WAYS, Room, Watched, Wire, comparable, post, statuses
 

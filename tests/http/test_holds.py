@@ -42,7 +42,7 @@ def test_a_hold_reserves_and_moves_nothing(till: Till) -> None:
         "ctime": "",
         "expires_at": "",
     }
-    assert till.transaction(hold["id"]) == hold
+    assert till.answered(hold["id"]) == hold
     assert till.money(ann) == ("100.00", "30.00", "70.00")
     assert till.money(bob) == ("0.00", "0.00", "0.00")
     assert (till.account(ann)["version"], till.account(bob)["version"]) == (2, 0)
@@ -76,8 +76,8 @@ def test_all_of_a_hold_is_captured_if_no_amount_is_given(till: Till) -> None:
     assert (capture["kind"], capture["status"], capture["amount"]) == ("capture", "posted", "30.00")
     assert (capture["source_account_id"], capture["target_account_id"]) == (ann, bob)
     assert capture["parent_id"] == hold["id"]
-    assert till.transaction(capture["id"]) == capture
-    assert till.transaction(hold["id"]) == hold | {"status": "captured"}
+    assert till.answered(capture["id"]) == capture
+    assert till.answered(hold["id"]) == hold | {"status": "captured"}
     assert till.money(ann) == ("70.00", "0.00", "70.00")
     assert till.money(bob) == ("30.00", "0.00", "30.00")
 
@@ -120,7 +120,7 @@ def test_a_part_may_be_captured_and_the_rest_voided(till: Till) -> None:
     void = made(till.void(hold["id"]))
     assert (void["kind"], void["status"], void["amount"]) == ("void", "posted", "20.00")
     assert (void["source_account_id"], void["target_account_id"], void["parent_id"]) == (ann, bob, hold["id"])
-    assert till.transaction(hold["id"]) == hold | {"status": "voided"}
+    assert till.answered(hold["id"]) == hold | {"status": "voided"}
     assert till.money(ann) == ("90.00", "0.00", "90.00")
     assert till.account(bob)["version"] == 1  # the void is no business of the target
 
@@ -159,7 +159,7 @@ def test_a_hold_whose_time_is_up_lets_its_money_go(till: Till) -> None:
     made(till.capture(hold["id"], "10", final=False))
     wait_until(lambda: till.status(hold["id"]) == "expired", "the hold expires")
     assert till.money(ann) == ("90.00", "0.00", "90.00")
-    assert till.transaction(hold["id"]) == hold | {"status": "expired"}
+    assert till.answered(hold["id"]) == hold | {"status": "expired"}
     assert till.account(ann)["version"] == 4  # payment, hold, capture, expiry
     for answer in (till.capture(hold["id"]), till.capture(hold["id"], "500"), till.void(hold["id"])):
         assert (answer.status, answer.body["code"]) == (409, "hold-expired")

@@ -7,6 +7,7 @@ from koshel.http.openapi import document
 from koshel.http.preconditions import HEADERS
 from koshel.http.problems import PROBLEMS
 from koshel.http.routes import ROUTES
+from tests.support.till import READ_ONLY
 
 
 def test_the_document_is_valid_openapi() -> None:
@@ -76,7 +77,7 @@ def test_a_body_is_required_where_something_in_it_is() -> None:
 
 def test_what_a_hold_and_a_declined_transaction_have_of_their_own_is_not_required() -> None:
     transaction = document()["components"]["schemas"]["Transaction"]
-    assert set(transaction["properties"]) - set(transaction["required"]) == {"expires_at", "problem"}
+    assert set(transaction["properties"]) - set(transaction["required"]) == {"expires_at", "problem", *READ_ONLY}
 
 
 def test_a_batch_has_its_limits() -> None:

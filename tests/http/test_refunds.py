@@ -37,8 +37,8 @@ def test_money_goes_back_the_way_it_came(till: Till, kind: str) -> None:
     assert refund["target_account_id"] == (ann if has_source else None)
     assert (refund["kind"], refund["status"], refund["amount"]) == ("refund", "posted", "30.00")
     assert (refund["parent_id"], refund["currency"]) == (original["id"], "USD")
-    assert till.transaction(refund["id"]) == refund
-    assert till.transaction(original["id"]) == original
+    assert till.answered(refund["id"]) == refund
+    assert till.answered(original["id"]) == original
     assert (till.money(ann), till.money(bob)) == before
 
 

@@ -10,6 +10,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import asdict, fields
 
 from koshel import values
+from koshel.checks import checked
 from koshel.core.commands import (
     Capture,
     ChangeAccount,
@@ -23,7 +24,7 @@ from koshel.core.commands import (
     Status,
     Void,
 )
-from koshel.requests import Requests, Terms, checked
+from koshel.requests import Requests, Terms
 from koshel.values import MEMBERS_MAX, Invalid
 
 LEDGER = 7
@@ -33,15 +34,17 @@ requests = Requests(LEDGER, TERMS)
 
 def test_every_request_is_its_command() -> None:
     notes = {"order": "7"}
-    assert requests.payment(1, "5", metadata=notes, key="k") == Move(
+    assert requests.payment(1, amount="5", metadata=notes, key="k") == Move(
         LEDGER, Kind.PAYMENT, None, 1, Decimal(5), notes, "k"
     )
-    assert requests.withdrawal(1, 5) == Move(LEDGER, Kind.WITHDRAWAL, 1, None, Decimal(5))
-    assert requests.transfer(1, 2, Decimal(5)) == Move(LEDGER, Kind.TRANSFER, 1, 2, Decimal(5))
-    assert requests.hold(1, None, 5, expires_in=9) == Hold(LEDGER, 1, None, Decimal(5), 9, {}, None, 60)
-    assert requests.capture(3, "1", final=False, key="k") == Capture(LEDGER, 3, Decimal(1), final=False, key="k")
+    assert requests.withdrawal(1, amount=5) == Move(LEDGER, Kind.WITHDRAWAL, 1, None, Decimal(5))
+    assert requests.transfer(source=1, target=2, amount=Decimal(5)) == Move(LEDGER, Kind.TRANSFER, 1, 2, Decimal(5))
+    assert requests.hold(source=1, target=None, amount=5, expires_in=9) == Hold(
+        LEDGER, 1, None, Decimal(5), 9, {}, None, 60
+    )
+    assert requests.capture(3, amount="1", final=False, key="k") == Capture(LEDGER, 3, Decimal(1), final=False, key="k")
     assert requests.void(3, metadata=notes) == Void(LEDGER, 3, notes)
-    assert requests.refund(3, "2.50") == Refund(LEDGER, 3, Decimal("2.50"))
+    assert requests.refund(3, amount="2.50") == Refund(LEDGER, 3, Decimal("2.50"))
 
 
 def test_what_is_left_out_means_all_of_it() -> None:
@@ -75,23 +78,26 @@ def test_a_hold_lasts_as_long_as_it_may(seconds: int) -> None:
     with pytest.raises(
         Invalid, match=r"^expires_in must (be a whole number, 1 or more|not be more than 3600 seconds)$"
     ):
-        requests.hold(1, 2, "5", expires_in=seconds)
+        requests.hold(source=1, target=2, amount="5", expires_in=seconds)
 
 
 def test_a_hold_may_last_the_least_and_the_most() -> None:
-    assert [requests.hold(1, 2, "5", expires_in=seconds).expires_in for seconds in (1, 3_600)] == [1, 3_600]
-    assert requests.hold(1, 2, "5").expires_in is UNSET
+    assert [requests.hold(source=1, target=2, amount="5", expires_in=seconds).expires_in for seconds in (1, 3_600)] == [
+        1,
+        3_600,
+    ]
+    assert requests.hold(source=1, target=2, amount="5").expires_in is UNSET
 
 
 @pytest.mark.parametrize(
     "build",
     [
-        lambda amount: requests.payment(1, amount),
-        lambda amount: requests.withdrawal(1, amount),
-        lambda amount: requests.transfer(1, 2, amount),
-        lambda amount: requests.hold(1, 2, amount),
-        lambda amount: requests.capture(3, amount),
-        lambda amount: requests.refund(3, amount),
+        lambda amount: requests.payment(1, amount=amount),
+        lambda amount: requests.withdrawal(1, amount=amount),
+        lambda amount: requests.transfer(source=1, target=2, amount=amount),
+        lambda amount: requests.hold(source=1, target=2, amount=amount),
+        lambda amount: requests.capture(3, amount=amount),
+        lambda amount: requests.refund(3, amount=amount),
     ],
 )
 def test_nothing_moves_less_than_something(build: Callable[[Any], object]) -> None:
@@ -119,11 +125,13 @@ def test_a_batch_keeps_its_members_in_order() -> None:
 
 
 def test_what_is_settled_later_keeps_its_key() -> None:
-    request = requests.payment(1, "5", key="k")
+    request = requests.payment(1, amount="5", key="k")
     assert requests.enqueue(request) == Enqueue(LEDGER, request, "k")
 
 
-@pytest.mark.parametrize("command", [requests.change_account(1), requests.transfer(1, 2, "5"), requests.void(1)])
+@pytest.mark.parametrize(
+    "command", [requests.change_account(1), requests.transfer(source=1, target=2, amount="5"), requests.void(1)]
+)
 def test_what_says_nothing_of_metadata_is_taken_as_it_is(command: Any) -> None:
     assert checked(command) == command
 
@@ -154,11 +162,11 @@ def test_where_an_account_is_expected_is_a_version_and_a_revision(expected: Any)
 
 def test_any_mapping_is_taken_as_metadata_and_kept_as_a_dict() -> None:
     notes = MappingProxyType({"order": "7"})
-    payment = checked(requests.payment(1, 5, metadata=notes))
+    payment = checked(requests.payment(1, amount=5, metadata=notes))
     assert (payment.metadata, type(payment.metadata)) == ({"order": "7"}, dict)
     batch = checked(requests.batch([requests.void(3, metadata=notes)]))
     assert [type(getattr(one, "metadata", None)) for one in batch.members] == [dict]
-    later = checked(requests.enqueue(requests.payment(1, 5, metadata=notes)))
+    later = checked(requests.enqueue(requests.payment(1, amount=5, metadata=notes)))
     assert type(later.command.metadata) is dict
 
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from koshel.core.refunds import REFUNDABLE
 from tests.support.service import Answer
 from tests.support.till import Till
 from tests.support.wallet_model import Deed, Model, Purse, Refused, Wish
@@ -160,9 +161,12 @@ class Wallets(RuleBasedStateMachine):
             assert answer.headers["ETag"] == ('"{}.{}"' if purse.revision else '"{}"').format(*known)
 
     def teardown(self) -> None:
-        """Every transaction is on the books as it was made; of a hold, what has become of it."""
+        """Every transaction is on the books as it was made; of a hold, what has become of it, and what is left."""
         for transaction_id, deed in self.model.deeds.items():
-            agree(self.till.transaction(transaction_id), deed)
+            read = self.till.transaction(transaction_id)
+            agree(read, deed)
+            assert read.get("remaining") == (f"{deed.rest:.2f}" if deed.kind == "hold" else None)
+            assert read.get("refunded") == (f"{deed.refunded:.2f}" if deed.kind in REFUNDABLE else None)
 
 
 def outcome_of(act: Callable[..., T], *args: object) -> T | Refused:

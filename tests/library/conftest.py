@@ -35,7 +35,7 @@ async def connection(database: Database) -> "AsyncIterator[Connection]":
 async def ann(ledger: Ledger) -> int:
     """Her account, with 100.00 USD."""
     account = await ledger.open_account("ann@example.com")
-    await ledger.pay(account.id, "100")
+    await ledger.pay(account.id, amount="100")
     return account.id
 
 
@@ -43,3 +43,9 @@ async def ann(ledger: Ledger) -> int:
 async def bob(ledger: Ledger) -> int:
     """His account, empty."""
     return (await ledger.open_account("bob@example.com")).id
+
+
+async def balance(ledger: Ledger, account_id: int) -> str:
+    account = await ledger.account(account_id)
+    assert account is not None
+    return str(account.balance)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
-from koshel import Ledger, Overloaded, Settings
-from koshel.core.model import Posted
+from koshel import Ledger, Misuse, Settings, Transaction
+from koshel.db.errors import Crowded
 from koshel.db.store import REHEARSALS_WAITING_MAX
 from tests.support.database import Database
 from tests.support.quiet import alter_tables, cancelled_between_steps, in_transaction
@@ -28,8 +28,8 @@ Asked = Callable[[Ledger, int], Coroutine[Any, Any, Any]]
 ASKED: dict[str, Asked] = {
     "an account": lambda ledger, ann: ledger.account(ann),
     "a transaction": lambda ledger, _: ledger.transaction(1),
-    "a dry run": lambda ledger, ann: ledger.rehearsal().pay(ann, "1"),
-    "a payment": lambda ledger, ann: ledger.pay(ann, "1"),
+    "a dry run": lambda ledger, ann: ledger.rehearsal().pay(ann, amount="1"),
+    "a payment": lambda ledger, ann: ledger.pay(ann, amount="1"),
 }
 
 
@@ -42,7 +42,7 @@ async def test_who_runs_out_of_time_leaves_no_table_locked(
         with cancelled_between_steps(monkeypatch, task):
             assert isinstance(*await asyncio.gather(task, return_exceptions=True), asyncio.CancelledError)
         await asyncio.to_thread(alter_tables, database.owner_url)
-        assert await asyncio.to_thread(in_transaction, database.owner_url) == []
+        await until(lambda: in_transaction(database.owner_url) == [], "what has begun has ended")
         assert await ASKED[name](other, ann)
     assert await ledger.account(ann)
 
@@ -50,9 +50,9 @@ async def test_who_runs_out_of_time_leaves_no_table_locked(
 async def test_dry_runs_beyond_those_that_may_wait_are_too_many(database: Database, ledger: Ledger, ann: int) -> None:
     async with Ledger.open(database.service_url, Settings(rehearsal_connections=1)) as other:
         rehearsal = other.rehearsal()
-        asked = [rehearsal.pay(ann, "1") for _ in range(REHEARSALS_WAITING_MAX + 10)]
+        asked = [rehearsal.pay(ann, amount="1") for _ in range(REHEARSALS_WAITING_MAX + 10)]
         ends = await asyncio.gather(*asked, return_exceptions=True)
-    assert Counter(map(type, ends)) == {Posted: REHEARSALS_WAITING_MAX + 1, Overloaded: 9}
+    assert Counter(map(type, ends)) == {Transaction: REHEARSALS_WAITING_MAX + 1, Crowded: 9}
     assert await ledger.account(ann)
 
 
@@ -60,7 +60,7 @@ async def test_a_ledger_that_is_closed_answers_no_more(database: Database, ledge
     async with Ledger.open(database.service_url) as other:
         assert await other.account(ann)
     for asked in ASKED.values():
-        with pytest.raises(Overloaded):
+        with pytest.raises(Misuse, match="closed"):
             await asked(other, ann)
     assert await ledger.account(ann)
 
@@ -74,7 +74,11 @@ async def test_a_call_within_that_is_cancelled_leaves_all_or_nothing(
     ends: Counter[bool] = Counter()
     for number in range(ROUNDS):
         async with connection.transaction():
-            members: Any = [make.transfer(ann, bob, "0.01"), make.hold(ann, bob, "0.01"), make.payment(ann, "0.02")]
+            members: Any = [
+                make.transfer(source=ann, target=bob, amount="0.01"),
+                make.hold(source=ann, target=bob, amount="0.01"),
+                make.payment(ann, amount="0.02"),
+            ]
             asked = ledger.within(connection).batch(members, key=f"key-{number}")
             ends[await is_cancelled(asked, insists=insists)] += 1
             await connection.execute("INSERT INTO orders VALUES ('a book')")
@@ -109,7 +113,7 @@ async def test_a_call_within_that_waits_for_a_row_is_cancelled_at_once(
     async with holder.transaction():
         await holder.execute("SELECT FROM account WHERE id = $1 FOR UPDATE", ann)
         async with asyncio.timeout(SOON_S), connection.transaction():
-            task = asyncio.create_task(ledger.within(connection).transfer(ann, bob, "1"))
+            task = asyncio.create_task(ledger.within(connection).transfer(source=ann, target=bob, amount="1"))
             waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
             await until(lambda: bool(query(database, waiting)), "it waits for the row")
             task.cancel()
@@ -118,4 +122,4 @@ async def test_a_call_within_that_waits_for_a_row_is_cancelled_at_once(
             await connection.execute("INSERT INTO orders VALUES ('a book')")
     await holder.close()
     assert query(database, "SELECT count(*) FROM orders") == [(1,)]
-    assert str((await ledger.transfer(ann, bob, "1")).amount) == "1.00"
+    assert str((await ledger.transfer(source=ann, target=bob, amount="1")).amount) == "1.00"

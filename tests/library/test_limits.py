@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from koshel.checks import checked
 from koshel.core.commands import Command, Group, Move
+from koshel.errors import Misuse
 from koshel.http.transactions import MemberRequest
-from koshel.ledger import terms_of
-from koshel.requests import Requests, checked
+from koshel.requests import Requests, terms_of
 from koshel.settings import Settings
 from koshel.values import Invalid
 
@@ -55,16 +56,16 @@ def test_metadata_is_taken_as_over_http(metadata: Any) -> None:
 
 def taken(**fields: Any) -> bool:
     """Whether a call of the library may say so; in a batch too."""
-    member = REQUESTS.payment(1, 1, **fields)
+    member = REQUESTS.payment(1, amount=1, **fields)
     alone = is_in_order(member)
-    assert is_in_order(REQUESTS.batch([REQUESTS.payment(1, 1), member])) == alone
+    assert is_in_order(REQUESTS.batch([REQUESTS.payment(1, amount=1), member])) == alone
     return alone
 
 
 def is_in_order(command: Move | Group) -> bool:
     try:
         checked(command)
-    except ValueError:
+    except Misuse:
         return False
     return True
 
@@ -83,15 +84,22 @@ def test_an_email_is_checked_for_its_form(email: str) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        REQUESTS.hold(None, 2, 1),  # type: ignore[arg-type]
-        REQUESTS.hold(0, 2, 1),
+        REQUESTS.hold(source=None, target=2, amount=1),  # type: ignore[arg-type]
+        REQUESTS.hold(source=0, target=2, amount=1),
         REQUESTS.capture(1, final="no"),  # type: ignore[arg-type]
         REQUESTS.capture(2**63),
-        REQUESTS.transfer(1, None, 1),  # type: ignore[arg-type]
-        REQUESTS.transfer(1, "2", 1),  # type: ignore[arg-type]
-        REQUESTS.payment(None, 1),  # type: ignore[arg-type]
-        REQUESTS.payment(1, 1, metadata={"a": "\ud800"}),
-        REQUESTS.enqueue(REQUESTS.payment(1, 1, key="two words")),
+        REQUESTS.capture(2**70),
+        REQUESTS.payment(1, amount=1, metadata={"a": object()}),  # type: ignore[dict-item]
+        REQUESTS.transfer(source=1, target=None, amount=1),  # type: ignore[arg-type]
+        REQUESTS.transfer(source=1, target="2", amount=1),  # type: ignore[arg-type]
+        REQUESTS.payment(None, amount=1),  # type: ignore[arg-type]
+        REQUESTS.payment(1, amount=1, metadata={"a": "\ud800"}),
+        REQUESTS.enqueue(REQUESTS.payment(1, amount=1, key="two words")),
+        REQUESTS.enqueue(REQUESTS.open_account("ann@example.com")),  # type: ignore[arg-type]
+        REQUESTS.enqueue(REQUESTS.batch([REQUESTS.refund(1)])),  # type: ignore[arg-type]
+        REQUESTS.batch([REQUESTS.batch([REQUESTS.refund(1)])]),  # type: ignore[list-item]
+        REQUESTS.batch([REQUESTS.enqueue(REQUESTS.refund(1))]),  # type: ignore[list-item]
+        REQUESTS.batch([7]),  # type: ignore[list-item]
         REQUESTS.batch([REQUESTS.refund(1), REQUESTS.refund(-1)]),
         REQUESTS.batch([REQUESTS.refund(1), REQUESTS.void(1, metadata={"a": "\ud800"})]),
         REQUESTS.change_account(0),
@@ -105,4 +113,4 @@ def test_what_could_not_be_read_again_is_not_taken(command: Command) -> None:
 @pytest.mark.parametrize("seconds", [1.5, True, "60", None])
 def test_a_lifetime_is_a_whole_number(seconds: Any) -> None:
     with pytest.raises(Invalid, match=r"^expires_in must be a whole number, 1 or more$"):
-        REQUESTS.hold(1, 2, 1, expires_in=seconds)
+        REQUESTS.hold(source=1, target=2, amount=1, expires_in=seconds)

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis import given as examples
 from hypothesis import strategies as st
 from msgspec import Raw
@@ -191,6 +192,7 @@ def refusal(given: dict[str, Any]) -> Invalid | None:
     return None
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @examples(st.dictionaries(st.sampled_from([one.name for one in fields(values.Fields)]), things, max_size=3))
 def test_whatever_a_program_gives_is_taken_or_refused_in_words(given: dict[str, Any]) -> None:
     error = refusal(given)

@@ -1,27 +1,20 @@
 """Money in the caller's own transaction."""
 
 import asyncio
-import json
 from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
 
-from koshel import Conflict, Ledger, Refused, StoreError
-from koshel.core.model import Posted
+from koshel import Conflict, Ledger, Refused, StoreError, Transaction
 from koshel.db import columns
 from koshel.db.verify import verify
+from tests.library.conftest import balance
 from tests.support.database import Database
 from tests.support.settled import query, waits
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
-
-
-async def balance(ledger: Ledger, account_id: int) -> str:
-    account = await ledger.account(account_id)
-    assert account is not None
-    return str(account.balance)
 
 
 def orders(database: Database) -> int:
@@ -34,11 +27,11 @@ async def test_money_and_the_callers_rows_commit_together(
     ledger: Ledger, connection: "Connection", database: Database, ann: int, bob: int
 ) -> None:
     async with connection.transaction():
-        paid = await ledger.within(connection).transfer(ann, bob, "12.50", key="order-17")
+        paid = await ledger.within(connection).transfer(source=ann, target=bob, amount="12.50", key="order-17")
         await connection.execute("INSERT INTO orders VALUES ('a book')")
         assert (orders(database), await balance(ledger, bob)) == (0, "0.00")
     assert (orders(database), await balance(ledger, bob)) == (1, "12.50")
-    assert (await ledger.transfer(ann, bob, "12.50", key="order-17")).id == paid.id
+    assert (await ledger.transfer(source=ann, target=bob, amount="12.50", key="order-17")).id == paid.id
 
 
 async def test_money_and_the_callers_rows_roll_back_together(
@@ -46,11 +39,13 @@ async def test_money_and_the_callers_rows_roll_back_together(
 ) -> None:
     transaction = connection.transaction()
     await transaction.start()
-    await ledger.within(connection).transfer(ann, bob, "12.50", key="order-17")
+    await ledger.within(connection).transfer(source=ann, target=bob, amount="12.50", key="order-17")
     await connection.execute("INSERT INTO orders VALUES ('a book')")
     await transaction.rollback()
     assert (orders(database), await balance(ledger, bob)) == (0, "0.00")
-    assert str((await ledger.transfer(ann, bob, "1", key="order-17")).amount) == "1.00"  # the key was not used up
+    assert (
+        str((await ledger.transfer(source=ann, target=bob, amount="1", key="order-17")).amount) == "1.00"
+    )  # the key was not used up
 
 
 async def test_what_fails_in_the_middle_of_writing_leaves_nothing_behind(
@@ -64,12 +59,12 @@ async def test_what_fails_in_the_middle_of_writing_leaves_nothing_behind(
         with monkeypatch.context() as patch:
             patch.setattr(columns, "postings", fail)  # the receipt is written by then, the transaction is not
             with pytest.raises((TimeoutError, StoreError)):
-                await money.batch([money.requests.payment(ann, "2")], key="paid")
+                await money.batch([money.requests.payment(ann, amount="2")], key="paid")
         await connection.execute("INSERT INTO orders VALUES ('a book')")
     assert verify(database.owner_url) == []
     assert orders(database) == 1
-    (paid,) = await ledger.batch([ledger.requests.payment(ann, "3")], key="paid")  # the key was not used up
-    assert isinstance(paid, Posted)
+    (paid,) = await ledger.batch([ledger.requests.payment(ann, amount="3")], key="paid")  # the key was not used up
+    assert isinstance(paid, Transaction)
     assert str(paid.amount) == "3.00"
 
 
@@ -79,20 +74,20 @@ async def test_a_refusal_leaves_the_callers_transaction_usable(
     async with connection.transaction():
         money = ledger.within(connection)
         with pytest.raises(Refused, match="insufficient-funds"):
-            await money.transfer(ann, bob, "1000", key="too-much")
+            await money.transfer(source=ann, target=bob, amount="1000", key="too-much")
         await connection.execute("INSERT INTO orders VALUES ('on account')")
-        await money.transfer(ann, bob, "10")
+        await money.transfer(source=ann, target=bob, amount="10")
     assert (orders(database), await balance(ledger, bob)) == (1, "10.00")
     with pytest.raises(Refused, match="insufficient-funds"):  # for ever, since the caller has committed it
-        await ledger.transfer(ann, bob, "1000", key="too-much")
+        await ledger.transfer(source=ann, target=bob, amount="1000", key="too-much")
 
 
 async def test_the_transaction_sees_what_it_has_done(ledger: Ledger, connection: "Connection", ann: int) -> None:
     async with connection.transaction():
         money = ledger.within(connection)
         eve = await money.open_account("eve@example.com")
-        hold = await money.hold(ann, eve.id, "40")
-        await money.capture(hold.id, "30")
+        hold = await money.hold(source=ann, target=eve.id, amount="40")
+        await money.capture(hold.id, amount="30")
         found = await money.transaction(hold.id)
         assert found is not None
         assert (found.status, await balance(money, eve.id), await balance(money, ann)) == ("captured", "30.00", "70.00")
@@ -102,22 +97,24 @@ async def test_the_transaction_sees_what_it_has_done(ledger: Ledger, connection:
 async def test_a_savepoint_takes_back_a_part(ledger: Ledger, connection: "Connection", ann: int, bob: int) -> None:
     async with connection.transaction():
         money = ledger.within(connection)
-        await money.transfer(ann, bob, "1")
+        await money.transfer(source=ann, target=bob, amount="1")
         savepoint = connection.transaction()
         await savepoint.start()
-        await money.transfer(ann, bob, "2")
+        await money.transfer(source=ann, target=bob, amount="2")
         await savepoint.rollback()
-        await money.transfer(ann, bob, "4")
+        await money.transfer(source=ann, target=bob, amount="4")
     assert await balance(ledger, bob) == "5.00"
 
 
 async def test_a_batch_in_it_has_one_group(ledger: Ledger, connection: "Connection", ann: int, bob: int) -> None:
     make = ledger.requests
     async with connection.transaction():
-        members = await ledger.within(connection).batch([make.transfer(ann, bob, 2), make.transfer(bob, ann, 1)])
+        members = await ledger.within(connection).batch(
+            [make.transfer(source=ann, target=bob, amount=2), make.transfer(source=bob, target=ann, amount=1)]
+        )
     first, second = members
-    assert isinstance(first, Posted)
-    assert isinstance(second, Posted)
+    assert isinstance(first, Transaction)
+    assert isinstance(second, Transaction)
     assert first.group_id == second.group_id is not None
 
 
@@ -126,7 +123,7 @@ async def test_a_promise_is_kept_once_the_caller_has_committed(
 ) -> None:
     async with connection.transaction():
         money = ledger.within(connection)
-        await money.submit(money.requests.enqueue(money.requests.transfer(ann, bob, "5")))
+        await money.enqueue(money.requests.transfer(source=ann, target=bob, amount="5"))
         assert query(database, "SELECT count(*) FROM queued") == [(0,)]
     assert query(database, "SELECT count(*) FROM queued") == [(1,)]
 
@@ -137,9 +134,9 @@ async def test_another_transaction_that_came_in_between_is_a_conflict(
     transaction = connection.transaction(isolation="repeatable_read")
     await transaction.start()
     await connection.fetchval("SELECT count(*) FROM account")  # its snapshot is of now
-    await ledger.transfer(ann, bob, "1")
+    await ledger.transfer(source=ann, target=bob, amount="1")
     with pytest.raises(Conflict):
-        await ledger.within(connection).transfer(ann, bob, "2")
+        await ledger.within(connection).transfer(source=ann, target=bob, amount="2")
     await transaction.rollback()
     assert await balance(ledger, bob) == "1.00"
 
@@ -147,10 +144,10 @@ async def test_another_transaction_that_came_in_between_is_a_conflict(
 async def test_a_twin_that_came_in_between_is_a_conflict_and_the_next_attempt_sees_it(
     ledger: Ledger, connection: "Connection", ann: int, bob: int
 ) -> None:
-    first = await ledger.transfer(ann, bob, "1", key="twin")
+    first = await ledger.transfer(source=ann, target=bob, amount="1", key="twin")
     transaction = connection.transaction(isolation="repeatable_read")
     await transaction.start()
-    assert (await ledger.within(connection).transfer(ann, bob, "1", key="twin")).id == first.id
+    assert (await ledger.within(connection).transfer(source=ann, target=bob, amount="1", key="twin")).id == first.id
     eve = await ledger.open_account("eve@example.com", key="eve")  # after this transaction's snapshot
     with pytest.raises(Conflict):
         await ledger.within(connection).open_account("eve@example.com", key="eve")
@@ -159,61 +156,12 @@ async def test_a_twin_that_came_in_between_is_a_conflict_and_the_next_attempt_se
         assert (await ledger.within(connection).open_account("eve@example.com", key="eve")).id == eve.id
 
 
-async def test_without_a_transaction_there_is_nothing_to_be_within(ledger: Ledger, connection: "Connection") -> None:
-    with pytest.raises(ValueError, match="not in a transaction"):
-        ledger.within(connection)
-
-
-async def test_the_connection_may_have_a_json_codec_of_its_own(
-    ledger: Ledger, connection: "Connection", ann: int, bob: int
-) -> None:
-    for kind in ("json", "jsonb"):
-        await connection.set_type_codec(kind, schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
-    async with connection.transaction():
-        money = ledger.within(connection)
-        await money.change_account(bob, metadata={"plan": "gold"}, key="gold")
-        moved = await money.transfer(ann, bob, "12.50", metadata={"order": "17"}, key="order-17")
-        assert (await money.transfer(ann, bob, "12.50", metadata={"order": "17"}, key="order-17")).id == moved.id
-        await money.refund(moved.id, "2", metadata={"why": "late"}, key="back")
-        assert (await money.refund(moved.id, "2", metadata={"why": "late"}, key="back")).amount == 2
-        await money.submit(money.requests.enqueue(money.requests.transfer(ann, bob, "1", key="later")))
-        with pytest.raises(Refused):
-            await money.transfer(ann, bob, "12.50", metadata={"order": "18"}, key="order-17")
-        found = await money.transaction(moved.id)
-        assert found is not None
-        assert isinstance(found.transaction, Posted)
-        assert found.transaction.metadata == {"order": "17"}
-    account = await ledger.account(bob)
-    assert account is not None
-    assert account.metadata == {"plan": "gold"}
-
-
-async def test_a_connection_that_gives_binary_floats_moves_nothing(
-    ledger: Ledger, connection: "Connection", ann: int, bob: int
-) -> None:
-    await connection.set_type_codec("numeric", schema="pg_catalog", encoder=str, decoder=float)
-    with pytest.raises(TypeError):
-        async with connection.transaction():
-            await ledger.within(connection).transfer(ann, bob, "12.50")
-    assert await balance(ledger, bob) == "0.00"
-
-
-async def test_a_pools_connection_will_do(ledger: Ledger, database: Database, ann: int, bob: int) -> None:
-    async with (
-        asyncpg.create_pool(database.owner_url, min_size=1, max_size=1) as pool,
-        pool.acquire() as connection,
-        connection.transaction(),
-    ):
-        await ledger.within(connection).transfer(ann, bob, "1")
-    assert await balance(ledger, bob) == "1.00"
-
-
 async def test_others_wait_for_its_accounts_until_it_ends(
     ledger: Ledger, connection: "Connection", database: Database, ann: int, bob: int
 ) -> None:
     async with connection.transaction():
-        await ledger.within(connection).transfer(ann, bob, "1")
-        waiting = asyncio.create_task(ledger.transfer(ann, bob, "2"))
+        await ledger.within(connection).transfer(source=ann, target=bob, amount="1")
+        waiting = asyncio.create_task(ledger.transfer(source=ann, target=bob, amount="2"))
         await waits(database)
         assert not waiting.done()
     await waiting
@@ -228,13 +176,13 @@ async def test_two_who_lock_the_other_way_round_are_a_conflict_for_one(
     for transaction in transactions:
         await transaction.start()
     one, another = ledger.within(connection), ledger.within(other)
-    await one.pay(ann, "1")
-    await another.pay(bob, "1")
+    await one.pay(ann, amount="1")
+    await another.pay(bob, amount="1")
 
     async def pay(within: Ledger, account_id: int, transaction: "asyncpg.transaction.Transaction") -> bool:
         """Whether it could; who could not lets go of what it has locked, else the other would wait for ever."""
         try:
-            await within.pay(account_id, "2")
+            await within.pay(account_id, amount="2")
         except Conflict:
             return False
         finally:

@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Hashable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from typing import Any
+from unittest.mock import patch
 
 from koshel.answering import Free, Way
 from koshel.batcher import Batcher, open_batcher
-from koshel.queue import BatcherLimits
+from koshel.lanes import Lane
+from koshel.queue import BatcherLimits, Waiting
 
 TIMEOUT_MS = 300
 WAIT_S = 0.02  # what a batch waits for a lock
@@ -31,8 +33,8 @@ class Bank:
         self.in_the_air = 0
         self.most_in_the_air = 0
         self.poison: set[str] = set()
-        self._gone: set[str] = set()
-        self.stopped: dict[str, AbstractSet[Hashable]] = {}  # the lines that have stopped what waits
+        self.hung_up: set[str] = set()
+        self.stopped: dict[str, AbstractSet[Hashable]] = {}  # what waits in lanes, and the lines that have stopped it
         self.overtaken: list[tuple[str, str]] = []  # on a line that had stopped it
 
     def unlock(self, lines: str) -> None:
@@ -86,9 +88,8 @@ class Bank:
                 self.gone(*commands)
             raise ValueError(bad)
         for command, answer in zip(commands, answers, strict=True):
-            if isinstance(answer, frozenset) and command not in self._gone:
-                self.stopped[command] = self.stopped.get(command, frozenset()) | answer
-                before[command] = self.stopped[command]
+            if isinstance(answer, frozenset) and command not in self.hung_up:
+                before[command] = self.stopped.get(command, frozenset()) | answer
             elif not isinstance(answer, frozenset):
                 self._settled(command, before)
         return answers
@@ -99,13 +100,13 @@ class Bank:
 
     def _settled(self, command: str, before: dict[str, AbstractSet[Hashable]]) -> None:
         earlier = [one for one, on in before.items() if number(one) < number(command) and on & lines(command)]
-        self.overtaken += [(one, command) for one in earlier if one in self.stopped]
+        self.overtaken += [(one, command) for one in earlier if one not in self.settled and one not in self.hung_up]
         self.stopped.pop(command, None)
         self.settled.append(command)
 
     def gone(self, command: str) -> None:
         """It has its answer, or nobody waits for that."""
-        self._gone.add(command)
+        self.hung_up.add(command)
         self.stopped.pop(command, None)
 
     def _apart(
@@ -155,6 +156,13 @@ def keys(command: str) -> AbstractSet[Hashable]:
 
 @asynccontextmanager
 async def bank_of(bank: Bank, **limits: int) -> AsyncIterator[Batcher[str, str]]:
+    enter = Lane.enter
+
+    def entering(lane: Lane[str, str], one: Waiting[str, str], *, first: bool = False) -> None:
+        if one.command not in bank.hung_up:
+            bank.stopped[one.command] = one.lines
+        enter(lane, one, first=first)
+
     chosen = BatcherLimits(**{"lane_timeout_ms": TIMEOUT_MS, **limits})
     async with open_batcher(
         bank.settle,
@@ -162,7 +170,9 @@ async def bank_of(bank: Bank, **limits: int) -> AsyncIterator[Batcher[str, str]]
         limits=chosen,
         free=Free(bank.settle_free, (Locked,), lines, keys, Locked),
     ) as batcher:
-        yield batcher
+        with patch.object(Lane, "enter", entering):
+            yield batcher
+            await batcher.drain()
 
 
 async def ask(batcher: Batcher[str, str], *commands: str) -> list[str | BaseException]:

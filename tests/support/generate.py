@@ -45,7 +45,7 @@ def schema_text(url: str) -> str:
         text=True,
     )
     statements = re.sub(r"\n{2,}", "\n\n", _NOISE.sub("", dump.stdout)).strip()
-    return HEADER + statements.replace("public.", "") + "\n"
+    return HEADER + statements.replace("CREATE SCHEMA koshel;\n\n", "").replace("koshel.", "") + "\n"
 
 
 def main() -> None:

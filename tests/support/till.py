@@ -14,6 +14,9 @@ class Money(NamedTuple):
     available: str
 
 
+READ_ONLY = {"remaining", "refunded"}  # what only reading a transaction says
+
+
 class Till:
     """A running service, asked in the words of its business. Each word gives the answer, whatever it is."""
 
@@ -48,6 +51,10 @@ class Till:
     def transaction(self, transaction_id: int) -> dict[str, Any]:
         """The transaction as it stands."""
         return found(self.call("GET", f"/transaction/{transaction_id}"))
+
+    def answered(self, transaction_id: int) -> dict[str, Any]:
+        """The same without what no answer to a POST says."""
+        return {name: value for name, value in self.transaction(transaction_id).items() if name not in READ_ONLY}
 
     def status(self, transaction_id: int) -> str:
         """Its status."""

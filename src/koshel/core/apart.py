@@ -21,6 +21,7 @@ class PutOff(Struct, frozen=True):
 
     lines: Lines  # all that it is on
     on: Lines  # those that stop it, and its key: what comes later on one of these waits behind it
+    lasting: Lines  # of these, those that will for long
 
 
 def apart(
@@ -28,7 +29,9 @@ def apart(
     originals: Mapping[int, Original],
     locked: AbstractSet[int],
     taken: Iterable[Line] = (),
+    *,
     watched: AbstractSet[Line] | None = None,
+    held: AbstractSet[int] | None = None,
 ) -> list[Command | PutOff]:
     """The commands in order, with a PutOff in the place of each that has to wait.
 
@@ -38,6 +41,9 @@ def apart(
 
     What comes later on a line that is `watched` waits behind a waiting command as well, though nobody has locked that.
     None: all are. Then each answer is the same as if nothing had been locked.
+
+    `held`: those of the locked accounts that will be for long. A command that needs none of these, nor what is taken,
+    is on no line that stops it. None: that is not known, so it is on all of them.
     """
     waiting: set[Line | None] = set(taken)
     free: list[Command | PutOff] = []
@@ -52,13 +58,14 @@ def apart(
             accounts = set()  # it can be queued while others hold its accounts for long: it is settled in its time
         its = frozenset[Line]((*accounts, *others))
         stops = its & waiting
-        if type(command) is not Enqueue:
-            stops |= accounts & locked
-        if stops:
+        to_lock = frozenset[int]() if type(command) is Enqueue else frozenset(accounts & locked)
+        if stops or to_lock:
             also = its if watched is None else its & watched
-            on = stops | _keys(others)
+            lasting = frozenset[Line](() if held is None else to_lock & held)
+            on = stops | (to_lock if held is None else lasting)
+            on |= _keys(others) if on else frozenset()
             waiting |= on | also
-            free.append(PutOff(its, on))
+            free.append(PutOff(its, on, lasting))
         else:
             free.append(command)
     return free

@@ -92,21 +92,21 @@ def of_account(answer: Opened | Changed, row: Row, state: Row | None) -> str | N
 def outcome(member: KeptMember) -> Row | None:
     """The transaction that a group's member became, as JSON has it; of one that was replayed, what was first."""
     one: Row = msgspec.to_builtins(member.outcome)
-    while one["type"] == "replayed":
+    while one.get("type") == "replayed" and isinstance(one.get("first"), dict):  # what is kept may be wrong
         one = one["first"]
-    return one if one["type"] == "posted" else None
+    return one if one.get("type") == "posted" else None
 
 
 def is_own(member: KeptMember) -> bool:
     """Whether its transaction came with the group."""
-    return bool(msgspec.to_builtins(member.outcome)["type"] == "posted")
+    return bool(msgspec.to_builtins(member.outcome).get("type") == "posted")
 
 
 def is_answered(member: KeptMember) -> bool:
     """Whether a refused member was refused what it asked for; a replayed refusal may have been of another form."""
     one: Row = msgspec.to_builtins(member.outcome)
     is_same = bool(one.get("command") == msgspec.to_builtins(member.command))
-    return is_same or one["type"] == "replayed"
+    return is_same or one.get("type") == "replayed"
 
 
 def of_member(member: KeptMember, told: Row, row: Row) -> str | None:

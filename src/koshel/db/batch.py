@@ -3,9 +3,7 @@
 import time
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractAsyncContextManager
-from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -19,8 +17,9 @@ from koshel.db import claims, columns, kept, rows
 from koshel.db.claims import Claim, Drain, Sweep
 from koshel.db.ids import Ids, take_before
 from koshel.db.known import Known
+from koshel.db.namespace import Namespace
 from koshel.db.queries import Queries
-from koshel.db.strangers import Strangers
+from koshel.db.strangers import Patience, Strangers
 from koshel.db.writing import write
 
 if TYPE_CHECKING:
@@ -31,15 +30,6 @@ FIRST_WAIT_MS = 100  # for a lock, while nothing else is locked
 _CLAIMS = (Drain, Sweep)
 
 
-class Patience(Enum):
-    """What a batch waits for that does not have to have all its locks: the rest is put off."""
-
-    NONE = "nothing"
-    BATCHES = "what other batches hold, as far as it can be told"
-    SPENT = "nothing, after it has waited in vain"
-    FIRST = "whatever is locked, before it locks anything else"
-
-
 class Batch:
     """`resolve`, `lock` and `write` once each; whoever opened the transaction commits it."""
 
@@ -48,11 +38,16 @@ class Batch:
     locked_at: float | None = None  # by the monotonic clock
 
     def __init__(
-        self, queries: Queries, known: Known | None = None, strangers: Strangers | None = None, *, locks: bool = True
+        self,
+        namespace: Namespace,
+        known: Known | None = None,
+        strangers: Strangers | None = None,
+        *,
+        locks: bool = True,
     ) -> None:
         self.id: UUID = uuid4()
         self.written_ledger_id: int | None = None  # a ledger that has this batch's row, once it has one
-        self._queries = queries
+        self._namespace = namespace  # known once there is a connection
         self._known = known or Known()
         self._strangers = strangers or Strangers()
         self._locks = locks
@@ -60,6 +55,14 @@ class Batch:
         self._keys: list[str] = []  # the arguments of `find_receipts`, made before the locks
         self._originals: dict[int, Original] = {}
         self._pending: dict[int, tuple[int, str]] = {}
+
+    @property
+    def _queries(self) -> Queries:
+        return self._namespace.queries
+
+    @property
+    def _limit(self) -> str | None:
+        return None if self.wait_ms is None else str(self.wait_ms)
 
     async def resolve(self, commands: Sequence[Command | Claim]) -> Sequence[Command]:
         """The commands, with what is due in the place of each claim; what they refer to is found."""
@@ -89,10 +92,13 @@ class Batch:
     ) -> tuple[Book, list[Command | PutOff]]:
         """As `lock`, for the commands whose accounts nobody else has locked: also the commands, as `apart` has them."""
         waits = patience is Patience.BATCHES
-        held = await self._held(commands) if waits else frozenset[int]()
+        held = frozenset[int]()
+        if waits:
+            wanted = reach(commands, self._originals)
+            held = await self._find_held(wanted.ledgers, wanted.accounts)
         free: list[Command | PutOff] = [*commands]
         if taken or held:
-            free = apart(commands, self._originals, held, taken, watched)
+            free = apart(commands, self._originals, held, taken, watched=watched)
         reached = await self._prepare([one for one in free if not isinstance(one, PutOff)])
         ids = {id_ for id_ in reached.accounts if id_ is not None}
         if waits:
@@ -102,29 +108,32 @@ class Batch:
         locked = await self._lock_free(reached.ledgers, ids)
         missing = ids - {row["id"] for row in locked}
         if missing and (others := await self._find_accounts(reached.ledgers, missing)):
-            if patience is Patience.SPENT:
+            lasting = None if patience is Patience.NONE else await self._find_held(reached.ledgers, others)
+            if patience is Patience.SPENT and not lasting:  # it waited in vain, but for which of them cannot be told
                 self._strangers.met()
-            free = apart(commands, self._originals, others, taken, watched)
+                lasting = None
+            free = apart(commands, self._originals, others, taken, watched=watched, held=lasting)
         return await self._read(reached, locked), free
 
-    async def _held(self, commands: Sequence[Command]) -> AbstractSet[int]:
-        """Of the accounts that the commands reach, those that a transaction holds which is no batch's."""
-        reached = reach(commands, self._originals)
-        wanted = [id_ for id_ in reached.accounts if id_ is not None]
-        held = {row["id"] for row in await self.connection.fetch(self._queries.find_held, reached.ledgers, wanted)}
-        if held:
+    async def _find_held(self, ledger_ids: AbstractSet[int], ids: AbstractSet[int | None]) -> frozenset[int]:
+        """Those of the accounts that a transaction holds which is no batch's."""
+        wanted = [id_ for id_ in ids if id_ is not None]
+        found = await self.connection.fetch(self._queries.find_held, ledger_ids, wanted)
+        if found:
             self._strangers.met()
-        return held
+        return frozenset(row["id"] for row in found)
 
     async def _wait_for(self, ledger_ids: AbstractSet[int], ids: AbstractSet[int]) -> None:
-        """Wait for those of the accounts that others have locked, and lock them; meanwhile no other is locked."""
+        """Wait for those of the accounts that strangers have locked, or else others; meanwhile no other is locked."""
         look = self.connection.transaction()  # a savepoint: what it has locked is unlocked when it is rolled back
         await look.start()
         locked = await self._lock_free(ledger_ids, ids)
         missing = ids - {row["id"] for row in locked}
         await look.rollback()
         if others := await self._find_accounts(ledger_ids, missing):
-            await self._lock_accounts(ledger_ids, sorted(others), FIRST_WAIT_MS)
+            # What another batch holds is free in a moment, and must not be kept while a stranger is waited for.
+            lasting = await self._find_held(ledger_ids, others)
+            await self._lock_accounts(ledger_ids, sorted(lasting or others), FIRST_WAIT_MS)
 
     async def _prepare(self, commands: Sequence[Command]) -> Reach:
         """What takes its time, done while nobody waits for the locks yet."""
@@ -141,7 +150,9 @@ class Batch:
             return await self._lock_nothing()
         if not self._locks:
             return await self.connection.fetch(self._queries.read_accounts, ledger_ids, ids, max(ids))
-        locked = await self.connection.fetch(self._queries.lock_accounts, ledger_ids, ids, max(ids), _text(wait_ms))
+        locked = await self.connection.fetch(
+            self._queries.lock_accounts, ledger_ids, ids, max(ids), None if wait_ms is None else str(wait_ms)
+        )
         self.locked_at = time.monotonic()
         return locked
 
@@ -149,7 +160,7 @@ class Batch:
         if not ids:
             return await self._lock_nothing()
         query = self._queries.lock_free_accounts
-        locked = await self.connection.fetch(query, ledger_ids, columns.ids(ids), max(ids), _text(self.wait_ms))
+        locked = await self.connection.fetch(query, ledger_ids, columns.ids(ids), max(ids), self._limit)
         self.locked_at = time.monotonic()
         if new := self._known.those_unknown(ids):  # of a process that has run for a while, nearly always none
             self._known.add({row["id"]: row["ledger_id"] for row in locked if row["id"] in new})
@@ -233,14 +244,3 @@ class Batch:
             found = await self.connection.fetch(self._queries.find_scales, unknown)
             scales |= {row["code"]: row["scale"] for row in found}
         return scales
-
-
-def _text(wait_ms: int | None) -> str | None:
-    return None if wait_ms is None else str(wait_ms)
-
-
-class Batches(Protocol):
-    """What `settle` settles in."""
-
-    def batch(self) -> AbstractAsyncContextManager[Batch]:
-        """A transaction for one batch. Raises StoreError."""

@@ -1,11 +1,13 @@
-"""What can go wrong with the database, as the rest of Koshel sees it.
+"""What can go wrong with the database, as the rest of Koshel sees it; the upper classes are in koshel.errors.
 
 StoreError
-├── Conflict             another transaction came in between; settle again
-├── Obstructed           a lock took longer than its limit
-├── Crowded              too many wait for a connection; nothing was done
-├── DatabaseUnavailable  not reachable; nothing was done           } nobody's fault
-└── OutcomeUnknown       a commit could not be confirmed or denied } in the batch
+├── Conflict                 another transaction came in between; settle again
+├── Unavailable
+│   ├── Overloaded
+│   │   └── Crowded          too many wait for a connection; nothing was done
+│   ├── Obstructed           a lock took longer than its limit
+│   └── DatabaseUnavailable  not reachable; nothing was done           } nobody's fault
+└── OutcomeUnknown           a commit could not be confirmed or denied } in the batch
 """
 
 from collections.abc import Iterator
@@ -13,32 +15,47 @@ from contextlib import contextmanager
 
 import asyncpg
 
+from koshel.errors import Conflict, Misuse, OutcomeUnknown, Overloaded, StoreError, Unavailable
 
-class StoreError(Exception):
-    """The database could not do what was asked; never a refusal."""
+__all__ = [  # a room of db knows all of them from here
+    "LOST",
+    "MISUSES",
+    "Away",
+    "Conflict",
+    "Crowded",
+    "DatabaseUnavailable",
+    "EmbeddedError",
+    "Obstructed",
+    "OutcomeUnknown",
+    "StoreError",
+    "Unfit",
+    "translated",
+]
+
+# What a caller's connection may say that no waiting mends, by its SQLSTATE.
+MISUSES = {
+    "25006": "the transaction is read only",
+    "25P01": "the connection is not in a transaction any more",
+    "25P02": "the transaction has failed: roll it back, or to a savepoint",
+    "3F000": "the connection's database has no tables of Koshel",
+    "42P01": "the connection's database has no tables of Koshel",
+    "42501": "the connection's role lacks a right that the service's role has",
+}
 
 
-class Conflict(StoreError):
-    """Another transaction came in between: nothing was done, and it can be settled again."""
-
-
-class Obstructed(StoreError):
+class Obstructed(Unavailable):
     """A lock took longer than its limit, since somebody else holds a row: nothing was done."""
 
 
-class Crowded(StoreError):
+class Crowded(Overloaded):
     """Too many wait for a connection, or one waited too long: nothing was done, and it can be asked again later."""
 
 
-class DatabaseUnavailable(StoreError):
+class DatabaseUnavailable(Unavailable):
     """The database is not reachable: nothing was done."""
 
 
-class OutcomeUnknown(StoreError):
-    """The connection was lost in COMMIT, and the fence could not be reached either."""
-
-
-class Unfit(Exception):
+class Unfit(Misuse):
     """The database, or its URL, cannot be used as it is. The message is one line, and says what mends it."""
 
 

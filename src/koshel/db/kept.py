@@ -56,7 +56,7 @@ def restore(kept: KeptGroup, posted: Mapping[int, Posted]) -> Grouped:
             outcomes.append(posted[one])
         else:
             commands.append(one.command)
-            outcomes.append(_restored(one.outcome))
+            outcomes.append(restored(one.outcome))
     return Grouped(Group(kept.ledger_id, tuple(commands), kept.atomic, kept.key), outcomes, kept.group_id)
 
 
@@ -69,10 +69,10 @@ def _kept(outcome: object) -> object:
     return outcome
 
 
-def _restored(kept: Mapping[str, Any]) -> Any:
-    """What `_kept` was given; a field that is not there yet has its default."""
+def restored(kept: Mapping[str, Any]) -> Any:
+    """The outcome that was kept; a field that is not there yet has its default. Raises KeyError, ValidationError."""
     if kept["type"] == "replayed":
-        return Replayed(_restored(kept["first"]))
+        return Replayed(restored(kept["first"]))
     if kept["type"] != "posted":
         return convert(kept, Declined | Queued)
     own = {name: convert(kept[name], type_) for name, type_ in _FIELDS.items() if name in kept}

@@ -8,9 +8,12 @@ not much more certain. So such a connection is closed, and PostgreSQL rolls back
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from enum import Enum
 from typing import TYPE_CHECKING
 
 import asyncpg
+
+from koshel.db.errors import LOST
 
 if TYPE_CHECKING:
     from koshel.db.pools import Connection, Pool
@@ -35,6 +38,25 @@ async def undo(connection: "Connection", transaction: asyncpg.transaction.Transa
     """Roll back, unless `error` has broken the block off: then the lease closes the connection."""
     if is_open(connection) and not _breaks_off(error):
         await transaction.rollback()
+
+
+class End(Enum):
+    """How a transaction ended."""
+
+    NOT_REACHED = "its COMMIT was not sent, or refused"
+    COMMITTED = "committed"
+    LOST = "the connection was lost in COMMIT"
+
+
+async def commit(connection: "Connection", transaction: asyncpg.transaction.Transaction) -> End:
+    """Commit; if the connection is lost meanwhile, nobody knows yet whether that happened. Raises what COMMIT does."""
+    try:
+        await transaction.commit()
+    except LOST:
+        if is_open(connection):
+            connection.terminate()
+        return End.LOST
+    return End.COMMITTED
 
 
 def is_open(connection: "Connection") -> bool:

@@ -6,14 +6,15 @@ from urllib.parse import quote
 import psycopg
 from psycopg.rows import tuple_row
 
-from koshel.db import queries, schema, words
+from koshel.db import namespace, queries, words
+from koshel.db import schema as migrations
 from koshel.db.patience import be_patient
 from koshel.db.url import parse
 
 if TYPE_CHECKING:
     from yoyo.backends import DatabaseBackend
 
-known = schema.known
+known = migrations.known
 
 LOCK_TIMEOUT_MS = 10_000  # for one lock on a table: whoever comes later waits behind us
 TURN_TIMEOUT_MS = 600_000  # while another process migrates
@@ -24,12 +25,13 @@ class MigrationError(Exception):
     """The schema could not be read or brought up to date."""
 
 
-def due(url: str) -> list[str]:
+def due(url: str, schema: str | None = None) -> list[str]:
     """Names of those that the database lacks, in order. Changes nothing. Raises MigrationError."""
     try:
         with psycopg.connect(url, row_factory=tuple_row) as connection:
             be_patient(connection, LOCK_TIMEOUT_MS, in_transaction=True)
-            applied = {name for (name,) in connection.execute(queries.load().applied_migrations)}
+            q = queries.load(namespace.of_owner(connection, schema))
+            applied = {name for (name,) in connection.execute(q.applied_migrations)}
     except psycopg.errors.UndefinedTable:
         return known()
     except psycopg.Error as error:
@@ -37,20 +39,26 @@ def due(url: str) -> list[str]:
     return [name for name in known() if name not in applied]
 
 
-def migrate(url: str, *, service_role: str | None = None, lock_timeout_ms: int = LOCK_TIMEOUT_MS) -> list[str]:
+def migrate(
+    url: str, *, schema: str | None = None, service_role: str | None = None, lock_timeout_ms: int = LOCK_TIMEOUT_MS
+) -> list[str]:
     """Apply what is due, then grant the service role what it needs. Returns the names applied.
 
-    Waits while another process does the same. Raises MigrationError.
+    `schema`: that of the tables, made if it is not there; None: where they are, or `koshel`. Waits while another
+    process does the same. Raises MigrationError.
     """
     try:
         with psycopg.connect(url, autocommit=True, cursor_factory=psycopg.RawCursor) as guard:
             _take_turn(guard)
             be_patient(guard, lock_timeout_ms, in_transaction=False)
-            names = due(url)
+            found = namespace.of_owner(guard, schema)
+            names = due(url, found)
             if names:
-                _apply(url, lock_timeout_ms)
+                for (statement,) in guard.execute(queries.load().create_schema, (found,)).fetchall():
+                    guard.execute(statement)
+                _apply(url, found, lock_timeout_ms)
             if service_role is not None:
-                _grant(guard, service_role)
+                _grant(guard, service_role, found)
     except psycopg.Error as error:
         raise _translated(error, lock_timeout_ms, url) from error
     return names
@@ -100,18 +108,20 @@ def _take_turn(guard: "psycopg.Connection[tuple[str, ...]]") -> None:
         raise MigrationError(f"another process has been migrating for {TURN_TIMEOUT_MS / 60_000:g} minutes") from error
 
 
-def _apply(url: str, lock_timeout_ms: int) -> None:
+def _apply(url: str, schema: str, lock_timeout_ms: int) -> None:
     from yoyo import get_backend, read_migrations  # noqa: PLC0415  nearly always there is nothing to apply
 
     backend: DatabaseBackend = get_backend(_yoyo_url(url))
     try:
         be_patient(backend.connection, lock_timeout_ms, in_transaction=False)
+        # What the migrations name, and yoyo's own tables, are looked for, and made, there.
+        psycopg.RawCursor(backend.connection).execute(queries.load().search_schema, (schema,))
         if backend.lock_table not in backend.list_tables():
             # Yoyo hides why it could not make it. This fails likewise, and says so.
             backend.execute(backend.format_sql(backend.create_lock_table_sql))
         # Yoyo's own lock is a row, which a process that is killed leaves behind; ours keeps others out.
         backend.break_lock()
-        for migration in backend.to_apply(read_migrations(str(schema.DIRECTORY))):
+        for migration in backend.to_apply(read_migrations(str(migrations.DIRECTORY))):
             # With its mark in one transaction: yoyo's apply_one commits the steps first, and a kill
             # in between would leave a migration that can be neither skipped nor applied again. And without
             # its log, which asks for the user's and the host's names: a container may have neither.
@@ -127,6 +137,7 @@ def _yoyo_url(url: str) -> str:
     return f"postgresql+psycopg:?conninfo={quote(url, safe='')}"
 
 
-def _grant(connection: "psycopg.Connection[tuple[str, ...]]", role: str) -> None:
-    for (statement,) in connection.execute(queries.load().grant_service, (role,)).fetchall():
+def _grant(connection: "psycopg.Connection[tuple[str, ...]]", role: str, schema: str) -> None:
+    connection.execute(queries.load().search_schema, (schema,))
+    for (statement,) in connection.execute(queries.load().grant_service, (role, schema)).fetchall():
         connection.execute(statement)

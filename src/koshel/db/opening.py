@@ -38,6 +38,7 @@ class Wishes(Struct, frozen=True):
     """What the settings want of the database."""
 
     limits: Limits
+    schema: str | None  # of the tables; None: where they are
     known: frozenset[str]  # settings of the server that may be off
     bring_up_to_date: Callable[[Found], None]  # what is to be done once it is there and fit
 
@@ -72,13 +73,14 @@ class Opening:
             self._thread.join(LEAVE_TIMEOUT_S)
 
     def _attempt(self) -> None:
-        at, limits = self._at, self._wishes.limits
+        at, limits, schema = self._at, self._wishes.limits, self._wishes.schema
         is_ours = at.service_url != at.owner_url
         try:
-            found = asyncio.run(proof.inspect(at.target, limits, self._wishes.known, granted_later=is_ours))
+            looking = proof.inspect(at.target, limits, self._wishes.known, schema=schema, granted_later=is_ours)
+            found = asyncio.run(looking)
             self._wishes.bring_up_to_date(found)
             if is_ours:
-                asyncio.run(proof.check_rights(at.target, limits))
+                asyncio.run(proof.check_rights(at.target, limits, schema))
         except Exception as error:
             if _is_away(error):
                 raise Away(" ".join(str(error).split())) from error

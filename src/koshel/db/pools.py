@@ -8,7 +8,6 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
@@ -16,6 +15,7 @@ import msgspec
 
 from koshel.db import queries
 from koshel.db.gate import Gate, NotOpenYet
+from koshel.db.namespace import Namespace
 from koshel.db.url import Target, parse
 
 if TYPE_CHECKING:
@@ -54,14 +54,28 @@ async def connect(target: Target, limits: Limits, name: str) -> "asyncpg.Connect
 
 @asynccontextmanager
 async def open_pool(
-    url: str | Target, limits: Limits, *, size: int, name: str, gate: Gate | None = None
+    url: str | Target,
+    limits: Limits,
+    *,
+    size: int,
+    name: str,
+    namespace: Namespace | None = None,
+    gate: Gate | None = None,
 ) -> AsyncIterator["Pool"]:
-    """A pool of at most `size` connections, called `koshel` and `name` in pg_stat_activity. Raises Unfit."""
+    """A pool of at most `size` connections, called `koshel` and `name` in pg_stat_activity. Raises Unfit.
+
+    `namespace` is known once the first connection is there.
+    """
 
     async def connected(*dsn: Any, **arguments: Any) -> "asyncpg.Connection[asyncpg.Record]":
         if gate is not None and not gate.is_open:
             raise NotOpenYet("the database has not been reached since the start")
         return await asyncpg.connect(*dsn, **arguments)
+
+    async def prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        await _prepare(connection, limits)
+        if namespace is not None:
+            await namespace.look(connection)
 
     pool = asyncpg.create_pool(
         **_arguments(parse(url), limits, name),
@@ -70,7 +84,7 @@ async def open_pool(
         max_size=size,
         max_inactive_connection_lifetime=0,
         max_queries=sys.maxsize,
-        init=partial(_prepare, limits=limits),
+        init=prepare,
         reset=_nothing_to_reset,
     )
     try:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import asyncpg
 from msgspec import Struct
 
-from koshel.db import queries, schema
+from koshel.db import queries
+from koshel.db import schema as migrations
 from koshel.db.errors import Away, Unfit
+from koshel.db.namespace import Namespace
 from koshel.db.pools import Limits, connect
 from koshel.db.url import Target, parse, place
 
@@ -60,7 +62,14 @@ class Found(Struct, frozen=True):
     unsafe: list[str]  # settings that are off, since somebody said that he knows
 
 
-async def inspect(url: str | Target, limits: Limits, known: Collection[str], *, granted_later: bool = False) -> Found:
+async def inspect(
+    url: str | Target,
+    limits: Limits,
+    known: Collection[str],
+    *,
+    schema: str | None = None,
+    granted_later: bool = False,
+) -> Found:
     """What database this is, if it is fit. `known` are the settings that may be off. Raises Unfit or Away.
 
     `granted_later`: rights are no matter yet, since the owner will have given them before `check_rights` asks.
@@ -75,31 +84,36 @@ async def inspect(url: str | Target, limits: Limits, known: Collection[str], *, 
         if row["is_standby"]:
             raise Away("it is a standby, and takes no writes until it is promoted")
         unsafe = [one["name"] for one in await connection.fetch(queries.load().read_durability)]
+        namespace = Namespace(schema)
+        await namespace.look(connection)
         if not granted_later:
-            await _refuse_missing(connection)
-        due = await _due(connection)
+            await _refuse_missing(connection, namespace)
+        due = await _due(connection, namespace)
     for name in unsafe:
         if name not in known:
             raise Unfit(f"{name} is off: {RISKS[name]}; set it on, or say KOSHEL_ALLOW_{name.upper()}_OFF=true")
     return Found(row["database"], row["role"], row["version"], row["room"], due, unsafe)
 
 
-async def check_rights(url: str | Target, limits: Limits) -> None:
+async def check_rights(url: str | Target, limits: Limits, schema: str | None = None) -> None:
     """The rights alone, once there is a schema. Raises Unfit or Away."""
     async with _connection(url, limits) as connection:
-        await _refuse_missing(connection)
+        namespace = Namespace(schema)
+        await namespace.look(connection)
+        await _refuse_missing(connection, namespace)
 
 
-async def _due(connection: "Connection") -> list[str]:
+async def _due(connection: "Connection", namespace: Namespace) -> list[str]:
     try:
-        applied = {name for (name,) in await connection.fetch(queries.load().applied_migrations)}
+        applied = {name for (name,) in await connection.fetch(namespace.queries.applied_migrations)}
     except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError):
         applied = set()  # the latter only where rights are granted later: whoever grants them migrates first
-    return [name for name in schema.known() if name not in applied]
+    return [name for name in migrations.known() if name not in applied]
 
 
-async def _refuse_missing(connection: "Connection") -> None:
-    missing = [one["missing"] for one in await connection.fetch(queries.load().missing_rights)]
+async def _refuse_missing(connection: "Connection", namespace: Namespace) -> None:
+    found = await connection.fetch(queries.load().missing_rights, namespace.name)
+    missing = [one["missing"] for one in found]
     if missing:
         row = await connection.fetchrow(queries.load().read_server)
         assert row is not None, "every database is in the catalogue"

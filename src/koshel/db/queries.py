@@ -1,12 +1,20 @@
-"""Loads `queries.sql` into one frozen struct: a missing or an extra name fails at start."""
+"""Loads `queries.sql` into one frozen struct: a missing or an extra name fails at start.
+
+There the tables have no schema, to be read; here each gets it, wherever it is named.
+"""
 
 import re
 from functools import cache
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
+
+SCHEMA = "koshel"  # of a new database
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_TABLE = "ledger|currency|account|transaction|receipt|batch|hold|queued|declined|_yoyo_migration"
+_TABLES = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE|USING) ({_TABLE})\b")
+_SEQUENCES = re.compile(r"\b(nextval|pg_sequence_last_value)\('(\w+)'\)")
 
 
 class Queries(Struct, frozen=True):
@@ -52,6 +60,10 @@ class Queries(Struct, frozen=True):
     claim_expired: str
     measure_queue: str
     set_for_session: str
+    set_savepoint: str
+    release_savepoint: str
+    roll_back_to_savepoint: str
+    find_schema: str
     read_server: str
     read_durability: str
     read_backend: str
@@ -59,6 +71,9 @@ class Queries(Struct, frozen=True):
     applied_migrations: str
     lock_migrations: str
     find_holders: str
+    create_schema: str
+    search_schema: str
+    read_search_path: str
     lift_statement_timeout: str
     lift_time_limits: str
     create_service_role: str
@@ -114,7 +129,19 @@ def parse(text: str) -> Queries:
     return Queries(**{name: body.strip() for name, body in zip(names, bodies, strict=True)})
 
 
+def qualified(statement: str, schema: str) -> str:
+    """The statement, with the schema before the name of each table and each sequence of Koshel's.
+
+    They follow a keyword on the same line; a WITH query or an alias must not have the name of a table.
+    """
+    quoted = '"{}"'.format(schema.replace('"', '""'))
+    literal = quoted.replace("'", "''")
+    named = _TABLES.sub(lambda match: f"{match[1]} {quoted}.{match[2]}", statement)
+    return _SEQUENCES.sub(lambda match: f"{match[1]}('{literal}.{match[2]}')", named)
+
+
 @cache
-def load() -> Queries:
-    """The statements of the package."""
-    return parse(Path(__file__).with_name("queries.sql").read_text())
+def load(schema: str = SCHEMA) -> Queries:
+    """The statements of the package, for tables in this schema."""
+    found = parse(Path(__file__).with_name("queries.sql").read_text())
+    return Queries(*(qualified(statement, schema) for statement in structs.astuple(found)))

@@ -48,15 +48,31 @@ SELECT id, ledger_id FROM account
 WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::bigint []);
 
 -- name: find_held
--- Accounts that a transaction has locked which is no batch's, or had: `xmax` is not cleared when it ends. A batch is
--- known by the name of its connection, which is this one's too. Without a lock.
-SELECT id FROM account
-WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::bigint []) AND xmax <> '0'::xid AND xmax::text <> ALL(ARRAY(
-    SELECT held.transactionid::text FROM pg_locks AS held
-    INNER JOIN pg_stat_activity AS holder ON holder.pid = held.pid
+-- Accounts that a transaction has locked which is no batch's. A row says which transaction has locked it last (`xmax`),
+-- also when that has ended; `pg_locks` has those that have not. A batch is known by the name of its connection, which is
+-- this one's too; that of another role is not to be seen. Without a lock.
+-- A savepoint that was released is not in `pg_locks`, but its number is in progress as long as its transaction is. It
+-- has 32 bits; meant is the highest one up to our own, or to the last that has ended. (What several share has another number, and is not found.)
+WITH running AS MATERIALIZED (
+    SELECT held.transactionid::text AS id, holder.application_name
+    FROM pg_locks AS held INNER JOIN pg_stat_activity AS holder ON holder.pid = held.pid
     WHERE held.locktype = 'transactionid' AND held.granted
-        AND holder.application_name = current_setting('application_name')
-));
+), latest AS MATERIALIZED (
+    SELECT coalesce(
+        pg_current_xact_id_if_assigned()::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1
+    ) AS id
+)
+SELECT id FROM account
+WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::bigint []) AND xmax <> '0'::xid AND CASE
+    WHEN xmax::text = ANY(ARRAY(SELECT running.id FROM running))
+        THEN xmax::text = ANY(ARRAY(
+            SELECT running.id FROM running
+            WHERE running.application_name IS DISTINCT FROM current_setting('application_name')
+        ))
+    ELSE pg_xact_status(greatest(
+        (SELECT latest.id FROM latest) - (((SELECT latest.id FROM latest) - xmax::text::bigint) & 4294967295), 0
+    )::text::xid8) = 'in progress'
+END;
 
 -- name: read_clock
 -- For a batch that locks no account, or not the last one it asked for. Reads no table, so no ledger.
@@ -306,7 +322,8 @@ FROM account WHERE ledger_id = $1 AND id = $2;
 
 -- name: get_transaction
 -- By primary key; its currency is its accounts'. A hold that is open has a row of its own; of one that is
--- not, the last transaction that followed it says how it ended.
+-- not, the last transaction that followed it says how it ended. What is left of a hold, and what was refunded of
+-- what can be, are looked for by index too, and only where there may be some.
 SELECT CASE
         WHEN t.kind <> 'hold' THEN 'posted'
         WHEN EXISTS (SELECT FROM hold AS h WHERE h.ledger_id = $1 AND h.id = t.id) THEN 'held'
@@ -316,6 +333,13 @@ SELECT CASE
             ORDER BY f.source_version DESC LIMIT 1
         )
     END AS status,
+    CASE WHEN t.kind = 'hold' THEN coalesce((
+        SELECT h.amount FROM hold AS h WHERE h.ledger_id = t.ledger_id AND h.id = t.id
+    ), t.amount * 0) END AS remaining,
+    CASE WHEN t.kind = ANY('{payment,withdrawal,transfer,capture}') THEN t.amount * 0 + coalesce((
+        SELECT sum(f.amount) FROM transaction AS f
+        WHERE f.ledger_id = t.ledger_id AND f.parent_id = t.id AND f.kind = 'refund'
+    ), 0) END AS refunded,
     t.ledger_id, t.id, t.kind, t.source_account_id, t.source_balance, t.source_held, t.source_version,
     t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
     t.idempotency_key, t.metadata::text, t.expires_at, t.ctime, a.currency
@@ -400,6 +424,30 @@ FROM queued;
 -- Touches no table, so no ledger.
 SELECT count(set_config(name, setting, false)) FROM unnest($1::text [], $2::text []) AS wanted (name, setting);
 
+-- name: set_savepoint
+-- In the caller's own transaction, however that was begun; a driver's own would begin one where there is none. One of
+-- the same name inside another hides it, and gives it back. Touches no table, so no ledger.
+SAVEPOINT koshel;
+
+-- name: release_savepoint
+-- What was done since is kept, if the transaction is. Touches no table, so no ledger.
+RELEASE SAVEPOINT koshel;
+
+-- name: roll_back_to_savepoint
+-- What was done since is not, and the transaction can go on. Touches no table, so no ledger.
+ROLLBACK TO SAVEPOINT koshel;
+RELEASE SAVEPOINT koshel;
+
+-- name: find_schema
+-- Where Koshel's tables are: in a schema of their own, or where a session finds them that names none, as those that
+-- 0.2 has made. All of these names together are nobody else's. The schema belongs to all ledgers.
+SELECT n.nspname::text AS schema
+FROM pg_class AS c INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relname = ANY('{ledger,currency,account,transaction,receipt,batch,account_id,transaction_id}')
+    AND c.relkind = ANY('{r,p,S}') AND (n.nspname = 'koshel' OR pg_table_is_visible(c.oid))
+GROUP BY n.nspname HAVING count(*) = 8
+ORDER BY n.nspname <> 'koshel' LIMIT 1;
+
 -- name: read_server
 -- What the start wants to know of a database before it trusts it with money. Of connections, the server's own reserve is
 -- nobody's, and the role that logged in and the database may have limits of their own. Touches no table, so no ledger.
@@ -428,7 +476,7 @@ SELECT pg_backend_pid();
 
 -- name: missing_rights
 -- What grant_service grants and the role of this session lacks, of the tables, columns and sequences that are there.
--- Rights belong to the schema, not to a ledger.
+-- $1 is the schema, to which rights belong, and not to a ledger.
 WITH wanted (relation, privilege, columns) AS (
     SELECT unnest(ARRAY['ledger', 'currency', 'account', 'transaction', 'receipt', 'batch', 'hold', 'queued',
         'declined', '_yoyo_migration']), 'SELECT', NULL::text []
@@ -447,10 +495,17 @@ WITH wanted (relation, privilege, columns) AS (
 ),
 
 found AS (
-    SELECT wanted.*, to_regclass(relation) AS oid, row_number() OVER () AS place FROM wanted
+    SELECT wanted.*, row_number() OVER () AS place, (
+        SELECT c.oid FROM pg_class AS c INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname = $1::text AND c.relname = relation
+    ) AS oid
+    FROM wanted
 )
 
-SELECT privilege || ' ON ' || relation AS missing, place
+SELECT 'USAGE ON SCHEMA ' || nspname AS missing, 0 AS place
+FROM pg_namespace WHERE nspname = $1::text AND NOT has_schema_privilege(oid, 'USAGE')
+UNION ALL
+SELECT privilege || ' ON ' || relation, place
 FROM found
 WHERE oid IS NOT NULL AND columns IS NULL AND NOT CASE privilege
     WHEN 'USAGE' THEN has_sequence_privilege(oid, privilege)
@@ -486,6 +541,22 @@ WHERE held.granted AND held.locktype = 'relation' AND class.relkind = 'r' AND cl
 GROUP BY activity.pid, activity.usename, activity.application_name, activity.xact_start
 ORDER BY activity.xact_start;
 
+-- name: create_schema
+-- The statement that makes the schema $1, unless it is there: who may not make one may still use what somebody has
+-- made for them. It belongs to all ledgers.
+SELECT format('CREATE SCHEMA %I', $1::text) AS statement
+WHERE NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1::text);
+
+-- name: search_schema
+-- For the session: what the migrations name without a schema is in $1, to which all of it belongs, and not to a ledger.
+SELECT set_config('search_path', quote_ident($1::text), false);
+
+-- name: read_search_path
+-- As a start-up option takes it: $1, to which all tables of all ledgers belong, before what this session searches.
+-- Nothing: it is searched already.
+SELECT regexp_replace(quote_ident($1::text) || ',' || current_setting('search_path'), '([\\ ])', '\\\1', 'g')
+WHERE $1::text <> ALL(current_schemas(false));
+
 -- name: lift_statement_timeout
 -- For the transaction, if $1, or else for the session. Touches no table, so no ledger.
 SELECT set_config('statement_timeout', '0', $1::boolean);
@@ -515,7 +586,11 @@ SELECT code, scale FROM currency ORDER BY code;
 
 -- name: grant_service
 -- What the service may do and nothing else, as statements for the role $1: it adds transactions,
--- receipts and batches but never changes or deletes one. Grants belong to the schema, not to a ledger.
+-- receipts and batches but never changes or deletes one. Grants belong to the schema, which is $2, and not to a ledger.
+-- Who may enter the schema already, as everybody may `public`, is granted nothing there: it may be somebody else's.
+SELECT format('GRANT USAGE ON SCHEMA %I TO %I', $2::text, $1::text) AS statement
+WHERE NOT has_schema_privilege($1::text, $2::text, 'USAGE')
+UNION ALL
 SELECT format(statement, $1::text) AS statement
 FROM (VALUES
     ('GRANT SELECT ON ledger, currency, account, transaction, receipt, batch, hold, queued, declined,'

@@ -5,8 +5,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from koshel.core.model import AccountDetails
-from koshel.db import queries, rows
-from koshel.db.batch import Batches
+from koshel.db import rows
+from koshel.db.batches import Batches
+from koshel.db.namespace import Namespace
+from koshel.db.queries import Queries
 from koshel.db.rows import Found
 
 if TYPE_CHECKING:
@@ -19,7 +21,11 @@ class Reads:
     """The reads; who inherits them says where from."""
 
     rehearsals: Batches  # over connections of the same kind
-    _queries: queries.Queries
+    namespace: Namespace
+
+    @property
+    def _queries(self) -> Queries:
+        return self.namespace.queries
 
     async def _read(self, look: "Callable[[AnyConnection], Awaitable[T]]", *, weight: int = 1) -> T:
         """What is found over a connection. `weight`: 0 if the house itself asks."""

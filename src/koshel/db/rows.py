@@ -40,6 +40,8 @@ class Found(msgspec.Struct, frozen=True):
     transaction: Posted | Queued
     status: TransactionStatus
     refusal: Declined | None = None
+    remaining: Decimal | None = None  # of a hold: what it still reserves
+    refunded: Decimal | None = None  # of what can be refunded: the sum of its refunds
 
 
 def account(row: Record) -> Account:
@@ -84,7 +86,7 @@ def posted(row: Record, request: Request | None = None) -> Posted:
 
 def found(row: Record) -> Found:
     """A row of `get_transaction`."""
-    return Found(posted(row), row["status"])
+    return Found(posted(row), row["status"], remaining=row["remaining"], refunded=row["refunded"])
 
 
 def promise(row: Record) -> Found:

@@ -7,9 +7,10 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
+import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from koshel.db import programs
+from koshel.db import namespace, programs, queries
 from koshel.db.errors import EmbeddedError
 
 PROGRAM = "psql"
@@ -31,16 +32,18 @@ def find(path: str | None) -> str:
     return found
 
 
-def become(url: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+def become(url: str, arguments: Sequence[str], environment: Mapping[str, str], schema: str | None) -> None:
     """Go on as psql on that database. Raises NoShell, OSError."""
-    command, surroundings = _prepared(url, arguments, environment)
+    command, surroundings = _prepared(_searching(url, schema), arguments, environment)
     os.execve(command[0], command, surroundings)  # noqa: S606  a program named in full, and no shell
 
 
-def run(url: str, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+def run(url: str, arguments: Sequence[str], environment: Mapping[str, str], schema: str | None) -> int:
     """The status of psql on the embedded database, which stays up until it has ended. Raises NoShell, OSError."""
     command, surroundings = _prepared(
-        url, arguments, {name: text for name, text in environment.items() if not name.startswith("PG")}
+        _searching(url, schema),
+        arguments,
+        {name: text for name, text in environment.items() if not name.startswith("PG")},
     )
     # Ctrl-C is for psql, which ends a query by it. Not ignored, since psql would inherit that.
     before = signal.signal(signal.SIGINT, lambda *_: None)
@@ -50,6 +53,25 @@ def run(url: str, arguments: Sequence[str], environment: Mapping[str, str]) -> i
             return shell.wait()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _searching(url: str, schema: str | None) -> str:
+    """The URL with the schema of the tables before all others; as it is, where that cannot be asked, or is no use.
+
+    A pooler may refuse the parameter by which it is said, so it is tried. Why the database cannot be reached at all,
+    psql says itself.
+    """
+    try:
+        with psycopg.connect(url) as connection:
+            found = namespace.of_owner(connection, schema)
+            searched = psycopg.RawCursor(connection).execute(queries.load().read_search_path, (found,)).fetchone()
+        options = f"-c search_path={searched[0]}" if searched else ""
+        said = conninfo_to_dict(url).get("options", "")
+        searching = make_conninfo(url, options=f"{said} {options}".strip())
+        psycopg.connect(searching).close()
+    except psycopg.Error:
+        return url
+    return searching
 
 
 def _prepared(url: str, arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:

@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -17,23 +16,23 @@ import asyncpg
 import structlog
 from msgspec import Struct
 
-from koshel.db import queries
-from koshel.db.batch import Batch, Batches
-from koshel.db.batches import Impatient, Rehearsals
+from koshel.db.batch import Batch
+from koshel.db.batches import Batches, Impatient, Rehearsals
 from koshel.db.calls import CallLimits, Calls
 from koshel.db.claims import Drain, Sweep
-from koshel.db.errors import LOST, Conflict, OutcomeUnknown, translated
+from koshel.db.errors import Conflict, OutcomeUnknown, Unfit, translated
 from koshel.db.gate import Gate
 from koshel.db.known import Known
-from koshel.db.lease import is_open, lease, undo
+from koshel.db.lease import End, commit, lease, undo
 from koshel.db.lock_wait import LockWait
+from koshel.db.namespace import Namespace
 from koshel.db.pools import Limits, open_pool
 from koshel.db.reads import Reads
 from koshel.db.strangers import Strangers
 from koshel.db.url import Target, parse
 
 if TYPE_CHECKING:
-    from koshel.db.pools import AnyConnection, Connection, Pool
+    from koshel.db.pools import AnyConnection, Pool
 
 FENCE_PAUSE_S = 0.1
 BLOCKED = "Obstructed: another transaction has locked an account for long"  # or what is due before it waits for that
@@ -48,6 +47,7 @@ class StoreConfig(Struct, frozen=True):
     """Where the database is and how much of it to use."""
 
     url: str | Target  # or what was read of it
+    schema: str | None = None  # of the tables; None: where they are
     settle_connections: int = 8
     read_connections: int = 4
     rehearsal_connections: int = 2
@@ -76,13 +76,15 @@ class Delay(NamedTuple):
 class Store(Reads):
     """Open it with `open_store`."""
 
-    def __init__(self, config: StoreConfig, settling: "Pool", reading: "Pool", rehearsing: "Pool") -> None:
+    def __init__(
+        self, config: StoreConfig, namespace: Namespace, settling: "Pool", reading: "Pool", rehearsing: "Pool"
+    ) -> None:
+        self.namespace = namespace
         self._outcome_timeout_s = config.outcome_timeout_ms / 1_000
         self._acquire_timeout_s = config.limits.answer_timeout_s
         self._settling = settling
         self._reading = reading
         self._rehearsing = rehearsing
-        self._queries = queries.load()
         self._known = Known()
         self.strangers = Strangers()
         self._lock_wait = LockWait(config.limits.lock_timeout_ms)
@@ -90,7 +92,7 @@ class Store(Reads):
         rehearsals = config.rehearsal_connections
         self._reads = Calls(CallLimits(config.read_connections, config.queue_max, wait_s))
         self._dry_runs = Calls(CallLimits(rehearsals, rehearsals * REHEARSALS_WAITING_MAX, wait_s))
-        self.rehearsals = Rehearsals(rehearsing, self._acquire_timeout_s)
+        self.rehearsals = Rehearsals(rehearsing, namespace, self._acquire_timeout_s)
 
     async def close(self) -> None:
         """Take no more, and let end what nobody waits for any more: not for longer than a statement may take."""
@@ -102,9 +104,9 @@ class Store(Reads):
 
         `wait_ms`: for a lock, other than the connection's limit.
         """
-        batch = Batch(self._queries, self._known, self.strangers)
+        batch = Batch(self.namespace, self._known, self.strangers)
         batch.wait_ms = wait_ms
-        end = _End.NOT_REACHED
+        end = End.NOT_REACHED
         try:
             with translated():
                 async with lease(self._settling, self._acquire_timeout_s) as connection:
@@ -116,15 +118,15 @@ class Store(Reads):
                     except BaseException as error:
                         await undo(connection, transaction, error)
                         raise
-                    end = await _commit(connection, transaction)
+                    end = await commit(connection, transaction)
                     if batch.locked_at is not None:
                         self._lock_wait.held(time.monotonic() - batch.locked_at)
         except Exception:
             # Giving the connection back can fail too. What is committed stays so; what is lost is asked for below.
-            if end is _End.NOT_REACHED:
+            if end is End.NOT_REACHED:
                 raise
         # Without a row of its own there is nothing to ask for, and nothing that could be missing.
-        ledger_id = batch.written_ledger_id if end is _End.LOST else None
+        ledger_id = batch.written_ledger_id if end is End.LOST else None
         if ledger_id is not None and not await self._committed(ledger_id, batch):
             raise Conflict("the connection was lost before COMMIT took effect")
 
@@ -162,13 +164,16 @@ class Store(Reads):
         return QueueMeasure(*row)
 
     async def applied_migrations(self) -> set[str]:
-        """Names of the migrations that the database has. Raises StoreError."""
+        """Names of the migrations that the database has. Raises StoreError, Unfit where the role may not look."""
 
         async def look(connection: "AnyConnection") -> set[str]:
             try:
                 found = await connection.fetch(self._queries.applied_migrations)
             except asyncpg.UndefinedTableError:
                 return set()
+            except asyncpg.InsufficientPrivilegeError as error:
+                message = f"{error}; run `koshel migrate --service-role` for this role, as the owner of the database"
+                raise Unfit(message) from error
             return {row["migration_id"] for row in found}
 
         return await self._read(look)
@@ -209,36 +214,19 @@ class Store(Reads):
                 return bool(await connection.fetchval(self._queries.find_batch, ledger_id, batch.id))
 
 
-class _End(Enum):
-    """How a transaction ended."""
-
-    NOT_REACHED = "its COMMIT was not sent, or refused"
-    COMMITTED = "committed"
-    LOST = "the connection was lost in COMMIT"
-
-
-async def _commit(connection: "Connection", transaction: asyncpg.transaction.Transaction) -> _End:
-    try:
-        await transaction.commit()
-    except LOST:
-        if is_open(connection):
-            connection.terminate()
-        return _End.LOST
-    return _End.COMMITTED
-
-
 @asynccontextmanager
 async def open_store(config: StoreConfig) -> AsyncIterator[Store]:
     """A store with its three pools, closed at the end."""
-    target = parse(config.url)
+    target, namespace = parse(config.url), Namespace(config.schema)
     async with AsyncExitStack() as stack:
 
         async def pool(name: str, size: int) -> "Pool":
-            opened = open_pool(target, config.limits, size=size, name=name, gate=config.gate)
+            opened = open_pool(target, config.limits, size=size, name=name, namespace=namespace, gate=config.gate)
             return await stack.enter_async_context(opened)
 
         store = Store(
             config,
+            namespace,
             await pool("settle", config.settle_connections),
             await pool("read", config.read_connections),
             await pool("rehearse", config.rehearsal_connections),

@@ -2,8 +2,18 @@
 
 import time
 from collections.abc import Callable
+from enum import Enum
 
 LASTS_S = 1.0  # after one was met
+
+
+class Patience(Enum):
+    """What a batch waits for that does not have to have all its locks: the rest is put off."""
+
+    NONE = "nothing"
+    BATCHES = "what other batches hold, as far as it can be told"
+    SPENT = "nothing, after it has waited in vain"
+    FIRST = "whatever is locked, before it locks anything else"
 
 
 class Strangers:

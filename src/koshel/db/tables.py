@@ -30,7 +30,6 @@ class Column(Struct, frozen=True):
     mostly: Mostly = Mostly.DIFFERENT
     changes: bool = False  # of a row that is there already
     shown: bool = False  # in an answer over HTTP
-    unproved: str = ""  # why `koshel verify` does not find every change of it, if it does not
 
     @property
     def side(self) -> str:
@@ -44,10 +43,6 @@ class Column(Struct, frozen=True):
 
 
 Columns: TypeAlias = Sequence[Column]
-
-# Why a change of a column may stay unseen.
-_FREE = "free text: nothing else in the rows follows from it"
-_ALONE = "no other row says it, or not of every row"
 
 
 def _side(side: str) -> Columns:
@@ -69,35 +64,35 @@ TRANSACTION: Columns = (
     Column("parent_id", "bigint", "parent_id", Mostly.NULL, shown=True),
     Column("group_id", "bigint", "group_id", Mostly.NULL, shown=True),
     Column("idempotency_key", "text", "key", Mostly.NULL, shown=True),
-    Column("metadata", "jsonb", "metadata", Mostly.NULL, shown=True, unproved=_FREE),
+    Column("metadata", "jsonb", "metadata", Mostly.NULL, shown=True),
     Column("expires_at", "timestamptz", "expires_at", Mostly.NULL, shown=True),
     Column("ctime", "timestamptz", "ctime", Mostly.ONE, shown=True),
 )
 
 ACCOUNT: Columns = (
-    Column("ledger_id", "bigint", "account.ledger_id", Mostly.SAME, unproved=_ALONE),
+    Column("ledger_id", "bigint", "account.ledger_id", Mostly.SAME),
     Column("id", "bigint", "account.id", shown=True),
-    Column("email", "text", "account.email", changes=True, shown=True, unproved=_FREE),
+    Column("email", "text", "account.email", changes=True, shown=True),
     Column("currency", "text", "account.currency", Mostly.SAME, shown=True),
     Column("scale", "smallint", "account.scale", Mostly.SAME),
     Column("balance", "numeric", "account.balance", changes=True, shown=True),
     Column("held", "numeric", "account.held", changes=True, shown=True),
     Column("version", "bigint", "account.version", changes=True, shown=True),
-    Column("revision", "bigint", "account.revision", changes=True, unproved=_ALONE),
-    Column("min_balance", "numeric", "account.min_balance", changes=True, shown=True, unproved=_ALONE),
-    Column("max_balance", "numeric", "account.max_balance", changes=True, shown=True, unproved=_ALONE),
+    Column("revision", "bigint", "account.revision", changes=True),
+    Column("min_balance", "numeric", "account.min_balance", changes=True, shown=True),
+    Column("max_balance", "numeric", "account.max_balance", changes=True, shown=True),
     Column("status", "text", "account.status", Mostly.SAME, changes=True, shown=True),
-    Column("metadata", "jsonb", "account.metadata", changes=True, shown=True, unproved=_FREE),
+    Column("metadata", "jsonb", "account.metadata", changes=True, shown=True),
     Column("idempotency_key", "text", "command.key"),
-    Column("ctime", "timestamptz", "account.ctime", Mostly.ONE, shown=True, unproved=_ALONE),
+    Column("ctime", "timestamptz", "account.ctime", Mostly.ONE, shown=True),
 )
 
 RECEIPT: Columns = (
     Column("ledger_id", "bigint", mostly=Mostly.SAME),
     Column("idempotency_key", "text"),
-    Column("answer", "jsonb", unproved=_ALONE),
+    Column("answer", "jsonb"),
     Column("transaction_id", "bigint"),
-    Column("request", "jsonb", unproved=_ALONE),
+    Column("request", "jsonb"),
 )
 
 QUEUED: Columns = (
@@ -112,6 +107,6 @@ QUEUED: Columns = (
 
 DECLINED: Columns = (
     *QUEUED[:3],
-    Column("answer", "jsonb", unproved=_ALONE),
+    Column("answer", "jsonb"),
     Column("ctime", "timestamptz", mostly=Mostly.ONE),
 )

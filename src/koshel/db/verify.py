@@ -18,8 +18,9 @@ from msgspec import Struct
 from psycopg.rows import dict_row
 from psycopg.types.datetime import TimestamptzLoader
 
-from koshel.db import queries
+from koshel.db import namespace, queries
 from koshel.db.patience import be_patient
+from koshel.db.queries import Queries
 from koshel.db.verify_checks import Check, checks
 
 LOCK_TIMEOUT_MS = 60_000
@@ -41,28 +42,34 @@ class Proof(Struct, frozen=True):
     seconds: float
 
 
-def verify(url: str) -> list[str]:
-    """What is wrong, a sentence each; empty if the books are right."""
-    return prove(url).wrong
+def verify(url: str, schema: str | None = None) -> list[str]:
+    """What is wrong, a sentence each; empty if the books are right. `schema`: of the tables; None: where they are."""
+    return prove(url, schema).wrong
 
 
-def prove(url: str, progress: Progress = lambda _: None) -> Proof:
+def prove(url: str, schema: str | None = None, progress: Progress = lambda _: None) -> Proof:
     """The proof of all books, from one snapshot; it takes the time that it takes."""
     start = time.monotonic()
     with _snapshot(url) as connections:
-        counted = connections[0].execute(queries.load().count_proved).fetchone()
+        q = _queries(connections[0], schema)
+        counted = connections[0].execute(q.count_proved).fetchone()
         assert counted is not None, "an aggregate has a row"
-        wrong = _run(connections, _checks(connections[0]), progress)
+        wrong = _run(connections, _checks(connections[0], q), progress)
     return Proof(right=not wrong, wrong=wrong, seconds=round(time.monotonic() - start, 3), **counted)
 
 
-def find(connection: Connection) -> list[str]:
+def find(connection: Connection, schema: str | None = None) -> list[str]:
     """What is wrong, as the open transaction of one connection sees it."""
-    return [sentence for check in _checks(connection) for sentence in check.run(connection)]
+    return [
+        sentence for check in _checks(connection, _queries(connection, schema)) for sentence in check.run(connection)
+    ]
 
 
-def _checks(connection: Connection) -> list[Check]:
-    q = queries.load()
+def _queries(connection: Connection, schema: str | None) -> Queries:
+    return queries.load(namespace.of_owner(connection, schema))
+
+
+def _checks(connection: Connection, q: Queries) -> list[Check]:
     last = connection.execute(q.read_last_ids).fetchone()
     assert last is not None, "it reads no table"
     # Seeds for hashes, so that nobody can know beforehand which changes they would not see.

@@ -22,7 +22,7 @@ from psycopg.rows import dict_row
 from koshel.core.commands import Request
 from koshel.core.model import Changed, Declined, Opened, Queued
 from koshel.db import agreement
-from koshel.db.kept import KeptGroup
+from koshel.db.kept import KeptGroup, restored
 from koshel.db.queries import Queries
 
 CHUNK = 1_000
@@ -46,7 +46,7 @@ class Found(Struct):
 def receipts(connection: "psycopg.Connection[Row]", q: Queries) -> Iterator[str]:
     """What is wrong with receipts that say more than the id of a transaction, a sentence each."""
     for chunk in _chunks(connection, q, q.read_receipts):
-        answers = {place: _decoded(_answer, row["answer"]) for place, row in enumerate(chunk) if row["answer"]}
+        answers = {place: _decoded_answer(row["answer"]) for place, row in enumerate(chunk) if row["answer"]}
         found = _look_up(connection, q, list(answers.values()))
         for place, row in enumerate(chunk):
             wrong = _wrong_answer(row, answers[place], found) if place in answers else _wrong_request(row)
@@ -95,8 +95,21 @@ def _members(group: KeptGroup) -> Iterator[int]:
     for one in group.members:
         if isinstance(one, int):
             yield one
-        elif outcome := agreement.outcome(one):
-            yield outcome["id"]
+        elif isinstance(id_ := (agreement.outcome(one) or {}).get("id"), int):
+            yield id_
+
+
+def _decoded_answer(text: str) -> Any:
+    """None if it, or the answer of one of a group's members, cannot be decoded."""
+    answer = _decoded(_answer, text)
+    if isinstance(answer, KeptGroup):
+        try:
+            for one in answer.members:
+                if not isinstance(one, int):
+                    restored(one.outcome)
+        except (KeyError, TypeError, ValueError):
+            return None
+    return answer
 
 
 def _decoded(decoder: "msgspec.json.Decoder[Any]", text: str) -> Any:

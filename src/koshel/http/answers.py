@@ -29,7 +29,6 @@ from koshel.http import wire
 from koshel.http.call import NO_HEADERS, Call, Reply, json
 from koshel.http.prefer import Preference
 from koshel.http.refusals import refused
-from koshel.queue import Overloaded
 
 REPLAYED = {"Idempotent-Replayed": "true"}
 
@@ -37,7 +36,7 @@ REPLAYED = {"Idempotent-Replayed": "true"}
 async def answer(call: Call, command: Request) -> Reply:
     """The reply to a request that makes a transaction."""
     if call.query.dry_run:
-        return reply(await call.service.rehearsal.submit(command), dry_run=True)
+        return reply(await call.service.rehearse(command), dry_run=True)
     if call.prefer.respond_async:
         return await _enqueue(call, command)
     return reply(await call.service.engine.batcher.submit(command, size=call.size))
@@ -51,7 +50,7 @@ async def answer_now(call: Call, command: OpenAccount | ChangeAccount) -> Reply:
 async def answer_together(call: Call, command: Group) -> Reply:
     """The reply to a batch, which counts as many as it has members."""
     if call.query.dry_run:
-        return reply(await call.service.rehearsal.submit(command), dry_run=True)
+        return reply(await call.service.rehearse(command), dry_run=True)
     return reply(await call.service.engine.batcher.submit(command, size=call.size, weight=len(command.members)))
 
 
@@ -61,7 +60,7 @@ async def _enqueue(call: Call, command: Request) -> Reply:
     if prefer.wait_s:
         try:
             outcome = await _within(call, command)
-        except (Overloaded, StoreError) as error:
+        except StoreError as error:
             if isinstance(error, OutcomeUnknown):
                 raise
             outcome = None  # nothing was done, so it can still be queued

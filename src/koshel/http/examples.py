@@ -145,7 +145,7 @@ STORY: Sequence[Example] = (
         201,
         {"transactions": [_move(1, 2, "9.70"), _move(1, 3, "0.30")]},
     ),
-    Example("get_transaction", "A transfer", _TRANSFER, path={"id": 2}),
+    Example("get_transaction", "A transfer", _TRANSFER | {"refunded": "2.50"}, path={"id": 2}),
     Example("get_account", "An account", _account(1, _ANN, "60.00", version=8), path={"id": 1}),
     Example(
         "change_account",

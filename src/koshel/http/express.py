@@ -16,6 +16,7 @@ import structlog
 from koshel.batcher import Batcher
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
+from koshel.errors import Overloaded
 from koshel.http import answers, protocol, request_id
 from koshel.http.access import AccessLogger
 from koshel.http.call import Reply
@@ -23,7 +24,6 @@ from koshel.http.plain import Plain, Reader, still_to_come
 from koshel.http.protocol import Protocol
 from koshel.http.response import whole
 from koshel.http.server import SERVICE, failure_of, problem
-from koshel.queue import Overloaded
 
 MOMENT_S = 0.05  # that the rest of a request may take
 UNREAD_MAX = 64 * 1024  # bytes behind a request, before no more are received

@@ -38,7 +38,7 @@ def capture(call: Call) -> Capture:
     body: CaptureRequest = call.body
     amount = optional_amount(body.amount)
     hold_id, requests = transaction_id(call), call.service.requests
-    return requests.capture(hold_id, amount, final=body.final, **body.labels(), key=call.key)
+    return requests.capture(hold_id, amount=amount, final=body.final, **body.labels(), key=call.key)
 
 
 def void(call: Call) -> Void:
@@ -49,7 +49,7 @@ def void(call: Call) -> Void:
 def refund(call: Call) -> Refund:
     """POST /transaction/{id}/refund."""
     amount = optional_amount(call.body.amount)
-    return call.service.requests.refund(transaction_id(call), amount, **call.body.labels(), key=call.key)
+    return call.service.requests.refund(transaction_id(call), amount=amount, **call.body.labels(), key=call.key)
 
 
 def transaction_id(call: Call) -> int:

@@ -14,9 +14,9 @@ import msgspec
 import structlog
 from aiohttp import HttpVersion11, web
 
-from koshel.answering import Interrupted
 from koshel.app import Service
-from koshel.db.errors import Crowded, OutcomeUnknown, StoreError
+from koshel.db.errors import OutcomeUnknown, StoreError
+from koshel.errors import Overloaded
 from koshel.http import preconditions, prefer, receive, request_id
 from koshel.http.accounts import MERGED
 from koshel.http.call import JSON, MERGE_PATCH, PROBLEM, Call, Reply
@@ -27,7 +27,6 @@ from koshel.http.response import Response
 from koshel.http.route import Route, is_optional
 from koshel.http.routes import ROUTES
 from koshel.http.transactions import pointer
-from koshel.queue import Overloaded
 from koshel.settings import Settings
 from koshel.values import Invalid
 
@@ -147,9 +146,9 @@ def failure_of(error: Exception, name: str) -> Failure:
             return error
         case Invalid():
             return validation_failed(pointer(error.field), error.reason)
-        case Overloaded() | Crowded():
+        case Overloaded():
             return Failure("overloaded", "Too much is waiting, or the service is stopping; nothing was done.")
-        case OutcomeUnknown() | Interrupted():
+        case OutcomeUnknown():
             _log.error("outcome unknown", request_id=name)
             return Failure(
                 "outcome-unknown", "The commit could be neither confirmed nor denied; repeat with the same key."

@@ -96,7 +96,7 @@ async def get_transaction(call: Call) -> Reply:
     if found is None:
         raise transaction_not_found(wanted)
     if isinstance(found.transaction, Posted):
-        return json(200, wire.transaction(found.transaction, found.status))
+        return json(200, wire.standing(found))
     problem = UNSET if found.refusal is None else refused(found.refusal).content()
     return json(200, wire.queued_transaction(found.transaction, problem))
 
@@ -113,11 +113,11 @@ def _member(requests: Requests, body: MemberRequest) -> Request:
     amount = optional_amount(body.amount)
     if body.capture is not UNSET:
         final = body.final is UNSET or body.final
-        return requests.capture(body.capture, amount, final=final, **body.labels(), key=key)
+        return requests.capture(body.capture, amount=amount, final=final, **body.labels(), key=key)
     if body.void is not UNSET:
         return requests.void(body.void, **body.labels(), key=key)
     assert body.refund is not UNSET
-    return requests.refund(body.refund, amount, **body.labels(), key=key)
+    return requests.refund(body.refund, amount=amount, **body.labels(), key=key)
 
 
 def _plain_member(requests: Requests, body: MemberRequest, key: str | None) -> Hold | Move:
@@ -152,7 +152,15 @@ def _hold(
     key: str | None,
 ) -> Hold:
     assert body.hold is not UNSET
-    return requests.hold(*what, expires_in=body.hold.expires_in, **body.labels(), key=key)
+    source, target, amount = what
+    return requests.hold(
+        source=source,
+        target=target,
+        amount=amount,
+        expires_in=body.hold.expires_in,
+        **body.labels(),
+        key=key,
+    )
 
 
 def pointer(field: str) -> str:

@@ -9,11 +9,13 @@ from functools import lru_cache
 from typing import Annotated, Any, TypedDict
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
+from msgspec.structs import replace
 
 from koshel.core.book import available
 from koshel.core.commands import Kind, Metadata
 from koshel.core.model import AccountDetails, Posted, Queued, TransactionStatus
 from koshel.core.money import plain
+from koshel.db.rows import Found
 from koshel.values import AMOUNT_PATTERN, Id, Notes
 
 _ROUNDED = "Rounded half-even to the currency's decimals. A JSON number is taken as well, exactly as it is written."
@@ -83,6 +85,8 @@ class Transaction(Struct, frozen=True, gc=False):
     metadata: Metadata
     ctime: Time
     expires_at: Annotated[Time, Meta(description="A hold's, and only a hold's.")] | UnsetType = UNSET
+    remaining: Annotated[str, Meta(description="What a hold still reserves, when it is read.")] | UnsetType = UNSET
+    refunded: Annotated[str, Meta(description="Of what can be refunded, when it is read.")] | UnsetType = UNSET
     problem: Annotated[AnyRefusal, Meta(description="Why it was declined, if it was.")] | UnsetType = UNSET
 
 
@@ -104,13 +108,13 @@ def account(details: AccountDetails) -> Account:
     )
 
 
-def transaction(posted: Posted, status: TransactionStatus | None = None) -> Transaction:
-    """The reply's form of a transaction: as it was when it was made, if no status is given."""
+def transaction(posted: Posted) -> Transaction:
+    """The reply's form of a transaction, as it was when it was made."""
     is_hold = posted.kind is Kind.HOLD
     return Transaction(
         posted.id or None,
         posted.kind,
-        status or ("held" if is_hold else "posted"),
+        "held" if is_hold else "posted",
         posted.source.account_id if posted.source else None,
         posted.target.account_id if posted.target else None,
         plain(posted.amount),
@@ -121,6 +125,17 @@ def transaction(posted: Posted, status: TransactionStatus | None = None) -> Tran
         posted.metadata,
         time(posted.ctime),
         time(posted.expires_at) if is_hold and posted.expires_at else UNSET,
+    )
+
+
+def standing(found: Found) -> Transaction:
+    """The reply's form of a posted transaction as it stands now."""
+    assert isinstance(found.transaction, Posted)
+    return replace(
+        transaction(found.transaction),
+        status=found.status,
+        remaining=UNSET if found.remaining is None else plain(found.remaining),
+        refunded=UNSET if found.refunded is None else plain(found.refunded),
     )
 
 

@@ -1,0 +1,68 @@
+"""Whether a command of a program can be kept and read again; what comes over HTTP has been checked as it came."""
+
+from typing import TypeVar
+
+from msgspec import UNSET
+from msgspec.structs import fields, replace
+
+from koshel import values
+from koshel.core.commands import Command, Enqueue, Group, Hold, Kind, Member, Move, Request
+from koshel.values import ID_MAX, Invalid
+
+CommandT = TypeVar("CommandT", bound=Command)
+
+_FIELDS = tuple(one.name for one in fields(values.Fields))
+_MAPPINGS = ("metadata", "metadata_patch")  # any Mapping is taken, and kept as a dict
+
+
+def checked(command: CommandT) -> CommandT:
+    """The command, if it can be kept and read again. Raises Invalid."""
+    match command:
+        case Group():
+            members = tuple(_checked_member(one, index) for index, one in enumerate(command.members))
+            command = replace(command, members=members)
+        case Enqueue():
+            return replace(command, command=checked(_request(command.command, "command")))
+        case Move() | Hold():
+            _check_sides(command)
+    own = [name for name in _FIELDS if name in command.__struct_fields__]
+    given = {name: value for name in own if (value := getattr(command, name)) is not UNSET}
+    taken = values.fields(given)
+    if (amount := getattr(command, "amount", None)) is not None:
+        values.amount(amount)
+    mappings = {name: getattr(taken, name) for name in _MAPPINGS if type(given.get(name, {})) is not dict}
+    return replace(command, **mappings) if mappings else command
+
+
+def checked_id(value: int, field: str) -> int:
+    """The id, if an account or a transaction can have it. Raises Invalid."""
+    if type(value) is not int or not 0 < value <= ID_MAX:
+        raise Invalid(field, f"must be a whole number from 1 to {ID_MAX}")
+    return value
+
+
+def _request(command: Member, field: str) -> Member:
+    if not isinstance(command, Request):
+        raise Invalid(field, "must be a request that makes one transaction")
+    return command
+
+
+def _checked_member(command: Member, index: int) -> Member:
+    _request(command, f"transactions/{index}")
+    try:
+        return checked(command)
+    except Invalid as error:
+        raise Invalid(f"transactions/{index}/{error.field}", error.reason) from error
+
+
+def _check_sides(command: Move | Hold) -> None:
+    source, target = command.source_account_id, command.target_account_id
+    if isinstance(command, Hold):
+        if source is None:
+            raise Invalid("source_account_id", "must not be null for a hold")
+        return
+    if source is None and target is None:
+        raise Invalid("target_account_id", "must not be null when the source is")
+    if command.kind is Kind.TRANSFER and (source is None or target is None):
+        name = "source_account_id" if source is None else "target_account_id"
+        raise Invalid(name, "is required for a transfer")

@@ -1,0 +1,164 @@
+"""What can be asked of a ledger: one method for each request, which builds its command and shows what came of it."""
+
+from collections.abc import Sequence
+
+from msgspec import UNSET, UnsetType
+
+from koshel import results
+from koshel.core.commands import Command, MetadataPatch, Request, Status
+from koshel.core.model import Outcome
+from koshel.errors import Refused
+from koshel.requests import Requests, Strings
+from koshel.results import Account, Hold, Promise, Transaction
+from koshel.values import Money
+
+
+class Methods:
+    """The requests of a ledger; who inherits them says where commands go.
+
+    Amounts are exact: a Decimal, a str or an int, of at most as many decimals as are kept; they are rounded half-even
+    to the currency's. `metadata` are notes of the caller's own. A `key` is an idempotency key: the same one gives the
+    same answer for ever. Each method returns when its effect is durable. Each raises Misuse for what can never be
+    right, before anything is sent; Refused; Unavailable, Conflict or OutcomeUnknown. Those that make a transaction
+    raise Promised too, if the key was that of a queued transaction.
+    """
+
+    requests: Requests  # makes members for `batch`, and requests for `enqueue`
+
+    async def _settle(self, command: Command) -> Outcome:
+        """The outcome of a command. Raises StoreError, Misuse."""
+        raise NotImplementedError
+
+    async def open_account(
+        self,
+        email: str,
+        *,
+        currency: str | UnsetType = UNSET,
+        min_balance: Money = 0,
+        max_balance: Money | UnsetType | None = UNSET,
+        metadata: Strings | None = None,
+        key: str | None = None,
+    ) -> Account:
+        """A new account, without money. `currency` and `max_balance` are those of the settings if they are left out.
+
+        A `min_balance` below zero is a line of credit; a `max_balance` of None is no limit.
+        """
+        command = self.requests.open_account(
+            email, currency=currency, min_balance=min_balance, max_balance=max_balance, metadata=metadata, key=key
+        )
+        return results.account_of(await self._settle(command))
+
+    async def change_account(
+        self,
+        account_id: int,
+        *,
+        email: str | UnsetType = UNSET,
+        min_balance: Money | UnsetType = UNSET,
+        max_balance: Money | UnsetType | None = UNSET,
+        status: Status | str | UnsetType = UNSET,
+        metadata: Strings | UnsetType = UNSET,
+        metadata_patch: MetadataPatch | UnsetType = UNSET,
+        expected: Sequence[tuple[int, int]] | None = None,
+        unexpected: Sequence[tuple[int, int]] | None = (),
+        key: str | None = None,
+    ) -> Account:
+        """Change what is given of an account. `status` is "open", "frozen" or, for ever, "closed".
+
+        `metadata` replaces what is there, `metadata_patch` is merged into it: None removes an entry.
+        `expected`: the (version, revision)s that it may be at, `unexpected`: those that it may not; None: any.
+        """
+        command = self.requests.change_account(
+            account_id,
+            email=email,
+            min_balance=min_balance,
+            max_balance=max_balance,
+            status=status,
+            metadata=metadata,
+            metadata_patch=metadata_patch,
+            expected=expected,
+            unexpected=unexpected,
+            key=key,
+        )
+        return results.account_of(await self._settle(command))
+
+    async def pay(
+        self, account_id: int, *, amount: Money, metadata: Strings | None = None, key: str | None = None
+    ) -> Transaction:
+        """Money into an account, from outside."""
+        command = self.requests.payment(account_id, amount=amount, metadata=metadata, key=key)
+        return results.transaction_of(await self._settle(command))
+
+    async def withdraw(
+        self, account_id: int, *, amount: Money, metadata: Strings | None = None, key: str | None = None
+    ) -> Transaction:
+        """Money out of an account, to outside."""
+        command = self.requests.withdrawal(account_id, amount=amount, metadata=metadata, key=key)
+        return results.transaction_of(await self._settle(command))
+
+    async def transfer(
+        self, *, source: int, target: int, amount: Money, metadata: Strings | None = None, key: str | None = None
+    ) -> Transaction:
+        """Money from the account `source` to the account `target`."""
+        command = self.requests.transfer(source=source, target=target, amount=amount, metadata=metadata, key=key)
+        return results.transaction_of(await self._settle(command))
+
+    async def hold(
+        self,
+        *,
+        source: int,
+        target: int | None,
+        amount: Money,
+        expires_in: int | UnsetType = UNSET,
+        metadata: Strings | None = None,
+        key: str | None = None,
+    ) -> Hold:
+        """Money reserved on `source` for `target`, for `expires_in` seconds. A target of None is a withdrawal."""
+        command = self.requests.hold(
+            source=source, target=target, amount=amount, expires_in=expires_in, metadata=metadata, key=key
+        )
+        return results.hold_of(await self._settle(command))
+
+    async def capture(
+        self,
+        hold_id: int,
+        *,
+        amount: Money | None = None,
+        final: bool = True,
+        metadata: Strings | None = None,
+        key: str | None = None,
+    ) -> Transaction:
+        """A hold's money where it was meant for: `amount`, or all. Unless `final`, the rest stays reserved."""
+        command = self.requests.capture(hold_id, amount=amount, final=final, metadata=metadata, key=key)
+        return results.transaction_of(await self._settle(command))
+
+    async def void(self, hold_id: int, *, metadata: Strings | None = None, key: str | None = None) -> Transaction:
+        """All that a hold still reserves is free again."""
+        return results.transaction_of(await self._settle(self.requests.void(hold_id, metadata=metadata, key=key)))
+
+    async def refund(
+        self,
+        transaction_id: int,
+        *,
+        amount: Money | None = None,
+        metadata: Strings | None = None,
+        key: str | None = None,
+    ) -> Transaction:
+        """Money of a payment, withdrawal, transfer or capture back the way it came: `amount`, or all that is left."""
+        command = self.requests.refund(transaction_id, amount=amount, metadata=metadata, key=key)
+        return results.transaction_of(await self._settle(command))
+
+    async def batch(
+        self, members: Sequence[Request], *, atomic: bool = True, key: str | None = None
+    ) -> list[Transaction | Promise | Refused]:
+        """What became of each member; `requests` makes them. They are settled together and in order, 1,000 at most.
+
+        If `atomic`, all are done or none: then Refused is raised, with the `cause`. Else a refusal is in its place.
+        """
+        return results.members_of(await self._settle(self.requests.batch(members, atomic=atomic, key=key)))
+
+    async def enqueue(self, request: Request) -> Promise | Transaction:
+        """A queued transaction, durable when it is returned. `requests` makes the request.
+
+        A Transaction, if the request's key has posted one before.
+        """
+        return results.queued_of(await self._settle(self.requests.enqueue(request)))

@@ -1,0 +1,232 @@
+"""What the library answers: small frozen values, each made from the core's in one place here.
+
+    Account                     as it was when it was read, opened or changed
+    Transaction ── Hold         posted: it never changes
+    Promise                     not decided yet, or declined
+
+Money is a `Decimal` with exactly as many decimals as its currency has. Times are in UTC.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
+
+from koshel.core.book import available
+from koshel.core.commands import Kind
+from koshel.core.model import (
+    AccountDetails,
+    Changed,
+    Declined,
+    Executed,
+    First,
+    Grouped,
+    Opened,
+    Outcome,
+    Posted,
+    Queued,
+    Replayed,
+    TransactionStatus,
+)
+from koshel.db.rows import Found
+from koshel.errors import Promised, Refused
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """An account. `available` is what can be spent now: balance - held - min_balance."""
+
+    id: int  # 0 in a rehearsal that has opened it
+    email: str
+    currency: str
+    balance: Decimal
+    held: Decimal  # reserved by open holds
+    available: Decimal
+    min_balance: Decimal
+    max_balance: Decimal | None  # None: no limit
+    status: str  # open, frozen or closed
+    metadata: Mapping[str, str]
+    version: int  # how many transactions have touched it
+    revision: int  # how often it was changed otherwise
+    ctime: datetime
+
+
+class Transaction(Struct, frozen=True, kw_only=True):
+    """A posted transaction. No source: money came in from outside; no target: it left."""
+
+    id: int  # 0 in a rehearsal
+    kind: Kind
+    status: TransactionStatus
+    source_account_id: int | None
+    target_account_id: int | None
+    amount: Decimal
+    currency: str
+    source_balance: Decimal | None  # after it; None where it touched no such side
+    target_balance: Decimal | None
+    parent_id: int | None  # the hold of a capture, void or expiry; what a refund sends back
+    group_id: int | None  # of the atomic batch that it came with
+    idempotency_key: str | None
+    metadata: Mapping[str, str]
+    ctime: datetime
+    refunded: Decimal | None = None  # the sum of its refunds; only where it was read, and can be refunded
+
+
+class Hold(Transaction, frozen=True, kw_only=True):
+    """Money that is reserved until `expires_at`."""
+
+    expires_at: datetime
+    remaining: Decimal | None = None  # what it still reserves; only where it was read
+
+
+class Promise(Struct, frozen=True, kw_only=True):
+    """A transaction that is decided in the background, as far as it is known, or that was declined there."""
+
+    id: int  # that of the transaction, once it is posted
+    kind: Kind
+    status: Literal["queued", "declined"]
+    source_account_id: int | None
+    target_account_id: int | None
+    amount: Decimal | None  # None while a capture, void or refund does not know it
+    currency: str | None  # None if its accounts do not exist
+    parent_id: int | None
+    idempotency_key: str | None
+    metadata: Mapping[str, str]
+    ctime: datetime
+    refusal: Refused | None = None  # why it was declined, if it was
+
+
+def account_of(outcome: Outcome) -> Account:
+    """What an opening or a change has answered. Raises Refused."""
+    first = _first(outcome)
+    assert isinstance(first, Opened | Changed)
+    return account(first.account)
+
+
+def transaction_of(outcome: Outcome) -> Transaction:
+    """What a request that makes a transaction has answered. Raises Refused, Promised."""
+    first = _first(outcome)
+    if isinstance(first, Queued):
+        raise Promised(first.id)
+    assert isinstance(first, Posted)
+    return transaction(first)
+
+
+def hold_of(outcome: Outcome) -> Hold:
+    """What a hold has answered. Raises Refused, Promised."""
+    held = transaction_of(outcome)
+    assert isinstance(held, Hold)
+    return held
+
+
+def queued_of(outcome: Outcome) -> Promise | Transaction:
+    """What a request for the background has answered: a transaction if its key has posted one. Raises Refused."""
+    first = _first(outcome)
+    assert isinstance(first, Queued | Posted)
+    return queued_transaction(first) if isinstance(first, Queued) else transaction(first)
+
+
+def members_of(outcome: Outcome) -> list[Transaction | Promise | Refused]:
+    """What each member of a batch was answered, in order. Raises Refused."""
+    group = _first(outcome)
+    assert isinstance(group, Grouped)
+    answers: list[Transaction | Promise | Refused] = []
+    for member in group.outcomes:
+        first = member.first if isinstance(member, Replayed) else member
+        assert isinstance(first, Posted | Queued | Declined)
+        match first:
+            case Posted():
+                answers.append(transaction(first))
+            case Queued():
+                answers.append(queued_transaction(first))
+            case Declined():
+                answers.append(refusal(first))
+    return answers
+
+
+def account(details: AccountDetails) -> Account:
+    """The account, as the library shows it."""
+    return Account(
+        id=details.id,
+        email=details.email,
+        currency=details.currency,
+        balance=details.balance,
+        held=details.held,
+        available=available(details),
+        min_balance=details.min_balance,
+        max_balance=details.max_balance,
+        status=details.status,
+        metadata=details.metadata,
+        version=details.version,
+        revision=details.revision,
+        ctime=details.ctime,
+    )
+
+
+def transaction(posted: Posted) -> Transaction:
+    """The transaction as it was when it was made."""
+    source, target = posted.source, posted.target
+    made = Transaction(
+        id=posted.id,
+        kind=posted.kind,
+        status="posted",
+        source_account_id=None if source is None else source.account_id,
+        target_account_id=None if target is None else target.account_id,
+        amount=posted.amount,
+        currency=posted.currency,
+        source_balance=None if source is None else source.balance,
+        target_balance=None if target is None else target.balance,
+        parent_id=posted.parent_id,
+        group_id=posted.group_id,
+        idempotency_key=posted.key,
+        metadata=posted.metadata,
+        ctime=posted.ctime,
+    )
+    if posted.kind is not Kind.HOLD:
+        return made
+    assert posted.expires_at is not None, "a hold has a time at which it expires"
+    return Hold(**asdict(made) | {"status": "held"}, expires_at=posted.expires_at)
+
+
+def queued_transaction(queued: Queued, refused: Refused | None = None) -> Promise:
+    """The queued transaction as it was made, or with why it was declined."""
+    return Promise(
+        id=queued.id,
+        kind=queued.kind,
+        status="queued" if refused is None else "declined",
+        source_account_id=queued.source_account_id,
+        target_account_id=queued.target_account_id,
+        amount=queued.amount,
+        currency=queued.currency,
+        parent_id=queued.parent_id,
+        idempotency_key=queued.command.key,
+        metadata=queued.command.command.metadata,
+        ctime=queued.ctime,
+        refusal=refused,
+    )
+
+
+def read(found: Found) -> Transaction | Promise:
+    """A transaction as it stands now."""
+    if isinstance(found.transaction, Queued):
+        return queued_transaction(found.transaction, None if found.refusal is None else refusal(found.refusal))
+    made = transaction(found.transaction)
+    if isinstance(made, Hold):
+        return replace(made, status=found.status, remaining=found.remaining)
+    return replace(made, status=found.status, refunded=found.refunded)
+
+
+def refusal(declined: Declined) -> Refused:
+    """The exception that a refusal is to a caller of the library."""
+    cause = None if declined.cause is None else refusal(declined.cause)
+    return Refused(str(declined.refusal), declined.facts, cause)
+
+
+def _first(outcome: Outcome) -> First:
+    """The answer, whichever time it is given. Raises Refused."""
+    first = outcome.first if isinstance(outcome, Replayed) else outcome
+    assert not isinstance(first, Executed)
+    if isinstance(first, Declined):
+        raise refusal(first)
+    return first

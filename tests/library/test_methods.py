@@ -1,0 +1,87 @@
+"""What `help` says of the library is what it does."""
+
+import inspect
+import re
+from functools import reduce
+from operator import or_
+from typing import Any, get_args
+
+import msgspec
+import pytest
+
+import koshel
+from koshel import Account, Hold, Ledger, Promise, Transaction
+from koshel.requests import Requests
+from tests.tidy.test_docs import DOCS
+
+ASKED = {
+    "open_account": "open_account",
+    "change_account": "change_account",
+    "pay": "payment",
+    "withdraw": "withdrawal",
+    "transfer": "transfer",
+    "hold": "hold",
+    "capture": "capture",
+    "void": "void",
+    "refund": "refund",
+    "batch": "batch",
+    "enqueue": "enqueue",
+}
+METHODS = {name: one for name, one in inspect.getmembers(Ledger, callable) if not name.startswith("_")}
+RESULTS = (Account, Transaction, Hold, Promise)
+
+
+def as_a_program_gives_it(parameter: inspect.Parameter) -> inspect.Parameter:
+    """The parameter of a request, which takes amounts as HTTP gives them too, without those."""
+    if msgspec.Raw not in (types := get_args(parameter.annotation)):
+        return parameter
+    return parameter.replace(annotation=reduce(or_, (one for one in types if one is not msgspec.Raw)))
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_method_takes_what_its_request_takes(name: str) -> None:
+    method, request = inspect.signature(METHODS[name]), inspect.signature(getattr(Requests, ASKED[name]))
+    assert list(method.parameters.values()) == [as_a_program_gives_it(one) for one in request.parameters.values()]
+    assert inspect.iscoroutinefunction(METHODS[name])
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_says_what_it_does_and_what_it_returns(name: str) -> None:
+    method = METHODS[name]
+    assert inspect.getdoc(method), name
+    assert "*args" not in str(inspect.signature(method))
+    assert inspect.signature(method).return_annotation is not inspect.Signature.empty
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_nothing_that_could_be_something_else_goes_without_its_name(name: str) -> None:
+    """Of ids and amounts, which both may be an int, one at most."""
+    parameters = inspect.signature(METHODS[name]).parameters.values()
+    by_place = [one for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD and one.name not in {"self", "cls"}]
+    assert len([one for one in by_place if "int" in str(one.annotation)]) <= 1
+    assert name == "open" or len(by_place) <= 1
+
+
+@pytest.mark.parametrize("result", RESULTS)
+def test_what_is_answered_is_public_frozen_and_described(result: type[msgspec.Struct]) -> None:
+    assert getattr(koshel, result.__name__) is result
+    assert result.__struct_config__.frozen
+    (row,) = [
+        line for line in (DOCS / "library.md").read_text().splitlines() if line.startswith(f"| `{result.__name__}` |")
+    ]
+    inherited = Transaction.__struct_fields__ if result is Hold else ()
+    own = [name for name in result.__struct_fields__ if name not in inherited]
+    assert re.findall(r"`(\w+)`", row.split("|")[3]) == own
+
+
+def test_every_public_name_is_described() -> None:
+    text = (DOCS / "library.md").read_text()
+    assert [name for name in koshel.__all__ if f"`{name}`" not in text and name != "__version__"] == []
+
+
+async def test_money_is_what_can_be_spent_now(ledger: Ledger) -> None:
+    eve = await ledger.open_account("eve@example.com", min_balance=-20)
+    await ledger.pay(eve.id, amount=100)
+    await ledger.hold(source=eve.id, target=None, amount=30)
+    read: Any = await ledger.account(eve.id)
+    assert (str(read.balance), str(read.held), str(read.available)) == ("100.00", "30.00", "90.00")
