@@ -29,6 +29,7 @@ class Lane(Generic[CommandT, OutcomeT]):
 
     def __init__(self, room: Room) -> None:
         self.lines: set[Hashable] = set()
+        self.lasting: set[Hashable] = set()  # of these, those that somebody had locked for long
         self.flights = 0
         self.weight = 0  # of what waits
         self.size = 0
@@ -45,7 +46,9 @@ class Lane(Generic[CommandT, OutcomeT]):
     def enter(self, one: Waiting[CommandT, OutcomeT], *, first: bool = False) -> None:
         """It waits here; its place was kept, so it is never refused."""
         one.has_left, one.queue = False, self
+        one.lasting |= one.lines & self.lasting  # it waits behind what was stopped there
         self.lines |= one.lines
+        self.lasting |= one.lasting
         self._count(one, 1)
         (self.waiting.appendleft if first else self.waiting.append)(one)
 
@@ -78,6 +81,7 @@ class Lane(Generic[CommandT, OutcomeT]):
             one.queue = self
         self.waiting = deque(both)
         self.lines |= other.lines
+        self.lasting |= other.lasting
         self.flights += other.flights
         self.weight += other.weight
         self.size += other.size
@@ -224,6 +228,8 @@ class Lanes(Generic[CommandT, OutcomeT]):
         """Of a lane that has no flight only those lines are left that stop what waits; one that has nothing ends."""
         if lane.flights:
             return
-        lane.lines = set[Hashable]().union(*(one.lines for one in lane.waiting if not one.has_left))
+        waiting = [one for one in lane.waiting if not one.has_left]
+        lane.lines = set[Hashable]().union(*(one.lines for one in waiting))
+        lane.lasting = set[Hashable]().union(*(one.lasting for one in waiting))
         if not lane.waiting and lane in self._lanes:
             self._lanes.remove(lane)

@@ -20,6 +20,15 @@ class Locked(Exception):
     """A lock was waited for in vain."""
 
 
+NONE: AbstractSet[Hashable] = frozenset()
+
+
+class Stopped(frozenset[Hashable]):
+    """The lines that stop a command."""
+
+    lasting = NONE
+
+
 class Bank:
     """Settles commands such as `ab`, which need the rows `a` and `b`, or `aK`, which has the key `K`.
 
@@ -122,7 +131,8 @@ class Bank:
             if stops := lines(command) & stopped:
                 on = stops | keys(command)
                 stopped |= on | (lines(command) if watched is None else lines(command) & watched)
-                answers.append(frozenset(on))
+                answers.append(Stopped(on))
+                answers[-1].lasting = NONE if watched is None else on & self.locked
             else:
                 free.append(command)
                 answers.append(command.upper())
@@ -160,7 +170,7 @@ async def bank_of(bank: Bank, **limits: int) -> AsyncIterator[Batcher[str, str]]
 
     def entering(lane: Lane[str, str], one: Waiting[str, str], *, first: bool = False) -> None:
         if one.command not in bank.hung_up:
-            bank.stopped[one.command] = one.lines
+            bank.stopped[one.command] = one.lasting | lane.lasting & one.lines
         enter(lane, one, first=first)
 
     chosen = BatcherLimits(**{"lane_timeout_ms": TIMEOUT_MS, **limits})
