@@ -107,6 +107,9 @@ def _decoded_answer(text: str) -> Any:
             for one in answer.members:
                 if not isinstance(one, int):
                     restored(one.outcome)
+                    told = agreement.outcome(one)
+                    if told is not None and type(told.get("id")) is not int:
+                        return None
         except (KeyError, TypeError, ValueError):
             return None
     return answer
