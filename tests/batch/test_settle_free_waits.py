@@ -17,7 +17,7 @@ from koshel.db.lock_wait import FORGETS, LEAST_MS, TIMES, LockWait
 from koshel.db.store import Store
 from koshel.db.strangers import LASTS_S, Patience, Strangers
 from koshel.settle import settle
-from koshel.settle_free import settle_free
+from koshel.settle_free import Stopped, settle_free
 from tests.support.database import Database
 from tests.support.settled import open_accounts, opening, waits
 from tests.support.wallets import enqueue, payment, transfer, withdrawal
@@ -139,6 +139,7 @@ async def test_once_a_stranger_was_met_nothing_that_strangers_hold_is_waited_for
             outcomes = await settle_free(store, commands, patience=Patience.BATCHES, watched=frozenset())
         assert words(outcomes) == ["-", "-", "posted", "posted"]
         assert outcomes[0] == outcomes[1] == frozenset({bob})
+        assert all(isinstance(one, Stopped) and one.lasting == {bob} for one in outcomes[:2])
     assert words(await settle_free(store, commands[:2])) == ["posted"] * 2
 
 

@@ -98,7 +98,7 @@ class Batch:
             held = await self._find_held(wanted.ledgers, wanted.accounts)
         free: list[Command | PutOff] = [*commands]
         if taken or held:
-            free = apart(commands, self._originals, held, taken, watched=watched)
+            free = apart(commands, self._originals, held, taken, watched=watched, held=held)
         reached = await self._prepare([one for one in free if not isinstance(one, PutOff)])
         ids = {id_ for id_ in reached.accounts if id_ is not None}
         if waits:
