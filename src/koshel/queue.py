@@ -18,7 +18,7 @@ from koshel.errors import Overloaded
 
 HEAVY_BYTES = 64 * 1024  # what takes more of the queue is heavy, were it a batch of one
 FREE_MIN = 64  # commands: a smaller batch waits for locks
-PUT_OFF_MAX = 2  # times that a command is put off, before it waits in a lane
+PUT_OFF_MAX = 5  # times that a command is put off, as by other batches; then it waits in a lane
 PUT_OFF_SHARE = 0.25  # of a batch: where more was put off,
 WAITING_FLIGHTS = 32  # so many batches wait, before one tries again not to
 

@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
+import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
@@ -39,10 +41,11 @@ def decided(*outcomes: Outcome) -> list[Posted]:
 
 
 def arrays(posted: Sequence[Posted]) -> Mapping[str, str]:
-    """What `post` is told, by the names of the columns."""
-    *told, now = columns.postings(posted)
+    """What `post` or `post_plain` is told, by the names of the columns; {} of what `post_plain` is not told."""
+    are_plain, (*told, now) = columns.postings(posted)
     assert now == posted[0].ctime
-    return dict(zip(NAMES, told, strict=True))
+    given = [name for name in NAMES if not (are_plain and name in NULLS)]
+    return {**dict.fromkeys(NULLS, "{}"), **dict(zip(given, told, strict=True))}
 
 
 def test_pairs_and_keys_are_arrays_as_text() -> None:
@@ -53,9 +56,36 @@ def test_pairs_and_keys_are_arrays_as_text() -> None:
     ]
 
 
-def test_what_plain_transfers_nearly_never_have_takes_no_room() -> None:
-    told = arrays(decided(*decide(BOOK, [payment(1, "1"), transfer(1, 2, "2")])))
-    assert [name for name in NAMES if told[name] == "{}"] == NULLS
+def test_of_what_is_plain_the_rest_is_not_told() -> None:
+    are_plain, told = columns.postings(decided(*decide(BOOK, [payment(1, "1"), transfer(1, 2, "2")])))
+    assert are_plain
+    assert len(told) == len(NAMES) - len(NULLS) + 1
+
+
+def test_what_is_mostly_nothing_takes_no_room() -> None:
+    told = arrays(decided(*decide(BOOK, [payment(1, "1"), transfer(1, 2, "2", key="k")])))
+    assert [name for name in NAMES if told[name] == "{}"] == [name for name in NULLS if name != "idempotency_key"]
+
+
+@pytest.mark.parametrize("name", [name for name in NULLS if name != "request"])
+def test_whatever_is_mostly_nothing_and_is_something_makes_it_not_plain(name: str) -> None:
+    (plain,) = decided(*decide(BOOK, [transfer(1, 2, "2")]))
+    column = {column.name: column for column in (*TRANSACTION, *columns.DERIVED)}[name]
+    value: Any = {
+        "numeric": Decimal("1.00"),
+        "bigint": 7,
+        "text": "k",
+        "jsonb": {"a": "b"},
+    }
+    if column.side:
+        side = replace(getattr(plain, column.side), **{column.attribute: value[column.sql]})
+        changed = replace(plain, **{column.side: side})
+    else:
+        moment = datetime(2026, 11, 23, tzinfo=UTC)
+        changed = replace(plain, **{column.attribute or name: moment if "time" in column.sql else value[column.sql]})
+    are_plain, told = columns.postings([plain, changed])
+    assert not are_plain
+    assert told[NAMES.index(name)] != "{}"
 
 
 def test_what_is_rare_stands_where_its_transaction_does() -> None:

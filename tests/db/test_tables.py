@@ -100,6 +100,17 @@ def test_post_is_told_every_column_and_writes_it() -> None:
     assert f"${len(expected) + 2}::uuid" in text
 
 
+def test_what_is_plain_is_told_and_written_but_for_what_is_mostly_nothing() -> None:
+    text = statement("post_plain")
+    plain = [column for column in (*TRANSACTION, *DERIVED) if column.mostly is not Mostly.NULL]
+    expected = [(column.name, column.sql) for column in told(plain)]
+    assert arrays(text) == expected
+    into, what = inserted(text, "transaction")
+    assert set(into) == {column.name for column in TRANSACTION if column.mostly is not Mostly.NULL} | {"id", "metadata"}
+    assert what == [{"metadata": "'{}'", "ctime": f"${len(expected) + 1}"}.get(name, name) for name in into]
+    assert f"${len(expected) + 2}::uuid" in text
+
+
 @pytest.mark.parametrize(
     ("name", "table", "columns"),
     [

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -33,6 +33,12 @@ class _Outside(Struct, frozen=True):
 _OUTSIDE = _Outside()
 _ARRAYS = [column for column in TRANSACTION if column.mostly is not Mostly.ONE]
 _TAKE: Mapping[str, Callable[[Any], Any]] = {column.name: attrgetter(column.attribute) for column in _ARRAYS}
+# A rest of zero is something, but only a transaction with a parent has one.
+_RARE = attrgetter("rest", *(c.at for c in _ARRAYS if c.mostly is Mostly.NULL and not c.side))
+_RARE_OF_SIDE = {
+    side: [attrgetter(c.attribute) for c in _ARRAYS if c.mostly is Mostly.NULL and c.side == side]
+    for side in ("source", "target")
+}
 # What follows from the transactions of a batch, and is told to `post` besides.
 DERIVED: Columns = (
     Column("is_sources_last", "boolean", mostly=Mostly.SAME),
@@ -40,6 +46,8 @@ DERIVED: Columns = (
     Column("request", "jsonb", mostly=Mostly.NULL),
     Column("rest", "numeric", mostly=Mostly.NULL),
 )
+_PLAIN = [column for column in _ARRAYS if column.mostly is not Mostly.NULL]
+_PLAIN_DERIVED = [column for column in DERIVED if column.mostly is not Mostly.NULL]
 
 
 def ids(wanted: Iterable[int]) -> str:
@@ -59,17 +67,28 @@ def keys(wanted: Iterable[tuple[int, str]]) -> list[str]:
     return [_joined(ledger_ids), _joined(map(_quoted, texts))]
 
 
-def postings(transactions: Sequence[Posted]) -> list[Any]:
-    """The arguments of `post`: an array, as text, of each column and of what is derived; then their one time."""
+class Postings(NamedTuple):
+    """The arguments of `post`, or if all are plain of `post_plain`: an array, as text, of each column; the one time."""
+
+    are_plain: bool
+    arguments: list[Any]
+
+
+def postings(transactions: Sequence[Posted]) -> Postings:
+    """All that is written of these transactions. They are plain if no column that is mostly nothing has a value."""
     sources = [t.source or _OUTSIDE for t in transactions]
     targets = [t.target or _OUTSIDE for t in transactions]
     places: Mapping[str, Sequence[Any]] = {"": transactions, "source": sources, "target": targets}
-    derived: Sequence[Sequence[Any]] = (*_lasts(sources, targets), _requests(transactions), _rests(transactions))
-    return [
-        *[_array(column, list(map(_TAKE[column.name], places[column.side]))) for column in _ARRAYS],
-        *[_array(column, values) for column, values in zip(DERIVED, derived, strict=True)],
-        transactions[0].ctime,
-    ]
+    are_plain = not any(map(any, map(_RARE, transactions))) and not any(
+        any(map(take, places[side])) for side, takes in _RARE_OF_SIDE.items() for take in takes
+    )
+    columns, derived = (_PLAIN, _PLAIN_DERIVED) if are_plain else (_ARRAYS, DERIVED)
+    follows: list[Sequence[Any]] = [*_lasts(sources, targets)]
+    if not are_plain:
+        follows += [_requests(transactions), _rests(transactions)]
+    arrays = [_array(column, list(map(_TAKE[column.name], places[column.side]))) for column in columns]
+    arrays += [_array(column, values) for column, values in zip(derived, follows, strict=True)]
+    return Postings(are_plain, [*arrays, transactions[0].ctime])
 
 
 def _lasts(
@@ -187,6 +206,8 @@ def _array(column: Column, values: Sequence[Any]) -> str:
     if column.mostly is Mostly.SAME and values.count(values[0]) == len(values):
         element = write(values[0])
         return "{" + f"{element}," * (len(values) - 1) + f"{element}}}"
+    if write is str:  # none of what has a type of numbers reads None but what is nothing
+        return _joined(values).replace("None", "NULL")
     return "{" + ",".join(["NULL" if value is None else write(value) for value in values]) + "}"
 
 

@@ -20,7 +20,7 @@ class Known:
 
     def those_unknown(self, ids: AbstractSet[int]) -> AbstractSet[int]:
         """Those of the ids that are not known."""
-        return ids - self._ledgers.keys()
+        return set(ids).difference(self._ledgers)  # of a dictionary itself: several times faster than of its keys
 
     def ledger(self, account_id: int) -> int | None:
         """The account's ledger; None if the account is not known."""

@@ -36,6 +36,7 @@ class Queries(Struct, frozen=True):
     find_receipts: str
     find_scales: str
     post: str
+    post_plain: str
     take_group_ids: str
     take_transaction_ids: str
     enqueue: str

@@ -90,6 +90,7 @@ def _parts(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
 
 async def _post(connection: "AnyConnection", q: Queries, batch_id: UUID, posted: Sequence[Posted]) -> list[Posted]:
     """The transactions, written, with their ids."""
-    batches = await connection.fetch(q.post, *columns.postings(posted), batch_id)
+    are_plain, arguments = columns.postings(posted)
+    batches = await connection.fetch(q.post_plain if are_plain else q.post, *arguments, batch_id)
     ids = {ledger_id: iter(transaction_ids) for ledger_id, transaction_ids in batches}
     return [replace(one, id=next(ids[one.ledger_id])) for one in posted]
