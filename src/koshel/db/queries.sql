@@ -646,10 +646,12 @@ FROM (VALUES
 
 -- name: plan_for_whole_tables
 -- For this transaction only. Where the statistics are older than the rows, a nested loop over a window's
--- rows took minutes for what a hash takes a second for. To compile each statement took longer than it saved. What does
--- not fit in 64 MB goes to disk. Touches no table, so no ledger.
+-- rows took minutes for what a hash takes a second for. To compile each statement took longer than it saved, and so did
+-- workers of each statement's own beside several connections. What does not fit in 64 MB goes to disk. Touches no table,
+-- so no ledger.
 SELECT set_config(name, setting, true) FROM (VALUES
-    ('enable_nestloop', 'off'), ('enable_seqscan', 'on'), ('jit', 'off'), ('work_mem', '64MB'), ('timezone', 'UTC')
+    ('enable_nestloop', 'off'), ('enable_seqscan', 'on'), ('jit', 'off'), ('work_mem', '64MB'), ('timezone', 'UTC'),
+    ('max_parallel_workers_per_gather', '0')
 ) AS wanted (name, setting);
 
 -- name: plan_for_look_ups
@@ -680,8 +682,8 @@ SELECT
 -- so that only what the account has remains: sums of hashes say so, without sorting four million lines. $1 is random;
 -- the hashes are without their lowest bits, so that each line's sum has room. Versions are hashed first, as PostgreSQL
 -- gives for a zero nothing but the seed.
--- Sources and targets one after the other, since a union is not aggregated in parallel if there is a window function in
--- it. What ends a hold also frees what is left of it. Reads all ledgers: verification is of the whole database.
+-- Sources and targets each on their own, so that most lines need no window. What ends a hold also frees what is left of
+-- it. Reads all ledgers: verification is of the whole database.
 WITH ending AS (
     SELECT t.ledger_id, t.source_account_id AS account_id, t.source_version AS version, t.source_balance AS balance,
         CASE t.kind WHEN 'capture' THEN t.source_balance + t.amount ELSE t.source_balance END AS balance_before,
@@ -703,11 +705,13 @@ WITH ending AS (
             CASE kind WHEN 'hold' THEN source_balance ELSE source_balance + amount END,
             hashint8extended(source_version - 1, $1)
         ) >> 3)
-        + coalesce(hash_numeric_extended(source_held, hashint8extended(source_version, ~$1)) >> 3, 0)
-        - coalesce(hash_numeric_extended(
-            CASE kind WHEN 'hold' THEN nullif(coalesce(source_held, 0) - amount, 0) ELSE source_held END,
-            hashint8extended(source_version - 1, ~$1)
-        ) >> 3, 0)
+        + CASE WHEN source_held IS NULL AND kind <> 'hold' THEN 0 ELSE
+            coalesce(hash_numeric_extended(source_held, hashint8extended(source_version, ~$1)) >> 3, 0)
+            - coalesce(hash_numeric_extended(
+                CASE kind WHEN 'hold' THEN nullif(coalesce(source_held, 0) - amount, 0) ELSE source_held END,
+                hashint8extended(source_version - 1, ~$1)
+            ) >> 3, 0)
+        END
     ) AS change
     FROM transaction WHERE source_version IS NOT NULL AND kind NOT IN ('capture', 'void', 'expiry')
     GROUP BY ledger_id, source_account_id
@@ -715,8 +719,10 @@ WITH ending AS (
     SELECT ledger_id, target_account_id, sum(
         (hash_numeric_extended(target_balance, hashint8extended(target_version, $1)) >> 3)
         - (hash_numeric_extended(target_balance - amount, hashint8extended(target_version - 1, $1)) >> 3)
-        + coalesce((hash_numeric_extended(target_held, hashint8extended(target_version, ~$1)) >> 3)
-            - (hash_numeric_extended(target_held, hashint8extended(target_version - 1, ~$1)) >> 3), 0)
+        + CASE WHEN target_held IS NULL THEN 0 ELSE
+            (hash_numeric_extended(target_held, hashint8extended(target_version, ~$1)) >> 3)
+            - (hash_numeric_extended(target_held, hashint8extended(target_version - 1, ~$1)) >> 3)
+        END
     )
     FROM transaction WHERE target_version IS NOT NULL
     GROUP BY ledger_id, target_account_id

@@ -1,6 +1,6 @@
 """Proof of the books from the rows alone: nothing here trusts what wrote them.
 
-Two connections see one snapshot, and take the checks in turn, the longest first. Neither here nor in PostgreSQL does
+A few connections see one snapshot, and take the checks in turn, the longest first. Neither here nor in PostgreSQL does
 memory grow with the tables: there each step has its `work_mem`, and goes to disk beyond it; here rows come by the
 thousand, and findings are no more than FINDINGS_MAX of a kind.
 """
@@ -24,7 +24,7 @@ from koshel.db.queries import Queries
 from koshel.db.verify_checks import Check, checks
 
 LOCK_TIMEOUT_MS = 60_000
-CONNECTIONS = 2
+CONNECTIONS = 4
 TICK_S = 0.2
 
 Connection: TypeAlias = "psycopg.Connection[Mapping[str, Any]]"
