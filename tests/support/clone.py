@@ -15,6 +15,6 @@ from tests.support.database import Database
 def cloned(cluster: Cluster, name: str) -> Iterator[Database]:
     """A migrated, empty database, dropped at the end."""
     with psycopg.connect(cluster.url(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}".encode())
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY".encode())
         yield Database(owner_url=cluster.url(database=name), service_url=cluster.url(embedded.SERVICE, name))
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
