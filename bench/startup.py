@@ -22,8 +22,8 @@ from statistics import median
 from msgspec import Struct
 
 from koshel.db import embedded
+from koshel.db.databases import database
 from koshel.db.migrate import migrate
-from koshel.db.place import database
 
 IMPORTS = "import aiohttp, asyncpg, gunicorn, uvloop"
 ROUNDS = 7

@@ -161,8 +161,8 @@ class Answering(Generic[CommandT, OutcomeT]):
             if isinstance(outcome, frozenset):
                 _put_off(one, outcome)
                 put_off.append(one)
-            elif not one.answer.done():
-                one.answer.set_result(outcome)
+            elif not one.recipient.done():
+                one.recipient.set_result(outcome)
         if len(outcomes) != len(batch):  # a fault of ours, and what it did is done: nothing is settled again
             answer_all(batch, RuntimeError("settle has not answered every command"))
             return []
@@ -198,8 +198,8 @@ class Answering(Generic[CommandT, OutcomeT]):
 def answer_all(batch: Batch[CommandT, OutcomeT], error: Exception) -> None:
     """The error, to all who have no answer yet."""
     for one in batch:
-        if not one.answer.done():
-            one.answer.set_exception(error)
+        if not one.recipient.done():
+            one.recipient.set_exception(error)
 
 
 def _known(batch: Batch[CommandT, OutcomeT], taken: Lines) -> dict[str, Lines]:

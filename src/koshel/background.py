@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from koshel.blocked import Blocked
 from koshel.core.apart import Lines
-from koshel.db.claims import Claim, Drain, Sweep
+from koshel.db.claims import Claim, ClaimExpired, ClaimQueued
 from koshel.db.errors import DatabaseUnavailable, Obstructed, OutcomeUnknown, StoreError
 from koshel.db.store import Delay, Store
 from koshel.db.strangers import Patience
@@ -55,8 +55,11 @@ class Background:
         self._woken = asyncio.Event()
         self._stopped = asyncio.Event()
         self._outage = Outage()
-        self._room: dict[type[Claim], int] = {Drain: limits.batch_max, Sweep: limits.batch_max}
-        self._blocked: dict[type[Claim], Blocked] = {Drain: Blocked(limits.poll_s), Sweep: Blocked(limits.poll_s)}
+        self._room: dict[type[Claim], int] = {ClaimQueued: limits.batch_max, ClaimExpired: limits.batch_max}
+        self._blocked: dict[type[Claim], Blocked] = {
+            ClaimQueued: Blocked(limits.poll_s),
+            ClaimExpired: Blocked(limits.poll_s),
+        }
         self._stuck: dict[int, float] = {}  # holds that could not be released, and until when to let them be
 
     def wake(self) -> None:
@@ -70,7 +73,7 @@ class Background:
 
     async def run(self) -> None:
         """Work until told to stop: queue and holds each for itself, so that neither waits for the other's accidents."""
-        await asyncio.gather(self._run(Drain, self._woken), self._run(Sweep, asyncio.Event()))
+        await asyncio.gather(self._run(ClaimQueued, self._woken), self._run(ClaimExpired, asyncio.Event()))
 
     async def _run(self, kind: type[Claim], woken: asyncio.Event) -> None:
         while not self._stopped.is_set():
@@ -106,11 +109,11 @@ class Background:
     def _sized(self, claim: Claim) -> Claim:
         """A fresh claim, of as many as there is room for."""
         count = min(self._room[type(claim)], BUSY_BATCH_MAX if self._is_busy() else self._limits.batch_max)
-        if isinstance(claim, Drain):
-            return Drain(claim.ledger_id, count, without=self._blocked[Drain].ids)
+        if isinstance(claim, ClaimQueued):
+            return ClaimQueued(claim.ledger_id, count, without=self._blocked[ClaimQueued].ids)
         now = time.monotonic()
         self._stuck = {id_: until for id_, until in self._stuck.items() if until > now}
-        return Sweep(claim.ledger_id, count, without=[*self._stuck, *self._blocked[Sweep].ids])
+        return ClaimExpired(claim.ledger_id, count, without=[*self._stuck, *self._blocked[ClaimExpired].ids])
 
     async def _settle(self, claim: Claim) -> int:
         """Settle one claim; how many it settled or put off. Raises StoreError while the database is away."""
@@ -143,7 +146,7 @@ class Background:
         except Obstructed:
             found = await settle_claim_free_again(self._store, claim, taken, Patience.SPENT)
         new = blocked.put_off(found, time.monotonic() - start) if found else []
-        if new and isinstance(claim, Drain):
+        if new and isinstance(claim, ClaimQueued):
             await self._store.note_blocked(claim.ledger_id, new)
 
     async def _settle_one_by_one(self, claim: Claim) -> None:
@@ -169,7 +172,7 @@ class Background:
 
     async def _put_off(self, claim: Claim, id_: int, error: Exception) -> None:
         _log.error("a transaction could not be settled", transaction_id=id_, error=str(error))
-        if isinstance(claim, Sweep):
+        if isinstance(claim, ClaimExpired):
             self._stuck[id_] = time.monotonic() + STUCK_S
             return
         with suppress(Obstructed):  # another process is at it just now, and will see for itself

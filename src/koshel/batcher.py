@@ -22,7 +22,7 @@ from msgspec import Struct
 from koshel.answering import Answering, Batch, Free, answer_all
 from koshel.errors import Overloaded
 from koshel.lanes import Lanes, Turn
-from koshel.queue import Answer, BatcherLimits, Queue, Room, Waiting
+from koshel.queue import BatcherLimits, Queue, Recipient, Room, Waiting
 
 TURNS = 4  # of the event loop, in which a caller who was answered can be back
 LOOK_S = 0.05  # between two looks at lanes that have waited in vain
@@ -78,9 +78,9 @@ class Batcher(Generic[CommandT, OutcomeT]):
         return answer
 
     def send(
-        self, command: CommandT, answer: Answer[OutcomeT], *, size: int, weight: int = 1
+        self, command: CommandT, recipient: Recipient[OutcomeT], *, size: int, weight: int = 1
     ) -> Waiting[CommandT, OutcomeT]:
-        """As `submit`; the outcome goes to `answer`, which is asked whether it is done before the batch leaves.
+        """As `submit`; the outcome goes to `recipient`, which is asked whether it is done before the batch leaves.
 
         Whether it has left, and taking it back before, is a matter of what is returned.
         """
@@ -93,7 +93,7 @@ class Batcher(Generic[CommandT, OutcomeT]):
         queue = partition.queue
         self._number += 1
         deadline = self._loop.time() + self._queue_timeout_s
-        one = Waiting(command, size, weight, deadline, answer, queue, self._number)
+        one = Waiting(command, size, weight, deadline, recipient, queue, self._number)
         queue.enter(one)
         if queue.flights < self._limits.flights_max:
             self._partitions[name] = partition

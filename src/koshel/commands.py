@@ -18,8 +18,8 @@ from koshel.core.money import SCALE_MAX, iso_scales
 from koshel.settings import Settings, came_as
 
 if TYPE_CHECKING:
-    from koshel.db.place import Place
-    from koshel.db.proof import Found
+    from koshel.db.databases import Database
+    from koshel.db.proof import Inspected
 
 Options = Mapping[str, Any]
 
@@ -159,13 +159,13 @@ def complaint(error: Exception) -> str | None:
     return str(error) if isinstance(error, (*ours, OSError)) else None
 
 
-def _database(chosen: Settings, *, make: bool = False, alone: bool = False) -> "AbstractContextManager[Place]":
-    from koshel.db import place
+def _database(chosen: Settings, *, make: bool = False, alone: bool = False) -> "AbstractContextManager[Database]":
+    from koshel.db import databases
 
-    return place.database(chosen.database_url, chosen.data_dir, chosen.service_role, make=make, alone=alone)
+    return databases.database(chosen.database_url, chosen.data_dir, chosen.service_role, make=make, alone=alone)
 
 
-def _bring_up_to_date(chosen: Settings, options: Options, at: "Place", found: "Found") -> None:
+def _bring_up_to_date(chosen: Settings, options: Options, at: "Database", found: "Inspected") -> None:
     """What is still to be done when the database is there and fit. Raises what the commands complain of."""
     from koshel import startup
     from koshel.db import standing
@@ -180,7 +180,7 @@ def _bring_up_to_date(chosen: Settings, options: Options, at: "Place", found: "F
     standing.check_connections(found, startup.wanted(chosen))
 
 
-def _apply_what_is_due(chosen: Settings, at: "Place") -> list[str]:
+def _apply_what_is_due(chosen: Settings, at: "Database") -> list[str]:
     from koshel.db.migrate import migrate as apply
 
     return apply(
@@ -191,16 +191,16 @@ def _apply_what_is_due(chosen: Settings, at: "Place") -> list[str]:
     )
 
 
-def _check_before_migrating(chosen: Settings, at: "Place") -> None:
+def _check_before_migrating(chosen: Settings, at: "Database") -> None:
     import asyncio
 
-    from koshel.db.pools import Limits
+    from koshel.db.pools import TimeLimits
     from koshel.db.proof import check_before_migrating
 
-    asyncio.run(check_before_migrating(at.owner_url, Limits(connect_timeout_ms=chosen.connect_timeout_ms)))
+    asyncio.run(check_before_migrating(at.owner_url, TimeLimits(connect_timeout_ms=chosen.connect_timeout_ms)))
 
 
-def _registered(at: "Place", schema: str | None) -> set[str]:
+def _registered(at: "Database", schema: str | None) -> set[str]:
     from koshel.db import currencies
 
     return {code for code, _ in currencies.registered(at.service_url, schema)}

@@ -17,8 +17,8 @@ from koshel.core.model import Outcome
 from koshel.db.errors import DatabaseUnavailable, Obstructed, OutcomeUnknown
 from koshel.db.gate import Gate
 from koshel.db.opening import Wishes
-from koshel.db.pools import Limits
-from koshel.db.proof import RISKS, Found
+from koshel.db.pools import TimeLimits
+from koshel.db.proof import RISKS, Inspected
 from koshel.db.store import Delay, Store, StoreConfig, open_store
 from koshel.db.strangers import Patience
 from koshel.db.url import Target
@@ -124,7 +124,7 @@ def store_config(settings: Settings, database_url: str | Target, gate: Gate | No
         queue_max=settings.queue_max,
         queue_timeout_ms=settings.queue_timeout_ms,
         outcome_timeout_ms=settings.outcome_timeout_ms,
-        limits=Limits(
+        limits=TimeLimits(
             connect_timeout_ms=settings.connect_timeout_ms,
             statement_timeout_ms=settings.statement_timeout_ms,
             lock_timeout_ms=settings.lock_timeout_ms,
@@ -135,7 +135,7 @@ def store_config(settings: Settings, database_url: str | Target, gate: Gate | No
     )
 
 
-def opening_wishes(settings: Settings, bring_up_to_date: Callable[[Found], None]) -> Wishes:
+def opening_wishes(settings: Settings, bring_up_to_date: Callable[[Inspected], None]) -> Wishes:
     """What the settings want of the database at the start."""
     known = frozenset(name for name in RISKS if getattr(settings, f"allow_{name}_off"))
     return Wishes(store_config(settings, "").limits, settings.schema, known, bring_up_to_date)

@@ -60,14 +60,14 @@ class Lane(Generic[CommandT, OutcomeT]):
             if one.has_left:
                 continue
             self._leave(one)
-            if not one.answer.done():
+            if not one.recipient.done():
                 room -= one.weight
                 batch.append(one)
         return batch
 
     def withdraw(self, one: Waiting[CommandT, OutcomeT]) -> bool:
         """Take it back if it has not left yet; whether it had not. Else its time is up when its flight lands."""
-        if one.has_left or one.answer.done():
+        if one.has_left or one.recipient.done():
             one.until = UP
             return False
         self._leave(one)

@@ -40,7 +40,7 @@ class BatcherLimits(Struct, frozen=True):
     lane_timeout_ms: int = 2_000  # what has waited longer in a lane is told why
 
 
-class Answer(Protocol[OutcomeT_contra]):
+class Recipient(Protocol[OutcomeT_contra]):
     """Where an outcome goes. An asyncio.Future is one."""
 
     def done(self) -> bool:
@@ -53,7 +53,7 @@ class Answer(Protocol[OutcomeT_contra]):
         """Why there is none."""
 
 
-class Place(Protocol):
+class Waitlist(Protocol):
     """Where a command waits."""
 
     def withdraw(self, one: Any, /) -> bool:
@@ -67,8 +67,8 @@ class Waiting(Struct, Generic[CommandT, OutcomeT], eq=False):
     size: int
     weight: int
     deadline: float
-    answer: Answer[OutcomeT]
-    queue: Place
+    recipient: Recipient[OutcomeT]
+    queue: Waitlist
     number: int = 0  # in the order in which they came
     has_left: bool = False  # or was withdrawn
     put_off: int = 0  # how often it came back unsettled, since others had locked what it needs
@@ -150,7 +150,7 @@ class Queue(Generic[CommandT, OutcomeT]):
 
     def withdraw(self, one: Waiting[CommandT, OutcomeT]) -> bool:
         """Take it back if it has not left yet; whether it had not."""
-        if one.has_left or one.answer.done():
+        if one.has_left or one.recipient.done():
             return False
         one.has_left = True
         self._leave(one.weight, one.size, is_heavy=one.is_heavy)
@@ -241,9 +241,9 @@ def _has_heavy(batch: Sequence[Waiting[CommandT, OutcomeT]]) -> bool:
 
 def is_wanted(one: Waiting[CommandT, OutcomeT], now: float) -> bool:
     """Whether its caller is still there; one that has waited too long in the queue is answered here."""
-    if one.answer.done():
+    if one.recipient.done():
         return False
     if one.deadline < now and not one.until:
-        one.answer.set_exception(Overloaded())
+        one.recipient.set_exception(Overloaded())
         return False
     return True

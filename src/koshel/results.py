@@ -31,7 +31,7 @@ from koshel.core.model import (
     Replayed,
     TransactionStatus,
 )
-from koshel.db.rows import Found
+from koshel.db.rows import FoundTransaction
 from koshel.errors import Promised, Refused
 
 
@@ -207,7 +207,7 @@ def queued_transaction(queued: Queued, refused: Refused | None = None) -> Promis
     )
 
 
-def read(found: Found) -> Transaction | Promise:
+def read(found: FoundTransaction) -> Transaction | Promise:
     """A transaction as it stands now."""
     if isinstance(found.transaction, Queued):
         return queued_transaction(found.transaction, None if found.refusal is None else refusal(found.refusal))

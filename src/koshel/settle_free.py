@@ -9,7 +9,7 @@ from koshel.core.commands import Command, Execute, Expire, Group
 from koshel.core.decide import decide
 from koshel.core.model import Outcome
 from koshel.db.batches import Batches
-from koshel.db.claims import Claim, Drain
+from koshel.db.claims import Claim, ClaimQueued
 from koshel.db.strangers import Patience
 
 
@@ -53,7 +53,7 @@ async def settle_claim_free(
 
     Queued transactions stay in their order, on all lines that they are on. Expiries have none.
     """
-    in_order = isinstance(claim, Drain)
+    in_order = isinstance(claim, ClaimQueued)
     async with batches.batch() as batch:
         (claimed,) = await batch.resolve([claim])
         assert isinstance(claimed, Group), "what is claimed comes as a group"

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from koshel.background import Background, BackgroundLimits, open_background
 from koshel.core.commands import ChangeAccount, Status
 from koshel.core.model import Changed, Posted
-from koshel.db.pools import Limits
+from koshel.db.pools import TimeLimits
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.settle import settle
 from tests.support.database import Database
@@ -121,7 +121,7 @@ async def test_it_stops_at_once_while_it_has_nothing_to_do(store: Store) -> None
 @pytest.fixture
 async def workers(database: Database) -> AsyncIterator[list[Store]]:
     """Stores as several processes have them; they wait long for their locks, as a slow machine needs it."""
-    limits = Limits(lock_timeout_ms=20_000, statement_timeout_ms=30_000)
+    limits = TimeLimits(lock_timeout_ms=20_000, statement_timeout_ms=30_000)
     config = StoreConfig(database.service_url, settle_connections=2, read_connections=1, limits=limits)
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(open_store(config)) for _ in range(6)]

@@ -10,10 +10,10 @@ from koshel import background
 from koshel.background import Background, BackgroundLimits
 from koshel.core.model import Outcome
 from koshel.db.batches import Batches
-from koshel.db.claims import Claim, Drain
+from koshel.db.claims import Claim, ClaimQueued
 from koshel.db.embedded import Cluster
 from koshel.db.errors import DatabaseUnavailable
-from koshel.db.pools import Limits
+from koshel.db.pools import TimeLimits
 from koshel.db.store import Delay, Store, StoreConfig, open_store
 from koshel.retry import settle_again
 from koshel.settle import settle
@@ -33,7 +33,7 @@ END $$;
 CREATE TRIGGER poison BEFORE UPDATE ON account FOR EACH ROW WHEN (NEW.id = {}) EXECUTE FUNCTION poison();
 """
 AGAIN = "the background has the database again"
-IMPATIENT = Limits(lock_timeout_ms=100)
+IMPATIENT = TimeLimits(lock_timeout_ms=100)
 
 pytestmark = pytest.mark.usefixtures("books")
 
@@ -100,7 +100,7 @@ async def test_what_is_put_off_is_not_tried_before(store: Store, database: Datab
         working_background.wake()
         assert await decided(database, await enqueued(store, payment(ann, "1"))) == ["posted"]
         assert fates(database, ids) == ["queued"]
-        await settle(store, [Drain(1, 1, only=ids[0])])
+        await settle(store, [ClaimQueued(1, 1, only=ids[0])])
         assert fates(database, ids) == ["queued"]
 
 
@@ -125,7 +125,7 @@ async def test_to_be_put_off_it_waits_for_nobody_who_is_at_it_just_now(store: St
     with psycopg.connect(database.owner_url) as other:
         other.execute("SELECT FROM queued WHERE id = %s FOR UPDATE", [ids[0]])
         for id_ in ids:
-            await work._put_off(Drain(1, 1), id_, RuntimeError("an accident"))
+            await work._put_off(ClaimQueued(1, 1), id_, RuntimeError("an accident"))
     assert [trial(database, id_).attempts for id_ in ids] == [0, 1]
 
 

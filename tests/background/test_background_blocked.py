@@ -9,7 +9,7 @@ import pytest
 
 from koshel.background import BackgroundLimits
 from koshel.blocked import REST_MAX_S, Blocked
-from koshel.db.pools import Limits
+from koshel.db.pools import TimeLimits
 from koshel.db.store import Store, StoreConfig, open_store
 from tests.support.database import Database
 from tests.support.queued import HASTY, accounts, balances, decided, enqueued, fates, held, trial, working
@@ -17,7 +17,7 @@ from tests.support.settled import query
 from tests.support.waiting import until
 from tests.support.wallets import capture, hold, payment, transfer, withdrawal
 
-IMPATIENT = Limits(lock_timeout_ms=100)
+IMPATIENT = TimeLimits(lock_timeout_ms=100)
 
 pytestmark = pytest.mark.usefixtures("books")
 

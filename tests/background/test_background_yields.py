@@ -13,7 +13,7 @@ from koshel.core.commands import Command
 from koshel.core.model import Declined, Outcome, Posted, Queued, Replayed
 from koshel.db.batches import Batches
 from koshel.db.claims import Claim
-from koshel.db.pools import Limits
+from koshel.db.pools import TimeLimits
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.retry import settle_again
 from koshel.settle import settle
@@ -101,7 +101,7 @@ async def test_told_to_stop_it_does_not_rest_first(
 @pytest.fixture
 async def impatient(database: Database) -> AsyncIterator[Store]:
     """A store that waits for no lock worth mentioning."""
-    async with open_store(StoreConfig(database.service_url, limits=Limits(lock_timeout_ms=1))) as store:
+    async with open_store(StoreConfig(database.service_url, limits=TimeLimits(lock_timeout_ms=1))) as store:
         yield store
 
 

@@ -93,7 +93,7 @@ def test_heavy_ones_that_were_held_back_for_callers_who_have_gone_leave() -> Non
     late, gone = waiting("l", deadline=106.0), waiting("g")
     queue = queue_of(waiting("H", 5), waiting("J", 5), late, gone, batch_max=5)
     assert taken(queue, 100.0, takes=7.0) == "H"
-    gone.answer.set_result("nobody is there")
+    gone.recipient.set_result("nobody is there")
     assert taken(queue, 107.0) == "J"
     assert queue.weight == 0
 
@@ -177,12 +177,12 @@ def test_what_leaves_makes_room_in_weight_and_in_bytes() -> None:
 def test_what_was_withdrawn_or_given_up_or_waited_too_long_does_not_leave() -> None:
     late, gone, back, heavy = waiting("l", deadline=99.0), waiting("g"), waiting("b"), waiting("H", 3, deadline=99.0)
     queue = queue_of(late, gone, back, heavy, waiting("a"))
-    gone.answer.set_result("nobody is there")
+    gone.recipient.set_result("nobody is there")
     assert queue.withdraw(back)
     assert not queue.withdraw(back)
     assert not queue.withdraw(gone)
     assert taken(queue, 100.0) == "a"
     for one in (late, heavy):
-        assert isinstance(one.answer, Caller)
-        assert isinstance(one.answer.told, Overloaded)
+        assert isinstance(one.recipient, Caller)
+        assert isinstance(one.recipient.told, Overloaded)
     assert queue.weight == 0

@@ -16,7 +16,7 @@ from koshel.core.decide import decide
 from koshel.core.model import Declined, Opened, Outcome, Posted, Refusal, Replayed
 from koshel.core.money import plain
 from koshel.db.errors import Conflict, DatabaseUnavailable, Obstructed, OutcomeUnknown
-from koshel.db.pools import Limits
+from koshel.db.pools import TimeLimits
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.queue import BatcherLimits
 from koshel.retry import PAUSE_S, settle_again
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("books")
 @pytest.fixture
 async def stores(database: Database) -> AsyncIterator[Store]:
     """A store that settles up to eight batches at once, and waits long for its locks, as a slow machine needs it."""
-    limits = Limits(lock_timeout_ms=20_000, statement_timeout_ms=30_000)
+    limits = TimeLimits(lock_timeout_ms=20_000, statement_timeout_ms=30_000)
     async with open_store(StoreConfig(database.service_url, settle_connections=8, limits=limits)) as store:
         yield store
 
@@ -215,7 +215,7 @@ async def test_a_poisonous_command_hurts_itself_only(store: Store) -> None:
 
 
 async def test_a_lock_that_is_held_too_long_obstructs_and_nothing_is_done(database: Database) -> None:
-    config = StoreConfig(database.service_url, limits=Limits(lock_timeout_ms=100))
+    config = StoreConfig(database.service_url, limits=TimeLimits(lock_timeout_ms=100))
     async with open_store(config) as store:
         ann, bob = await open_accounts(store, opening(), opening())
         commands = [payment(bob, "1"), payment(ann, "1")]

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from koshel.core.commands import Command
 from koshel.core.model import Declined, Opened, Posted, Refusal, Replayed
 from koshel.core.money import plain
-from koshel.db.rows import Found
+from koshel.db.rows import FoundTransaction
 from koshel.db.store import Store
 from koshel.settle import settle
 from tests.support.database import Database
@@ -27,7 +27,7 @@ async def test_money_that_was_posted_is_on_the_books(store: Store) -> None:
     outcomes = await settle(store, [payment(ann, "100"), transfer(ann, bob, "12.345"), withdrawal(bob, "2.34")])
     for outcome in outcomes:
         assert isinstance(outcome, Posted)
-        assert await store.get_transaction(1, outcome.id) == Found(outcome, "posted", refunded=Decimal(0))
+        assert await store.get_transaction(1, outcome.id) == FoundTransaction(outcome, "posted", refunded=Decimal(0))
     accounts = [await store.get_account(1, one) for one in (ann, bob)]
     assert [(plain(one.balance), one.version) for one in accounts if one] == [("87.66", 2), ("10.00", 2)]
 
@@ -68,7 +68,7 @@ async def test_the_largest_and_the_smallest_amounts_are_kept_exactly(store: Stor
     assert isinstance(second, Posted)
     assert second.amount == Decimal("1e-18")
     assert refusals([refused]) == [Refusal.INSUFFICIENT_FUNDS]
-    assert await store.get_transaction(1, first.id) == Found(first, "posted", refunded=Decimal(0))
+    assert await store.get_transaction(1, first.id) == FoundTransaction(first, "posted", refunded=Decimal(0))
 
 
 async def test_an_account_whose_limits_round_past_eighteen_digits_can_be_filled_and_emptied(store: Store) -> None:
@@ -152,7 +152,9 @@ async def test_keys_and_metadata_may_hold_any_text(store: Store) -> None:
         assert await settle(store, commands) == [Replayed(outcome) for outcome in first]  # type: ignore[arg-type]
         for text, outcome in zip(TEXTS, first, strict=True):
             if isinstance(outcome, Posted):
-                assert await store.get_transaction(1, outcome.id) == Found(outcome, "posted", refunded=Decimal(0))
+                assert await store.get_transaction(1, outcome.id) == FoundTransaction(
+                    outcome, "posted", refunded=Decimal(0)
+                )
                 assert (outcome.key, outcome.metadata) == (f"{n}{text}", {text: text})
 
 

@@ -8,7 +8,7 @@ import pytest
 from koshel.core.commands import Command
 from koshel.core.decide import decide
 from koshel.core.model import Executed, Grouped, Outcome, Posted, Queued
-from koshel.db.claims import Drain
+from koshel.db.claims import ClaimQueued
 from koshel.db.store import Store
 from koshel.settle import settle
 from tests.support.bookkeeping import execute
@@ -34,7 +34,7 @@ async def promise_more(store: Store, *commands: Command) -> list[int]:
 
 
 async def drain(store: Store, count: int = 10, *, only: int | None = None) -> list[Executed]:
-    return executions((await settle(store, [Drain(1, count, only)]))[0])
+    return executions((await settle(store, [ClaimQueued(1, count, only)]))[0])
 
 
 def executions(outcome: Outcome) -> list[Executed]:
@@ -53,11 +53,11 @@ async def test_promises_are_kept_in_the_order_in_which_they_were_given_and_under
 
 async def test_a_claim_takes_no_more_than_it_was_told_and_the_oldest_first(store: Store, database: Database) -> None:
     ids = await promise(store, *[transfer(1, 2, "1") for _ in range(5)])
-    claim = Drain(1, 2)
+    claim = ClaimQueued(1, 2)
     await settle(store, [claim])
     assert claim.claimed == ids[:2]
     execute(database.owner_url, f"UPDATE queued SET due = due - interval '1 hour' WHERE id = {ids[4]}")
-    claim = Drain(1, 2)
+    claim = ClaimQueued(1, 2)
     await settle(store, [claim])
     assert claim.claimed == [ids[4], ids[2]]
     assert query(database, QUEUE) == [(ids[3],)]
@@ -74,7 +74,7 @@ async def test_what_is_not_due_is_not_claimed_and_what_is_can_be_by_name(store: 
 
 async def test_another_ledgers_promises_are_left_alone(store: Store, database: Database) -> None:
     (one,) = await promise(store, transfer(1, 2, "1"))
-    for claim in (Drain(2, 10), Drain(2, 1, one)):
+    for claim in (ClaimQueued(2, 10), ClaimQueued(2, 1, one)):
         assert executions((await settle(store, [claim]))[0]) == []
     assert query(database, QUEUE) == [(one,)]
 
@@ -84,8 +84,8 @@ async def test_what_one_has_claimed_is_skipped_by_the_next_while_its_transaction
 ) -> None:
     ids = await promise(store, *[transfer(1, 2, "1") for _ in range(4)])
     async with store.batch() as first:
-        (claimed,) = await first.resolve([Drain(1, 2)])
-        other = Drain(1, 10)
+        (claimed,) = await first.resolve([ClaimQueued(1, 2)])
+        other = ClaimQueued(1, 10)
         second = asyncio.create_task(settle(store, [other]))
         # Nobody has locked the accounts yet, so the second one does not even wait.
         assert len(executions((await second)[0])) == 2
@@ -105,7 +105,7 @@ async def test_a_transaction_that_is_rolled_back_leaves_its_claims_as_they_were(
 
     async def fail() -> None:
         async with store.batch() as batch:
-            commands = await batch.resolve([Drain(1, 10)])
+            commands = await batch.resolve([ClaimQueued(1, 10)])
             outcomes = decide(await batch.lock(commands), commands)
             await batch.write(outcomes)
             assert len(executions(outcomes[0])) == 3

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from koshel.core.commands import ChangeAccount, Command, Status
 from koshel.core.model import Changed, Grouped, Opened, Posted, Queued, Refusal, Replayed
-from koshel.db.claims import Claim, Drain, Sweep
+from koshel.db.claims import Claim, ClaimExpired, ClaimQueued
 from koshel.db.store import Store
 from koshel.retry import settle_again
 from koshel.settle import settle
@@ -57,9 +57,9 @@ COMMANDS: Mapping[str, Any] = {
 # Whatever happens later.
 LATER: Sequence[Sequence[Command | Claim]] = [
     [payment(1, "50"), ChangeAccount(1, 2, status=Status.OPEN), transfer(1, 2, "3"), capture(4, "2", final=False)],
-    [Drain(1, 10)],
+    [ClaimQueued(1, 10)],
     [hold(1, 2, "1", seconds=0)],
-    [Sweep(1, 10)],
+    [ClaimExpired(1, 10)],
     [void(4), refund(6, "1"), ChangeAccount(1, 1, email="new@example.com", min_balance=Decimal(-90))],
 ]
 
@@ -111,7 +111,7 @@ async def test_a_promise_is_the_answer_of_its_key_even_when_it_is_kept(store: St
     request = transfer(1, 2, "7", key="k")
     (promise,) = await settle(store, [enqueue(request)])
     assert isinstance(promise, Queued)
-    await settle(store, [Drain(1, 10)])
+    await settle(store, [ClaimQueued(1, 10)])
     outcomes = await settle(store, [enqueue(request), request, enqueue(transfer(1, 2, "8", key="k"))])
     assert [exactly(one) for one in outcomes[:2]] == [exactly(Replayed(promise))] * 2
     assert refusals(outcomes[2:]) == [Refusal.IDEMPOTENCY_KEY_REUSED]

@@ -6,7 +6,7 @@ import pytest
 
 from koshel.core.commands import Command
 from koshel.core.model import Posted, Queued, Refusal
-from koshel.db.claims import Drain
+from koshel.db.claims import ClaimQueued
 from koshel.db.store import Store
 from koshel.settle import settle
 from tests.support.database import Database
@@ -50,7 +50,7 @@ async def test_a_reference_is_found_wherever_it_is_named(store: Store) -> None:
         ("refund", None, 2, "USD"),
         ("void", 1, 2, "USD"),
     ]
-    await settle(store, [Drain(1, 10)])
+    await settle(store, [ClaimQueued(1, 10)])
     found = [await store.get_transaction(1, one.id) for one in promises]
     assert [one.status for one in found if one is not None] == ["posted", "posted"]
 
@@ -87,7 +87,7 @@ async def test_what_is_only_promised_has_moved_nothing_yet(store: Store) -> None
     early: list[Command] = [capture(held), void(held), refund(held), refund(refused)]
     not_yet = [Refusal.HOLD_NOT_OPEN, Refusal.HOLD_NOT_OPEN, Refusal.NOT_REFUNDABLE, Refusal.NOT_REFUNDABLE]
     assert refusals(await settle(store, early)) == not_yet
-    await settle(store, [Drain(1, 10)])
+    await settle(store, [ClaimQueued(1, 10)])
     assert refusals(await settle(store, [refund(refused), capture(refused), capture(held)])) == [
         Refusal.NOT_REFUNDABLE,
         Refusal.HOLD_NOT_OPEN,

@@ -12,12 +12,12 @@ from structlog.testing import capture_logs
 from koshel import startup
 from koshel.db import standing
 from koshel.db.embedded import Cluster
-from koshel.db.proof import Found
+from koshel.db.proof import Inspected
 from koshel.settings import Settings
 from tests.support import command
 from tests.support.database import Database
 
-FOUND = Found(database="koshel", role="koshel_service", version="18.1", room=97, due=[], unsafe=[])
+FOUND = Inspected(database="koshel", role="koshel_service", version="18.1", room=97, due=[], unsafe=[])
 
 
 @pytest.fixture

@@ -131,7 +131,7 @@ def test_what_is_put_off_gets_the_answer_it_would_have_had_and_so_does_the_rest(
     situation: tuple[Book, list[Command]], seed: int
 ) -> None:
     start, commands = situation
-    commands = [command for command in commands if not set(map(type, _parts(command))) & {Execute, Expire}]
+    commands = [command for command in commands if not set(map(type, _each_command(command))) & {Execute, Expire}]
     dice = Random(seed)
     locked = {one for one in start.state.accounts if dice.random() < 0.4}
     free = apart(commands, start.state.originals, locked)
@@ -143,7 +143,7 @@ def test_what_is_put_off_gets_the_answer_it_would_have_had_and_so_does_the_rest(
     event(f"put off: {bool(second)}, settled beside it: {bool(first and second)}")
 
 
-def _parts(command: Command) -> Iterator[Command]:
+def _each_command(command: Command) -> Iterator[Command]:
     yield command
     if isinstance(command, Group):
         yield from command.members

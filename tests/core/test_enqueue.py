@@ -49,9 +49,9 @@ def queued(request: Request) -> Queued:
     return outcome
 
 
-Sides = tuple[int | None, int | None]
+AccountIdPair = tuple[int | None, int | None]
 # What is to be done; its kind; its sides; its amount and currency, as far as they are known; what it refers to.
-PROMISES: list[tuple[Request, Kind, Sides, str | None, str | None, int | None]] = [
+PROMISES: list[tuple[Request, Kind, AccountIdPair, str | None, str | None, int | None]] = [
     (payment(1, "1.005"), Kind.PAYMENT, (None, 1), "1.00", "USD", None),
     (withdrawal(4, "1.5"), Kind.WITHDRAWAL, (4, None), "2", "JPY", None),
     (transfer(1, 2, "1e1"), Kind.TRANSFER, (1, 2), "10.00", "USD", None),
@@ -80,7 +80,7 @@ PROMISES: list[tuple[Request, Kind, Sides, str | None, str | None, int | None]] 
 
 @pytest.mark.parametrize(("request_", "kind", "sides", "amount", "currency", "parent_id"), PROMISES)
 def test_a_promise_says_what_is_known_already(
-    request_: Request, kind: Kind, sides: Sides, amount: str | None, currency: str | None, parent_id: int | None
+    request_: Request, kind: Kind, sides: AccountIdPair, amount: str | None, currency: str | None, parent_id: int | None
 ) -> None:
     outcome = queued(request_)
     assert (outcome.kind, outcome.parent_id, outcome.currency) == (kind, parent_id, currency)

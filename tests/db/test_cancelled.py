@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from koshel.db.claims import Drain
+from koshel.db.claims import ClaimQueued
 from koshel.db.store import Delay, Store, StoreConfig, open_store
 from koshel.db.verify import verify
 from koshel.settle import settle
@@ -37,7 +37,7 @@ READS: dict[str, Asked] = {
 }
 WRITES: dict[str, Asked] = {
     "a batch": lambda store: settle(store, [move(1, 2, "0.01")]),
-    "a claim": lambda store: settle(store, [Drain(1, 10)]),
+    "a claim": lambda store: settle(store, [ClaimQueued(1, 10)]),
 }
 ASKED = READS | WRITES
 STORMS = 40

@@ -12,10 +12,10 @@ import psycopg
 import pytest
 
 from koshel.db import embedded
+from koshel.db.databases import database
 from koshel.db.embedded import Cluster
 from koshel.db.errors import DatabaseUnavailable, EmbeddedError
 from koshel.db.migrate import migrate
-from koshel.db.place import database
 from koshel.db.store import StoreConfig, open_store
 from koshel.db.upkeep import kept_up
 from tests.support.bookkeeping import execute

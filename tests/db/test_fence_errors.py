@@ -15,7 +15,7 @@ from koshel.core.commands import Kind, Move, OpenAccount
 from koshel.core.model import Posted
 from koshel.db.embedded import Cluster
 from koshel.db.errors import DatabaseUnavailable, OutcomeUnknown
-from koshel.db.pools import Limits
+from koshel.db.pools import TimeLimits
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.db.verify import verify
 from koshel.queue import BatcherLimits
@@ -26,7 +26,7 @@ from tests.support.relay import Cut, Relay, relaying
 from tests.support.waiting import until
 
 PAYMENT = Move(1, Kind.PAYMENT, None, 1, Decimal(1))
-PATIENT = Limits(idle_in_transaction_timeout_ms=14_000, lock_timeout_ms=4_000)
+PATIENT = TimeLimits(idle_in_transaction_timeout_ms=14_000, lock_timeout_ms=4_000)
 
 FULL_DISK_ONCE = """
 CREATE SEQUENCE fences;

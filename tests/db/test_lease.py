@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from koshel.db.lease import is_open, lease, undo
-from koshel.db.pools import Limits, open_pool
+from koshel.db.pools import TimeLimits, open_pool
 from tests.support.database import Database
 from tests.support.quiet import alter_tables, in_transaction
 
@@ -23,7 +23,7 @@ Block = Callable[["Connection"], Awaitable[Any]]
 @pytest.fixture
 async def pool(database: Database) -> "AsyncIterator[Pool]":
     """Of one connection."""
-    async with open_pool(database.service_url, Limits(), size=1, name="koshel test") as pool:
+    async with open_pool(database.service_url, TimeLimits(), size=1, name="koshel test") as pool:
         yield pool
 
 

@@ -12,7 +12,7 @@ from koshel.core.commands import Command, Kind, Move, OpenAccount
 from koshel.core.model import Declined, Opened, Outcome, Posted, Refusal, Replayed
 from koshel.db.embedded import Cluster
 from koshel.db.errors import Conflict, Obstructed, OutcomeUnknown
-from koshel.db.pools import Limits
+from koshel.db.pools import TimeLimits
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.db.verify import verify
 from koshel.retry import settle_again
@@ -24,7 +24,7 @@ from tests.support.waiting import until
 LEDGER_ID = 1
 OPENING = Decimal(100)
 DONE_WITHIN_S = 60
-LIMITS = Limits(statement_timeout_ms=2_000, lock_timeout_ms=500, idle_in_transaction_timeout_ms=2_000)
+LIMITS = TimeLimits(statement_timeout_ms=2_000, lock_timeout_ms=500, idle_in_transaction_timeout_ms=2_000)
 
 TRANSFER = Move(LEDGER_ID, Kind.TRANSFER, 1, 2, Decimal(30))
 KEYED = Move(LEDGER_ID, Kind.TRANSFER, 1, 2, Decimal(30), key="rent")

@@ -10,7 +10,7 @@ from koshel.core.model import Posted
 from koshel.db import currencies, embedded, migrate, proof
 from koshel.db.embedded import Cluster
 from koshel.db.migrate import MigrationError
-from koshel.db.pools import Limits
+from koshel.db.pools import TimeLimits
 from koshel.db.queries import qualified
 from koshel.db.store import StoreConfig, open_store
 from koshel.db.verify import verify
@@ -50,7 +50,7 @@ async def work(database: Database, schema: str | None) -> None:
     assert verify(database.owner_url, schema) == []
     currencies.add(database.owner_url, "POINTS", 0, schema)
     assert ("POINTS", 0) in currencies.registered(database.service_url, schema)
-    found = await proof.inspect(database.service_url, Limits(), frozenset(), schema=schema)
+    found = await proof.inspect(database.service_url, TimeLimits(), frozenset(), schema=schema)
     assert found.due == migrate.due(database.owner_url, schema) == []
     assert migrate.migrate(database.owner_url, schema=schema, service_role=embedded.SERVICE) == []
 

@@ -4,12 +4,12 @@ import pytest
 
 from koshel.db.errors import DatabaseUnavailable, Unfit
 from koshel.db.gate import Gate, NotOpenYet
-from koshel.db.pools import Limits, open_pool
+from koshel.db.pools import TimeLimits, open_pool
 from koshel.db.store import StoreConfig, open_store
 from tests.support.bookkeeping import execute
 from tests.support.database import Database
 
-LIMITS = Limits(statement_timeout_ms=4_000, lock_timeout_ms=3_000, idle_in_transaction_timeout_ms=2_000)
+LIMITS = TimeLimits(statement_timeout_ms=4_000, lock_timeout_ms=3_000, idle_in_transaction_timeout_ms=2_000)
 WANTED = {
     "statement_timeout": "4s",
     "lock_timeout": "3s",

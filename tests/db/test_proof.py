@@ -8,13 +8,13 @@ import pytest
 from koshel.db import embedded, proof
 from koshel.db.embedded import Cluster
 from koshel.db.errors import Away, Unfit
-from koshel.db.pools import Limits
+from koshel.db.pools import TimeLimits
 from koshel.db.schema import known
 from tests.support.bookkeeping import execute
 from tests.support.database import Database
 from tests.support.outage import Postgres, own_postgres
 
-LIMITS = Limits()
+LIMITS = TimeLimits()
 NOBODY_KNOWS = frozenset[str]()
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from koshel.core.model import Posted, Queued
-from koshel.db.claims import Drain, Sweep
+from koshel.db.claims import ClaimExpired, ClaimQueued
 from koshel.db.store import Delay, Store
 from koshel.settle import settle
 from tests.support.bookkeeping import execute
@@ -43,8 +43,8 @@ async def test_each_ledger_with_something_due_is_told_once(store: Store, databas
     )
     assert all(isinstance(one, Posted) for one in outcomes)
     due = await store.due()
-    assert sorted(claim.ledger_id for claim in due if isinstance(claim, Drain)) == [1, 3, 7]
-    assert [claim.ledger_id for claim in due if isinstance(claim, Sweep)] == [3]
+    assert sorted(claim.ledger_id for claim in due if isinstance(claim, ClaimQueued)) == [1, 3, 7]
+    assert [claim.ledger_id for claim in due if isinstance(claim, ClaimExpired)] == [3]
     assert {claim.count for claim in due} == {0}
 
 
@@ -92,5 +92,5 @@ async def test_the_queue_is_measured_over_all_ledgers(store: Store, database: Da
     measure = await store.measure_queue()
     assert (measure.depth, measure.retrying) == (5, 0)
     assert 3_600 <= measure.oldest_age_s < 3_660
-    await settle(store, [Drain(2, 10)])
+    await settle(store, [ClaimQueued(2, 10)])
     assert (await store.measure_queue()).depth == 2

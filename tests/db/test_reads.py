@@ -4,8 +4,8 @@ import pytest
 
 from koshel.core.commands import ChangeAccount, Kind, Status
 from koshel.core.model import Posted, Queued, Refusal
-from koshel.db.claims import Drain, Sweep
-from koshel.db.rows import Found
+from koshel.db.claims import ClaimExpired, ClaimQueued
+from koshel.db.rows import FoundTransaction
 from koshel.db.store import Store
 from koshel.settle import settle
 from tests.support.bookkeeping import keep_books
@@ -15,7 +15,7 @@ from tests.support.wallets import capture, enqueue, expire, hold, payment, trans
 pytestmark = pytest.mark.usefixtures("proved")
 
 
-async def found(store: Store, transaction_id: int) -> Found:
+async def found(store: Store, transaction_id: int) -> FoundTransaction:
     one = await store.get_transaction(1, transaction_id)
     assert one is not None
     return one
@@ -50,7 +50,7 @@ async def test_a_hold_of_which_all_is_captured_is_captured_though_that_was_not_m
 async def test_a_hold_is_voided_or_expired_by_what_ends_it_even_after_a_capture(store: Store) -> None:
     voided, captured_first, expired, open_still = await place(store, 60, 60, 0, 60)
     await settle(store, [void(voided), capture(captured_first, "1", final=False), void(captured_first)])
-    await settle(store, [Sweep(1, 10)])
+    await settle(store, [ClaimExpired(1, 10)])
     held = [(await found(store, one)).status for one in (voided, captured_first, expired, open_still)]
     assert held == ["voided", "voided", "expired", "held"]
 
@@ -75,7 +75,7 @@ async def test_a_promise_is_queued_and_then_what_has_become_of_it(store: Store) 
     queued = await found(store, 21)
     assert isinstance(queued.transaction, Queued)
     assert (queued.transaction.id, queued.transaction.kind, queued.refusal) == (21, Kind.TRANSFER, None)
-    await settle(store, [Drain(1, 10)])
+    await settle(store, [ClaimQueued(1, 10)])
     posted = await found(store, 21)
     assert isinstance(posted.transaction, Posted)
     assert (posted.status, posted.transaction.id, posted.transaction.amount) == (
@@ -87,7 +87,7 @@ async def test_a_promise_is_queued_and_then_what_has_become_of_it(store: Store) 
 
 async def test_a_promise_that_is_declined_says_what_was_promised_and_why_it_is_not_kept(store: Store) -> None:
     await keep_books(store)
-    await settle(store, [Drain(1, 10)])
+    await settle(store, [ClaimQueued(1, 10)])
     declined = await found(store, 20)
     assert isinstance(declined.transaction, Queued)
     assert declined.transaction.amount is not None
@@ -107,7 +107,7 @@ async def test_a_promise_of_a_hold_is_held_once_it_is_kept(store: Store) -> None
     (_, promise) = await settle(store, [payment(ann, "10"), enqueue(hold(ann, bob, "4", key="later"))])
     assert isinstance(promise, Queued)
     assert (await found(store, promise.id)).status == "queued"
-    await settle(store, [Drain(1, 10)])
+    await settle(store, [ClaimQueued(1, 10)])
     assert (await found(store, promise.id)).status == "held"
     await settle(store, [capture(promise.id)])
     assert (await found(store, promise.id)).status == "captured"
@@ -116,7 +116,7 @@ async def test_a_promise_of_a_hold_is_held_once_it_is_kept(store: Store) -> None
 async def test_a_promise_for_an_account_that_was_closed_meanwhile_is_declined(store: Store) -> None:
     ann, bob = await open_accounts(store, opening(), opening())
     _, promise = await settle(store, [payment(ann, "10"), enqueue(transfer(ann, bob, "4"))])
-    await settle(store, [ChangeAccount(1, bob, status=Status.CLOSED), Drain(1, 10)])
+    await settle(store, [ChangeAccount(1, bob, status=Status.CLOSED), ClaimQueued(1, 10)])
     assert isinstance(promise, Queued)
     declined = await found(store, promise.id)
     assert declined.refusal is not None

@@ -11,9 +11,9 @@ from koshel.core.commands import Capture, ChangeAccount, Command, Hold, Kind, St
 from koshel.core.decide import decide
 from koshel.core.model import Declined, First, Grouped, Posted, Queued, Replayed, Side
 from koshel.db import rows
+from koshel.db.group_receipts import GroupReceipt, MemberReceipt, restore, to_receipt
+from koshel.db.group_receipts import transactions as places
 from koshel.db.ids import renewed
-from koshel.db.kept import KeptGroup, KeptMember, keep, restore
-from koshel.db.kept import transactions as places
 from koshel.db.sides import flat
 from koshel.db.tables import TRANSACTION
 from tests.support.wallets import (
@@ -71,9 +71,9 @@ def test_a_groups_answer_is_restored_from_the_ids_of_its_moves(name: str) -> Non
     ids = count(1_000)
     (first,) = renewed([first], {id(one): replace(one, id=next(ids)) for one in first.outcomes if type(one) is Posted})
     transactions = [one for one in first.outcomes if isinstance(one, Posted)]
-    text = msgspec.json.encode(keep(first)).decode()
+    text = msgspec.json.encode(to_receipt(first)).decode()
     _, read = rows.receipt(answered(text))  # type: ignore[arg-type]  # a dictionary is as good
-    assert isinstance(read, KeptGroup)
+    assert isinstance(read, GroupReceipt)
     moves = {one.id for one in transactions if one.request is None}
     assert places(read) == {(1, id_) for id_ in moves}
     assert restore(read, {one.id: one for one in transactions if one.id in moves}) == first
@@ -82,7 +82,7 @@ def test_a_groups_answer_is_restored_from_the_ids_of_its_moves(name: str) -> Non
 def test_a_groups_answer_that_0_2_has_kept_is_restored_and_would_be_kept_so_again() -> None:
     text = Path(__file__).with_name("kept").joinpath("group.0.2.json").read_text()
     _, read = rows.receipt(answered(text))  # type: ignore[arg-type]
-    assert isinstance(read, KeptGroup)
+    assert isinstance(read, GroupReceipt)
     move = replace(posted(transfer(1, 2, "1")), id=202)
     restored = restore(read, {202: move})
     captured, held, replayed, moved, promised, refused = restored.outcomes
@@ -97,10 +97,10 @@ def test_a_groups_answer_that_0_2_has_kept_is_restored_and_would_be_kept_so_agai
     assert isinstance(promised, Replayed)
     assert isinstance(promised.first, Queued)
     assert (moved, type(refused)) == (move, Declined)
-    again = msgspec.json.decode(msgspec.json.encode(keep(restored)), type=KeptGroup)
+    again = msgspec.json.decode(msgspec.json.encode(to_receipt(restored)), type=GroupReceipt)
     assert restore(again, {202: move}) == restored
     for old, new in zip(read.members, again.members, strict=True):
-        if isinstance(old, KeptMember) and isinstance(new, KeptMember):
+        if isinstance(old, MemberReceipt) and isinstance(new, MemberReceipt):
             assert old.outcome.keys() <= new.outcome.keys(), "0.2 would read it too"
 
 

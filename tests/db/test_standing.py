@@ -13,17 +13,17 @@ from structlog.testing import capture_logs
 from koshel.db import pools, proof, queries, standing
 from koshel.db.embedded import Cluster
 from koshel.db.errors import Away, Unfit
-from koshel.db.pools import Limits
-from koshel.db.proof import Found
+from koshel.db.pools import TimeLimits
+from koshel.db.proof import Inspected
 from koshel.db.schema import known
 from koshel.db.url import parse, place
 from tests.support.bookkeeping import execute
 from tests.support.database import Database
 
-LIMITS = Limits(connect_timeout_ms=30_000)
+LIMITS = TimeLimits(connect_timeout_ms=30_000)
 
 
-async def look(url: str, limits: Limits = LIMITS) -> Found:
+async def look(url: str, limits: TimeLimits = LIMITS) -> Inspected:
     return await proof.inspect(url, limits, frozenset())
 
 
@@ -95,7 +95,7 @@ async def test_a_server_that_does_not_answer_is_given_up() -> None:
     async with server:
         url = f"postgresql://nobody@127.0.0.1:{server.sockets[0].getsockname()[1]}/x?sslmode=disable"
         with pytest.raises(Away, match=r"^127\.0\.0\.1:\d+: no answer in time$"):
-            await look(url, Limits(connect_timeout_ms=200))
+            await look(url, TimeLimits(connect_timeout_ms=200))
         await left.wait()
 
 
@@ -113,7 +113,7 @@ async def test_a_server_that_does_not_answer_is_given_up() -> None:
 )
 def test_a_place_is_shown_without_its_password(url: str, place: str) -> None:
     with capture_logs() as log:
-        standing.say_which(Found("wallet", "ann", "18.1", 97, [], []), parse(url))
+        standing.say_which(Inspected("wallet", "ann", "18.1", 97, [], []), parse(url))
     assert [(line["at"], line["database"], line["role"]) for line in log] == [(place, "wallet", "ann")]
 
 

@@ -14,7 +14,7 @@ from koshel.core.model import Opened, Posted
 from koshel.db import embedded
 from koshel.db.errors import Crowded, DatabaseUnavailable, Obstructed
 from koshel.db.migrate import known
-from koshel.db.pools import Limits
+from koshel.db.pools import TimeLimits
 from koshel.db.store import Delay, Store, StoreConfig, open_store
 from koshel.settle import settle
 from tests.support.bookkeeping import execute, keep_books, move, opening
@@ -119,7 +119,7 @@ async def test_the_applied_migrations_are_those_that_this_version_knows(store: S
 
 
 async def test_the_limits_are_set_on_every_connection(database: Database) -> None:
-    limits = Limits(statement_timeout_ms=4321, lock_timeout_ms=1234, idle_in_transaction_timeout_ms=2345)
+    limits = TimeLimits(statement_timeout_ms=4321, lock_timeout_ms=1234, idle_in_transaction_timeout_ms=2345)
     async with open_store(StoreConfig(database.service_url, limits=limits)) as store:
         for pool in (store._settling, store._reading, store._rehearsing):
             async with pool.acquire() as connection:
@@ -145,7 +145,7 @@ async def test_settling_and_reading_have_connections_of_their_own(database: Data
 
 
 async def test_a_row_that_somebody_else_holds_is_waited_for_no_longer_than_the_limit(database: Database) -> None:
-    config = StoreConfig(database.service_url, limits=Limits(lock_timeout_ms=50))
+    config = StoreConfig(database.service_url, limits=TimeLimits(lock_timeout_ms=50))
     async with open_store(config) as store:
         await keep_books(store)
         holder = await asyncpg.connect(database.owner_url)

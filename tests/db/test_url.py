@@ -10,7 +10,7 @@ import pytest
 from koshel.db.embedded import Cluster
 from koshel.db.errors import Unfit
 from koshel.db.migrate import migrate
-from koshel.db.pools import Limits, connect
+from koshel.db.pools import TimeLimits, connect
 from koshel.db.url import parse
 from tests.support.database import Database
 
@@ -208,7 +208,7 @@ def test_a_host_that_can_have_no_name_is_refused_rather_than_waited_for(host: st
 
 
 async def _by_the_service(url: str) -> Any:
-    connection: asyncpg.Connection[asyncpg.Record] = await connect(parse(url), Limits(), "test")
+    connection: asyncpg.Connection[asyncpg.Record] = await connect(parse(url), TimeLimits(), "test")
     try:
         return await connection.fetchval("SELECT current_database()")
     finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from koshel.db.embedded import Cluster
-from koshel.db.pools import Limits, connect
+from koshel.db.pools import TimeLimits, connect
 from koshel.db.url import parse
 from koshel.db.verify import verify
 from tests.support import command
@@ -38,7 +38,7 @@ async def test_by_session_everything_works(cluster: Cluster, database: Database,
 
 
 async def test_by_session_the_limits_hold_that_were_set(cluster: Cluster, database: Database, tmp_path: Path) -> None:
-    limits = Limits(statement_timeout_ms=4_321, lock_timeout_ms=1_234)
+    limits = TimeLimits(statement_timeout_ms=4_321, lock_timeout_ms=1_234)
     wanted = {
         "statement_timeout": "4321ms",
         "lock_timeout": "1234ms",

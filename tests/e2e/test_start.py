@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from koshel.db import place
+from koshel.db import databases
 from koshel.db.migrate import migrate
 from tests.support import command, ipv6
 from tests.support.bookkeeping import execute
@@ -104,7 +104,7 @@ def test_it_says_which_database_it_is_on_and_as_whom(database: Database, tmp_pat
 @pytest.mark.parametrize("lacking", ["INSERT ON receipt", "SELECT ON _yoyo_migration", "USAGE ON SEQUENCE group_id"])
 def test_on_its_own_database_it_grants_what_an_older_version_did_not(tmp_path: Path, lacking: str) -> None:
     data_dir = tmp_path / "data"
-    with place.database(None, str(data_dir), None) as at:
+    with databases.database(None, str(data_dir), None) as at:
         migrate(at.owner_url, service_role=at.service_role)
         execute(at.owner_url, f"REVOKE {lacking} FROM {at.service_role}")
     with started(tmp_path, "--data-dir", str(data_dir)) as service:

@@ -35,7 +35,7 @@ import psycopg
 
 from koshel.core.commands import ChangeAccount, Command, Kind, Move, OpenAccount, Status
 from koshel.core.model import Posted
-from koshel.db.claims import Claim, Drain, Sweep
+from koshel.db.claims import Claim, ClaimExpired, ClaimQueued
 from koshel.db.store import Store
 from koshel.settle import settle
 from tests.support.wallets import capture, enqueue, group, hold, payment, postings, refund, transfer, void
@@ -70,11 +70,11 @@ BATCHES: Sequence[Sequence[Command | Claim]] = [
         ChangeAccount(LEDGER, 6, status=Status.CLOSED, key="closed"),
     ],
     [capture(7, "10", final=False), capture(8, "15"), void(9)],
-    [Sweep(LEDGER, 10)],
+    [ClaimExpired(LEDGER, 10)],
     [refund(12, "4"), refund(6, "9")],
     [group(transfer(4, 5, "1"), transfer(4, 5, "2"), key="grouped")],
     [enqueue(transfer(5, 4, "3", key="later")), enqueue(transfer(5, 4, "1000", key="never"))],
-    [Drain(LEDGER, 10)],
+    [ClaimQueued(LEDGER, 10)],
     [enqueue(transfer(5, 4, "4", key="waiting"))],
     [hold(4, None, "6")],
 ]

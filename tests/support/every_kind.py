@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from koshel.core.commands import ChangeAccount, Command, Member, OpenAccount, Request, Status
 from koshel.db import currencies
-from koshel.db.claims import Claim, Drain
+from koshel.db.claims import Claim, ClaimQueued
 from koshel.db.store import Delay, Store
 from koshel.settle import settle
 from tests.support.bookkeeping import LEDGER, execute, keep_books
@@ -85,7 +85,7 @@ async def keep_every_kind(store: Store, database: Database) -> None:
         capture(h1, key="p4"),
     ]
     await settle(store, [enqueue(one) for one in (*later, payment(7, "7", key="p5"), void(10**6))])
-    await settle(store, [Drain(LEDGER, 10)])
+    await settle(store, [ClaimQueued(LEDGER, 10)])
     await settle(
         store, [enqueue(payment(7, "8", key="q1")), enqueue(hold(7, 8, "9", key="q2")), enqueue(payment(8, "3"))]
     )

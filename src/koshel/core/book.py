@@ -70,7 +70,7 @@ def apply(state: State, outcome: Outcome) -> None:
 
 def remember(state: State, outcome: Opened | Changed | Queued | Grouped | Declined) -> None:
     """What its key, if it has one, answers from now on."""
-    if is_remembered(outcome):
+    if has_receipt(outcome):
         assert outcome.command.key is not None, "what has no key is not remembered"
         state.receipts[outcome.command.ledger_id, outcome.command.key] = outcome
 
@@ -101,7 +101,7 @@ def original(posted: Posted) -> Original:
     )
 
 
-def is_remembered(outcome: Opened | Changed | Queued | Grouped | Declined) -> bool:
+def has_receipt(outcome: Opened | Changed | Queued | Grouped | Declined) -> bool:
     """Whether its key gives this answer from now on: not if the key already stands for another."""
     if outcome.command.key is None:
         return False

@@ -6,7 +6,7 @@ from koshel.core.commands import Direct, Enqueue, Refund, Request
 from koshel.core.model import Book, Queued
 from koshel.core.money import rounded
 
-Sides: TypeAlias = tuple[int | None, int | None]  # source's and target's account id
+AccountIdPair: TypeAlias = tuple[int | None, int | None]  # source's and target's account id
 
 
 def enqueue(book: Book, command: Enqueue) -> Queued:
@@ -27,7 +27,7 @@ def enqueue(book: Book, command: Enqueue) -> Queued:
     )
 
 
-def _sides(book: Book, request: Request) -> Sides:
+def _sides(book: Book, request: Request) -> AccountIdPair:
     if isinstance(request, Direct):
         return request.source_account_id, request.target_account_id
     original = book.state.originals.get(request.parent_id)

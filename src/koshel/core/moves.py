@@ -10,8 +10,8 @@ from koshel.core.model import Account, Book, Declined, Posted, Side
 from koshel.core.money import CEILING, minus, plus, rounded
 from koshel.core.posting import post, touched
 
-Accounts: TypeAlias = tuple[Account | None, Account | None]  # source and target; None: the world outside
-Moved: TypeAlias = tuple[Side | None, Side | None]
+AccountPair: TypeAlias = tuple[Account | None, Account | None]  # source and target; None: the world outside
+SidePair: TypeAlias = tuple[Side | None, Side | None]
 
 _OPEN = Status.OPEN.value
 
@@ -36,7 +36,9 @@ def move(book: Book, command: Move) -> Posted | Declined:
     return post(book, command, one.currency, amount, source=sides[0], target=sides[1])
 
 
-def moved(command: Move | Refund, source: Account | None, target: Account | None, amount: Decimal) -> Moved | Declined:
+def moved(
+    command: Move | Refund, source: Account | None, target: Account | None, amount: Decimal
+) -> SidePair | Declined:
     """Both sides with the amount moved, if the source can spend it and the target take it."""
     debited = credited = None
     if source is not None:
@@ -52,7 +54,7 @@ def moved(command: Move | Refund, source: Account | None, target: Account | None
     return debited, credited
 
 
-def named(book: Book, command: Move | Hold) -> Accounts | Declined:
+def named(book: Book, command: Move | Hold) -> AccountPair | Declined:
     """The accounts that a command names, if they are there and in one currency."""
     if command.source_account_id == command.target_account_id:
         return declined.same_account(command)

@@ -1,6 +1,7 @@
 """What commands reach: the accounts to lock, and all else that must be read before they can be decided."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
 
 from msgspec import Struct, field
 
@@ -19,7 +20,7 @@ from koshel.core.commands import (
 )
 from koshel.core.model import Original
 
-Place = tuple[int, int]  # (ledger id, id)
+QualifiedId: TypeAlias = tuple[int, int]  # (ledger id, id)
 
 
 class Reach(Struct):
@@ -29,16 +30,16 @@ class Reach(Struct):
     ledgers: set[int] = field(default_factory=set)  # those accounts'
     keys: set[tuple[int, str]] = field(default_factory=set)  # with their ledger ids
     currencies: set[str] = field(default_factory=set)  # of accounts to be opened
-    changed: set[Place] = field(default_factory=set)  # accounts
-    holds: set[Place] = field(default_factory=set)
-    refunded: set[Place] = field(default_factory=set)
+    changed: set[QualifiedId] = field(default_factory=set)  # accounts
+    holds: set[QualifiedId] = field(default_factory=set)
+    refunded: set[QualifiedId] = field(default_factory=set)
     shown: set[tuple[int, int | None]] = field(default_factory=set)  # accounts, not to lock: a queued transaction's
 
 
-def references(commands: Iterable[Command]) -> set[Place]:
+def references(commands: Iterable[Command]) -> set[QualifiedId]:
     """The transactions that the commands refer to."""
     found = set()
-    for command in _parts(commands):
+    for command in _each_command(commands):
         if type(command) is Move:  # as nearly all are
             continue
         one = command.command if isinstance(command, Enqueue | Execute) else command
@@ -67,7 +68,7 @@ def reach(commands: Iterable[Command], originals: Mapping[int, Original]) -> Rea
     return reached
 
 
-def _parts(commands: Iterable[Command]) -> Iterator[Command]:
+def _each_command(commands: Iterable[Command]) -> Iterator[Command]:
     """The commands, and in the place of each group its members."""
     for command in commands:
         if isinstance(command, Group):

@@ -15,7 +15,7 @@ from msgspec import UNSET
 from koshel.core.commands import Capture, Execute, Expire, Group, Hold, Kind, Move, Refund, Request, Status, Void
 from koshel.core.model import Changed, Declined, Opened, Queued
 from koshel.core.money import SCALE_MAX, rounded, rounded_limit
-from koshel.db.kept import KeptMember
+from koshel.db.group_receipts import MemberReceipt
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -89,7 +89,7 @@ def of_account(answer: Opened | Changed, row: Row, state: Row | None) -> str | N
     return _of_opening(answer) if isinstance(answer, Opened) else _of_change(answer)
 
 
-def outcome(member: KeptMember) -> Row | None:
+def outcome(member: MemberReceipt) -> Row | None:
     """The transaction that a group's member became, as JSON has it; of one that was replayed, what was first."""
     one: Row = msgspec.to_builtins(member.outcome)
     while one.get("type") == "replayed" and isinstance(one.get("first"), dict):  # what is kept may be wrong
@@ -97,19 +97,19 @@ def outcome(member: KeptMember) -> Row | None:
     return one if one.get("type") == "posted" else None
 
 
-def is_own(member: KeptMember) -> bool:
+def is_own(member: MemberReceipt) -> bool:
     """Whether its transaction came with the group."""
     return bool(msgspec.to_builtins(member.outcome).get("type") == "posted")
 
 
-def is_answered(member: KeptMember) -> bool:
+def is_answered(member: MemberReceipt) -> bool:
     """Whether a refused member was refused what it asked for; a replayed refusal may have been of another form."""
     one: Row = msgspec.to_builtins(member.outcome)
     is_same = bool(one.get("command") == msgspec.to_builtins(member.command))
     return is_same or one.get("type") == "replayed"
 
 
-def of_member(member: KeptMember, told: Row, row: Row) -> str | None:
+def of_member(member: MemberReceipt, told: Row, row: Row) -> str | None:
     """A transaction as the answer to a group tells it, its row, and what was asked for."""
     now = msgspec.to_builtins(dict(row) | {"metadata": _metadata(row)})
     now["key"] = now.pop("idempotency_key")

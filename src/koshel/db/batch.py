@@ -12,9 +12,9 @@ from koshel.core.apart import Line, PutOff, apart
 from koshel.core.commands import Command, Group
 from koshel.core.model import Book, Facts, First, Original, Outcome, State
 from koshel.core.money import iso_scales
-from koshel.core.reach import Place, Reach, reach, references
-from koshel.db import claims, columns, kept, rows
-from koshel.db.claims import Claim, Drain, Sweep
+from koshel.core.reach import QualifiedId, Reach, reach, references
+from koshel.db import claims, columns, group_receipts, rows
+from koshel.db.claims import Claim, ClaimExpired, ClaimQueued
 from koshel.db.ids import Ids, take_before
 from koshel.db.known import Known
 from koshel.db.namespace import Namespace
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FIRST_WAIT_MS = 100  # for a lock, while nothing else is locked
 
-_CLAIMS = (Drain, Sweep)
+_CLAIMS = (ClaimQueued, ClaimExpired)
 
 
 class Batch:
@@ -73,7 +73,7 @@ class Batch:
         if wanted := references(resolved):
             await self._find_originals(wanted)
         for place in due:
-            if isinstance(commands[place], Drain):
+            if isinstance(commands[place], ClaimQueued):
                 resolved[place] = await claims.ripe(self.connection, self._queries, resolved[place], self._pending)
         return resolved
 
@@ -201,15 +201,15 @@ class Batch:
         self.written_ledger_id = written.ledger_id
         return written.outcomes
 
-    async def _find_originals(self, wanted: set[Place]) -> None:
+    async def _find_originals(self, wanted: set[QualifiedId]) -> None:
         """Twice, as what is still promised at the first look may be posted at the second."""
         for _ in range(2):
             for original in map(rows.original, await self._find(self._queries.find_originals, wanted)):
                 self._originals[original.id] = original
-            wanted = {place for place in wanted if place[1] not in self._originals}
+            wanted = {one for one in wanted if one[1] not in self._originals}
             pending = await self._find(self._queries.find_pending, wanted)
             self._pending |= {id_: (ledger_id, status) for ledger_id, id_, status in pending}
-            wanted = {place for place in wanted if place[1] not in self._pending}
+            wanted = {one for one in wanted if one[1] not in self._pending}
 
     async def _find_accounts(self, ledger_ids: AbstractSet[int], ids: AbstractSet[int]) -> set[int]:
         """Those of the ids that are accounts of these ledgers."""
@@ -220,7 +220,7 @@ class Batch:
             self._known.add(known)
         return {id_ for id_, ledger_id in known.items() if ledger_id in ledger_ids}
 
-    async def _find(self, query: str, wanted: set[Place]) -> list[Any]:
+    async def _find(self, query: str, wanted: set[QualifiedId]) -> list[Any]:
         return await self.connection.fetch(query, *columns.pairs(wanted)) if wanted else []
 
     async def _find_receipts(self, keys: Sequence[str]) -> dict[tuple[int, str], First]:
@@ -228,11 +228,12 @@ class Batch:
             return {}
         found = await self.connection.fetch(self._queries.find_receipts, *keys)
         receipts = dict(map(rows.receipt, found))
-        groups = [one for one in receipts.values() if isinstance(one, kept.KeptGroup)]
-        members = set[Place]().union(*map(kept.transactions, groups))
+        groups = [one for one in receipts.values() if isinstance(one, group_receipts.GroupReceipt)]
+        members = set[QualifiedId]().union(*map(group_receipts.transactions, groups))
         posted = {one.id: one for one in map(rows.posted, await self._find(self._queries.find_members, members))}
         return {
-            key: kept.restore(one, posted) if isinstance(one, kept.KeptGroup) else one for key, one in receipts.items()
+            key: group_receipts.restore(one, posted) if isinstance(one, group_receipts.GroupReceipt) else one
+            for key, one in receipts.items()
         }
 
     async def _find_scales(self, currencies: set[str]) -> dict[str, int]:

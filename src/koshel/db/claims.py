@@ -16,7 +16,7 @@ LOCK_TIMEOUT_MS = 100  # for accounts: what is claimed can wait, and what it has
 FOLLOW_PAUSE_S = 0.2  # before what follows a promise that is still queued is tried again, at least
 
 
-class Drain(Struct):
+class ClaimQueued(Struct):
     """Claim up to `count` queued transactions of a ledger that are due, without some, or the one with the id `only`."""
 
     ledger_id: int
@@ -26,7 +26,7 @@ class Drain(Struct):
     claimed: list[int] = field(default_factory=list)  # ids, once they are
 
 
-class Sweep(Struct):
+class ClaimExpired(Struct):
     """Claim up to `count` holds of a ledger whose time is up, without some, or the one with the id `only`."""
 
     ledger_id: int
@@ -36,14 +36,14 @@ class Sweep(Struct):
     claimed: list[int] = field(default_factory=list)  # ids, once they are
 
 
-Claim: TypeAlias = Drain | Sweep
+Claim: TypeAlias = ClaimQueued | ClaimExpired
 
 
 async def claim(connection: "AnyConnection", q: Queries, wanted: Claim) -> Group:
     """A group of what is due, which nobody else gets while this transaction is open."""
     ledger_id = wanted.ledger_id
     await connection.execute(q.limit_lock_wait, str(LOCK_TIMEOUT_MS))
-    if isinstance(wanted, Sweep):
+    if isinstance(wanted, ClaimExpired):
         if wanted.only is None:
             due = await connection.fetch(q.claim_expired, ledger_id, wanted.count, wanted.without)
             wanted.claimed = [row["id"] for row in due]

@@ -12,11 +12,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from koshel.core.model import Changed, Declined, Executed, Grouped, Named, Opened, Posted, Queued, Side
-from koshel.db.kept import keep
+from koshel.db.group_receipts import to_receipt
 from koshel.db.tables import ACCOUNT, DECLINED, QUEUED, RECEIPT, TRANSACTION, Column, Columns, Mostly
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]  # values by the names of their columns
-Answer: TypeAlias = Opened | Changed | Queued | Grouped | Declined
+Recorded: TypeAlias = Opened | Changed | Queued | Grouped | Declined
 
 NOTHING = "{}"  # an array that would be all null: unnest fills it up
 
@@ -151,18 +151,18 @@ def _of_accounts(outcomes: Iterable[Opened | Changed], columns: Columns) -> Rows
     return [{column.name: attrgetter(column.at)(one) for column in columns} for one in outcomes]
 
 
-def receipts(remembered: Sequence[Answer | Posted]) -> list[str]:
+def receipts(remembered: Sequence[Recorded | Posted]) -> list[str]:
     """The arrays of `keep_receipts`, as text."""
     return _arrays([_receipt(one) for one in remembered], RECEIPT)
 
 
-def _receipt(one: Answer | Posted) -> Mapping[str, Any]:
+def _receipt(one: Recorded | Posted) -> Mapping[str, Any]:
     answer = request = transaction_id = None
     if isinstance(one, Posted):
         ledger_id, key, transaction_id, request = one.ledger_id, one.key, one.id, one.request
     else:
         ledger_id, key = one.command.ledger_id, one.command.key
-        answer = keep(one) if isinstance(one, Grouped) else one
+        answer = to_receipt(one) if isinstance(one, Grouped) else one
         transaction_id = one.id if isinstance(one, Queued) else None
     assert key is not None, "what has no key has no receipt"
     return {

@@ -17,11 +17,11 @@ import structlog
 from msgspec import Struct
 
 from koshel.db import proof
+from koshel.db.databases import Database
 from koshel.db.errors import Away, DatabaseUnavailable, Unfit
 from koshel.db.gate import Gate
-from koshel.db.place import Place
-from koshel.db.pools import Limits
-from koshel.db.proof import Found
+from koshel.db.pools import TimeLimits
+from koshel.db.proof import Inspected
 
 if TYPE_CHECKING:
     from koshel.db.embedded import Cluster
@@ -37,16 +37,16 @@ _log = structlog.get_logger()
 class Wishes(Struct, frozen=True):
     """What the settings want of the database."""
 
-    limits: Limits
+    limits: TimeLimits
     schema: str | None  # of the tables; None: where they are
     known: frozenset[str]  # settings of the server that may be off
-    bring_up_to_date: Callable[[Found], None]  # what is to be done once it is there and fit
+    bring_up_to_date: Callable[[Inspected], None]  # what is to be done once it is there and fit
 
 
 class Opening:
     """Open it with `opened`."""
 
-    def __init__(self, at: Place, wishes: Wishes) -> None:
+    def __init__(self, at: Database, wishes: Wishes) -> None:
         self.gate = Gate()
         self.failure: Exception | None = None
         self._at = at
@@ -89,7 +89,7 @@ class Opening:
         self._warn(found)
         self.gate.open()
 
-    def _warn(self, found: Found) -> None:
+    def _warn(self, found: Inspected) -> None:
         for name in found.unsafe:
             _log.warning(f"{name} is off: {proof.RISKS[name]}", database=found.database)
 
@@ -138,7 +138,7 @@ def _kept_up(cluster: "Cluster") -> AbstractContextManager[None]:
 
 
 @contextmanager
-def opened(at: Place, wishes: Wishes) -> Iterator[Opening]:
+def opened(at: Database, wishes: Wishes) -> Iterator[Opening]:
     """The database being opened, and kept up if it is our own, for as long as the block lasts.
 
     Raises Unfit, at the beginning, or at the end if that was found out meanwhile.

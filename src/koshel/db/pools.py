@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 PLANNING = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
 
 
-class Limits(msgspec.Struct, frozen=True):
+class TimeLimits(msgspec.Struct, frozen=True):
     """How long the database may take, in milliseconds; and whether it makes a plan for each call, or one for all."""
 
     connect_timeout_ms: int = 3_000
@@ -45,7 +45,7 @@ class Limits(msgspec.Struct, frozen=True):
         return (self.statement_timeout_ms + 1_000) / 1_000
 
 
-async def connect(target: Target, limits: Limits, name: str) -> "asyncpg.Connection[asyncpg.Record]":
+async def connect(target: Target, limits: TimeLimits, name: str) -> "asyncpg.Connection[asyncpg.Record]":
     """A connection as the service has them, called `name` in pg_stat_activity. Raises what the driver raises."""
     connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(**_arguments(target, limits, name))
     await _prepare(connection, limits)
@@ -55,7 +55,7 @@ async def connect(target: Target, limits: Limits, name: str) -> "asyncpg.Connect
 @asynccontextmanager
 async def open_pool(
     url: str | Target,
-    limits: Limits,
+    limits: TimeLimits,
     *,
     size: int,
     name: str,
@@ -93,7 +93,7 @@ async def open_pool(
         pool.terminate()
 
 
-def _arguments(target: Target, limits: Limits, name: str) -> dict[str, Any]:
+def _arguments(target: Target, limits: TimeLimits, name: str) -> dict[str, Any]:
     """For the driver. Of what is set for a session only the name is said at once: PgBouncer knows no other there."""
     settings = dict(target.arguments.get("server_settings", {}), application_name=f"{target.application_name} {name}")
     return {
@@ -105,7 +105,7 @@ def _arguments(target: Target, limits: Limits, name: str) -> dict[str, Any]:
     }
 
 
-async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]", limits: Limits) -> None:
+async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]", limits: TimeLimits) -> None:
     """What holds for the whole session, in one statement, whatever stands between here and the server."""
     settings = {
         "statement_timeout": str(limits.statement_timeout_ms),

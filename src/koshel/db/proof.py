@@ -15,7 +15,7 @@ from koshel.db import queries
 from koshel.db import schema as migrations
 from koshel.db.errors import Away, Unfit
 from koshel.db.namespace import Namespace
-from koshel.db.pools import Limits, connect
+from koshel.db.pools import TimeLimits, connect
 from koshel.db.url import Target, parse, place
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ _NO_TLS = "rejected SSL upgrade"
 _BEHIND_A_POOLER = ("cannot connect to server", "server login has been failing", "server_login_retry")
 
 
-class Found(Struct, frozen=True):
+class Inspected(Struct, frozen=True):
     """A database that is fit, and what it says before a worker asks it for anything."""
 
     database: str
@@ -64,12 +64,12 @@ class Found(Struct, frozen=True):
 
 async def inspect(
     url: str | Target,
-    limits: Limits,
+    limits: TimeLimits,
     known: Collection[str],
     *,
     schema: str | None = None,
     granted_later: bool = False,
-) -> Found:
+) -> Inspected:
     """What database this is, if it is fit. `known` are the settings that may be off. Raises Unfit or Away.
 
     `granted_later`: rights are no matter yet, since the owner will have given them before `check_rights` asks.
@@ -92,10 +92,10 @@ async def inspect(
     for name in unsafe:
         if name not in known:
             raise Unfit(f"{name} is off: {RISKS[name]}; set it on, or say KOSHEL_ALLOW_{name.upper()}_OFF=true")
-    return Found(row["database"], row["role"], row["version"], row["room"], due, unsafe)
+    return Inspected(row["database"], row["role"], row["version"], row["room"], due, unsafe)
 
 
-async def check_rights(url: str | Target, limits: Limits, schema: str | None = None) -> None:
+async def check_rights(url: str | Target, limits: TimeLimits, schema: str | None = None) -> None:
     """The rights alone, once there is a schema. Raises Unfit or Away."""
     async with _connection(url, limits) as connection:
         namespace = Namespace(schema)
@@ -130,7 +130,7 @@ def _refuse_unfit(row: asyncpg.Record) -> None:
         raise Unfit(f"the database {row['database']} has the encoding {row['encoding']}; Koshel needs UTF8")
 
 
-async def check_before_migrating(url: str | Target, limits: Limits) -> None:
+async def check_before_migrating(url: str | Target, limits: TimeLimits) -> None:
     """Whether it can be Koshel's, and each connection has a session to itself. Raises Unfit if not, or Away."""
     async with _connection(url, limits) as one, _connection(url, limits) as other:
         row = await one.fetchrow(queries.load().read_server)
@@ -153,7 +153,7 @@ async def _look_who_answers(one: "Connection", other: "Connection") -> None:
 
 
 @asynccontextmanager
-async def _connection(url: str | Target, limits: Limits) -> AsyncIterator["Connection"]:
+async def _connection(url: str | Target, limits: TimeLimits) -> AsyncIterator["Connection"]:
     """A connection as the service's are. Raises Unfit or Away, also for what is done with it."""
     target = parse(url)
     try:

@@ -1159,7 +1159,7 @@ WITH keyed AS (
     UNION ALL
     SELECT ledger_id, id, promise -> 'command' ->> 'key' FROM declined WHERE promise -> 'command' ->> 'key' IS NOT NULL
 )
-SELECT coalesce(t.ledger_id, r.ledger_id) AS ledger_id, t.id, r.transaction_id, r.answer IS NOT NULL AS is_promise,
+SELECT coalesce(t.ledger_id, r.ledger_id) AS ledger_id, t.id, r.transaction_id, r.answer IS NOT NULL AS is_enqueue,
     coalesce(t.idempotency_key, r.idempotency_key) AS idempotency_key, (
         EXISTS (SELECT FROM transaction AS x WHERE x.ledger_id = r.ledger_id AND x.id = r.transaction_id)
         OR EXISTS (SELECT FROM queued AS x WHERE x.ledger_id = r.ledger_id AND x.id = r.transaction_id)

@@ -9,7 +9,7 @@ from koshel.db import rows
 from koshel.db.batches import Batches
 from koshel.db.namespace import Namespace
 from koshel.db.queries import Queries
-from koshel.db.rows import Found
+from koshel.db.rows import FoundTransaction
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
@@ -40,11 +40,13 @@ class Reads:
         row = await self._read(lambda connection: connection.fetchrow(self._queries.get_account, ledger_id, account_id))
         return None if row is None else rows.account_details(row)
 
-    async def get_transaction(self, ledger_id: int, transaction_id: int) -> Found | None:
+    async def get_transaction(self, ledger_id: int, transaction_id: int) -> FoundTransaction | None:
         """The transaction as it stands, None if there is none. Raises StoreError."""
         return await self._read(partial(self._find_transaction, ledger_id, transaction_id))
 
-    async def _find_transaction(self, ledger_id: int, transaction_id: int, connection: "AnyConnection") -> Found | None:
+    async def _find_transaction(
+        self, ledger_id: int, transaction_id: int, connection: "AnyConnection"
+    ) -> FoundTransaction | None:
         q = self._queries
         # The promise may be kept between the first look and the second: then the third finds the transaction.
         for query, found in ((q.get_transaction, rows.found), (q.get_promise, rows.promise)) * 2:

@@ -21,11 +21,11 @@ from koshel.core.model import (
     TransactionStatus,
 )
 from koshel.core.money import ZEROS
-from koshel.db.kept import KeptGroup
+from koshel.db.group_receipts import GroupReceipt
 from koshel.db.sides import sides
 from koshel.db.tables import TRANSACTION
 
-_answer = msgspec.json.Decoder(Opened | Changed | Queued | KeptGroup | Declined)
+_answer = msgspec.json.Decoder(Opened | Changed | Queued | GroupReceipt | Declined)
 _declined = msgspec.json.Decoder(Declined)
 _promise = msgspec.json.Decoder(Queued)
 _request = msgspec.json.Decoder(Request)
@@ -34,7 +34,7 @@ _READ: Mapping[str, Callable[[Any], Any]] = {"kind": Kind, "metadata": _metadata
 _OWN = [(column.name, column.at, _READ.get(column.name)) for column in TRANSACTION if not column.side]
 
 
-class Found(msgspec.Struct, frozen=True):
+class FoundTransaction(msgspec.Struct, frozen=True):
     """A transaction as it stands now: posted, or promised and then perhaps refused."""
 
     transaction: Posted | Queued
@@ -84,20 +84,20 @@ def posted(row: Record, request: Request | None = None) -> Posted:
     return Posted(source=source, target=target, currency=row["currency"], request=request, **own)
 
 
-def found(row: Record) -> Found:
+def found(row: Record) -> FoundTransaction:
     """A row of `get_transaction`."""
-    return Found(posted(row), row["status"], remaining=row["remaining"], refunded=row["refunded"])
+    return FoundTransaction(posted(row), row["status"], remaining=row["remaining"], refunded=row["refunded"])
 
 
-def promise(row: Record) -> Found:
+def promise(row: Record) -> FoundTransaction:
     """A row of `get_promise`."""
     queued = _promise.decode(row["promise"])
     if row["answer"] is None:
-        return Found(queued, "queued")
-    return Found(queued, "declined", _declined.decode(row["answer"]))
+        return FoundTransaction(queued, "queued")
+    return FoundTransaction(queued, "declined", _declined.decode(row["answer"]))
 
 
-def receipt(row: Record) -> tuple[tuple[int, str], First | KeptGroup]:
+def receipt(row: Record) -> tuple[tuple[int, str], First | GroupReceipt]:
     """A row of `find_receipts`: what the (ledger, key) has answered; a group's answer is to be restored yet."""
     place = row["receipt_ledger_id"], row["receipt_key"]
     if row["answer"] is not None:

@@ -3,7 +3,7 @@
 import structlog
 from msgspec import Struct
 
-from koshel.db.proof import Found
+from koshel.db.proof import Inspected
 from koshel.db.url import Target, place
 
 CONNECTIONS_MIN = 2  # of a worker: one to settle, one to read
@@ -23,12 +23,12 @@ class Wanted(Struct, frozen=True):
     said_by: str  # the settings, with their values
 
 
-def say_which(found: Found, target: Target) -> None:
+def say_which(found: Inspected, target: Target) -> None:
     """Which database it is, and as whom: a misspelt variable shows here."""
     _log.info("this is the database", at=place(target), database=found.database, role=found.role, version=found.version)
 
 
-def check_connections(found: Found, wanted: Wanted) -> None:
+def check_connections(found: Inspected, wanted: Wanted) -> None:
     """Warn if the workers may open more than there is room for. Raises TooFewConnections if they could not work."""
     if wanted.connections <= found.room:
         return

@@ -19,14 +19,14 @@ from msgspec import Struct
 from koshel.db.batch import Batch
 from koshel.db.batches import Batches, Impatient, Rehearsals
 from koshel.db.calls import CallLimits, Calls
-from koshel.db.claims import Drain, Sweep
+from koshel.db.claims import ClaimExpired, ClaimQueued
 from koshel.db.errors import Conflict, OutcomeUnknown, Unfit, translated
 from koshel.db.gate import Gate
 from koshel.db.known import Known
 from koshel.db.lease import End, commit, lease, undo
 from koshel.db.lock_wait import LockWait
 from koshel.db.namespace import Namespace
-from koshel.db.pools import Limits, open_pool
+from koshel.db.pools import TimeLimits, open_pool
 from koshel.db.reads import Reads
 from koshel.db.strangers import Strangers
 from koshel.db.url import Target, parse
@@ -54,7 +54,7 @@ class StoreConfig(Struct, frozen=True):
     queue_max: int = 10_000  # reads that may wait for a connection
     queue_timeout_ms: int = 10_000  # for how long, and rehearsals too
     outcome_timeout_ms: int = 15_000  # how long to ask whether a lost commit happened
-    limits: Limits = Limits()
+    limits: TimeLimits = TimeLimits()
     gate: Gate | None = None  # closed until the start has reached the database, if it is still away
 
 
@@ -142,10 +142,12 @@ class Store(Reads):
         """What the call, which settles in `rehearsals`, returns, once it is admitted. Raises Crowded."""
         return await self._dry_runs.run(call, weight=weight)
 
-    async def due(self) -> Sequence[Drain | Sweep]:
+    async def due(self) -> Sequence[ClaimQueued | ClaimExpired]:
         """A claim for each ledger that has something due; their counts are still 0. Raises StoreError."""
         found = await self._read(lambda connection: connection.fetch(self._queries.find_due), weight=0)
-        return [Drain(ledger_id, 0) if what == "queued" else Sweep(ledger_id, 0) for what, ledger_id in found]
+        return [
+            ClaimQueued(ledger_id, 0) if what == "queued" else ClaimExpired(ledger_id, 0) for what, ledger_id in found
+        ]
 
     async def postpone(self, ledger_id: int, transaction_id: int, error: str, delay: Delay) -> None:
         """Not to try a queued transaction again for a while, the longer the more often it failed. Raises StoreError."""

@@ -22,14 +22,14 @@ from psycopg.rows import dict_row
 from koshel.core.commands import Request
 from koshel.core.model import Changed, Declined, Opened, Queued
 from koshel.db import agreement
-from koshel.db.kept import KeptGroup, restored
+from koshel.db.group_receipts import GroupReceipt, restored
 from koshel.db.queries import Queries
 
 CHUNK = 1_000
 BIGINT = 2**63  # and what was written into a receipt may be more
 
 Row: TypeAlias = Mapping[str, Any]
-Answer: TypeAlias = Opened | Changed | Queued | KeptGroup | Declined
+Answer: TypeAlias = Opened | Changed | Queued | GroupReceipt | Declined
 
 _answer = msgspec.json.Decoder(Answer)
 _request = msgspec.json.Decoder(Request)
@@ -73,7 +73,7 @@ def _chunks(connection: "psycopg.Connection[Row]", q: Queries, query: str, *argu
 
 def _look_up(connection: "psycopg.Connection[Row]", q: Queries, answers: Sequence[Answer | None]) -> Found:
     told = [one.account for one in answers if isinstance(one, Opened | Changed)]
-    ids = {(group.ledger_id, id_) for group in answers if isinstance(group, KeptGroup) for id_ in _members(group)}
+    ids = {(group.ledger_id, id_) for group in answers if isinstance(group, GroupReceipt) for id_ in _members(group)}
     states = {(one.ledger_id, one.id, one.version) for one in told}
 
     def find(query: str, wanted: set[Any], *names: str) -> dict[Any, Row]:
@@ -90,7 +90,7 @@ def _look_up(connection: "psycopg.Connection[Row]", q: Queries, answers: Sequenc
     )
 
 
-def _members(group: KeptGroup) -> Iterator[int]:
+def _members(group: GroupReceipt) -> Iterator[int]:
     """Ids of the transactions that its members became."""
     for one in group.members:
         if isinstance(one, int):
@@ -102,7 +102,7 @@ def _members(group: KeptGroup) -> Iterator[int]:
 def _decoded_answer(text: str) -> Any:
     """None if it, or the answer of one of a group's members, cannot be decoded."""
     answer = _decoded(_answer, text)
-    if isinstance(answer, KeptGroup):
+    if isinstance(answer, GroupReceipt):
         try:
             for one in answer.members:
                 if not isinstance(one, int):
@@ -136,12 +136,12 @@ def _wrong_request(row: Row) -> str | None:
 def _wrong_answer(row: Row, answer: Answer | None, found: Found) -> str | None:
     if answer is None:
         return "keeps an answer that cannot be read"
-    command = answer if isinstance(answer, KeptGroup) else answer.command
+    command = answer if isinstance(answer, GroupReceipt) else answer.command
     if (command.ledger_id, command.key) != (row["ledger_id"], row["key"]):
         return "keeps the answer of another key"
     if isinstance(answer, Queued):
         return _wrong_keeping(row, answer)
-    if isinstance(answer, KeptGroup):
+    if isinstance(answer, GroupReceipt):
         return _wrong_group(answer, found)
     if isinstance(answer, Declined):
         return None if agreement.is_caused(answer) else "tells of a refusal that another request caused"
@@ -166,7 +166,7 @@ def _wrong_account(answer: Opened | Changed, found: Found) -> str | None:
     return None if field is None else f"tells of another {field} than account {then.id} has, or had then"
 
 
-def _wrong_group(group: KeptGroup, found: Found) -> str | None:
+def _wrong_group(group: GroupReceipt, found: Found) -> str | None:
     if group.atomic != (group.group_id is not None):
         return "keeps a group that is not as atomic as it says"
     last_id = 0

@@ -178,7 +178,7 @@ def receipt(row: Row) -> str:
     key = row["idempotency_key"]
     if row["transaction_id"] is None:
         return f"transaction {row['id']} has key {key!r}, but there is no receipt for it"
-    if row["is_promise"] and not row["is_there"]:
+    if row["is_enqueue"] and not row["is_there"]:
         return (
             f"the receipt of key {key!r} promises transaction {row['transaction_id']}, "
             "which is neither posted nor queued nor declined"

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from koshel.core.book import is_remembered
+from koshel.core.book import has_receipt
 from koshel.core.model import Changed, Executed, Grouped, Opened, Outcome, Posted, Queued
 from koshel.db import columns
 from koshel.db.ids import Ids, number, renewed
@@ -32,12 +32,12 @@ async def write(
     posted = _only(Posted, outcomes)
     if len(posted) == len(outcomes) > 0:  # as nearly always: the ids come with the rows, and the receipts go with them
         return Written([*await _post(connection, q, batch_id, posted)], posted[0].ledger_id)
-    parts = list(_parts(outcomes))
+    parts = list(_each_outcome(outcomes))
     is_answering = any(map(_is_answer, parts))
     given = await number(connection, q, ids, parts, all_posted=is_answering)
     unanswered = [given[id(one)] for one in _only(Posted, parts) if is_answering and one.key is not None and not one.id]
     numbered = renewed(outcomes, given)
-    parts = list(_parts(numbered))
+    parts = list(_each_outcome(numbered))
     posted = _only(Posted, parts)
     await _write_others(connection, q, parts, unanswered)
     if posted:
@@ -73,16 +73,16 @@ def _only(kind: type[OutcomeT], outcomes: Iterable[Outcome]) -> list[OutcomeT]:
     return [one for one in outcomes if isinstance(one, kind)]
 
 
-def _is_answer(outcome: Outcome) -> TypeGuard[columns.Answer]:
+def _is_answer(outcome: Outcome) -> TypeGuard[columns.Recorded]:
     """Whether its key answers with it from now on. The key of what was executed has answered already."""
-    return isinstance(outcome, columns.Answer) and is_remembered(outcome)
+    return isinstance(outcome, columns.Recorded) and has_receipt(outcome)
 
 
-def _parts(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+def _each_outcome(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
     """The outcomes; each group's members before the group, and what an Executed has posted before it."""
     for outcome in outcomes:
         if isinstance(outcome, Grouped):
-            yield from _parts(outcome.outcomes)
+            yield from _each_outcome(outcome.outcomes)
         elif isinstance(outcome, Executed) and isinstance(outcome.outcome, Posted):
             yield outcome.outcome
         yield outcome

@@ -15,7 +15,7 @@ from koshel.core.book import available
 from koshel.core.commands import Kind, Metadata
 from koshel.core.model import AccountDetails, Posted, Queued, TransactionStatus
 from koshel.core.money import plain
-from koshel.db.rows import Found
+from koshel.db.rows import FoundTransaction
 from koshel.values import AMOUNT_PATTERN, Id, Notes
 
 _ROUNDED = "Rounded half-even to the currency's decimals. A JSON number is taken as well, exactly as it is written."
@@ -128,7 +128,7 @@ def transaction(posted: Posted) -> Transaction:
     )
 
 
-def standing(found: Found) -> Transaction:
+def standing(found: FoundTransaction) -> Transaction:
     """The reply's form of a posted transaction as it stands now."""
     assert isinstance(found.transaction, Posted)
     return replace(

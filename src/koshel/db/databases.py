@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from koshel.db.embedded import Cluster
 
 
-class Place(Struct, frozen=True):
+class Database(Struct, frozen=True):
     """One database: as its owner, who migrates, and as the service, which may do less."""
 
     owner_url: str
@@ -28,14 +28,14 @@ class Place(Struct, frozen=True):
 @contextmanager
 def database(
     url: str | None, data_dir: str, service_role: str | None, *, make: bool = True, alone: bool = False
-) -> Iterator[Place]:
+) -> Iterator[Database]:
     """The database for as long as it is needed; an embedded one is made only if told so.
 
     `alone`: no PG* variable says more than a URL that is given. Raises Unfit, for one that says too much, or
     EmbeddedError.
     """
     if url is not None:
-        yield Place(url, url, service_role, parse(url, alone=alone))
+        yield Database(url, url, service_role, parse(url, alone=alone))
         return
     from koshel.db import embedded  # noqa: PLC0415  a service that was told its database has no use for these
 
@@ -51,4 +51,4 @@ def database(
         with psycopg.connect(owner_url, autocommit=True) as connection:
             connection.execute(queries.load().create_service_role)
         service_url = cluster.url(embedded.SERVICE)
-        yield Place(owner_url, service_url, embedded.SERVICE, parse(service_url), cluster)
+        yield Database(owner_url, service_url, embedded.SERVICE, parse(service_url), cluster)
