@@ -21,10 +21,10 @@ from msgspec import Struct
 
 from bench import machine, servers
 from bench.against import Version
-from bench.books import BATCH, declined, first_after, last_id, posted_after, promises, prove
+from bench.books import BATCH, declined, enqueued, first_after, last_id, posted_after, prove
 from bench.contest import Contest, Contestant, Measure, middle
 from bench.in_process import commands_of_main
-from bench.load import PROMISES, Shape
+from bench.load import ENQUEUED, Shape
 from bench.servers import Server
 from koshel.core.commands import Enqueue
 from koshel.core.model import Queued
@@ -35,13 +35,13 @@ BACKLOG = 100_000
 QUICK_BACKLOG = 20_000
 BUSY = Shape("uniform", 256, keys=False)
 WAITING = Shape("uniform", 16, keys=False)
-PROMISE = {"source_account_id": 1, "target_account_id": 2, "amount": "1.00"}
+TRANSFER = {"source_account_id": 1, "target_account_id": 2, "amount": "1.00"}
 LOOK_S = 0.1  # between two looks at the queue
 EMPTY_WITHIN_S = 300
 
 
 class DrainFailed(Exception):
-    """Promised transactions were lost, declined, or are still queued."""
+    """Queued transactions were lost, declined, or are still queued."""
 
 
 class Drain(Struct, frozen=True):
@@ -182,14 +182,14 @@ def _nothing_lost(url: str, size: int, before: int) -> None:
 
 def _beside(contest: Contest, server: Server, url: str) -> tuple[Measure, Measure, Measure]:
     """Accepted, alone, beside. The books are proved when the backlog is gone: proving takes long enough to drain it."""
-    waiting = Contestant("transfers", server, server.url(), lambda: None, url, count=promises)
-    promising = Contestant("promises", server, server.url(), lambda: None, url, PROMISES, promises)
+    waiting = Contestant("transfers", server, server.url(), lambda: None, url, count=enqueued)
+    enqueuing = Contestant("enqueued", server, server.url(), lambda: None, url, ENQUEUED, enqueued)
     contest.warm_up(waiting, BUSY)
-    _ask(server, "/transaction", 202, PROMISE, {"Prefer": "respond-async"})
+    _ask(server, "/transaction", 202, TRANSFER, {"Prefer": "respond-async"})
     accepted, alone, beside = [], [], []
     for _ in range(contest.plan.rounds):
         alone.append(contest.run(waiting, WAITING))
-        accepted.append(contest.run(promising, BUSY))
+        accepted.append(contest.run(enqueuing, BUSY))
         beside.append(contest.run(waiting, WAITING))
         if not _depth(server):
             contest.fail("the backlog was gone before the run beside it was over")

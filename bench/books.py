@@ -141,14 +141,14 @@ def transactions(url: str) -> int:
     return int(_value(url, "SELECT count(*) FROM transaction"))
 
 
-def promises(url: str) -> int:
-    """How many transactions have been posted, or were promised and are queued or declined."""
+def enqueued(url: str) -> int:
+    """How many transactions have been posted, or were enqueued and are queued or declined."""
     counts = (f"(SELECT count(*) FROM {table})" for table in ("transaction", "queued", "declined"))
     return int(_value(url, f"SELECT {' + '.join(counts)}"))
 
 
 def declined(url: str) -> int:
-    """How many promised transactions have been declined."""
+    """How many queued transactions have been declined."""
     return int(_value(url, "SELECT count(*) FROM declined"))
 
 

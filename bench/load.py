@@ -44,7 +44,7 @@ class Traffic(Struct, frozen=True):
 
 
 TRANSFERS = Traffic("transfer.lua")
-PROMISES = Traffic("transfer.lua", argument="later")  # with Prefer: respond-async
+ENQUEUED = Traffic("transfer.lua", argument="later")  # with Prefer: respond-async
 BATCHES = Traffic("batch.lua", weight=BATCH, argument=str(BATCH), settles_s=0.5)  # a unit is a transfer in one
 KEYED_BATCHES = replace(BATCHES, argument=f"{BATCH} keyed")  # each transfer has a key of its own too
 PAIRS = Traffic("hold.lua", rows=2, weight=2)  # a unit is a hold and its capture

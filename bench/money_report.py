@@ -120,7 +120,7 @@ def _backlog(backlog: Backlog) -> list[str]:
         f"{backlog.busy_mb:.1f} MB after synchronous transfers."
     )
     waiting = (
-        f"With `Prefer: respond-async`, over 256 connections: {backlog.accepted.per_s:,.0f} promises/s. "
+        f"With `Prefer: respond-async`, over 256 connections: {backlog.accepted.per_s:,.0f} queued transactions/s. "
         "Synchronous transfers over 16 connections while those are drained : alone = ratio."
     )
     return [

@@ -44,8 +44,8 @@ COMMANDS: Mapping[str, Any] = {
     "refund in part": refund(5, "1", key="k"),
     "group": group(transfer(1, 2, "1"), capture(4, "1", key="m"), refund(6), void(3), hold(1, 2, "1"), key="k"),
     "group of some": group(transfer(1, 2, "1", key="m"), withdrawal(1, "900"), capture(77), atomic=False, key="k"),
-    "promise": enqueue(transfer(1, 2, "1", key="k")),
-    "promise of a capture": enqueue(capture(4, key="k")),
+    "enqueue": enqueue(transfer(1, 2, "1", key="k")),
+    "queued capture": enqueue(capture(4, key="k")),
     "refused transfer": transfer(1, 2, "900", key="k"),
     "refused opening": opening("GOLD", key="k"),
     "refused change": ChangeAccount(1, 1, status=Status.CLOSED, key="k"),
@@ -106,23 +106,23 @@ async def test_twins_with_other_accounts_have_one_effect(store: Store, database:
     assert query(database, "SELECT count(*) FROM transaction") == [(1,)]
 
 
-async def test_a_promise_is_the_answer_of_its_key_even_when_it_is_kept(store: Store) -> None:
+async def test_a_queued_transaction_is_the_answer_of_its_key_even_when_it_is_posted(store: Store) -> None:
     await begin(store)
     request = transfer(1, 2, "7", key="k")
-    (promise,) = await settle(store, [enqueue(request)])
-    assert isinstance(promise, Queued)
+    (queued,) = await settle(store, [enqueue(request)])
+    assert isinstance(queued, Queued)
     await settle(store, [ClaimQueued(1, 10)])
     outcomes = await settle(store, [enqueue(request), request, enqueue(transfer(1, 2, "8", key="k"))])
-    assert [exactly(one) for one in outcomes[:2]] == [exactly(Replayed(promise))] * 2
+    assert [exactly(one) for one in outcomes[:2]] == [exactly(Replayed(queued))] * 2
     assert refusals(outcomes[2:]) == [Refusal.IDEMPOTENCY_KEY_REUSED]
 
 
-async def test_a_transaction_is_the_answer_of_its_key_to_who_would_have_it_promised(store: Store) -> None:
+async def test_a_transaction_is_the_answer_of_its_key_to_who_would_enqueue_it(store: Store) -> None:
     await begin(store)
     request = hold(1, 2, "7", key="k")
     (posted,) = await settle(store, [request])
-    (promise,) = await settle(store, [enqueue(request)])
-    assert exactly(promise) == exactly(Replayed(posted))  # type: ignore[arg-type]
+    (queued,) = await settle(store, [enqueue(request)])
+    assert exactly(queued) == exactly(Replayed(posted))  # type: ignore[arg-type]
 
 
 async def test_a_key_of_a_member_answers_alone_and_in_another_group(store: Store, database: Database) -> None:

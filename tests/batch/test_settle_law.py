@@ -35,8 +35,8 @@ PAST: Sequence[Sequence[Command]] = [
     [withdrawal(3, "2")],
     [refund(114, "0.5"), capture(108)],
 ]
-# Promises that are executed by their ids, in this order, and one that was refused.
-PROMISES = (
+# Queued transactions that are executed by their ids, in this order, and one that was refused.
+QUEUED = (
     "INSERT INTO queued SELECT 1, n, '{}', now(), 0, NULL, now() FROM generate_series(201, 300) AS n",
     "INSERT INTO declined VALUES (1, 150, '{}', '{}', now())",
     "ALTER SEQUENCE transaction_id RESTART WITH 1001",
@@ -69,11 +69,11 @@ async def begin(store: Store, database: Database) -> None:
     assert ids == list(IDS)
     for batch in PAST:
         assert not [one for one in await settle(store, batch) if isinstance(one, Declined)]
-    await asyncio.to_thread(execute, database.owner_url, *PROMISES)
+    await asyncio.to_thread(execute, database.owner_url, *QUEUED)
 
 
 async def prove(database: Database) -> None:
-    """The books are right, and empty afterwards: what is promised in them is none that could be proved."""
+    """The books are right, and empty afterwards: what is queued in them is none that could be proved."""
     found = await asyncio.to_thread(verify, database.owner_url)
     assert [sentence for sentence in found if ": the promise of transaction " not in sentence] == []
     await asyncio.to_thread(execute, database.owner_url, *EMPTY)

@@ -45,13 +45,13 @@ async def test_a_reference_is_found_wherever_it_is_named(store: Store) -> None:
         ],
     )
     assert refusals(outcomes) == [None] * 4
-    promises = [one for one in outcomes if isinstance(one, Queued)]
-    assert [(one.kind, one.source_account_id, one.target_account_id, one.currency) for one in promises] == [
+    queued = [one for one in outcomes if isinstance(one, Queued)]
+    assert [(one.kind, one.source_account_id, one.target_account_id, one.currency) for one in queued] == [
         ("refund", None, 2, "USD"),
         ("void", 1, 2, "USD"),
     ]
     await settle(store, [ClaimQueued(1, 10)])
-    found = [await store.get_transaction(1, one.id) for one in promises]
+    found = [await store.get_transaction(1, one.id) for one in queued]
     assert [one.status for one in found if one is not None] == ["posted", "posted"]
 
 
@@ -80,7 +80,7 @@ async def test_another_ledgers_transaction_does_not_exist(store: Store) -> None:
     ]
 
 
-async def test_what_is_only_promised_has_moved_nothing_yet(store: Store) -> None:
+async def test_what_is_only_queued_has_moved_nothing_yet(store: Store) -> None:
     await begin(store)
     outcomes = await settle(store, [enqueue(hold(1, 2, "1")), enqueue(transfer(1, 2, "900"))])
     held, refused = [one.id for one in outcomes if isinstance(one, Queued)]

@@ -51,7 +51,7 @@ TABLE: list[tuple[list[Command], set[int], str]] = [
     ([capture(HELD), payment(2, "1")], {1}, "--"),
     ([refund(PAID), payment(1, "1")], {2}, "-x"),
     ([capture(404), refund(404)], {1, 2}, "xx"),  # they refer to nothing, and are refused
-    # A promise locks nothing; but what comes before it on its accounts is done before it is made.
+    # An Enqueue locks nothing; but what comes before on the same accounts is done before it.
     ([enqueue(payment(1, "1")), payment(1, "1")], {1}, "x-"),
     ([payment(1, "1"), enqueue(withdrawal(1, "1")), enqueue(withdrawal(2, "1"))], {1}, "--x"),
     ([payment(1, "1"), enqueue(transfer(1, 2, "1")), enqueue(transfer(2, 3, "1"))], {1}, "---"),

@@ -23,7 +23,7 @@ from koshel.core.model import (
     Replayed,
 )
 from koshel.core.money import plain, plus, rounded_limit
-from tests.support.looks import at, promised
+from tests.support.looks import at, with_queued
 from tests.support.wallets import (
     DAY,
     NOW,
@@ -202,7 +202,7 @@ def test_an_expired_hold_is_known_to_be() -> None:
 
 
 def test_what_was_queued_is_so_until_it_is_posted_or_declined() -> None:
-    queue = promised(START, 201, 202)
+    queue = with_queued(START, 201, 202)
     first, second = decide(queue, [execute(201, payment(1, "1")), execute(202, payment(404, "1"))])
     ahead = after(queue, [first])
     assert ahead.state.pending == {202: (1, "queued")}

@@ -23,7 +23,7 @@ from koshel.core.model import (
     Refusal,
     Replayed,
 )
-from tests.support.looks import promised
+from tests.support.looks import with_queued
 from tests.support.wallets import (
     NOW,
     account,
@@ -152,7 +152,7 @@ def test_what_was_queued_is_decided_when_it_is_executed(
     assert executed.outcome == same_now
 
 
-def test_an_executed_transaction_has_its_key_which_has_answered_with_the_promise() -> None:
+def test_an_executed_transaction_has_its_key_which_has_answered_that_it_is_queued() -> None:
     request = payment(2, "1", key="k")
     queued, executed, replayed = decide(BOOK, [enqueue(request), execute(201, request), request])
     assert isinstance(executed, Executed)
@@ -162,7 +162,7 @@ def test_an_executed_transaction_has_its_key_which_has_answered_with_the_promise
 
 
 def queue(*ids: int) -> Book:
-    return promised(BOOK, *ids)
+    return with_queued(BOOK, *ids)
 
 
 # What is executed with the id 201, and what refers to it: before that; after it.

@@ -1,4 +1,4 @@
-"""A promise: what can be said of a transaction that is decided later."""
+"""Enqueue: what can be said of a transaction that is decided later."""
 
 import pytest
 from msgspec.structs import replace
@@ -51,7 +51,7 @@ def queued(request: Request) -> Queued:
 
 AccountIdPair = tuple[int | None, int | None]
 # What is to be done; its kind; its sides; its amount and currency, as far as they are known; what it refers to.
-PROMISES: list[tuple[Request, Kind, AccountIdPair, str | None, str | None, int | None]] = [
+ENQUEUED: list[tuple[Request, Kind, AccountIdPair, str | None, str | None, int | None]] = [
     (payment(1, "1.005"), Kind.PAYMENT, (None, 1), "1.00", "USD", None),
     (withdrawal(4, "1.5"), Kind.WITHDRAWAL, (4, None), "2", "JPY", None),
     (transfer(1, 2, "1e1"), Kind.TRANSFER, (1, 2), "10.00", "USD", None),
@@ -63,7 +63,7 @@ PROMISES: list[tuple[Request, Kind, AccountIdPair, str | None, str | None, int |
     (void(HELD), Kind.VOID, (1, 2), None, "USD", HELD),
     (refund(PAID), Kind.REFUND, (1, None), None, "USD", PAID),
     (refund(LEFT, "0.5"), Kind.REFUND, (None, 1), "0.50", "USD", LEFT),
-    # What cannot succeed is promised too; it is refused when it is executed.
+    # What cannot succeed is enqueued too; it is refused when it is executed.
     (withdrawal(1, "9000"), Kind.WITHDRAWAL, (1, None), "9000.00", "USD", None),
     (payment(3, "1"), Kind.PAYMENT, (None, 3), "1.00", "USD", None),
     (transfer(MISSING, 4, "0.5"), Kind.TRANSFER, (MISSING, 4), "0", "JPY", None),
@@ -78,8 +78,8 @@ PROMISES: list[tuple[Request, Kind, AccountIdPair, str | None, str | None, int |
 ]
 
 
-@pytest.mark.parametrize(("request_", "kind", "sides", "amount", "currency", "parent_id"), PROMISES)
-def test_a_promise_says_what_is_known_already(
+@pytest.mark.parametrize(("request_", "kind", "sides", "amount", "currency", "parent_id"), ENQUEUED)
+def test_a_queued_transaction_says_what_is_known_already(
     request_: Request, kind: Kind, sides: AccountIdPair, amount: str | None, currency: str | None, parent_id: int | None
 ) -> None:
     outcome = queued(request_)
@@ -89,11 +89,11 @@ def test_a_promise_says_what_is_known_already(
     assert (outcome.id, outcome.ctime, outcome.command) == (0, NOW, enqueue(request_))
 
 
-@pytest.mark.parametrize("request_", [request for request, *_ in PROMISES])
-def test_a_promise_touches_nothing_but_its_key(request_: Request) -> None:
+@pytest.mark.parametrize("request_", [request for request, *_ in ENQUEUED])
+def test_a_queued_transaction_touches_nothing_but_its_key(request_: Request) -> None:
     assert after(BOOK, [queued(request_)]) == BOOK
-    promised = queued(replace(request_, key="k"))
-    assert after(BOOK, [promised]).state == replace(BOOK.state, receipts={(1, "k"): promised})
+    outcome = queued(replace(request_, key="k"))
+    assert after(BOOK, [outcome]).state == replace(BOOK.state, receipts={(1, "k"): outcome})
 
 
 # What was asked first; what is asked then with the same key; the field that differs.
@@ -113,7 +113,7 @@ REPEATED: list[tuple[Command, Command, str | None]] = [
 
 
 @pytest.mark.parametrize(("first", "again", "field"), REPEATED)
-def test_a_key_answers_with_its_promise_and_a_promise_with_its_keys_answer(
+def test_a_key_answers_with_what_it_queued_and_enqueue_with_its_keys_answer(
     first: Command, again: Command, field: str | None
 ) -> None:
     answer, repeated = decide(BOOK, [first, again])
@@ -124,7 +124,7 @@ def test_a_key_answers_with_its_promise_and_a_promise_with_its_keys_answer(
         assert repeated == Declined(again, Refusal.IDEMPOTENCY_KEY_REUSED, {"field": field})
 
 
-def test_a_promise_is_the_answer_even_after_it_was_kept_or_broken() -> None:
+def test_a_queued_transaction_is_the_answer_even_after_it_was_posted_or_declined() -> None:
     kept_, broken = payment(1, "1", key="kept"), payment(3, "1", key="broken")
     commands: list[Command] = [
         enqueue(kept_),
@@ -140,7 +140,7 @@ def test_a_promise_is_the_answer_even_after_it_was_kept_or_broken() -> None:
     assert again == [Replayed(first), Replayed(second)]
 
 
-def test_a_promise_is_of_the_command_as_it_was_sent() -> None:
+def test_a_queued_transaction_is_of_the_command_as_it_was_sent() -> None:
     request: Capture = replace(capture(HELD, "1.005", final=False, key="k"), metadata={"order": "1"})
     assert queued(request).command.command is request
     assert queued(request).command.key == "k"

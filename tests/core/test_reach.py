@@ -93,7 +93,7 @@ REACHES: list[tuple[Command, dict[str, Any]]] = [
     (OpenAccount(2, "a@example.com", key="k"), {"currencies": {"USD"}, "keys": {(2, "k")}}),
     (ChangeAccount(1, 2), {"accounts": {2}, "ledgers": {1}, "changed": {(1, 2)}}),
     (ChangeAccount(1, 2, key="k"), {"accounts": {2}, "ledgers": {1}, "changed": {(1, 2)}, "keys": {(1, "k")}}),
-    # A promise locks nothing.
+    # An Enqueue locks nothing.
     (enqueue(transfer(1, 2, "1", key="k")), {"shown": {(1, 1), (1, 2)}, "keys": {(1, "k")}}),
     (enqueue(hold(1, None, "1")), {"shown": {(1, 1), (1, None)}}),
     (enqueue(capture(HELD)), {"shown": {(1, 1), (1, 2)}}),

@@ -52,12 +52,12 @@ async def test_a_rehearsal_answers_as_if_it_happened_and_nothing_has(store: Stor
 
 async def test_a_rehearsal_gives_no_ids(store: Store) -> None:
     await keep_books(store)
-    (together, promise) = await settle(
+    (together, queued) = await settle(
         store.rehearsals, [group(transfer(4, 5, "1", key="k")), enqueue(transfer(4, 5, "1", key="l"))]
     )
     assert [one.id for one in together.outcomes] == [0]  # type: ignore[union-attr]
     assert together.group_id is None  # type: ignore[union-attr]
-    assert promise.id == 0  # type: ignore[union-attr]
+    assert queued.id == 0  # type: ignore[union-attr]
 
 
 async def test_a_rehearsal_of_what_has_happened_is_a_replay(store: Store) -> None:

@@ -28,11 +28,11 @@ def rehearse(store: Store) -> Coroutine[Any, Any, Any]:
 READS: dict[str, Asked] = {
     "an account": lambda store: store.get_account(1, 1),
     "a transaction": lambda store: store.get_transaction(1, 1),
-    "a promise": lambda store: store.get_transaction(1, 999),
+    "a queued transaction": lambda store: store.get_transaction(1, 999),
     "the queue": lambda store: store.measure_queue(),
     "the migrations": lambda store: store.applied_migrations(),
     "what is due": lambda store: store.due(),
-    "a promise put off": lambda store: store.postpone(1, 999, "why", Delay(1, 2)),
+    "a queued transaction put off": lambda store: store.postpone(1, 999, "why", Delay(1, 2)),
     "a dry run": rehearse,
 }
 WRITES: dict[str, Asked] = {

@@ -95,7 +95,7 @@ HOT = {
     "find_currencies": ("find_currencies", [ONES, FEW_IDS], {"account"}),
     "change_accounts": ("change_accounts", [ONES, FEW_IDS, *["{}"] * 9], {"account"}),
     "settle_queued": ("settle_queued", [ONES, FEW_QUEUED, "{}"], {"queued_pkey"}),
-    "get_promise": ("get_promise", ["1", "7"], {"queued_pkey", "declined_pkey"}),
+    "get_queued": ("get_queued", ["1", "7"], {"queued_pkey", "declined_pkey"}),
     "find_due": ("find_due", [], {"queued_due", "hold_expires"}),
     "claim_queued": ("claim_queued", ["1", "250", "{}"], {"queued_due"}),
     "claim_one_queued": ("claim_one_queued", ["1", "7"], {"queued_pkey"}),

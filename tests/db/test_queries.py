@@ -17,7 +17,7 @@ SOURCE = Path(koshel.__file__).parent
 TEXT = (SOURCE / "db" / "queries.sql").read_text()
 NAMES = [field.name for field in structs.fields(Queries)]
 # What the owner runs; the service runs all the others.
-PROOFS = [name for name in NAMES if name.startswith(("verify_", "survey_", "read_receipts", "read_promises"))]
+PROOFS = [name for name in NAMES if name.startswith(("verify_", "survey_", "read_receipts", "read_queued"))]
 OWNERS = {
     *PROOFS,
     "count_proved",
@@ -44,7 +44,7 @@ READS = [
     "find_batch",
     "get_account",
     "get_transaction",
-    "get_promise",
+    "get_queued",
     "find_due",
     "claim_queued",
     "claim_one_queued",

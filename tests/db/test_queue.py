@@ -14,12 +14,12 @@ from tests.support.wallets import enqueue, hold, payment, transfer
 pytestmark = pytest.mark.usefixtures("proved")
 
 
-async def promise(store: Store, *, ledger_id: int = 1, count: int = 1) -> list[int]:
+async def enqueued(store: Store, *, ledger_id: int = 1, count: int = 1) -> list[int]:
     """Promise transfers between two new accounts; the ids."""
     ann, bob = await open_accounts(store, opening(ledger_id=ledger_id), opening(ledger_id=ledger_id))
     await settle(store, [payment(ann, "100", ledger_id=ledger_id)])
-    promised = [enqueue(transfer(ann, bob, "1", ledger_id=ledger_id)) for _ in range(count)]
-    return [one.id for one in await settle(store, promised) if isinstance(one, Queued)]
+    commands = [enqueue(transfer(ann, bob, "1", ledger_id=ledger_id)) for _ in range(count)]
+    return [one.id for one in await settle(store, commands) if isinstance(one, Queued)]
 
 
 async def test_nothing_is_due_where_nothing_waits(store: Store) -> None:
@@ -31,7 +31,7 @@ async def test_nothing_is_due_where_nothing_waits(store: Store) -> None:
 async def test_each_ledger_with_something_due_is_told_once(store: Store, database: Database) -> None:
     execute(database.owner_url, "INSERT INTO ledger (id, name) VALUES (3, 'three'), (7, 'seven'), (8, 'idle')")
     for ledger_id in (3, 1, 7):
-        await promise(store, ledger_id=ledger_id, count=3)
+        await enqueued(store, ledger_id=ledger_id, count=3)
     ann, bob = await open_accounts(store, opening(ledger_id=3), opening(ledger_id=3))
     outcomes = await settle(
         store,
@@ -49,7 +49,7 @@ async def test_each_ledger_with_something_due_is_told_once(store: Store, databas
 
 
 async def test_what_is_put_off_is_not_due_and_waits_longer_each_time(store: Store, database: Database) -> None:
-    (one,) = await promise(store)
+    (one,) = await enqueued(store)
     waits = []
     for _ in range(6):
         execute(database.owner_url, "UPDATE queued SET due = now()")
@@ -63,14 +63,14 @@ async def test_what_is_put_off_is_not_due_and_waits_longer_each_time(store: Stor
 
 
 async def test_what_two_have_failed_with_at_once_is_put_off_once(store: Store, database: Database) -> None:
-    (one,) = await promise(store)
+    (one,) = await enqueued(store)
     for error in ("first", "second"):
         await store.postpone(1, one, error, Delay(10.0, 100.0))
     assert query(database, "SELECT attempts, error FROM queued") == [(1, "first")]
 
 
 async def test_the_most_patient_delay_has_an_end_however_often_it_fails(store: Store, database: Database) -> None:
-    (one,) = await promise(store)
+    (one,) = await enqueued(store)
     execute(database.owner_url, "UPDATE queued SET attempts = 1000000")
     await store.postpone(1, one, "again", Delay(1.0, 300.0))
     ((seconds,),) = query(database, "SELECT extract(epoch FROM due - clock_timestamp())::float FROM queued")
@@ -78,7 +78,7 @@ async def test_the_most_patient_delay_has_an_end_however_often_it_fails(store: S
 
 
 async def test_what_is_put_off_by_mistake_is_nobodys(store: Store, database: Database) -> None:
-    (one,) = await promise(store)
+    (one,) = await enqueued(store)
     for ledger_id, id_ in ((1, one + 1), (2, one)):
         await store.postpone(ledger_id, id_, "not there", Delay(1.0, 1.0))
     assert query(database, "SELECT attempts, error FROM queued") == [(0, None)]
@@ -86,8 +86,8 @@ async def test_what_is_put_off_by_mistake_is_nobodys(store: Store, database: Dat
 
 async def test_the_queue_is_measured_over_all_ledgers(store: Store, database: Database) -> None:
     execute(database.owner_url, "INSERT INTO ledger (id, name) VALUES (2, 'two')")
-    await promise(store, ledger_id=1, count=2)
-    await promise(store, ledger_id=2, count=3)
+    await enqueued(store, ledger_id=1, count=2)
+    await enqueued(store, ledger_id=2, count=3)
     execute(database.owner_url, "UPDATE queued SET ctime = ctime - interval '1 hour' WHERE ledger_id = 2")
     measure = await store.measure_queue()
     assert (measure.depth, measure.retrying) == (5, 0)

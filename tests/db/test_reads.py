@@ -1,4 +1,4 @@
-"""What is read of transactions: how a hold stands, and what became of a promise."""
+"""What is read of transactions: how a hold stands, and what became of a queued transaction."""
 
 import pytest
 
@@ -66,11 +66,11 @@ async def test_whatever_follows_a_hold_is_posted(store: Store) -> None:
     await keep_books(store)
     status = {n: (await found(store, n)).status for n in range(1, 23)}
     holds = {7: "held", 8: "captured", 9: "voided", 10: "expired", 22: "held"}
-    promises = {20: "declined", 21: "queued"}
-    assert status == dict.fromkeys(range(1, 23), "posted") | holds | promises
+    enqueued = {20: "declined", 21: "queued"}
+    assert status == dict.fromkeys(range(1, 23), "posted") | holds | enqueued
 
 
-async def test_a_promise_is_queued_and_then_what_has_become_of_it(store: Store) -> None:
+async def test_what_is_enqueued_is_queued_and_then_what_has_become_of_it(store: Store) -> None:
     await keep_books(store)
     queued = await found(store, 21)
     assert isinstance(queued.transaction, Queued)
@@ -85,7 +85,7 @@ async def test_a_promise_is_queued_and_then_what_has_become_of_it(store: Store) 
     )
 
 
-async def test_a_promise_that_is_declined_says_what_was_promised_and_why_it_is_not_kept(store: Store) -> None:
+async def test_a_queued_transaction_that_is_declined_says_what_was_asked_and_why_it_is_not_posted(store: Store) -> None:
     await keep_books(store)
     await settle(store, [ClaimQueued(1, 10)])
     declined = await found(store, 20)
@@ -102,23 +102,23 @@ async def test_a_promise_that_is_declined_says_what_was_promised_and_why_it_is_n
     }
 
 
-async def test_a_promise_of_a_hold_is_held_once_it_is_kept(store: Store) -> None:
+async def test_a_queued_hold_is_held_once_it_is_posted(store: Store) -> None:
     ann, bob = await open_accounts(store, opening(), opening())
-    (_, promise) = await settle(store, [payment(ann, "10"), enqueue(hold(ann, bob, "4", key="later"))])
-    assert isinstance(promise, Queued)
-    assert (await found(store, promise.id)).status == "queued"
+    (_, queued) = await settle(store, [payment(ann, "10"), enqueue(hold(ann, bob, "4", key="later"))])
+    assert isinstance(queued, Queued)
+    assert (await found(store, queued.id)).status == "queued"
     await settle(store, [ClaimQueued(1, 10)])
-    assert (await found(store, promise.id)).status == "held"
-    await settle(store, [capture(promise.id)])
-    assert (await found(store, promise.id)).status == "captured"
+    assert (await found(store, queued.id)).status == "held"
+    await settle(store, [capture(queued.id)])
+    assert (await found(store, queued.id)).status == "captured"
 
 
-async def test_a_promise_for_an_account_that_was_closed_meanwhile_is_declined(store: Store) -> None:
+async def test_a_queued_transaction_for_an_account_that_was_closed_meanwhile_is_declined(store: Store) -> None:
     ann, bob = await open_accounts(store, opening(), opening())
-    _, promise = await settle(store, [payment(ann, "10"), enqueue(transfer(ann, bob, "4"))])
+    _, queued = await settle(store, [payment(ann, "10"), enqueue(transfer(ann, bob, "4"))])
     await settle(store, [ChangeAccount(1, bob, status=Status.CLOSED), ClaimQueued(1, 10)])
-    assert isinstance(promise, Queued)
-    declined = await found(store, promise.id)
+    assert isinstance(queued, Queued)
+    declined = await found(store, queued.id)
     assert declined.refusal is not None
     assert (declined.status, declined.refusal.refusal) == ("declined", Refusal.ACCOUNT_CLOSED)
 

@@ -12,7 +12,7 @@ from koshel.core.decide import decide
 from koshel.core.model import Declined, First, Grouped, Posted, Queued, Replayed, Side
 from koshel.db import rows
 from koshel.db.group_receipts import GroupReceipt, MemberReceipt, restore, to_receipt
-from koshel.db.group_receipts import transactions as places
+from koshel.db.group_receipts import transactions as qualified_ids
 from koshel.db.ids import renewed
 from koshel.db.sides import flat
 from koshel.db.tables import TRANSACTION
@@ -40,9 +40,9 @@ ANSWERS: dict[str, Command] = {
     "a refused capture": capture(101, "11", final=False, key="k"),
     "a refused refund": refund(101, key="k"),
     "a group that was refused": group(transfer(1, 2, "1"), void(77), key="k"),
-    "a promise": enqueue(hold(1, 2, "7", seconds=60, key="k", metadata={"a": "b"})),
-    "a promise of a capture": enqueue(capture(101, key="k")),
-    "a promise for nobody": enqueue(payment(404, "7.123456", key="k")),
+    "a queued transaction": enqueue(hold(1, 2, "7", seconds=60, key="k", metadata={"a": "b"})),
+    "a queued capture": enqueue(capture(101, key="k")),
+    "a queued payment to nobody": enqueue(payment(404, "7.123456", key="k")),
 }
 
 
@@ -75,7 +75,7 @@ def test_a_groups_answer_is_restored_from_the_ids_of_its_moves(name: str) -> Non
     _, read = rows.receipt(answered(text))  # type: ignore[arg-type]  # a dictionary is as good
     assert isinstance(read, GroupReceipt)
     moves = {one.id for one in transactions if one.request is None}
-    assert places(read) == {(1, id_) for id_ in moves}
+    assert qualified_ids(read) == {(1, id_) for id_ in moves}
     assert restore(read, {one.id: one for one in transactions if one.id in moves}) == first
 
 
@@ -85,7 +85,7 @@ def test_a_groups_answer_that_0_2_has_kept_is_restored_and_would_be_kept_so_agai
     assert isinstance(read, GroupReceipt)
     move = replace(posted(transfer(1, 2, "1")), id=202)
     restored = restore(read, {202: move})
-    captured, held, replayed, moved, promised, refused = restored.outcomes
+    captured, held, replayed, moved, enqueued, refused = restored.outcomes
     assert isinstance(captured, Posted)
     assert captured.source == Side(1, scaled("99", 2), scaled("6", 2), 3)
     assert captured.target == Side(2, scaled("9", 2), scaled("0", 2), 1)
@@ -94,8 +94,8 @@ def test_a_groups_answer_that_0_2_has_kept_is_restored_and_would_be_kept_so_agai
     assert (captured.request, held.request) == restored.command.members[:2]
     assert isinstance(replayed, Replayed)
     assert isinstance(replayed.first, Posted)
-    assert isinstance(promised, Replayed)
-    assert isinstance(promised.first, Queued)
+    assert isinstance(enqueued, Replayed)
+    assert isinstance(enqueued.first, Queued)
     assert (moved, type(refused)) == (move, Declined)
     again = msgspec.json.decode(msgspec.json.encode(to_receipt(restored)), type=GroupReceipt)
     assert restore(again, {202: move}) == restored
@@ -119,17 +119,17 @@ def test_a_plain_transfer_is_its_own_request() -> None:
     assert rows.receipt(row_of(first))[1] == first  # type: ignore[arg-type]
 
 
-def test_a_promise_reads_as_queued_or_as_declined() -> None:
+def test_a_queued_transaction_reads_as_queued_or_as_declined() -> None:
     (queued,) = decide(BOOK, [enqueue(transfer(1, 2, "900"))])
-    promise = msgspec.json.encode(queued).decode()
-    found = rows.promise({"promise": promise, "answer": None})  # type: ignore[arg-type]
+    text = msgspec.json.encode(queued).decode()
+    found = rows.queued({"promise": text, "answer": None})  # type: ignore[arg-type]
     assert (found.transaction, found.status, found.refusal) == (queued, "queued", None)
     (declined,) = decide(BOOK, [transfer(1, 2, "900")])
-    found = rows.promise({"promise": promise, "answer": msgspec.json.encode(declined).decode()})  # type: ignore[arg-type]
+    found = rows.queued({"promise": text, "answer": msgspec.json.encode(declined).decode()})  # type: ignore[arg-type]
     assert (found.transaction, found.status, found.refusal) == (queued, "declined", declined)
 
 
-def test_a_claim_is_executed_with_the_command_that_was_promised() -> None:
+def test_a_claim_is_executed_with_the_command_that_was_enqueued() -> None:
     (queued,) = decide(BOOK, [enqueue(capture(101, "3", key="k"))])
     assert isinstance(queued, Queued)
     row = {"id": 9, "promise": msgspec.json.encode(queued).decode()}

@@ -1,4 +1,4 @@
-"""The schema's rules for money that waits, returns or is promised, and for accounts that change."""
+"""The schema's rules for money that waits, returns or is queued, and for accounts that change."""
 
 from collections.abc import Mapping
 
@@ -48,7 +48,7 @@ RIGHT: Mapping[str, tuple[str, Row]] = {
     "a refund of a withdrawal": ("transaction", REFUND | NO_SOURCE),
     "an open hold": ("hold", OPEN_HOLD),
     "a receipt of a transaction with its request": ("receipt", RECEIPT | {"request": "'{}'"}),
-    "a receipt of a promise": ("receipt", RECEIPT | {"answer": "'{}'"}),
+    "a receipt of a queued transaction": ("receipt", RECEIPT | {"answer": "'{}'"}),
     "a queued transaction": ("queued", QUEUED),
     "a queued transaction that failed before": ("queued", QUEUED | {"attempts": "3", "error": "'deadlock'"}),
     "a declined transaction": ("declined", DECLINED),
@@ -93,7 +93,7 @@ WRONG: Mapping[str, tuple[str, Row]] = {
     "an open hold of less than nothing": ("hold", OPEN_HOLD | {"amount": "-0.01"}),
     "an open hold of what is no number": ("hold", OPEN_HOLD | {"amount": "'NaN'"}),
     "an open hold of endless money": ("hold", OPEN_HOLD | {"amount": "'Infinity'"}),
-    "a receipt of a promise with a request": ("receipt", RECEIPT | {"answer": "'{}'", "request": "'{}'"}),
+    "a receipt of a queued transaction with a request": ("receipt", RECEIPT | {"answer": "'{}'", "request": "'{}'"}),
     "a receipt of a request alone": ("receipt", RECEIPT | {"transaction_id": "NULL", "request": "'{}'"}),
     "fewer attempts than none": ("queued", QUEUED | {"attempts": "-1"}),
 }

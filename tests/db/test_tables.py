@@ -115,7 +115,7 @@ def test_what_is_plain_is_told_and_written_but_for_what_is_mostly_nothing() -> N
     ("name", "table", "columns"),
     [
         ("open_accounts", "account", ACCOUNT),
-        ("keep_receipts", "receipt", RECEIPT),
+        ("record_receipts", "receipt", RECEIPT),
         ("enqueue", "queued", [column for column in QUEUED if column.name not in {"attempts", "error"}]),
     ],
 )

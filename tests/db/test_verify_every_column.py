@@ -53,9 +53,9 @@ UNPROVED = {
         "batch.transaction_ids",
     },
     "... that the revision, which 0.1 did not write, was written": {"receipt.answer:opened:account/revision"},
-    "... what is to become of a promise": {"queued.attempts", "queued.due", "queued.error"},
-    "... that a posted plain transaction was promised": {"receipt.answer"},
-    "... what was promised without a key, and is not known of the request": {
+    "... what is to become of a queued transaction": {"queued.attempts", "queued.due", "queued.error"},
+    "... that a posted plain transaction was enqueued": {"receipt.answer"},
+    "... what was enqueued without a key, and is not known of the request": {
         "declined.promise:queued:currency",
         "queued.promise:queued:command/command/metadata",
         "queued.promise:queued:currency",

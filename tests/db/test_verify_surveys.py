@@ -9,10 +9,10 @@ from koshel.db.verify import Connection
 from tests.db.test_verify import WRONG as LINES
 from tests.db.test_verify_holds import WRONG as HOLDS
 from tests.db.test_verify_parents import WRONG as PARENTS
-from tests.db.test_verify_promises import WRONG as PROMISES
+from tests.db.test_verify_queued import WRONG as QUEUED
 
 SEEDS = (0, 1, 2**61, 2**62 - 1)
-WRONG = [statements for table in (LINES, HOLDS, PARENTS, PROMISES) for statements, _ in table.values()]
+WRONG = [statements for table in (LINES, HOLDS, PARENTS, QUEUED) for statements, _ in table.values()]
 # Ids and times of which two differ in one half of their bits only, or that stand for nothing.
 FAR = [
     "UPDATE batch SET transaction_ids = ARRAY[4, 5 + (1::bigint << 32)] WHERE transaction_ids = '{4,5}'",

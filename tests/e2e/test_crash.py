@@ -1,4 +1,4 @@
-"""kill -9 under load: every acknowledged transfer, hold, capture, batch and promise is there once, and no other."""
+"""kill -9 under load: every acknowledged transfer, hold, capture, batch and enqueue is there once, and no other."""
 
 import asyncio
 import os

@@ -17,7 +17,7 @@ from tests.support.racing import Racers, racers_of
 from tests.support.service import Running, start, stop
 from tests.support.waiting import until, wait_until
 
-PROMISES = 500
+ENQUEUED = 500
 OF_THE_POOR = 10  # every so many-th is of somebody who can pay only for some
 AFFORDABLE = 20
 CRASHES = 2
@@ -54,10 +54,10 @@ def _kill_everything(postgres: Postgres, service: Running) -> None:
     service.process.wait()
 
 
-async def _promise(racers: Racers, index: int, accounts: tuple[int, int, int]) -> tuple[str, Any]:
+async def _enqueue(racers: Racers, index: int, accounts: tuple[int, int, int]) -> tuple[str, Any]:
     rich, poor, target = accounts
     source = rich if index % OF_THE_POOR else poor
-    key = f"promise-{index}"
+    key = f"queued-{index}"
     body = {"source_account_id": source, "target_account_id": target, "amount": "1"}
     reply = await racers.ask("POST", "/transaction", body, Idempotency_Key=key, Prefer="respond-async")
     assert (reply.status, reply.body["status"]) == (202, "queued")
@@ -80,15 +80,15 @@ async def test_the_queue_survives_when_everything_is_killed_at_once(postgres: Po
             accounts = await racers.open("1000"), await racers.open(str(AFFORDABLE)), await racers.open("1")
             with psycopg.connect(postgres.owner_url) as connection:
                 connection.execute(SLOW)
-            promised = dict(await asyncio.gather(*(_promise(racers, index, accounts) for index in range(PROMISES))))
+            replies = dict(await asyncio.gather(*(_enqueue(racers, index, accounts) for index in range(ENQUEUED))))
         for settings in ([SLOWLY] * (CRASHES - 1)) + [{}]:
             await asyncio.to_thread(_drain_some_and_crash, postgres, services[-1])
             services.append(await asyncio.to_thread(start, postgres.service_url, services[0].port, **settings))
-        await until(lambda: _left(postgres) == 0, "all promises are decided")
+        await until(lambda: _left(postgres) == 0, "all is decided")
         async with racers_of(services[-1].url) as racers:
-            await _assert_every_promise_is_decided_once(racers, postgres, promised)
-            refused = PROMISES // OF_THE_POOR - AFFORDABLE
-            posted = PROMISES - refused
+            await _assert_all_are_decided_once(racers, postgres, replies)
+            refused = ENQUEUED // OF_THE_POOR - AFFORDABLE
+            posted = ENQUEUED - refused
             assert await racers.balances(*accounts) == [f"{1000 - posted + AFFORDABLE}.00", "0.00", f"{1 + posted}.00"]
         assert stop(services[-1]) == 0
     assert verify(postgres.owner_url) == []
@@ -97,24 +97,24 @@ async def test_the_queue_survives_when_everything_is_killed_at_once(postgres: Po
 def _drain_some_and_crash(postgres: Postgres, service: Running) -> None:
     """All is killed in the middle of the work; then there is a database again, and no service."""
     before = _left(postgres)
-    wait_until(lambda: _left(postgres) < before - DRAINED, "some promises are decided")
+    wait_until(lambda: _left(postgres) < before - DRAINED, "some is decided")
     _kill_everything(postgres, service)
     postgres.start()
     assert _left(postgres) > 0, "much is still queued"
 
 
-async def _assert_every_promise_is_decided_once(racers: Racers, postgres: Postgres, promised: dict[str, Any]) -> None:
-    found = await asyncio.gather(*(racers.get(reply.headers["Location"]) for reply in promised.values()))
+async def _assert_all_are_decided_once(racers: Racers, postgres: Postgres, replies: dict[str, Any]) -> None:
+    found = await asyncio.gather(*(racers.get(reply.headers["Location"]) for reply in replies.values()))
     statuses = Counter(reply.body["status"] for reply in found)
-    refused = PROMISES // OF_THE_POOR - AFFORDABLE
-    assert statuses == {"posted": PROMISES - refused, "declined": refused}
+    refused = ENQUEUED // OF_THE_POOR - AFFORDABLE
+    assert statuses == {"posted": ENQUEUED - refused, "declined": refused}
     posted = {reply.body["id"]: reply.body["idempotency_key"] for reply in found if reply.body["status"] == "posted"}
-    query = "SELECT id, idempotency_key FROM transaction WHERE idempotency_key LIKE 'promise-%' ORDER BY id"
+    query = "SELECT id, idempotency_key FROM transaction WHERE idempotency_key LIKE 'queued-%' ORDER BY id"
     assert _rows(postgres, query) == sorted(posted.items())
     declined = sorted(reply.body["id"] for reply in found if reply.body["status"] == "declined")
     assert _rows(postgres, "SELECT id FROM declined ORDER BY id") == [(id_,) for id_ in declined]
-    # And the key's answer is the promise, for ever.
-    key, first = next(iter(promised.items()))
+    # And the key's answer is that it was queued, for ever.
+    key, first = next(iter(replies.items()))
     source, target = first.body["source_account_id"], first.body["target_account_id"]
     again = await racers.transfer(source, target, "1", key)
     assert (again.status, again.raw, again.is_replayed) == (202, first.raw, True)

@@ -154,7 +154,7 @@ async def test_a_refusal_with_a_key_is_raised_again_whatever_has_changed(ledger:
         await ledger.pay(bob, amount=amount)
 
 
-async def test_a_key_of_a_promise_raises_promised(ledger: Ledger, ann: int, bob: int) -> None:
+async def test_a_key_of_a_queued_transaction_raises_promised(ledger: Ledger, ann: int, bob: int) -> None:
     await ledger.enqueue(ledger.requests.transfer(source=ann, target=bob, amount="5", key="later"))
     with pytest.raises(Promised) as caught:
         await ledger.transfer(source=ann, target=bob, amount="5", key="later")

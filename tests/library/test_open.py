@@ -102,12 +102,14 @@ async def test_settings_say_what_holds_where_a_caller_does_not(database: Databas
             await ledger.hold(source=bob.id, target=None, amount=1, expires_in=61)
 
 
-async def test_without_background_a_promise_waits_for_who_has_it(database: Database, ledger: Ledger, ann: int) -> None:
+async def test_without_background_what_is_queued_waits_for_who_has_it(
+    database: Database, ledger: Ledger, ann: int
+) -> None:
     queued = await ledger.enqueue(ledger.requests.withdrawal(ann, amount="1"))
     assert isinstance(queued, Promise)
     assert query(database, "SELECT id FROM queued") == [(queued.id,)]
     async with Ledger.open(database.service_url, background=True):
-        await until(lambda: not query(database, "SELECT id FROM queued"), "the promise is kept")
+        await until(lambda: not query(database, "SELECT id FROM queued"), "it is executed")
     found = await ledger.transaction(queued.id)
     assert found is not None
     assert (found.status, type(found)) == ("posted", Transaction)

@@ -118,7 +118,7 @@ async def test_a_batch_in_it_has_one_group(ledger: Ledger, connection: "Connecti
     assert first.group_id == second.group_id is not None
 
 
-async def test_a_promise_is_kept_once_the_caller_has_committed(
+async def test_a_queued_transaction_is_executed_once_the_caller_has_committed(
     ledger: Ledger, connection: "Connection", database: Database, ann: int, bob: int
 ) -> None:
     async with connection.transaction():

@@ -57,8 +57,8 @@ async def test_all_that_a_ledger_does_is_done_beside_tables_of_the_same_names(
         await money.withdraw(bob, amount="5")
         members = [make.transfer(source=ann, target=bob, amount=1, key="leg"), make.payment(bob, amount=1)]
         group = await money.batch(members, key="both")
-        promise = await money.enqueue(make.payment(bob, amount=1, key="later"))
-        assert isinstance(promise, Promise)
+        queued = await money.enqueue(make.payment(bob, amount=1, key="later"))
+        assert isinstance(queued, Promise)
         with pytest.raises(Refused, match="insufficient-funds"):
             await money.transfer(source=ann, target=bob, amount=1_000, key="too-much")
         again = await money.transfer(source=ann, target=eve.id, amount="12.50", metadata={"of": "tea"}, key="tea")

@@ -21,9 +21,9 @@ transaction          account 4, held          account 5
 16 refund      9.00   70.00, 20.00 at 11                      of 6
 17 transfer    1.00   69.00, 20.00 at 12      22.00 at 4      group 1, key `grouped`
 18 transfer    2.00   67.00, 20.00 at 13      24.00 at 5      group 1
-19 transfer    3.00   70.00, 20.00 at 14      21.00 at 6      promised, key `later`
-20 transfer 1000.00                                           promised, declined, key `never`
-21 transfer    4.00                                           promised, queued, key `waiting`
+19 transfer    3.00   70.00, 20.00 at 14      21.00 at 6      enqueued, key `later`
+20 transfer 1000.00                                           enqueued, declined, key `never`
+21 transfer    4.00                                           enqueued, queued, key `waiting`
 22 hold        6.00   70.00, 26.00 at 15                      open, for a withdrawal
 """
 
@@ -78,14 +78,14 @@ BATCHES: Sequence[Sequence[Command | Claim]] = [
     [enqueue(transfer(5, 4, "4", key="waiting"))],
     [hold(4, None, "6")],
 ]
-PROMISED = {20, 21}  # and not posted
+UNPOSTED = {20, 21}  # and not posted
 
 
 async def keep_books(store: Store) -> list[Posted]:
     """The books above, on an empty database; returns the transactions."""
     outcomes = [outcome for batch in BATCHES for outcome in await settle(store, batch)]
     posted = postings(outcomes)
-    assert [one.id for one in posted] == [n for n in range(1, 23) if n not in PROMISED]
+    assert [one.id for one in posted] == [n for n in range(1, 23) if n not in UNPOSTED]
     return posted
 
 

@@ -1,7 +1,7 @@
-"""Clients at work without end, each request with a key: transfers, holds and what ends them, batches, promises.
+"""Clients at work without end, each request with a key: transfers, holds and what ends them, batches, enqueues.
 
 A client repeats what was not answered, with its key, until it is; so in the end every key has an answer,
-and every promise is kept or declined. `proof` holds the books to all of them.
+and all that was enqueued is posted or declined. `proof` holds the books to all of them.
 """
 
 import asyncio
@@ -43,13 +43,13 @@ class Load:
         self.name = uuid4().hex
         self.account_ids = account_ids
         self.answered: dict[str, Got] = {}  # by key
-        self.kept: dict[int, Any] = {}  # by id: what has become of promised transactions
+        self.kept: dict[int, Any] = {}  # by id: what has become of queued transactions
         self.repeated: Counter[str] = Counter()  # why a request was sent again, and how often
         self._session = session
         self._enough = False
         self._at_work = 0
         self._random = random.Random(self.name)
-        self._errands = [self._transfer] * 4 + [self._hold, self._batch, self._promise, self._promise_capture]
+        self._errands = [self._transfer] * 4 + [self._hold, self._batch, self._enqueue, self._enqueue_capture]
 
     async def more(self, answers: int) -> None:
         """Return when so many more requests have been answered."""
@@ -62,7 +62,7 @@ class Load:
         await until(lambda: self.repeated.total() > past, "a request is not answered")
 
     async def finish(self) -> None:
-        """Begin nothing more, and return when all that was begun is answered, and all that was promised decided."""
+        """Begin nothing more, and return when all that was begun is answered, and all that was enqueued decided."""
         self._enough = True
         await until(lambda: not self._at_work, f"the last answers; repeated: {self.repeated}")
         async with asyncio.timeout(TRUE_WITHIN_S):
@@ -97,10 +97,10 @@ class Load:
         legs = [self._body() | {"idempotency_key": f"{key}-{leg}"} for leg in range(LEGS)]
         await self._insist(key, "/transaction/batch", {"transactions": legs})
 
-    async def _promise(self, key: str) -> None:
+    async def _enqueue(self, key: str) -> None:
         await self._insist(key, "/transaction", self._body(), Prefer="respond-async")
 
-    async def _promise_capture(self, key: str) -> None:
+    async def _enqueue_capture(self, key: str) -> None:
         held = await self._insist(key, "/transaction", self._body() | {"hold": {}})
         if held.status == 201:
             path = f"/transaction/{held.body['id']}/capture"

@@ -12,7 +12,7 @@ def at(now: datetime, one: Book) -> Book:
     return Book(replace(one.facts, now=now), one.state)
 
 
-def promised(one: Book, *ids: int) -> Book:
+def with_queued(one: Book, *ids: int) -> Book:
     """The same book, with these transactions queued in ledger 1."""
     return Book(one.facts, replace(one.state, pending=dict.fromkeys(ids, (1, "queued"))))
 

@@ -41,7 +41,7 @@ def prove(load: Load, owner_url: str) -> None:
 
 
 def _posted(load: Load, got: Got) -> Iterator[Any]:
-    """The transactions that an answer says, or has promised truly, are on the books."""
+    """The transactions that an answer says, or a queued one became, are on the books."""
     if got.status == 201 and "results" not in got.body:
         yield got.body
     elif got.status == 201:

@@ -189,7 +189,7 @@ def requests(
     """Commands drawn again and again from a few: a request comes back, under the same key and under others.
 
     The letters, often if they are there often: m, moves; o, openings; a, changes of accounts; h, holds; c, captures;
-    v, voids; x, expiries; r, refunds; e, promises; q, what is executed; g, groups of the others.
+    v, voids; x, expiries; r, refunds; e, enqueues; q, what is executed; g, groups of the others.
     """
     return numbers(size_max).map(lambda number: _requests(number, letters, references))
 

@@ -61,7 +61,7 @@ class Model:
 
     purses: dict[int, Purse] = field(default_factory=dict)
     deeds: dict[int, Deed] = field(default_factory=dict)
-    declined: list[int] = field(default_factory=list)  # promises that were not kept
+    declined: list[int] = field(default_factory=list)  # queued transactions
 
     def make(self, wish: Wish) -> Deed:
         """The transaction, which has no id yet. Raises Refused."""

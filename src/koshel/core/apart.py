@@ -36,8 +36,8 @@ def apart(
     """The commands in order, with a PutOff in the place of each that has to wait.
 
     A command waits if it reaches one of the `locked` accounts, or if it is on a line that is `taken`: that earlier
-    commands wait on. So does each command after it that is on such a line too. A promise locks nothing, but is not made
-    before what waits on its accounts, if all lines are watched.
+    commands wait on. So does each command after it that is on such a line too. An Enqueue locks nothing, but is not
+    done before what waits on its accounts, if all lines are watched.
 
     What comes later on a line that is `watched` waits behind a waiting command as well, though nobody has locked that.
     None: all are. Then each answer is the same as if nothing had been locked.

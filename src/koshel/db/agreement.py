@@ -48,25 +48,25 @@ def of_request(request: Request, row: Row) -> str | None:
     return None if request.metadata == _metadata(row) else "metadata"
 
 
-def of_promise(promise: Queued) -> str | None:
-    """A promise, and its own request; of what follows another transaction, the sides may not have been known."""
-    request = promise.command.command
-    if (request.ledger_id, request.key) != (promise.command.ledger_id, promise.command.key):
+def of_queued(queued: Queued) -> str | None:
+    """A queued transaction, and its own request; of what follows another one, the sides may not have been known."""
+    request = queued.command.command
+    if (request.ledger_id, request.key) != (queued.command.ledger_id, queued.command.key):
         return "idempotency_key"
     told = _told(request)
-    if promise.currency is not None and promise.amount is not None and told["amount"] is not None:
-        told["amount"] = _rounded(told["amount"], _scale(promise.amount))
-    return _first(name for name, value in told.items() if getattr(promise, name) != value)
+    if queued.currency is not None and queued.amount is not None and told["amount"] is not None:
+        told["amount"] = _rounded(told["amount"], _scale(queued.amount))
+    return _first(name for name, value in told.items() if getattr(queued, name) != value)
 
 
-def of_kept_promise(promise: Queued, row: Row) -> str | None:
-    """A promise, and the transaction that it has become."""
-    if field := of_request(promise.command.command, row):
+def of_executed(queued: Queued, row: Row) -> str | None:
+    """A queued transaction, and what it was posted as."""
+    if field := of_request(queued.command.command, row):
         return field
-    known = [name for name in (*_SIDES, "currency") if getattr(promise, name) is not None]
-    if field := _first(name for name in known if getattr(promise, name) != row[name]):
+    known = [name for name in (*_SIDES, "currency") if getattr(queued, name) is not None]
+    if field := _first(name for name in known if getattr(queued, name) != row[name]):
         return field
-    is_later = isinstance(row["ctime"], datetime) and promise.ctime <= row["ctime"]
+    is_later = isinstance(row["ctime"], datetime) and queued.ctime <= row["ctime"]
     return None if is_later else "ctime"
 
 

@@ -202,7 +202,7 @@ class Batch:
         return written.outcomes
 
     async def _find_originals(self, wanted: set[QualifiedId]) -> None:
-        """Twice, as what is still promised at the first look may be posted at the second."""
+        """Twice, as what is still queued at the first look may be posted at the second."""
         for _ in range(2):
             for original in map(rows.original, await self._find(self._queries.find_originals, wanted)):
                 self._originals[original.id] = original

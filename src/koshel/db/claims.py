@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
 
 LOCK_TIMEOUT_MS = 100  # for accounts: what is claimed can wait, and what it has locked already others may want
-FOLLOW_PAUSE_S = 0.2  # before what follows a promise that is still queued is tried again, at least
+FOLLOW_PAUSE_S = 0.2  # before what follows a queued transaction is tried again, at least
 
 
 class ClaimQueued(Struct):
@@ -59,14 +59,14 @@ async def claim(connection: "AnyConnection", q: Queries, wanted: Claim) -> Group
 
 
 async def ripe(connection: "AnyConnection", q: Queries, group: Group, pending: Mapping[int, tuple[int, str]]) -> Group:
-    """The group without what follows a promise that is still queued, and not in the group: that stays queued too."""
+    """The group without what follows a queued transaction that is not in the group: that stays queued too."""
     kept: dict[int, Execute] = {}
     early: dict[int, int] = {}  # parent's id by its own
     for member in group.members:
         assert isinstance(member, Execute)
         parent_id = member.command.parent_id
-        is_promised = parent_id is not None and pending.get(parent_id, (0, ""))[1] == "queued"
-        if parent_id is not None and is_promised and parent_id < member.id and parent_id not in kept:
+        is_queued = parent_id is not None and pending.get(parent_id, (0, ""))[1] == "queued"
+        if parent_id is not None and is_queued and parent_id < member.id and parent_id not in kept:
             early[member.id] = parent_id
         else:
             kept[member.id] = member

@@ -152,7 +152,7 @@ def _of_accounts(outcomes: Iterable[Opened | Changed], columns: Columns) -> Rows
 
 
 def receipts(remembered: Sequence[Recorded | Posted]) -> list[str]:
-    """The arrays of `keep_receipts`, as text."""
+    """The arrays of `record_receipts`, as text."""
     return _arrays([_receipt(one) for one in remembered], RECEIPT)
 
 

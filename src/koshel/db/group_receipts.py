@@ -9,6 +9,7 @@ from msgspec.structs import fields
 from koshel.core.book import asked
 from koshel.core.commands import Group, Member, Move
 from koshel.core.model import Declined, Grouped, Posted, Queued, Replayed
+from koshel.core.reach import QualifiedId
 from koshel.db.sides import TYPES, flat, sides
 
 _FIELDS = {field.name: field.type for field in fields(Posted) if field.name not in {"source", "target"}}
@@ -41,7 +42,7 @@ def to_receipt(grouped: Grouped) -> GroupReceipt:
     return GroupReceipt(group.ledger_id, group.key, group.atomic, grouped.group_id, members)
 
 
-def transactions(receipt: GroupReceipt) -> set[tuple[int, int]]:
+def transactions(receipt: GroupReceipt) -> set[QualifiedId]:
     """The transactions that must be read to restore it, each with its ledger id."""
     return {(receipt.ledger_id, one) for one in receipt.members if isinstance(one, int)}
 

@@ -44,13 +44,13 @@ class Queries(Struct, frozen=True):
     change_accounts: str
     take_account_ids: str
     open_accounts: str
-    keep_receipts: str
+    record_receipts: str
     record_batch: str
     fence_batch: str
     find_batch: str
     get_account: str
     get_transaction: str
-    get_promise: str
+    get_queued: str
     find_due: str
     claim_queued: str
     claim_one_queued: str
@@ -105,8 +105,8 @@ class Queries(Struct, frozen=True):
     verify_parents: str
     verify_refunds: str
     verify_refunds_of_all: str
-    verify_promises: str
-    verify_promised: str
+    verify_queued: str
+    verify_enqueued: str
     survey_receipts: str
     verify_receipts: str
     survey_batches: str
@@ -116,7 +116,7 @@ class Queries(Struct, frozen=True):
     verify_groups: str
     verify_requests: str
     read_receipts: str
-    read_promises: str
+    read_queued: str
     find_states: str
 
 

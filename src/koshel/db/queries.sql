@@ -100,7 +100,7 @@ INNER JOIN account AS a
     ON a.ledger_id = t.ledger_id AND a.id = coalesce(t.source_account_id, t.target_account_id);
 
 -- name: find_pending
--- Of what is no transaction: what was promised to become one. Each pair carries its ledger_id in $1.
+-- Of what is no transaction: what was queued to become one. Each pair carries its ledger_id in $1.
 SELECT q.ledger_id, q.id, 'queued' AS status
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
 INNER JOIN queued AS q ON q.ledger_id = wanted.ledger_id AND q.id = wanted.id
@@ -276,17 +276,17 @@ SELECT ledger_id, transaction_ids FROM batched;
 SELECT nextval('group_id') AS id FROM generate_series(1, $1::integer);
 
 -- name: take_transaction_ids
--- For transactions that are promised: the promise says the id. A sequence has no ledger.
+-- For transactions that are queued: what is answered says the id. A sequence has no ledger.
 SELECT nextval('transaction_id') AS id FROM generate_series(1, $1::integer);
 
 -- name: enqueue
--- Promised transactions, due at once. Each row carries its ledger_id in $1.
+-- Queued transactions, due at once. Each row carries its ledger_id in $1.
 INSERT INTO queued (ledger_id, id, promise, due, ctime)
 SELECT ledger_id, id, promise, $4::timestamptz, $4::timestamptz
 FROM unnest($1::text::bigint [], $2::text::bigint [], $3::text::jsonb []) AS q (ledger_id, id, promise);
 
 -- name: settle_queued
--- Of promised transactions that are decided, the promise goes; of those refused, the answer is kept for ever.
+-- Of queued transactions that are decided, the row goes; of those declined, the answer is kept for ever.
 -- Each row carries its ledger_id in $1.
 WITH settled AS (
     DELETE FROM queued
@@ -330,10 +330,10 @@ FROM unnest(
     metadata, idempotency_key
 );
 
--- name: keep_receipts
+-- name: record_receipts
 -- All receipts of a batch, where some are not a transaction: accounts as they were opened or changed, batches,
--- refusals, and promises, with the id of the transaction that is promised. In one order, as in `post`: two workers
--- with the same keys then wait for each other, but not in a circle. Each row carries its ledger_id in $1.
+-- refusals, and queued transactions, with their ids. In one order, as in `post`: two workers with the same keys then
+-- wait for each other, but not in a circle. Each row carries its ledger_id in $1.
 INSERT INTO receipt (ledger_id, idempotency_key, answer, transaction_id, request)
 SELECT ledger_id, idempotency_key, answer, transaction_id, request
 FROM unnest(
@@ -388,7 +388,7 @@ FROM transaction AS t
 INNER JOIN account AS a ON a.ledger_id = $1 AND a.id = coalesce(t.source_account_id, t.target_account_id)
 WHERE t.ledger_id = $1 AND t.id = $2;
 
--- name: get_promise
+-- name: get_queued
 -- By primary key: a transaction that is not decided yet, or was refused.
 SELECT q.promise::text, NULL AS answer FROM queued AS q WHERE q.ledger_id = $1 AND q.id = $2
 UNION ALL
@@ -425,7 +425,7 @@ FOR UPDATE SKIP LOCKED;
 SELECT set_config('lock_timeout', $1, true);
 
 -- name: defer
--- What follows a promise that is still queued is due after it; these rows are claimed by this transaction.
+-- What follows a queued transaction is due after it; these rows are claimed by this transaction.
 UPDATE queued SET due = greatest(statement_timestamp() + make_interval(secs => $4::float8), parent.due)
 FROM unnest($2::bigint [], $3::bigint []) AS early (id, parent_id)
 LEFT JOIN queued AS parent ON parent.ledger_id = $1 AND parent.id = early.parent_id
@@ -1103,8 +1103,8 @@ WHERE f.amount <> f.rest AND coalesce(r.request, r.answer) IS NOT NULL
     AND coalesce(r.request ->> 'amount', r.answer #>> '{command,command,amount}') IS NULL
 ORDER BY f.id LIMIT $1::bigint;
 
--- name: verify_promises
--- A promised transaction is posted, queued or declined, and only one of these.
+-- name: verify_queued
+-- What was enqueued is posted, queued or declined, and only one of these.
 -- Reads all ledgers: verification is of the whole database.
 SELECT q.ledger_id, q.id, 'queued' AS one, 'posted' AS other
 FROM queued AS q INNER JOIN transaction AS t ON t.ledger_id = q.ledger_id AND t.id = q.id
@@ -1116,8 +1116,8 @@ SELECT d.ledger_id, d.id, 'declined', 'queued'
 FROM declined AS d INNER JOIN queued AS q ON q.ledger_id = d.ledger_id AND q.id = d.id
 ORDER BY 2, 3, 4 LIMIT $1::bigint;
 
--- name: verify_promised
--- The promise of a transaction that is not posted is what its key has answered.
+-- name: verify_enqueued
+-- A transaction that was enqueued and is not posted is what its key has answered.
 -- Reads all ledgers: verification is of the whole database.
 SELECT p.ledger_id, p.id, r.idempotency_key
 FROM (
@@ -1130,7 +1130,7 @@ WHERE r.answer IS DISTINCT FROM p.promise
 ORDER BY p.id, r.idempotency_key LIMIT $1::bigint;
 
 -- name: survey_receipts
--- Of how many ledgers the transactions with their keys, posted or promised, are not the receipts with theirs: sums of
+-- Of how many ledgers the transactions with their keys, posted or enqueued, are not the receipts with theirs: sums of
 -- hashes say so. $1 is random. Reads all ledgers: verification is of the whole database.
 WITH keyed AS (
     SELECT ledger_id, id, idempotency_key FROM transaction WHERE idempotency_key IS NOT NULL
@@ -1150,8 +1150,8 @@ FULL JOIN (
 WHERE t.keys IS DISTINCT FROM r.keys;
 
 -- name: verify_receipts
--- A transaction with a key, posted or promised, has the receipt of that key, and a receipt's transaction is
--- there, or promised, or declined, and has its key. Reads all ledgers: verification is of the whole database.
+-- A transaction with a key, posted or enqueued, has the receipt of that key, and a receipt's transaction is
+-- there, or queued, or declined, and has its key. Reads all ledgers: verification is of the whole database.
 WITH keyed AS (
     SELECT ledger_id, id, idempotency_key FROM transaction WHERE idempotency_key IS NOT NULL
     UNION ALL
@@ -1240,7 +1240,7 @@ HAVING count(DISTINCT b.id) > 1 OR count(DISTINCT t.ctime) > 1 OR count(DISTINCT
 ORDER BY t.group_id LIMIT $1::bigint;
 
 -- name: verify_requests
--- Of what is no plain move, the receipt of its key keeps what was asked for, or what was promised.
+-- Of what is no plain move, the receipt of its key keeps what was asked for, or what was enqueued.
 -- Reads all ledgers: verification is of the whole database.
 SELECT t.ledger_id, t.id, t.kind, t.idempotency_key
 FROM transaction AS t
@@ -1251,7 +1251,7 @@ ORDER BY t.id LIMIT $1::bigint;
 
 -- name: read_receipts
 -- What keys have answered that is more than a transaction: it is decoded, and compared with the transaction that it
--- names or promises. Times take long to read, and come where they are needed. An account that 0.1 has opened does not say its revision: it was 0.
+-- names or enqueued. Times take long to read, and come where they are needed. An account that 0.1 has opened does not say its revision: it was 0.
 -- Reads all ledgers: verification is of the whole database.
 SELECT r.ledger_id, r.idempotency_key AS key, r.transaction_id, r.request::text,
     CASE jsonb_typeof(r.answer)
@@ -1267,8 +1267,8 @@ LEFT JOIN transaction AS t ON t.ledger_id = r.ledger_id AND t.id = r.transaction
 LEFT JOIN account AS a ON a.ledger_id = t.ledger_id AND a.id = coalesce(t.source_account_id, t.target_account_id)
 WHERE r.answer IS NOT NULL OR r.request IS NOT NULL;
 
--- name: read_promises
--- Promises that are not kept yet, or were refused: decoded, and compared with themselves.
+-- name: read_queued
+-- What is queued, or was declined then: decoded, and compared with itself.
 -- Reads all ledgers: verification is of the whole database.
 SELECT ledger_id, id, promise::text, NULL AS answer, ctime, ctime > now() AS is_ahead, due >= ctime AS is_due_later,
     (attempts > 0) = (error IS NOT NULL) AS is_explained, id > $1::bigint AS has_new_id

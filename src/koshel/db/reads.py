@@ -48,8 +48,8 @@ class Reads:
         self, ledger_id: int, transaction_id: int, connection: "AnyConnection"
     ) -> FoundTransaction | None:
         q = self._queries
-        # The promise may be kept between the first look and the second: then the third finds the transaction.
-        for query, found in ((q.get_transaction, rows.found), (q.get_promise, rows.promise)) * 2:
+        # What is queued may be posted between the first look and the second: then the third finds it.
+        for query, found in ((q.get_transaction, rows.found), (q.get_queued, rows.queued)) * 2:
             row = await connection.fetchrow(query, ledger_id, transaction_id)
             if row is not None:
                 return found(row)

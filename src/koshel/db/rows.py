@@ -27,7 +27,7 @@ from koshel.db.tables import TRANSACTION
 
 _answer = msgspec.json.Decoder(Opened | Changed | Queued | GroupReceipt | Declined)
 _declined = msgspec.json.Decoder(Declined)
-_promise = msgspec.json.Decoder(Queued)
+_queued = msgspec.json.Decoder(Queued)
 _request = msgspec.json.Decoder(Request)
 _metadata = msgspec.json.Decoder(dict[str, str])
 _READ: Mapping[str, Callable[[Any], Any]] = {"kind": Kind, "metadata": _metadata.decode}  # else as the driver gives it
@@ -35,7 +35,7 @@ _OWN = [(column.name, column.at, _READ.get(column.name)) for column in TRANSACTI
 
 
 class FoundTransaction(msgspec.Struct, frozen=True):
-    """A transaction as it stands now: posted, or promised and then perhaps refused."""
+    """A transaction as it stands now: posted, or queued, or declined after that."""
 
     transaction: Posted | Queued
     status: TransactionStatus
@@ -89,9 +89,9 @@ def found(row: Record) -> FoundTransaction:
     return FoundTransaction(posted(row), row["status"], remaining=row["remaining"], refunded=row["refunded"])
 
 
-def promise(row: Record) -> FoundTransaction:
-    """A row of `get_promise`."""
-    queued = _promise.decode(row["promise"])
+def queued(row: Record) -> FoundTransaction:
+    """A row of `get_queued`."""
+    queued = _queued.decode(row["promise"])
     if row["answer"] is None:
         return FoundTransaction(queued, "queued")
     return FoundTransaction(queued, "declined", _declined.decode(row["answer"]))
@@ -107,7 +107,7 @@ def receipt(row: Record) -> tuple[tuple[int, str], First | GroupReceipt]:
 
 def execution(ledger_id: int, row: Record) -> Execute:
     """A row of `claim_queued`."""
-    return Execute(ledger_id, row["id"], _promise.decode(row["promise"]).command.command)
+    return Execute(ledger_id, row["id"], _queued.decode(row["promise"]).command.command)
 
 
 def reserved(amount: Decimal | None, ended_by: str | None) -> Decimal | Kind:

@@ -82,15 +82,15 @@ def checks(q: Queries, last: Mapping[str, int], seed: int) -> list[Check]:
         surveyed(5, "survey_parents"),
         rows(2, q.verify_refunds, said.refunds),
         rows(1, q.verify_refunds_of_all, said.refund_of_all),
-        rows(1, q.verify_promises, said.promise),
-        rows(1, q.verify_promised, said.promised),
+        rows(1, q.verify_queued, said.queued),
+        rows(1, q.verify_enqueued, said.enqueued),
         surveyed(5, "survey_receipts"),
         surveyed(8, "survey_batches"),
         rows(1, q.verify_rules, said.rules),
         rows(2, q.verify_groups, said.group),
         rows(3, q.verify_requests, said.request),
         kept(20, verify_kept.receipts),
-        kept(1, verify_kept.promises, last["transaction_id"]),
+        kept(1, verify_kept.queued, last["transaction_id"]),
     ]
 
 

@@ -1,11 +1,11 @@
-"""What keys have answered, and what was promised: all of it is read, and held against the rows that it speaks of.
+"""What keys have answered, and what was queued: all of it is read, and held against the rows that it speaks of.
 
     receipt.request  ──── its transaction
-    receipt.answer   ─┬── a promise: the transaction that it has become
+    receipt.answer   ─┬── a queued transaction: the one that it was posted as
                       ├── an account, opened or changed: the account, and what it was left with then
                       ├── a group: its transactions
                       └── a refusal: nothing but itself
-    queued, declined ──── the promise's own request, and its refusal's
+    queued, declined ──── its own request, and its refusal's
 
 A thousand rows at a time, however many there are.
 """
@@ -54,11 +54,11 @@ def receipts(connection: "psycopg.Connection[Row]", q: Queries) -> Iterator[str]
                 yield f"ledger {row['ledger_id']}: the receipt of key {row['key']!r} {wrong}"
 
 
-def promises(connection: "psycopg.Connection[Row]", q: Queries, last_id: int) -> Iterator[str]:
-    """What is wrong with promises that are not kept yet, or were refused; no id after `last_id` was given."""
-    for chunk in _chunks(connection, q, q.read_promises, last_id):
+def queued(connection: "psycopg.Connection[Row]", q: Queries, last_id: int) -> Iterator[str]:
+    """What is wrong with transactions that are queued, or were declined then; no id after `last_id` was given."""
+    for chunk in _chunks(connection, q, q.read_queued, last_id):
         for row in chunk:
-            wrong = _wrong_promise(row)
+            wrong = _wrong_queued(row)
             if wrong is not None:
                 yield f"ledger {row['ledger_id']}: the promise of transaction {row['id']} {wrong}"
 
@@ -140,7 +140,7 @@ def _wrong_answer(row: Row, answer: Answer | None, found: Found) -> str | None:
     if (command.ledger_id, command.key) != (row["ledger_id"], row["key"]):
         return "keeps the answer of another key"
     if isinstance(answer, Queued):
-        return _wrong_keeping(row, answer)
+        return _wrong_enqueue(row, answer)
     if isinstance(answer, GroupReceipt):
         return _wrong_group(answer, found)
     if isinstance(answer, Declined):
@@ -148,13 +148,13 @@ def _wrong_answer(row: Row, answer: Answer | None, found: Found) -> str | None:
     return _wrong_account(answer, found)
 
 
-def _wrong_keeping(row: Row, promise: Queued) -> str | None:
-    if promise.id != row["transaction_id"]:
-        return f"promises transaction {promise.id}, but names {row['transaction_id']}"
-    field = agreement.of_promise(promise)
+def _wrong_enqueue(row: Row, queued: Queued) -> str | None:
+    if queued.id != row["transaction_id"]:
+        return f"promises transaction {queued.id}, but names {row['transaction_id']}"
+    field = agreement.of_queued(queued)
     if field is None and row["id"] is not None:
-        field = agreement.of_kept_promise(promise, row)
-    return None if field is None else f"promises another {field} than transaction {promise.id} has"
+        field = agreement.of_executed(queued, row)
+    return None if field is None else f"promises another {field} than transaction {queued.id} has"
 
 
 def _wrong_account(answer: Opened | Changed, found: Found) -> str | None:
@@ -189,29 +189,29 @@ def _wrong_group(group: GroupReceipt, found: Found) -> str | None:
     return None
 
 
-def _wrong_promise(row: Row) -> str | None:
-    promise = _decoded(_answer, row["promise"])
-    if not isinstance(promise, Queued):
+def _wrong_queued(row: Row) -> str | None:
+    queued = _decoded(_answer, row["promise"])
+    if not isinstance(queued, Queued):
         return "cannot be read"
-    if (promise.command.ledger_id, promise.id) != (row["ledger_id"], row["id"]):
+    if (queued.command.ledger_id, queued.id) != (row["ledger_id"], row["id"]):
         return "is another one's"
     if row["has_new_id"]:
         return "has an id that was never given"
     if row["answer"] is not None:
         refusal = _decoded(_answer, row["answer"])
-        if not isinstance(refusal, Declined) or refusal.command != promise.command.command:
+        if not isinstance(refusal, Declined) or refusal.command != queued.command.command:
             return "was refused for another request"
-    if row["is_ahead"] or not row["is_due_later"] or not _is_told_then(promise, row):
+    if row["is_ahead"] or not row["is_due_later"] or not _is_told_then(queued, row):
         return "has a time that cannot be"
     if not row["is_explained"]:
         return "has attempts without an error, or an error without attempts"
-    field = agreement.of_promise(promise)
+    field = agreement.of_queued(queued)
     return None if field is None else f"has another {field} than its request"
 
 
-def _is_told_then(promise: Queued, row: Row) -> bool:
-    """A promise is queued when it is made, and refused no earlier."""
+def _is_told_then(queued: Queued, row: Row) -> bool:
+    """Its row has the time at which it was enqueued; or that at which it was declined, which is later."""
     moment = row["ctime"]
-    return moment == promise.ctime or (
-        row["answer"] is not None and isinstance(moment, datetime) and moment > promise.ctime
+    return moment == queued.ctime or (
+        row["answer"] is not None and isinstance(moment, datetime) and moment > queued.ctime
     )

@@ -168,8 +168,8 @@ def refund_of_all(row: Row) -> str:
     )
 
 
-def promise(row: Row) -> str:
-    """Of `verify_promises`."""
+def queued(row: Row) -> str:
+    """Of `verify_queued`."""
     return f"transaction {row['id']} is {row['one']}, but {row['other']} too"
 
 
@@ -219,6 +219,6 @@ def rules(row: Row) -> str:
     return f"batch {row['id']} was settled by rules {row['rules']}, which there are not"
 
 
-def promised(row: Row) -> str:
-    """Of `verify_promised`."""
+def enqueued(row: Row) -> str:
+    """Of `verify_enqueued`."""
     return f"the promise of transaction {row['id']} is not what key {row['idempotency_key']!r} has answered"

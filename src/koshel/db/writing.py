@@ -62,7 +62,7 @@ async def _write_others(
     # All receipts in one statement, and so in one order: a batch that has two keys and waits for the second
     # never has what another one with both is waiting for.
     if answers := [one for one in parts if _is_answer(one)]:
-        await connection.execute(q.keep_receipts, *columns.receipts([*answers, *unanswered]))
+        await connection.execute(q.record_receipts, *columns.receipts([*answers, *unanswered]))
     if executed := _only(Executed, parts):
         await connection.execute(q.settle_queued, *columns.executions(executed))
     if queued := _only(Queued, parts):

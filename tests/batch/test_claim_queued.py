@@ -1,4 +1,4 @@
-"""Promises that are kept: claimed once, decided through the normal path, and left as they were after an accident."""
+"""Queued transactions: claimed once, decided through the normal path, and left as they were after an accident."""
 
 import asyncio
 
@@ -21,19 +21,19 @@ pytestmark = pytest.mark.usefixtures("books")
 QUEUE = "SELECT id FROM queued ORDER BY id"
 
 
-async def promise(store: Store, *commands: Command) -> list[int]:
-    """Accounts 1 with 100.00 and 2, and these promised; the ids."""
+async def enqueued(store: Store, *commands: Command) -> list[int]:
+    """Accounts 1 with 100.00 and 2, and these enqueued; the ids."""
     assert await open_accounts(store, opening(), opening()) == [1, 2]
     await settle(store, [payment(1, "100")])
-    return await promise_more(store, *commands)
+    return await enqueued_more(store, *commands)
 
 
-async def promise_more(store: Store, *commands: Command) -> list[int]:
+async def enqueued_more(store: Store, *commands: Command) -> list[int]:
     queued = await settle(store, [enqueue(command) for command in commands])  # type: ignore[arg-type]  # requests
     return [one.id for one in queued if isinstance(one, Queued)]
 
 
-async def drain(store: Store, count: int = 10, *, only: int | None = None) -> list[Executed]:
+async def settle_due(store: Store, count: int = 10, *, only: int | None = None) -> list[Executed]:
     return executions((await settle(store, [ClaimQueued(1, count, only)]))[0])
 
 
@@ -42,17 +42,19 @@ def executions(outcome: Outcome) -> list[Executed]:
     return [one for one in outcome.outcomes if isinstance(one, Executed)]
 
 
-async def test_promises_are_kept_in_the_order_in_which_they_were_given_and_under_their_own_ids(store: Store) -> None:
-    ids = await promise(store, transfer(1, 2, "60"), transfer(1, 2, "60", key="k"), withdrawal(2, "60"))
-    executed = await drain(store)
+async def test_queued_transactions_are_decided_in_their_order_and_under_their_own_ids(
+    store: Store,
+) -> None:
+    ids = await enqueued(store, transfer(1, 2, "60"), transfer(1, 2, "60", key="k"), withdrawal(2, "60"))
+    executed = await settle_due(store)
     assert [one.command.id for one in executed] == ids
     assert refusals([one.outcome for one in executed]) == [None, "insufficient-funds", None]
     assert [one.outcome.id for one in executed if isinstance(one.outcome, Posted)] == [ids[0], ids[2]]
-    assert await drain(store) == []
+    assert await settle_due(store) == []
 
 
 async def test_a_claim_takes_no_more_than_it_was_told_and_the_oldest_first(store: Store, database: Database) -> None:
-    ids = await promise(store, *[transfer(1, 2, "1") for _ in range(5)])
+    ids = await enqueued(store, *[transfer(1, 2, "1") for _ in range(5)])
     claim = ClaimQueued(1, 2)
     await settle(store, [claim])
     assert claim.claimed == ids[:2]
@@ -64,16 +66,16 @@ async def test_a_claim_takes_no_more_than_it_was_told_and_the_oldest_first(store
 
 
 async def test_what_is_not_due_is_not_claimed_and_what_is_can_be_by_name(store: Store, database: Database) -> None:
-    later, now, named = await promise(store, *[transfer(1, 2, "1") for _ in range(3)])
+    later, now, named = await enqueued(store, *[transfer(1, 2, "1") for _ in range(3)])
     execute(database.owner_url, f"UPDATE queued SET due = now() + interval '1 hour' WHERE id = {later}")
-    assert [one.command.id for one in await drain(store, only=named)] == [named]
-    assert [one.command.id for one in await drain(store)] == [now]
+    assert [one.command.id for one in await settle_due(store, only=named)] == [named]
+    assert [one.command.id for one in await settle_due(store)] == [now]
     for one in (now, later, 404):
-        assert await drain(store, only=one) == []
+        assert await settle_due(store, only=one) == []
 
 
-async def test_another_ledgers_promises_are_left_alone(store: Store, database: Database) -> None:
-    (one,) = await promise(store, transfer(1, 2, "1"))
+async def test_another_ledgers_queued_transactions_are_left_alone(store: Store, database: Database) -> None:
+    (one,) = await enqueued(store, transfer(1, 2, "1"))
     for claim in (ClaimQueued(2, 10), ClaimQueued(2, 1, one)):
         assert executions((await settle(store, [claim]))[0]) == []
     assert query(database, QUEUE) == [(one,)]
@@ -82,7 +84,7 @@ async def test_another_ledgers_promises_are_left_alone(store: Store, database: D
 async def test_what_one_has_claimed_is_skipped_by_the_next_while_its_transaction_is_open(
     store: Store, database: Database
 ) -> None:
-    ids = await promise(store, *[transfer(1, 2, "1") for _ in range(4)])
+    ids = await enqueued(store, *[transfer(1, 2, "1") for _ in range(4)])
     async with store.batch() as first:
         (claimed,) = await first.resolve([ClaimQueued(1, 2)])
         other = ClaimQueued(1, 10)
@@ -100,7 +102,7 @@ async def test_a_transaction_that_is_rolled_back_leaves_its_claims_as_they_were(
     class Accident(Exception):
         pass
 
-    await promise(store, transfer(1, 2, "1", key="k"), transfer(1, 2, "900"), hold(1, 2, "5"))
+    await enqueued(store, transfer(1, 2, "1", key="k"), transfer(1, 2, "900"), hold(1, 2, "5"))
     before = query(database, "SELECT queued::text FROM queued ORDER BY id"), rows(database)
 
     async def fail() -> None:
@@ -114,27 +116,27 @@ async def test_a_transaction_that_is_rolled_back_leaves_its_claims_as_they_were(
     with pytest.raises(Accident):
         await fail()
     assert (query(database, "SELECT queued::text FROM queued ORDER BY id"), rows(database)) == before
-    assert len(await drain(store)) == 3
+    assert len(await settle_due(store)) == 3
 
 
 async def test_a_process_that_is_killed_gives_back_what_it_had_claimed(store: Store, database: Database) -> None:
-    ids = await promise(store, transfer(1, 2, "1"), transfer(1, 2, "2"))
+    ids = await enqueued(store, transfer(1, 2, "1"), transfer(1, 2, "2"))
     killed = await asyncpg.connect(database.service_url)
     await killed.execute("BEGIN")
     await killed.execute("SELECT FROM koshel.queued FOR UPDATE")
     process = killed.get_server_pid()
-    assert await drain(store) == []
+    assert await settle_due(store) == []
     killed.terminate()
     execute(database.owner_url, f"SELECT pg_terminate_backend({process}, 10000)")
-    assert [one.command.id for one in await drain(store)] == ids
+    assert [one.command.id for one in await settle_due(store)] == ids
 
 
-async def test_many_drainers_at_once_keep_each_promise_once(store: Store, database: Database) -> None:
-    ids = await promise(store, *[transfer(1, 2, "1", key=f"k{n}") for n in range(120)])
+async def test_many_claims_at_once_execute_each_queued_transaction_once(store: Store, database: Database) -> None:
+    ids = await enqueued(store, *[transfer(1, 2, "1", key=f"k{n}") for n in range(120)])
     done: list[Executed] = []
 
     async def work() -> None:
-        while executed := await drain(store, 7):
+        while executed := await settle_due(store, 7):
             done.extend(executed)
 
     await asyncio.gather(*(work() for _ in range(6)))
@@ -144,8 +146,10 @@ async def test_many_drainers_at_once_keep_each_promise_once(store: Store, databa
     assert query(database, "SELECT count(*) FROM declined") == [(20,)]
 
 
-async def test_callers_and_drainers_share_accounts_without_waiting_in_a_circle(store: Store) -> None:
-    await promise(store, *[transfer(1, 2, "0.10") for _ in range(50)])
+async def test_callers_and_claims_share_accounts_without_waiting_in_a_circle(
+    store: Store,
+) -> None:
+    await enqueued(store, *[transfer(1, 2, "0.10") for _ in range(50)])
 
     async def call(n: int) -> None:
         for _ in range(20):
@@ -153,17 +157,17 @@ async def test_callers_and_drainers_share_accounts_without_waiting_in_a_circle(s
             await settle(store, [transfer(source, target, "0.01"), payment(source, "0.01")])
 
     async def work() -> None:
-        while await drain(store, 3):
+        while await settle_due(store, 3):
             pass
 
     await asyncio.gather(*(call(n) for n in range(3)), work(), work())
     assert (await store.measure_queue()).depth == 0
 
 
-async def test_a_promise_may_follow_one_that_is_claimed_with_it(store: Store) -> None:
-    (held,) = await promise(store, hold(1, 2, "10"))
-    ids = await promise_more(store, capture(held, "4", final=False), capture(held, "7"), void(held), refund(held))
-    executed = await drain(store)
+async def test_a_queued_transaction_may_follow_one_that_is_claimed_with_it(store: Store) -> None:
+    (held,) = await enqueued(store, hold(1, 2, "10"))
+    ids = await enqueued_more(store, capture(held, "4", final=False), capture(held, "7"), void(held), refund(held))
+    executed = await settle_due(store)
     assert [one.command.id for one in executed] == [held, *ids]
     refused = refusals([one.outcome for one in executed])
     assert refused == [None, None, "capture-exceeds-hold", None, "not-refundable"]
@@ -172,34 +176,34 @@ async def test_a_promise_may_follow_one_that_is_claimed_with_it(store: Store) ->
     assert found.status == "voided"
 
 
-async def test_a_promise_that_follows_one_still_queued_waits_for_it(store: Store, database: Database) -> None:
-    held, paid, dear = await promise(store, hold(1, 2, "10"), transfer(1, 2, "1"), transfer(1, 2, "999999"))
-    early = await promise_more(store, capture(held), refund(paid), refund(dear))
-    early += await promise_more(store, refund(early[0]))
+async def test_what_follows_a_queued_transaction_waits_for_it(store: Store, database: Database) -> None:
+    held, paid, dear = await enqueued(store, hold(1, 2, "10"), transfer(1, 2, "1"), transfer(1, 2, "999999"))
+    early = await enqueued_more(store, capture(held), refund(paid), refund(dear))
+    early += await enqueued_more(store, refund(early[0]))
     for id_ in early:
-        assert not await drain(store, only=id_)
+        assert not await settle_due(store, only=id_)
     assert [found.status for id_ in early if (found := await store.get_transaction(1, id_))] == ["queued"] * 4
     deferred = f"SELECT bool_and(due > ctime), max(attempts) FROM queued WHERE id = ANY(ARRAY{early})"
     assert query(database, deferred) == [(True, 0)]
     for id_ in (held, paid, dear):
-        await drain(store, only=id_)
+        await settle_due(store, only=id_)
     execute(database.owner_url, "UPDATE queued SET due = clock_timestamp()")
-    assert refusals([one.outcome for one in await drain(store)]) == [None, None, "not-refundable", None]
+    assert refusals([one.outcome for one in await settle_due(store)]) == [None, None, "not-refundable", None]
 
 
-async def test_a_promise_that_follows_one_not_made_yet_does_not_wait_for_it(store: Store) -> None:
-    (first,) = await promise(store, transfer(1, 2, "1"))
-    (guess,) = await promise_more(store, refund(first + 2))
-    await promise_more(store, transfer(1, 2, "1"))
-    (executed,) = await drain(store, only=guess)
+async def test_what_follows_a_transaction_not_made_yet_does_not_wait_for_it(store: Store) -> None:
+    (first,) = await enqueued(store, transfer(1, 2, "1"))
+    (guess,) = await enqueued_more(store, refund(first + 2))
+    await enqueued_more(store, transfer(1, 2, "1"))
+    (executed,) = await settle_due(store, only=guess)
     assert refusals([executed.outcome]) == ["not-refundable"]
 
 
-async def test_a_drainer_waits_for_an_account_like_everybody_else(store: Store, database: Database) -> None:
-    await promise(store, transfer(1, 2, "1"))
+async def test_a_claim_waits_for_an_account_like_everybody_else(store: Store, database: Database) -> None:
+    await enqueued(store, transfer(1, 2, "1"))
     async with store.batch() as busy:
         await busy.lock([transfer(1, 2, "1")])
-        task = asyncio.create_task(drain(store))
+        task = asyncio.create_task(settle_due(store))
         await waits(database)
         assert not task.done()
     assert len(await task) == 1

@@ -1,4 +1,4 @@
-"""Proof of promises, and of what was promised to be one: kept, queued or declined; and groups are whole."""
+"""Proof of what was enqueued: posted, queued or declined; and groups are whole."""
 
 import pytest
 
@@ -39,7 +39,7 @@ WRONG = {
         "DELETE FROM declined",
         ["the receipt of key 'never' promises transaction 20, which is neither posted nor queued nor declined"],
     ),
-    "a promise of another transaction": (
+    "what was enqueued is another transaction": (
         "UPDATE receipt SET transaction_id = 22 WHERE idempotency_key = 'later'",
         [
             "transaction 19 has key 'later', but there is no receipt for it",
@@ -47,7 +47,7 @@ WRONG = {
             "the receipt of key 'later' promises transaction 19, but names 22",
         ],
     ),
-    "a promised transaction that lost its key": (
+    "a transaction that was enqueued and lost its key": (
         "UPDATE transaction SET idempotency_key = NULL WHERE id = 19",
         [
             "the receipt of key 'later' names transaction 19, which does not have that key",
@@ -88,7 +88,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("fault", WRONG)
-def test_a_broken_promise_is_named_and_nothing_else(books: str, fault: str) -> None:
+def test_a_fault_of_what_was_enqueued_is_named_and_nothing_else(books: str, fault: str) -> None:
     statements, said = WRONG[fault]
     execute(books, *statements.split(";"))
     assert timeless(verify(books)) == [f"ledger 1: {sentence}" for sentence in said]
