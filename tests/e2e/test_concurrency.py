@@ -2,17 +2,16 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 import psycopg
 import pytest
 
-from koshel.db.verify import verify
 from tests.support.clients import Clients, Reply, clients_of
-from tests.support.outage import Postgres, own_postgres
-from tests.support.service import Running, serving
+from tests.support.outage import Postgres
+from tests.support.service import serving
 from tests.support.waiting import until
 
 ROUNDS = 30
@@ -23,25 +22,8 @@ READERS = 8
 METADATA = {"tariff": "gold", "a": "1"}
 
 
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A server of this file's own, for its log: at the end the books are right, and nobody ever met a deadlock."""
-    with own_postgres(tmp_path_factory.mktemp("concurrency")) as postgres:
-        yield postgres
-        assert verify(postgres.owner_url) == []
-        assert "deadlock detected" not in (postgres.cluster.directory / "server.log").read_text()
-
-
-@pytest.fixture(scope="module")
-def service(postgres: Postgres) -> Iterator[Running]:
-    with serving(postgres.service_url, workers="2") as service:
-        yield service
-
-
-@pytest.fixture
-async def clients(service: Running) -> AsyncIterator[Clients]:
-    async with clients_of(service.url) as clients:
-        yield clients
+# And nobody ever meets a deadlock.
+pytestmark = pytest.mark.usefixtures("course")
 
 
 async def test_the_total_never_changes_while_money_moves_to_and_fro(clients: Clients, postgres: Postgres) -> None:

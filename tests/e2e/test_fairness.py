@@ -4,40 +4,15 @@ import asyncio
 import itertools
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
 from statistics import median
 
-import pytest
-
-from koshel.db.verify import verify
-from tests.support.clients import Clients, clients_of
-from tests.support.outage import Postgres, own_postgres
-from tests.support.service import Running, serving
+from tests.support.clients import Clients
 
 BATCH_CALLERS = 40
 MEMBERS = 1_000
 SINGLE_CALLERS = 4
 SINGLES = 20  # of each
 LASTS_S = 150
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with own_postgres(tmp_path_factory.mktemp("fairness")) as postgres:
-        yield postgres
-        assert verify(postgres.owner_url) == []
-
-
-@pytest.fixture(scope="module")
-def service(postgres: Postgres) -> Iterator[Running]:
-    with serving(postgres.service_url, workers="2") as service:
-        yield service
-
-
-@pytest.fixture
-async def clients(service: Running) -> AsyncIterator[Clients]:
-    async with clients_of(service.url) as clients:
-        yield clients
 
 
 async def test_single_transfers_are_settled_beside_forty_callers_of_large_batches(clients: Clients) -> None:

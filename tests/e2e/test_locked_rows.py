@@ -6,7 +6,7 @@ How much the others keep is measured by `make bench`; here it is enough to tell 
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from statistics import quantiles
 
@@ -15,34 +15,13 @@ import psycopg
 import pytest
 
 from koshel import Ledger
-from koshel.db.verify import verify
-from tests.support.clients import Clients, clients_of
-from tests.support.outage import Postgres, own_postgres
-from tests.support.service import Running, serving
+from tests.support.clients import Clients
+from tests.support.outage import Postgres
 
 CALLERS = 20  # of the locked account, and as many of others
 LASTS_S = 6
 KEEPS = 0.3  # of their rate, others do, on a noisy machine; where they were stopped it was 0.03
 P99_S = 1.0
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with own_postgres(tmp_path_factory.mktemp("locked")) as postgres:
-        yield postgres
-        assert verify(postgres.owner_url) == []
-
-
-@pytest.fixture(scope="module")
-def service(postgres: Postgres) -> Iterator[Running]:
-    with serving(postgres.service_url, workers="2") as service:
-        yield service
-
-
-@pytest.fixture
-async def clients(service: Running) -> AsyncIterator[Clients]:
-    async with clients_of(service.url) as clients:
-        yield clients
 
 
 @asynccontextmanager
