@@ -155,19 +155,20 @@ class Batcher(Generic[CommandT, OutcomeT]):
     ) -> None:
         """A flight of lanes: what is free is settled, and the rest waits on."""
         put_off: list[Waiting[CommandT, OutcomeT]] = []
+        rest: Batch[CommandT, OutcomeT] = []
         in_vain = False
         try:
             if not turn.waits:
                 await asyncio.sleep(LOOK_S)
-            if turn.batch:
-                async with self._lane_flights:
-                    taken = partial(lanes.lines, but=turn.lanes)
-                    rest, in_vain = await self._answering.answer_lanes(turn.batch, taken, waits=turn.waits)
-                now = self._loop.time()
-                put_off = [one for one in rest if one.until > now]
-                for one in rest:
-                    if one.until <= now:
-                        self._answering.give_up(one)
+            async with self._lane_flights:
+                if batch := lanes.take(turn):
+                    taken = partial(lanes.lines, but=turn.lanes, last=batch[-1].number)
+                    rest, in_vain = await self._answering.answer_lanes(batch, taken, waits=turn.waits)
+            now = self._loop.time()
+            put_off = [one for one in rest if one.until > now]
+            for one in rest:
+                if one.until <= now:
+                    self._answering.give_up(one)
         finally:
             lanes.landed(turn, put_off, in_vain=in_vain)
             self._start_lanes(name, lanes)

@@ -8,7 +8,7 @@ flights leave that line alone. So order along it is kept: a command that is stop
 them. A lane ends when nothing waits in it and nothing is under way. Knows nothing of money.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Hashable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Generic, TypeVar
@@ -98,11 +98,10 @@ class Lane(Generic[CommandT, OutcomeT]):
         self._room.enter_again(sign * one.weight, sign * one.size, is_heavy=False)
 
 
-class Turn(Struct, Generic[CommandT, OutcomeT], frozen=True):
-    """A flight's commands, in order, and the lanes that they come from; `waits`: it waits for their locks."""
+class Turn(Struct, Generic[CommandT, OutcomeT]):
+    """A flight and the lanes that it is for; `waits`: it waits for their locks."""
 
-    lanes: Sequence[Lane[CommandT, OutcomeT]]
-    batch: Sequence[Waiting[CommandT, OutcomeT]]
+    lanes: list[Lane[CommandT, OutcomeT]]
     waits: bool
     is_stuck: bool
 
@@ -119,10 +118,11 @@ class Lanes(Generic[CommandT, OutcomeT]):
     def __bool__(self) -> bool:
         return bool(self._lanes)
 
-    def lines(self, but: Sequence[Lane[CommandT, OutcomeT]] = ()) -> AbstractSet[Hashable]:
-        """Those of all lanes, but of some."""
-        without = {id(lane.now) for lane in but}
-        return frozenset[Hashable]().union(*(lane.lines for lane in self._lanes if id(lane) not in without))
+    def lines(self, but: Sequence[Lane[CommandT, OutcomeT]] = (), last: int = 0) -> AbstractSet[Hashable]:
+        """Those of all lanes, but of some: of these, those of what waits and came before the command `last`."""
+        without = {id(lane.now): lane.now for lane in but}
+        found = set[Hashable]().union(*(lane.lines for lane in self._lanes if id(lane) not in without))
+        return found.union(*(one.lines for lane in without.values() for one in lane.waiting if one.number < last))
 
     def sort(
         self, put_off: Sequence[Waiting[CommandT, OutcomeT]]
@@ -158,7 +158,7 @@ class Lanes(Generic[CommandT, OutcomeT]):
         lane.enter(one)
 
     def next(self) -> Turn[CommandT, OutcomeT] | None:
-        """The next flight, which begins with this; None if there is nothing to begin.
+        """The next flight, which has its lanes from now on; None if there is nothing to begin.
 
         A lane that has not waited in vain yet has a flight of its own, as it may only have met another batch. Of the
         others one at a time does, in turn; and meanwhile those that do not wait for their locks are all looked at.
@@ -172,6 +172,34 @@ class Lanes(Generic[CommandT, OutcomeT]):
         if stuck and False not in self._stuck_turns:
             return self._begin(stuck, waits=False, is_stuck=True)
         return None
+
+    def take(self, turn: Turn[CommandT, OutcomeT]) -> Sequence[Waiting[CommandT, OutcomeT]]:
+        """What leaves with a flight, in order, at the moment when it does.
+
+        Not before: what came back to a lane in between leaves first. A lane stays for another flight if it was joined
+        to one with a flight under way, or if there is no room for it.
+        """
+        batch: list[Waiting[CommandT, OutcomeT]] = []
+        chosen = []
+        room = self._limits.batch_max
+        mine = Counter(id(lane.now) for lane in turn.lanes)
+        for lane in turn.lanes:
+            now = lane.now
+            if room <= 0 or now.flights > mine[id(now)]:
+                now.flights -= 1
+                mine[id(now)] -= 1
+                self._settle_down(now)
+                continue
+            found = now.take(room)
+            if not found and now.waiting and not batch:  # heavier than any batch: it goes alone
+                found = now.take(now.waiting[0].weight)
+            room -= sum(one.weight for one in found)
+            batch += found
+            chosen.append(lane)
+            self._lanes.remove(now)
+            self._lanes.append(now)  # it is the last one in the next round
+        turn.lanes = chosen
+        return sorted(batch, key=lambda one: one.number)
 
     def landed(
         self, turn: Turn[CommandT, OutcomeT], put_off: Sequence[Waiting[CommandT, OutcomeT]], *, in_vain: bool
@@ -191,30 +219,17 @@ class Lanes(Generic[CommandT, OutcomeT]):
     def _begin(
         self, lanes: Sequence[Lane[CommandT, OutcomeT]], *, waits: bool, is_stuck: bool
     ) -> Turn[CommandT, OutcomeT]:
-        batch: list[Waiting[CommandT, OutcomeT]] = []
-        chosen = []
-        room = self._limits.batch_max
         for lane in lanes:
-            if room <= 0:
-                break
-            found = lane.take(room)
-            if not found and lane.waiting and not batch:  # heavier than any batch: it goes alone
-                found = lane.take(lane.waiting[0].weight)
-            room -= sum(one.weight for one in found)
-            batch += found
             lane.flights += 1
-            chosen.append(lane)
-            self._lanes.remove(lane)
-            self._lanes.append(lane)  # it is the last one in the next round
         if is_stuck:
             self._stuck_turns.add(waits)
-        return Turn(chosen, sorted(batch, key=lambda one: one.number), waits, is_stuck)
+        return Turn([*lanes], waits, is_stuck)
 
     def _enter_again(self, one: Waiting[CommandT, OutcomeT]) -> None:
         """Its lines may be more than they were, and those of other lanes."""
-        lane = self._one_of(one.lines)
-        assert lane is not None, "its lane has a flight under way, or its lines"
-        lane.enter(one, first=True)
+        former = one.queue
+        assert isinstance(former, Lane), "it was in a lane, and has left with a flight"
+        (self._one_of(one.lines) or former.now).enter(one, first=True)
 
     def _one_of(self, lines: AbstractSet[Hashable]) -> Lane[CommandT, OutcomeT] | None:
         """The lane that has some of the lines; if there are several, they are one from now on."""

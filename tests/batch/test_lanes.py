@@ -1,6 +1,7 @@
 """Lanes: what others have locked for long stops nobody else, and order along a line is kept."""
 
 import asyncio
+import time
 from random import Random
 
 import pytest
@@ -200,6 +201,8 @@ async def test_whatever_happens_nothing_is_lost_or_overtaken_where_it_was_stoppe
             if dice.random() < 0.02 and answers[hung_up := dice.choice([*answers])].cancel():
                 bank.gone(hung_up)
             await asyncio.sleep(dice.choice((0, 0, 0, 0, 0, 0, 0, 0.001, 0.01)))
+            if dice.random() < 0.02:
+                time.sleep(dice.random() * 3 * WAIT_S)  # noqa: ASYNC251  as where other processes have the processor
         bank.unlock("abcdefghK")
         ends = dict(zip(answers, await asyncio.gather(*answers.values(), return_exceptions=True), strict=True))
     assert len(bank.settled) == len(set(bank.settled))
