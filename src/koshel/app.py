@@ -8,18 +8,21 @@ from msgspec import Struct
 from koshel.db.gate import Gate
 from koshel.db.url import Target
 from koshel.engine import Engine, open_engine
-from koshel.requests import Requests, terms_of
+from koshel.requests import Requests, Terms, terms_of
 from koshel.settings import Settings
-from koshel.submit import MAIN_LEDGER_ID, Submit, rehearsed
+from koshel.submit import Submit, rehearsed
 
 
 class Service(Struct, frozen=True):
     """What the routes work with."""
 
     engine: Engine
-    requests: Requests
+    terms: Terms
     rehearse: Submit
-    ledger_id: int
+
+    def requests(self, ledger_id: int) -> Requests:
+        """The commands of one ledger."""
+        return Requests(ledger_id, self.terms)
 
 
 @asynccontextmanager
@@ -28,5 +31,4 @@ async def open_service(
 ) -> AsyncIterator[Service]:
     """The service of one process; at the end what waits is settled, then the connections close."""
     async with open_engine(settings, database_url, gate=gate) as engine:
-        requests = Requests(MAIN_LEDGER_ID, terms_of(settings))
-        yield Service(engine, requests, rehearsed(engine.store), MAIN_LEDGER_ID)
+        yield Service(engine, terms_of(settings), rehearsed(engine.store))

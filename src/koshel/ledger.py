@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from koshel import results
+from koshel.callers import MAIN_LEDGER_ID
 from koshel.checks import checked, checked_id
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
@@ -26,7 +27,7 @@ from koshel.methods import Methods
 from koshel.requests import Requests, terms_of
 from koshel.results import Account, Promise, Transaction
 from koshel.settings import Settings
-from koshel.submit import MAIN_LEDGER_ID, Submit, alone, rehearsed, settled
+from koshel.submit import Submit, alone, rehearsed, settled
 
 if TYPE_CHECKING:
     from koshel.db.borrowed import Borrowable

@@ -11,8 +11,6 @@ from koshel.db.reads import Reads
 from koshel.engine import Engine
 from koshel.settle import settle
 
-MAIN_LEDGER_ID = 1  # without API keys there is one ledger, `main`; the first migration makes it
-
 Submit: TypeAlias = Callable[[Command], Awaitable[Outcome]]  # the outcome of a command, refusals too
 
 

@@ -68,7 +68,7 @@ async def test_a_poisonous_transaction_is_put_off_and_the_others_are_posted(stor
         await until(lambda: fates(database, ids) == ["posted", "queued", "posted"], "the others are posted")
         await until(lambda: trial(database, ids[1]).attempts >= 3, "it is tried again, in vain")
         assert trial(database, ids[1]).error == f"RaiseError: account {ann} is poisonous"
-        assert (await store.measure_queue()).retrying == 1
+        assert (await store.measure_queue(1)).retrying == 1
         execute(database.owner_url, "DROP TRIGGER poison ON account")
         assert await decided(database, ids) == ["posted"] * 3
     assert balances(database, [ann, bob, cyd]) == ["99.00", "98.00", "3.00"]

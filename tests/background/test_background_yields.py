@@ -130,7 +130,7 @@ async def test_no_request_waits_for_what_is_queued_and_claimed(impatient: Store,
         found = await impatient.get_transaction(1, ids[0])
         assert found is not None
         assert found.status == "queued"
-        assert (await impatient.measure_queue()).depth == len(ids) + 1
+        assert (await impatient.measure_queue(1)).depth == len(ids) + 1
 
 
 async def test_what_is_being_settled_elsewhere_is_left_to_whoever_is_at_it(

@@ -161,7 +161,7 @@ async def test_callers_and_claims_share_accounts_without_waiting_in_a_circle(
             pass
 
     await asyncio.gather(*(call(n) for n in range(3)), work(), work())
-    assert (await store.measure_queue()).depth == 0
+    assert (await store.measure_queue(1)).depth == 0
 
 
 async def test_a_queued_transaction_may_follow_one_that_is_claimed_with_it(store: Store) -> None:

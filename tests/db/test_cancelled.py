@@ -29,7 +29,7 @@ READS: dict[str, Asked] = {
     "an account": lambda store: store.get_account(1, 1),
     "a transaction": lambda store: store.get_transaction(1, 1),
     "a queued transaction": lambda store: store.get_transaction(1, 999),
-    "the queue": lambda store: store.measure_queue(),
+    "the queue": lambda store: store.measure_queue(1),
     "the migrations": lambda store: store.applied_migrations(),
     "what is due": lambda store: store.due(),
     "a queued transaction put off": lambda store: store.postpone(1, 999, "why", Delay(1, 2)),

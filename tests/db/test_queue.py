@@ -24,7 +24,7 @@ async def enqueued(store: Store, *, ledger_id: int = 1, count: int = 1) -> list[
 
 async def test_nothing_is_due_where_nothing_waits(store: Store) -> None:
     assert await store.due() == []
-    measure = await store.measure_queue()
+    measure = await store.measure_queue(1)
     assert (measure.depth, measure.retrying, measure.oldest_age_s) == (0, 0, 0.0)
 
 
@@ -59,7 +59,7 @@ async def test_what_is_put_off_is_not_due_and_waits_longer_each_time(store: Stor
     assert waits == [10, 20, 40, 80, 100, 100]
     assert query(database, "SELECT attempts, error FROM queued") == [(6, "DeadlockDetectedError: deadlock")]
     assert await store.due() == []
-    assert (await store.measure_queue()).retrying == 1
+    assert (await store.measure_queue(1)).retrying == 1
 
 
 async def test_what_two_have_failed_with_at_once_is_put_off_once(store: Store, database: Database) -> None:
@@ -84,13 +84,14 @@ async def test_what_is_put_off_by_mistake_is_nobodys(store: Store, database: Dat
     assert query(database, "SELECT attempts, error FROM queued") == [(0, None)]
 
 
-async def test_the_queue_is_measured_over_all_ledgers(store: Store, database: Database) -> None:
+async def test_the_queue_of_each_ledger_is_measured_by_itself(store: Store, database: Database) -> None:
     execute(database.owner_url, "INSERT INTO ledger (id, name) VALUES (2, 'two')")
     await enqueued(store, ledger_id=1, count=2)
     await enqueued(store, ledger_id=2, count=3)
     execute(database.owner_url, "UPDATE queued SET ctime = ctime - interval '1 hour' WHERE ledger_id = 2")
-    measure = await store.measure_queue()
-    assert (measure.depth, measure.retrying) == (5, 0)
+    measure = await store.measure_queue(2)
+    assert (measure.depth, measure.retrying) == (3, 0)
     assert 3_600 <= measure.oldest_age_s < 3_660
+    assert (await store.measure_queue(1)).oldest_age_s < 3_600
     await settle(store, [ClaimQueued(2, 10)])
-    assert (await store.measure_queue()).depth == 2
+    assert [(await store.measure_queue(ledger_id)).depth for ledger_id in (1, 2)] == [2, 0]

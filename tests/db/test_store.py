@@ -179,7 +179,7 @@ async def test_what_the_house_itself_asks_finds_a_place_among_any_number_of_read
         reads = [asyncio.create_task(store.get_account(1, 1)) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(Crowded):
-            await store.measure_queue()
+            await store.measure_queue(1)
         assert await store.due() == []
         await store.postpone(1, 999, "why", Delay(1, 2))
         await asyncio.gather(*reads)

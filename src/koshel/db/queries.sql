@@ -455,10 +455,10 @@ WHERE hold.ledger_id = $1 AND hold.expires_at <= statement_timestamp() AND hold.
 ORDER BY hold.expires_at LIMIT $2;
 
 -- name: measure_queue
--- Reads all ledgers: the queue is looked at as a whole.
+-- By an index that begins with the ledger.
 SELECT count(*) AS depth, count(*) FILTER (WHERE attempts > 0) AS retrying,
     coalesce(extract(epoch FROM clock_timestamp() - min(ctime)), 0)::float8 AS oldest_age_s
-FROM queued;
+FROM queued WHERE ledger_id = $1;
 
 -- name: set_for_session
 -- The settings of a new connection, rather than in its start-up message, where PgBouncer refuses all but a few.

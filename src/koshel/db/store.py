@@ -59,7 +59,7 @@ class StoreConfig(Struct, frozen=True):
 
 
 class QueueMeasure(Struct, frozen=True):
-    """The queue of background transactions, over all ledgers."""
+    """The queue of a ledger's background transactions."""
 
     depth: int
     retrying: int  # of them, those that an accident has stopped at least once
@@ -159,9 +159,9 @@ class Store(Reads):
         arguments = (ledger_id, transaction_ids, BLOCKED)
         await self._read(lambda connection: connection.execute(self._queries.note_blocked, *arguments), weight=0)
 
-    async def measure_queue(self) -> QueueMeasure:
-        """How long the queue is. Raises StoreError."""
-        row = await self._read(lambda connection: connection.fetchrow(self._queries.measure_queue))
+    async def measure_queue(self, ledger_id: int) -> QueueMeasure:
+        """How long the queue of a ledger is. Raises StoreError."""
+        row = await self._read(lambda connection: connection.fetchrow(self._queries.measure_queue, ledger_id))
         assert row is not None, "an aggregate has a row"
         return QueueMeasure(*row)
 

@@ -68,7 +68,7 @@ class WithdrawalRequest(Labelled, frozen=True, forbid_unknown_fields=True):
 async def open_account(call: Call) -> Reply:
     """POST /account."""
     body: AccountRequest = call.body
-    command = call.service.requests.open_account(
+    command = call.requests.open_account(
         body.email,
         currency=body.currency,
         min_balance=0 if body.min_balance is UNSET else body.min_balance,
@@ -82,7 +82,7 @@ async def open_account(call: Call) -> Reply:
 async def get_account(call: Call) -> Reply:
     """GET /account/{id}."""
     account_id = _account_id(call)
-    details = await call.service.engine.store.get_account(call.service.ledger_id, account_id)
+    details = await call.service.engine.store.get_account(call.caller.ledger_id, account_id)
     if details is None:
         raise account_not_found(account_id)
     etag = wire.etag(details)
@@ -95,7 +95,7 @@ async def change_account(call: Call) -> Reply:
     """PATCH /account/{id}."""
     body: AccountChange | AccountPatch = call.body
     expected, unexpected = preconditions.versions(call.if_match, call.if_none_match)
-    command = call.service.requests.change_account(
+    command = call.requests.change_account(
         _account_id(call),
         email=body.email,
         min_balance=body.min_balance,
@@ -113,14 +113,14 @@ async def change_account(call: Call) -> Reply:
 def pay(call: Call) -> Move:
     """POST /account/{id}/payment."""
     amount = values.amount(call.body.amount)
-    target, requests = _account_id(call), call.service.requests
+    target, requests = _account_id(call), call.requests
     return requests.move(Kind.PAYMENT, None, target, amount, **call.body.labels(), key=call.key)
 
 
 def withdraw(call: Call) -> Move:
     """POST /account/{id}/withdrawal."""
     amount = values.amount(call.body.amount)
-    source, requests = _account_id(call), call.service.requests
+    source, requests = _account_id(call), call.requests
     return requests.move(Kind.WITHDRAWAL, source, None, amount, **call.body.labels(), key=call.key)
 
 

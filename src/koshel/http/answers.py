@@ -66,7 +66,7 @@ async def _enqueue(call: Call, command: Request) -> Reply:
             outcome = None  # nothing was done, so it can still be queued
         if outcome is not None:
             return reply(outcome, {"Preference-Applied": f"wait={prefer.wait_s}"})
-    outcome = await engine.batcher.submit(call.service.requests.enqueue(command), size=call.size)
+    outcome = await engine.batcher.submit(call.requests.enqueue(command), size=call.size)
     engine.background.wake()
     return reply(outcome, prefer=prefer)
 

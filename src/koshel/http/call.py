@@ -7,8 +7,10 @@ import msgspec
 from msgspec import Struct
 
 from koshel.app import Service
+from koshel.callers import Caller
 from koshel.http.preconditions import Tags
 from koshel.http.prefer import Preference
+from koshel.requests import Requests
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -25,6 +27,7 @@ class Call(Struct):
     """
 
     service: Service
+    caller: Caller
     api: Callable[[], Mapping[str, Any]]  # the OpenAPI document, made when somebody asks for it
     path: Mapping[str, str]
     headers: Mapping[str, str]
@@ -35,6 +38,11 @@ class Call(Struct):
     query: Any
     if_match: Tags | None = None
     if_none_match: Tags | None = None
+
+    @property
+    def requests(self) -> Requests:
+        """The commands of the caller's ledger."""
+        return self.service.requests(self.caller.ledger_id)
 
 
 class Reply(Struct):

@@ -37,19 +37,19 @@ def capture(call: Call) -> Capture:
     """POST /transaction/{id}/capture."""
     body: CaptureRequest = call.body
     amount = optional_amount(body.amount)
-    hold_id, requests = transaction_id(call), call.service.requests
+    hold_id, requests = transaction_id(call), call.requests
     return requests.capture(hold_id, amount=amount, final=body.final, **body.labels(), key=call.key)
 
 
 def void(call: Call) -> Void:
     """POST /transaction/{id}/void."""
-    return call.service.requests.void(transaction_id(call), **call.body.labels(), key=call.key)
+    return call.requests.void(transaction_id(call), **call.body.labels(), key=call.key)
 
 
 def refund(call: Call) -> Refund:
     """POST /transaction/{id}/refund."""
     amount = optional_amount(call.body.amount)
-    return call.service.requests.refund(transaction_id(call), amount=amount, **call.body.labels(), key=call.key)
+    return call.requests.refund(transaction_id(call), amount=amount, **call.body.labels(), key=call.key)
 
 
 def transaction_id(call: Call) -> int:

@@ -71,7 +71,7 @@ async def ready(call: Call) -> Reply:
 
 async def queue(call: Call) -> Reply:
     """GET /health/queue."""
-    measured = await call.service.engine.store.measure_queue()
+    measured = await call.service.engine.store.measure_queue(call.caller.ledger_id)
     return json(200, QueueHealth(measured.depth, measured.retrying, round(measured.oldest_age_s, 3)))
 
 
@@ -124,8 +124,9 @@ ROUTES: Sequence[Route] = (
         {200: Index},
         is_page=True,
         passes_over=OF_CACHES,
+        scope=None,
     ),
-    Route("GET", "/health/live", "Whether the process answers", "check_live", live, None, {200: Health}),
+    Route("GET", "/health/live", "Whether the process answers", "check_live", live, None, {200: Health}, scope=None),
     Route(
         "GET",
         "/health/ready",
@@ -135,6 +136,7 @@ ROUTES: Sequence[Route] = (
         None,
         {200: Readiness},
         ("database-unavailable",),
+        scope=None,
     ),
     Route(
         "GET",
@@ -157,6 +159,7 @@ ROUTES: Sequence[Route] = (
         ("not-found",),
         is_page=True,
         passes_over=OF_CACHES,
+        scope=None,
     ),
     Route(
         "GET",
@@ -167,6 +170,7 @@ ROUTES: Sequence[Route] = (
         None,
         {200: "application/json"},
         passes_over=OF_CACHES,
+        scope=None,
     ),
     Route(
         "GET",
@@ -177,5 +181,6 @@ ROUTES: Sequence[Route] = (
         None,
         {200: "text/html"},
         passes_over=OF_CACHES,
+        scope=None,
     ),
 )

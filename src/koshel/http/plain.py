@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from koshel.app import Service
+from koshel.callers import ANYBODY, Caller
 from koshel.core.commands import Request
 from koshel.http import receive
 from koshel.http.call import NO_HEADERS, Call
@@ -52,6 +53,7 @@ class PlainRoute(NamedTuple):
 class Plain(NamedTuple):
     """A plain request; `end` is where the next one begins."""
 
+    caller: Caller
     route: PlainRoute
     path: str
     id: str
@@ -92,17 +94,17 @@ class Reader:
             return None
         start, length = end + len(END), said.get("content-length")
         if length is None:
-            return Plain(*found, said, b"{}", start) if found[0].is_optional else None
+            return Plain(ANYBODY, *found, said, b"{}", start) if found[0].is_optional else None
         end = start + int(length)
         if not start < end <= start + self._body_max or "content-type" not in said:
             return None
-        return "partial" if end > len(data) else Plain(*found, said, data[start:end], end)
+        return "partial" if end > len(data) else Plain(ANYBODY, *found, said, data[start:end], end)
 
     def command(self, plain: Plain) -> tuple[Request, int]:
         """The request's command, and the size of its body. Raises whatever is wrong with it."""
         body = receive.decode(plain.route.decoder, plain.body)
         key, size = plain.said.get("idempotency-key"), len(plain.body)
-        call = Call(self._service, dict, {"id": plain.id}, NO_HEADERS, body, size, key, NONE, _QUERY)
+        call = Call(self._service, plain.caller, dict, {"id": plain.id}, NO_HEADERS, body, size, key, NONE, _QUERY)
         return plain.route.asks(call), size
 
     def _route(self, first: bytes) -> tuple[PlainRoute, str, str] | None:

@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TypeAlias
 
-from msgspec import Struct
-from msgspec.structs import fields
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import fields, force_setattr
 
+from koshel.callers import Scope
 from koshel.core.commands import Request
 from koshel.http import wire
 from koshel.http.answers import answer
@@ -58,6 +59,15 @@ class Route(Struct, frozen=True):
     bytes_max: str = "body_bytes_max"  # the setting that says how large its body may be
     weight: int = 1  # what a dry run counts as, before its body is read
     is_page: bool = False  # HTML for a browser, JSON otherwise
+    scope: Scope | UnsetType | None = (
+        UNSET  # that a caller needs; None: it is open to everybody; left out: by the method
+    )
+    is_for_operator: bool = False  # it concerns the service as a whole, and not one ledger
+
+    def __post_init__(self) -> None:
+        """Who reads needs the scope for that, who changes something another one."""
+        if self.scope is UNSET:
+            force_setattr(self, "scope", Scope.READ if self.method == "GET" else Scope.WRITE)
 
     @property
     def preconditions(self) -> AbstractSet[str]:

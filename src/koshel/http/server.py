@@ -15,6 +15,7 @@ import structlog
 from aiohttp import HttpVersion11, web
 
 from koshel.app import Service
+from koshel.callers import ANYBODY
 from koshel.db.errors import OutcomeUnknown, StoreError
 from koshel.errors import Overloaded
 from koshel.http import preconditions, prefer, receive, request_id
@@ -100,7 +101,7 @@ def _serve(route: Route, settings: Settings) -> Serve:
             if takes_prefer and "Prefer" in request.headers:
                 preference = prefer.parse(request.headers.getall("Prefer"))
         service, path, headers = request.app[SERVICE], request.match_info, request.headers
-        call = Call(service, _api, path, headers, decoded, len(received), key, preference, query)
+        call = Call(service, ANYBODY, _api, path, headers, decoded, len(received), key, preference, query)
         if conditions:
             call.if_match = preconditions.tags(request, "If-Match")
             call.if_none_match = preconditions.tags(request, "If-None-Match")

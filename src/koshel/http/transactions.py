@@ -69,7 +69,7 @@ def transfer(call: Call) -> Move | Hold:
     if target is None and body.hold is UNSET:
         raise Invalid("target_account_id", "is required, except for a hold")
     amount = values.amount(body.amount)
-    requests = call.service.requests
+    requests = call.requests
     if body.hold is not UNSET:
         return _hold(requests, body, (body.source_account_id, target, amount), call.key)
     assert target is not None
@@ -83,16 +83,16 @@ async def batch(call: Call) -> Reply:
     members = []
     for index, one in enumerate(body.transactions):
         try:
-            members.append(_member(call.service.requests, one))
+            members.append(_member(call.requests, one))
         except Invalid as error:
             raise validation_failed(f"/transactions/{index}{pointer(error.field)}", error.reason) from error
-    return await answer_together(call, call.service.requests.batch(members, atomic=body.atomic, key=call.key))
+    return await answer_together(call, call.requests.batch(members, atomic=body.atomic, key=call.key))
 
 
 async def get_transaction(call: Call) -> Reply:
     """GET /transaction/{id}."""
     wanted = transaction_id(call)
-    found = await call.service.engine.store.get_transaction(call.service.ledger_id, wanted)
+    found = await call.service.engine.store.get_transaction(call.caller.ledger_id, wanted)
     if found is None:
         raise transaction_not_found(wanted)
     if isinstance(found.transaction, Posted):
