@@ -7,10 +7,12 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from koshel import __version__, commands, settings
+from koshel import __version__, access_commands, commands, durations, settings
+from koshel.callers import MAIN_LEDGER, Scope
 from koshel.core.money import SCALE_MAX
 from koshel.settings import Settings
 from koshel.surroundings import nearest, of_libpq
+from koshel.values import is_key_name
 
 EPILOG = "Every setting is a flag and a variable: --batch-max is KOSHEL_BATCH_MAX. `koshel serve --help` lists them."
 PSQL_EPILOG = r"Whatever is not a setting goes to psql: koshel psql -c '\d account'"
@@ -79,6 +81,8 @@ def _parser() -> Parser:
     )
     migrate.add_argument("--check", action="store_true", help="change nothing; exit 1 if a migration is due")
     _currency_commands(add)
+    _ledger_commands(add)
+    _key_commands(add)
     verify = _command(
         add,
         "verify",
@@ -100,6 +104,55 @@ def _currency_commands(commands_: Any) -> None:
     command.add_argument("code", help="3 to 12 characters of A-Z, 0-9 and _")
     command.add_argument("--scale", type=int, required=True, help=f"its decimals, 0 to {SCALE_MAX}")
     _command(add, "list", commands.list_currencies, "list the registered currencies")
+
+
+def _ledger_commands(commands_: Any) -> None:
+    ledger = commands_.add_parser("ledger", help="ledgers, each with accounts and keys of its own", allow_abbrev=False)
+    add = ledger.add_subparsers(title="actions", metavar="ACTION", required=True)
+    command = _command(add, "create", access_commands.create_ledger, "make a ledger")
+    command.add_argument("name", help="1 to 64 characters of a-z, 0-9, _ and -")
+    _command(add, "list", access_commands.list_ledgers, "list the ledgers")
+    command = _command(add, "rename", access_commands.rename_ledger, "give a ledger another name")
+    command.add_argument("name", help="the name that it has")
+    command.add_argument("new_name", metavar="new-name", help="the name that it gets")
+
+
+def _key_commands(commands_: Any) -> None:
+    key = commands_.add_parser("key", help="API keys", allow_abbrev=False)
+    add = key.add_subparsers(title="actions", metavar="ACTION", required=True)
+    command = _command(add, "create", access_commands.create_key, "make a key, and print it, this once")
+    command.add_argument("--ledger", default=MAIN_LEDGER, help=f"whose it is (default {MAIN_LEDGER})")
+    command.add_argument("--scope", choices=list(Scope), required=True, help="each includes the one before")
+    command.add_argument("--expires", type=_lifetime, metavar="DURATION", help="after 90d, 24h, 30m or 45s")
+    command.add_argument("--name", type=_key_name, default="", help="what it is for")
+    command = _command(add, "list", access_commands.list_keys, "list keys, without the keys themselves")
+    command.add_argument("--ledger", help="of this one only")
+    command = _command(add, "revoke", access_commands.revoke_key, "make a key worthless, within a second")
+    command.add_argument("id", type=int, help="as `koshel key list` shows it")
+    command = _command(add, "rotate", access_commands.rotate_key, "make a key in place of another one, and print it")
+    command.add_argument("id", type=int, help="as `koshel key list` shows it")
+    command.add_argument(
+        "--overlap", type=_duration, default="24h", metavar="DURATION", help="for how long the old one is still good"
+    )
+
+
+def _duration(text: str) -> int:
+    try:
+        return durations.seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _lifetime(text: str) -> int:
+    if (lasts_s := _duration(text)) < 1:
+        raise argparse.ArgumentTypeError("a key that expires at once is none")
+    return lasts_s
+
+
+def _key_name(text: str) -> str:
+    if not is_key_name(text):
+        raise argparse.ArgumentTypeError("the name of a key has at most 100 characters that can be printed")
+    return text
 
 
 def _command(

@@ -7,8 +7,8 @@ PostgreSQL, and `koshel serve` nothing of the driver that migrates.
 import gc
 import signal
 import sys
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -101,15 +101,11 @@ def list_currencies(chosen: Settings, _: Options) -> int:
 
 def verify(chosen: Settings, options: Options) -> int:
     """Prove the books."""
-    from koshel.db.migrate import due, known
     from koshel.db.verify import prove
     from koshel.progress import bar
 
-    with _database(chosen) as at:
-        if (missing := due(at.owner_url, chosen.schema)) and missing != known():
-            raise CommandError(f"the schema lacks {', '.join(missing)}; run `koshel migrate`")
-        with bar("Proving the books") as progress:
-            proof = prove(at.owner_url, chosen.schema, progress)
+    with opened(chosen) as at, bar("Proving the books") as progress:
+        proof = prove(at.owner_url, chosen.schema, progress)
     if options["json"]:
         sys.stdout.write(msgspec.json.encode(proof).decode() + "\n")
     else:
@@ -157,6 +153,20 @@ def complaint(error: Exception) -> str | None:
     if isinstance(error, psycopg.Error):
         return words.of(error)
     return str(error) if isinstance(error, (*ours, OSError)) else None
+
+
+@contextmanager
+def opened(chosen: Settings) -> "Iterator[Database]":
+    """The database, whose schema is current. Raises CommandError."""
+    from koshel.db.migrate import due, known
+
+    with _database(chosen) as at:
+        missing = due(at.owner_url, chosen.schema)
+        if missing == known():
+            raise CommandError("the database has no schema yet; run `koshel migrate`")
+        if missing:
+            raise CommandError(f"the schema lacks {', '.join(missing)}; run `koshel migrate`")
+        yield at
 
 
 def _database(chosen: Settings, *, make: bool = False, alone: bool = False) -> "AbstractContextManager[Database]":

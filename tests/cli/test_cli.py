@@ -21,6 +21,15 @@ COMMANDS: Sequence[list[str]] = (
     ["currency"],
     ["currency", "add"],
     ["currency", "list"],
+    ["ledger"],
+    ["ledger", "create"],
+    ["ledger", "list"],
+    ["ledger", "rename"],
+    ["key"],
+    ["key", "create"],
+    ["key", "list"],
+    ["key", "revoke"],
+    ["key", "rotate"],
     ["verify"],
     ["psql"],
     ["openapi"],
@@ -46,7 +55,7 @@ def test_help_reads(koshel: Koshel, arguments: list[str]) -> None:
 
 def test_the_first_help_names_every_command(koshel: Koshel) -> None:
     printed = koshel("--help").printed
-    for name in ("serve", "migrate", "currency", "verify", "psql", "openapi"):
+    for name in ("serve", "migrate", "currency", "ledger", "key", "verify", "psql", "openapi"):
         assert re.search(rf"^ +{name} +\w.*$", printed, re.MULTILINE)
 
 
@@ -77,6 +86,15 @@ def test_the_help_of_a_command_names_only_the_settings_that_it_has_a_use_for(kos
         (["serve", "--work", "2"], "unrecognized arguments: --work 2 (the nearest is --workers)"),
         (["serve", "--xyzzy", "2"], "koshel serve: unrecognized arguments: --xyzzy 2; see koshel serve --help"),
         (["verify", "now"], "koshel verify: unrecognized arguments: now"),
+        (["key", "create"], "required: --scope"),
+        (["key", "create", "--scope", "owner"], "invalid choice: 'owner'"),
+        (["key", "create", "--scope", "read", "--expires", "soon"], "'soon' is not a length of time"),
+        (["key", "create", "--scope", "read", "--expires", "0s"], "expires at once"),
+        (["key", "create", "--scope", "read", "--name", "x" * 101], "at most 100 characters"),
+        (["key", "create", "--scope", "read", "--name", "a\nb"], "that can be printed"),
+        (["key", "revoke", "mine"], "invalid int value: 'mine'"),
+        (["key", "rotate", "1", "--overlap", "1w"], "'1w' is not a length of time"),
+        (["ledger", "create"], "required: name"),
         (["currency", "list", "--all"], "koshel currency list: unrecognized arguments: --all"),
     ],
 )
@@ -111,7 +129,7 @@ def test_a_setting_that_cannot_be_used_is_named_in_one_line(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["migrate"], ["migrate", "--check"], ["verify"], ["currency", "list"]],
+    [["migrate"], ["migrate", "--check"], ["verify"], ["currency", "list"], ["key", "list"], ["ledger", "list"]],
     ids=" ".join,
 )
 @pytest.mark.parametrize("url", [UNREACHABLE, "nonsense", "postgresql://127.0.0.1:port/x"])

@@ -36,6 +36,7 @@ def program(arguments: Sequence[str]) -> list[str]:
         (["openapi"], {"koshel.http.openapi"}, {"gunicorn", "uvloop", "yoyo", "psycopg"}),
         (["verify"], {"psycopg"}, {"aiohttp", "gunicorn", "uvloop", "yoyo", "tqdm"}),
         (["currency", "list"], {"psycopg"}, {"aiohttp", "gunicorn", "uvloop", "yoyo"}),
+        (["key", "list"], {"asyncpg"}, {"aiohttp", "gunicorn", "uvloop", "yoyo"}),
         (["migrate", "--check"], {"psycopg"}, {"aiohttp", "gunicorn", "uvloop", "yoyo"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

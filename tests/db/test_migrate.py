@@ -25,13 +25,14 @@ FROZEN = {
     "0003.checks.sql": "5e226565b44df1f5b13825cba3b2194a5c466e3f040300e162a0b68d64980439",
     "0004.kinds.sql": "29374a13c0d2044ef584e27c65248141e452c68dd75eec8a0acfbe961be9318b",
     "0005.kinds_valid.sql": "9769450cd550a98b5efb04bb997a4119b1cdfd84b2722e424f5a7016113a074f",
+    "0006.api_keys.sql": "bdc9f437acdb5af33a597345e3a6ce1145e7eea41a36be34c68a8ef25b413c4c",
 }
 NAMES = [name.removesuffix(".sql") for name in FROZEN]
 DUE = "".join(f"due: {name}\n" for name in NAMES)
 APPLIED = "".join(f"applied: {name}\n" for name in NAMES)
 DROP_ALL = (
-    "DROP TABLE ledger, currency, account, transaction, receipt, batch, hold, queued, declined",
-    "DROP SEQUENCE account_id, transaction_id, group_id",
+    "DROP TABLE ledger, currency, account, transaction, receipt, batch, hold, queued, declined, api_key",
+    "DROP SEQUENCE account_id, transaction_id, group_id, api_key_id",
 )
 # Makes one table of a migration take longer than a hasty role's limits.
 SLOWLY = """

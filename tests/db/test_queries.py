@@ -27,6 +27,8 @@ OWNERS = {
     "add_currency",
     "list_currencies",
     "grant_service",
+    "list_ledgers",
+    "find_ledger_of_api_key",
 }
 READS = [
     "lock_accounts",

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 
 import asyncpg
 import psycopg
@@ -19,7 +20,7 @@ from koshel import (
     Transaction,
     Unavailable,
 )
-from koshel.db import embedded
+from koshel.db import embedded, schema
 from koshel.db.embedded import Cluster
 from koshel.db.migrate import migrate
 from koshel.db.verify import verify
@@ -34,7 +35,7 @@ TRANSFERS = 400
 async def test_a_database_without_the_schema_is_not_opened(cluster: Cluster) -> None:
     with psycopg.connect(cluster.url(), autocommit=True) as connection:
         connection.execute("CREATE DATABASE bare")
-    lacking = r"lacks 0001\.wallet, 0002\.money, 0003\.checks, 0004\.kinds, 0005\.kinds_valid; run `koshel migrate`"
+    lacking = rf"lacks {re.escape(', '.join(schema.known()))}; run `koshel migrate`"
     with pytest.raises(SchemaNotCurrent, match=lacking):
         async with Ledger.open(cluster.url(database="bare")):
             pass

@@ -74,11 +74,11 @@ async def inspect(
 
     `granted_later`: rights are no matter yet, since the owner will have given them before `check_rights` asks.
     """
-    async with _connection(url, limits) as connection:
+    async with connect_to(url, limits) as connection:
         row = await connection.fetchrow(queries.load().read_server)
         assert row is not None, "every database is in the catalogue"
         if connection.get_server_pid() != row["pid"]:  # as the server said it, if nobody stands in between
-            async with _connection(url, limits) as other:
+            async with connect_to(url, limits) as other:
                 await _look_who_answers(connection, other)
         _refuse_unfit(row)
         if row["is_standby"]:
@@ -97,7 +97,7 @@ async def inspect(
 
 async def check_rights(url: str | Target, limits: TimeLimits, schema: str | None = None) -> None:
     """The rights alone, once there is a schema. Raises Unfit or Away."""
-    async with _connection(url, limits) as connection:
+    async with connect_to(url, limits) as connection:
         namespace = Namespace(schema)
         await namespace.look(connection)
         await _refuse_missing(connection, namespace)
@@ -132,7 +132,7 @@ def _refuse_unfit(row: asyncpg.Record) -> None:
 
 async def check_before_migrating(url: str | Target, limits: TimeLimits) -> None:
     """Whether it can be Koshel's, and each connection has a session to itself. Raises Unfit if not, or Away."""
-    async with _connection(url, limits) as one, _connection(url, limits) as other:
+    async with connect_to(url, limits) as one, connect_to(url, limits) as other:
         row = await one.fetchrow(queries.load().read_server)
         assert row is not None, "every database is in the catalogue"
         _refuse_unfit(row)
@@ -153,7 +153,7 @@ async def _look_who_answers(one: "Connection", other: "Connection") -> None:
 
 
 @asynccontextmanager
-async def _connection(url: str | Target, limits: TimeLimits) -> AsyncIterator["Connection"]:
+async def connect_to(url: str | Target, limits: TimeLimits) -> AsyncIterator["Connection"]:
     """A connection as the service's are. Raises Unfit or Away, also for what is done with it."""
     target = parse(url)
     try:

@@ -12,7 +12,7 @@ from msgspec import Struct, structs
 SCHEMA = "koshel"  # of a new database
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
-_TABLE = "ledger|currency|account|transaction|receipt|batch|hold|queued|declined|_yoyo_migration"
+_TABLE = "ledger|currency|account|transaction|receipt|batch|hold|queued|declined|api_key|_yoyo_migration"
 _TABLES = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE|USING) ({_TABLE})\b")
 _SEQUENCES = re.compile(r"\b(nextval|pg_sequence_last_value)\('(\w+)'\)")
 
@@ -60,6 +60,22 @@ class Queries(Struct, frozen=True):
     note_blocked: str
     claim_expired: str
     measure_queue: str
+    add_ledger: str
+    list_ledgers: str
+    get_ledger: str
+    find_ledger: str
+    lock_ledger: str
+    rename_ledger: str
+    add_api_key: str
+    list_api_keys: str
+    get_api_key: str
+    find_ledger_of_api_key: str
+    find_api_keys: str
+    has_api_keys: str
+    has_other_admin_key: str
+    revoke_api_key: str
+    end_api_key: str
+    note_api_keys_used: str
     set_for_session: str
     set_savepoint: str
     release_savepoint: str

@@ -460,6 +460,116 @@ SELECT count(*) AS depth, count(*) FILTER (WHERE attempts > 0) AS retrying,
     coalesce(extract(epoch FROM clock_timestamp() - min(ctime)), 0)::float8 AS oldest_age_s
 FROM queued WHERE ledger_id = $1;
 
+-- name: add_ledger
+-- Nothing returned: the name was taken. A row is a ledger.
+INSERT INTO ledger (name) VALUES ($1) ON CONFLICT DO NOTHING RETURNING id, name, ctime;
+
+-- name: list_ledgers
+-- All of them, by name: a row is a ledger.
+SELECT id, name, ctime FROM ledger ORDER BY name;
+
+-- name: get_ledger
+-- By primary key: a row is a ledger.
+SELECT id, name, ctime FROM ledger WHERE id = $1;
+
+-- name: find_ledger
+-- By its name, which is unique: a row is a ledger.
+SELECT id, name, ctime FROM ledger WHERE name = $1;
+
+-- name: lock_ledger
+-- By primary key: who revokes the keys of a ledger waits here, and then sees which are left. A row is a ledger.
+SELECT id FROM ledger WHERE id = $1 FOR NO KEY UPDATE;
+
+-- name: rename_ledger
+-- Every process hears of it when it is committed: the name is in its memory of callers. A row is a ledger.
+WITH renamed AS (
+    UPDATE ledger SET name = $2 WHERE id = $1 RETURNING id, name, ctime
+)
+SELECT id, name, ctime, pg_notify('koshel_api_key', '')::text FROM renamed;
+
+-- name: add_api_key
+-- Every process hears of its digest when it is committed, and forgets that it did not know it. $5: seconds, or for ever.
+WITH made AS (
+    INSERT INTO api_key (ledger_id, id, name, scope, digest, ctime, expires_at)
+    VALUES (
+        $1, nextval('api_key_id'), $2, $3, $4, statement_timestamp(),
+        statement_timestamp() + make_interval(secs => $5::float8)
+    )
+    RETURNING *
+)
+SELECT id, name, scope, ctime, expires_at, revoked_at, last_used_at, 'active' AS status,
+    pg_notify('koshel_api_key', encode(digest, 'hex'))::text
+FROM made;
+
+-- name: list_api_keys
+-- The newest first, before the id $2, by primary key.
+SELECT id, name, scope, ctime, expires_at, revoked_at, last_used_at, CASE
+        WHEN revoked_at IS NOT NULL THEN 'revoked'
+        WHEN expires_at <= statement_timestamp() THEN 'expired'
+        ELSE 'active'
+    END AS status
+FROM api_key WHERE ledger_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3;
+
+-- name: get_api_key
+-- By primary key, and locked, so that it is revoked or rotated by one at a time.
+SELECT id, name, scope, ctime, expires_at, revoked_at, last_used_at, CASE
+        WHEN revoked_at IS NOT NULL THEN 'revoked'
+        WHEN expires_at <= statement_timestamp() THEN 'expired'
+        ELSE 'active'
+    END AS status
+FROM api_key WHERE ledger_id = $1 AND id = $2 FOR NO KEY UPDATE;
+
+-- name: find_ledger_of_api_key
+-- For the command line, which names a key by its id alone: it is unique over all ledgers.
+SELECT ledger_id FROM api_key WHERE id = $1;
+
+-- name: find_api_keys
+-- Reads all ledgers, by the digest: a key is what says which ledger is meant.
+SELECT k.digest, k.ledger_id, l.name AS ledger, k.id, k.scope, k.revoked_at IS NOT NULL AS is_revoked,
+    extract(epoch FROM k.expires_at - clock_timestamp())::float8 AS remaining_s
+FROM api_key AS k INNER JOIN ledger AS l ON l.id = k.ledger_id
+WHERE k.digest = ANY($1::bytea []);
+
+-- name: has_api_keys
+-- Whether there is any, revoked or not. Reads all ledgers: it says whether the service asks for keys.
+SELECT EXISTS (SELECT FROM api_key) AS found;
+
+-- name: has_other_admin_key
+-- Whether the ledger, which is locked, has another key than $2 that may make keys. By primary key.
+SELECT EXISTS (
+    SELECT FROM api_key WHERE ledger_id = $1 AND id <> $2 AND scope = 'admin' AND revoked_at IS NULL
+        AND (expires_at IS NULL OR expires_at > statement_timestamp())
+) AS found;
+
+-- name: revoke_api_key
+-- By primary key. Every process hears of its digest when it is committed.
+WITH revoked AS (
+    UPDATE api_key SET revoked_at = statement_timestamp() WHERE ledger_id = $1 AND id = $2 AND revoked_at IS NULL
+    RETURNING digest
+)
+SELECT pg_notify('koshel_api_key', encode(digest, 'hex'))::text FROM revoked;
+
+-- name: end_api_key
+-- By primary key: it expires in $3 seconds, unless it does so before. Every process hears of its digest.
+WITH ended AS (
+    UPDATE api_key SET expires_at = least(expires_at, statement_timestamp() + make_interval(secs => $3::float8))
+    WHERE ledger_id = $1 AND id = $2
+    RETURNING digest
+)
+SELECT pg_notify('koshel_api_key', encode(digest, 'hex'))::text FROM ended;
+
+-- name: note_api_keys_used
+-- At most once a minute each; those that another process notes just now are passed over. Each carries its ledger_id in $1.
+WITH free AS MATERIALIZED (
+    SELECT k.ledger_id, k.id
+    FROM unnest($1::bigint [], $2::bigint []) AS used (ledger_id, id)
+    INNER JOIN api_key AS k ON k.ledger_id = used.ledger_id AND k.id = used.id
+    WHERE k.last_used_at IS NULL OR k.last_used_at < statement_timestamp() - interval '1 minute'
+    FOR NO KEY UPDATE OF k SKIP LOCKED
+)
+UPDATE api_key SET last_used_at = statement_timestamp()
+FROM free WHERE api_key.ledger_id = free.ledger_id AND api_key.id = free.id;
+
 -- name: set_for_session
 -- The settings of a new connection, rather than in its start-up message, where PgBouncer refuses all but a few.
 -- Touches no table, so no ledger.
@@ -520,19 +630,22 @@ SELECT pg_backend_pid();
 -- $1 is the schema, to which rights belong, and not to a ledger.
 WITH wanted (relation, privilege, columns) AS (
     SELECT unnest(ARRAY['ledger', 'currency', 'account', 'transaction', 'receipt', 'batch', 'hold', 'queued',
-        'declined', '_yoyo_migration']), 'SELECT', NULL::text []
+        'declined', 'api_key', '_yoyo_migration']), 'SELECT', NULL::text []
     UNION ALL
-    SELECT unnest(ARRAY['account', 'transaction', 'receipt', 'batch', 'hold', 'queued', 'declined']), 'INSERT', NULL
+    SELECT unnest(ARRAY['account', 'transaction', 'receipt', 'batch', 'hold', 'queued', 'declined', 'ledger', 'api_key']),
+        'INSERT', NULL
     UNION ALL
     SELECT unnest(ARRAY['hold', 'queued']), 'DELETE', NULL
     UNION ALL
-    SELECT unnest(ARRAY['account_id', 'transaction_id', 'group_id']), 'USAGE', NULL
+    SELECT unnest(ARRAY['account_id', 'transaction_id', 'group_id', 'api_key_id']), 'USAGE', NULL
     UNION ALL
     VALUES
     ('account', 'UPDATE', ARRAY['balance', 'held', 'version', 'revision', 'min_balance', 'max_balance', 'status',
         'email', 'metadata']),
     ('hold', 'UPDATE', ARRAY['amount']),
-    ('queued', 'UPDATE', ARRAY['due', 'attempts', 'error'])
+    ('queued', 'UPDATE', ARRAY['due', 'attempts', 'error']),
+    ('ledger', 'UPDATE', ARRAY['name']),
+    ('api_key', 'UPDATE', ARRAY['expires_at', 'revoked_at', 'last_used_at'])
 ),
 
 found AS (
@@ -635,13 +748,15 @@ UNION ALL
 SELECT format(statement, $1::text) AS statement
 FROM (VALUES
     ('GRANT SELECT ON ledger, currency, account, transaction, receipt, batch, hold, queued, declined,'
-     ' _yoyo_migration TO %I'),
-    ('GRANT INSERT ON account, transaction, receipt, batch, hold, queued, declined TO %I'),
+     ' api_key, _yoyo_migration TO %I'),
+    ('GRANT INSERT ON account, transaction, receipt, batch, hold, queued, declined, ledger, api_key TO %I'),
     ('GRANT UPDATE (balance, held, version, revision, min_balance, max_balance, status, email, metadata)'
      ' ON account TO %I'),
     ('GRANT UPDATE (amount), DELETE ON hold TO %I'),
     ('GRANT UPDATE (due, attempts, error), DELETE ON queued TO %I'),
-    ('GRANT USAGE ON SEQUENCE account_id, transaction_id, group_id TO %I')
+    ('GRANT UPDATE (name) ON ledger TO %I'),
+    ('GRANT UPDATE (expires_at, revoked_at, last_used_at) ON api_key TO %I'),
+    ('GRANT USAGE ON SEQUENCE account_id, transaction_id, group_id, api_key_id TO %I')
 ) AS grants (statement);
 
 -- name: plan_for_whole_tables

@@ -34,6 +34,27 @@ CREATE SEQUENCE account_id
     NO MAXVALUE
     CACHE 1;
 
+CREATE TABLE api_key (
+    ledger_id bigint NOT NULL,
+    id bigint NOT NULL,
+    name text NOT NULL,
+    scope text NOT NULL,
+    digest bytea NOT NULL,
+    ctime timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    CONSTRAINT api_key_check CHECK (((id > 0) AND (length(name) <= 100) AND (scope = ANY (ARRAY['read'::text, 'write'::text, 'admin'::text])) AND (length(digest) = 32)))
+)
+WITH (fillfactor='80');
+
+CREATE SEQUENCE api_key_id
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
 CREATE TABLE batch (
     ledger_id bigint NOT NULL,
     id uuid NOT NULL,
@@ -144,6 +165,9 @@ CREATE SEQUENCE transaction_id
 ALTER TABLE ONLY account
     ADD CONSTRAINT account_pkey PRIMARY KEY (ledger_id, id);
 
+ALTER TABLE ONLY api_key
+    ADD CONSTRAINT api_key_pkey PRIMARY KEY (ledger_id, id);
+
 ALTER TABLE ONLY batch
     ADD CONSTRAINT batch_pkey PRIMARY KEY (ledger_id, id);
 
@@ -172,6 +196,8 @@ ALTER TABLE ONLY transaction
     ADD CONSTRAINT transaction_pkey PRIMARY KEY (ledger_id, id);
 
 CREATE INDEX account_by_id ON account USING btree (id);
+
+CREATE UNIQUE INDEX api_key_digest ON api_key USING btree (digest);
 
 CREATE INDEX hold_expires ON hold USING btree (expires_at, ledger_id);
 

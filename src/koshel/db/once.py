@@ -1,0 +1,30 @@
+"""One connection for one database transaction: for commands, and for a library that has no ledger open yet."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from koshel.db import proof
+from koshel.db.namespace import Namespace
+from koshel.db.pools import Limits
+from koshel.db.queries import Queries
+from koshel.db.url import Target
+
+if TYPE_CHECKING:
+    from koshel.db.pools import AnyConnection
+
+T = TypeVar("T")
+
+
+async def transact(
+    url: str | Target,
+    work: "Callable[[AnyConnection, Queries], Awaitable[T]]",
+    *,
+    schema: str | None = None,
+    limits: Limits | None = None,
+) -> T:
+    """What the work returns, once it is committed. Raises Unfit or Away, and what the work raises."""
+    async with proof.connect_to(url, limits or Limits()) as connection:
+        namespace = Namespace(schema)
+        await namespace.look(connection)
+        async with connection.transaction():
+            return await work(connection, namespace.queries)

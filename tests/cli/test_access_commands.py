@@ -1,0 +1,112 @@
+"""The commands of ledgers and keys: a key leaves alone, once."""
+
+import pytest
+
+from koshel.api_keys import digest_of
+from tests.support.bookkeeping import execute
+from tests.support.database import Database
+from tests.support.ended import Koshel
+from tests.support.settled import query
+
+
+def test_a_key_is_printed_alone_and_kept_as_its_digest(koshel: Koshel, database: Database) -> None:
+    ended = koshel("key", "create", "--scope", "write", "--name", "till 7", database_url=database.owner_url)
+    assert ended.status == 0
+    assert ended.printed.count("\n") == 1
+    digest = digest_of(ended.printed.strip())
+    assert digest is not None
+    assert query(database, "SELECT ledger_id, name, scope, digest, expires_at FROM api_key") == [
+        (1, "till 7", "write", digest, None)
+    ]
+    assert ended.complained == "koshel: key 1 of the ledger main, scope write; it is not shown again\n"
+
+
+def test_a_key_may_expire_and_be_of_any_ledger(koshel: Koshel, database: Database) -> None:
+    assert koshel("ledger", "create", "shop", database_url=database.owner_url).printed == "shop\n"
+    ended = koshel(
+        *("key", "create", "--ledger", "shop", "--scope", "read", "--expires", "90d"), database_url=database.owner_url
+    )
+    assert "of the ledger shop, scope read, until 2" in ended.complained
+    lasts = "k.expires_at - k.ctime = interval '90 days'"
+    found = query(database, f"SELECT l.name, {lasts} FROM api_key AS k JOIN ledger AS l ON l.id = k.ledger_id")
+    assert found == [("shop", True)]
+
+
+def test_keys_are_listed_without_the_keys_themselves(koshel: Koshel, database: Database) -> None:
+    koshel("ledger", "create", "shop", database_url=database.owner_url)
+    for ledger in ("main", "shop"):
+        koshel("key", "create", "--scope", "read", "--ledger", ledger, database_url=database.owner_url)
+    listed = koshel("key", "list", database_url=database.owner_url).printed.splitlines()
+    assert [line.split("\t")[:5] for line in listed] == [
+        ["1", "main", "-", "read", "active"],
+        ["2", "shop", "-", "read", "active"],
+    ]
+    assert "koshel_live" not in "".join(listed)
+    of_shop = koshel("key", "list", "--ledger", "shop", database_url=database.owner_url).printed
+    assert of_shop.splitlines() == listed[1:]
+
+
+def test_the_last_admin_key_is_revoked_with_a_warning(koshel: Koshel, database: Database) -> None:
+    for _ in range(2):
+        koshel("key", "create", "--scope", "admin", database_url=database.owner_url)
+    first = koshel("key", "revoke", "1", database_url=database.owner_url)
+    assert (first.status, first.printed, first.complained) == (0, "1: revoked\n", "")
+    last = koshel("key", "revoke", "2", database_url=database.owner_url)
+    assert (last.status, last.printed) == (0, "2: revoked\n")
+    assert "it was the last admin key of its ledger" in last.complained
+    assert query(database, "SELECT count(*) FROM api_key WHERE revoked_at IS NULL") == [(0,)]
+
+
+def test_a_key_is_rotated_with_an_overlap(koshel: Koshel, database: Database) -> None:
+    koshel("key", "create", "--scope", "admin", "--name", "till", database_url=database.owner_url)
+    ended = koshel("key", "rotate", "1", "--overlap", "1h", database_url=database.owner_url)
+    assert ended.status == 0
+    assert digest_of(ended.printed.strip()) is not None
+    assert "key 2 in place of key 1, which expires in 3600 s" in ended.complained
+    execute(database.owner_url, "UPDATE api_key SET revoked_at = now()")
+    again = koshel("key", "rotate", "1", database_url=database.owner_url)
+    assert (again.status, again.printed) == (1, "")
+    assert "was revoked or has expired" in again.complained
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["key", "create", "--scope", "read", "--ledger", "shop"], "make it with `koshel ledger create shop`"),
+        (["key", "list", "--ledger", "shop"], "there is no ledger 'shop'"),
+        (["key", "revoke", "7"], "there is no key 7"),
+        (["key", "rotate", "7"], "there is no key 7"),
+        (["ledger", "create", "main"], "there is a ledger main already"),
+        (["ledger", "create", "Shop"], "'Shop' is not 1 to 64 characters"),
+        (["ledger", "create", ""], "is not 1 to 64 characters"),
+        (["ledger", "create", "a/b"], "is not 1 to 64 characters"),
+        (["ledger", "create", "caf\u00e9"], "is not 1 to 64 characters"),
+        (["ledger", "create", "shop\n"], "is not 1 to 64 characters"),
+        (["ledger", "rename", "main", "first"], "the ledger main keeps its name"),
+        (["ledger", "rename", "shop", "store"], "there is no ledger 'shop'"),
+        (["ledger", "rename", "shop", "a b"], "is not 1 to 64 characters"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    koshel: Koshel, database: Database, arguments: list[str], said: str
+) -> None:
+    ended = koshel(*arguments, database_url=database.owner_url)
+    assert (ended.status, ended.printed) == (1, "")
+    assert said in ended.complained
+    assert ended.complained.count("\n") == 1
+
+
+def test_a_ledger_is_renamed_and_listed(koshel: Koshel, database: Database) -> None:
+    for name in ("shop", "bank"):
+        koshel("ledger", "create", name, database_url=database.owner_url)
+    taken = koshel("ledger", "rename", "shop", "bank", database_url=database.owner_url)
+    assert (taken.status, taken.complained) == (1, "koshel: there is a ledger bank already\n")
+    assert koshel("ledger", "rename", "shop", "store", database_url=database.owner_url).printed == "store\n"
+    listed = koshel("ledger", "list", database_url=database.owner_url).printed.splitlines()
+    assert [line.split("\t")[0] for line in listed] == ["bank", "main", "store"]
+
+
+def test_an_old_schema_is_said(koshel: Koshel, database: Database) -> None:
+    execute(database.owner_url, "DELETE FROM _yoyo_migration WHERE migration_id = '0006.api_keys'")
+    ended = koshel("key", "list", database_url=database.owner_url)
+    assert (ended.status, ended.complained) == (1, "koshel: the schema lacks 0006.api_keys; run `koshel migrate`\n")
