@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 from collections.abc import Sequence
+from ipaddress import ip_address
 from typing import Any
 
 
@@ -32,6 +33,15 @@ def server(host: str, port: int, *, reuse_port: bool = False, backlog: int | Non
     except OSError as error:
         said = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         raise CannotListen(error.errno, f"cannot listen on {url(bare, port)}: {said}") from error
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach all that the name or address stands for."""
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False  # nobody can listen there; who tries is told so
+    return all(ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
 
 
 def url(host: str, port: int) -> str:

@@ -5,9 +5,11 @@ from contextlib import asynccontextmanager
 
 from msgspec import Struct
 
+from koshel import address
+from koshel.authentication import Authentication, open_authentication
 from koshel.db.gate import Gate
 from koshel.db.url import Target
-from koshel.engine import Engine, open_engine
+from koshel.engine import Engine, open_engine, store_config
 from koshel.requests import Requests, Terms, terms_of
 from koshel.settings import Settings
 from koshel.submit import Submit, rehearsed
@@ -19,6 +21,7 @@ class Service(Struct, frozen=True):
     engine: Engine
     terms: Terms
     rehearse: Submit
+    authentication: Authentication | None  # None: nobody is asked
 
     def requests(self, ledger_id: int) -> Requests:
         """The commands of one ledger."""
@@ -30,5 +33,21 @@ async def open_service(
     settings: Settings, database_url: str | Target, gate: Gate | None = None
 ) -> AsyncIterator[Service]:
     """The service of one process; at the end what waits is settled, then the connections close."""
-    async with open_engine(settings, database_url, gate=gate) as engine:
-        yield Service(engine, terms_of(settings), rehearsed(engine.store))
+    async with (
+        open_engine(settings, database_url, gate=gate) as engine,
+        _authentication(settings, database_url, gate, engine) as authentication,
+    ):
+        yield Service(engine, terms_of(settings), rehearsed(engine.store), authentication)
+
+
+@asynccontextmanager
+async def _authentication(
+    settings: Settings, database_url: str | Target, gate: Gate | None, engine: Engine
+) -> AsyncIterator[Authentication | None]:
+    if settings.auth == "off":
+        yield None
+        return
+    always = settings.auth == "keys" or not address.is_loopback(settings.host)
+    config = store_config(settings, database_url, gate)
+    async with open_authentication(engine.store, config, always=always) as authentication:
+        yield authentication

@@ -151,7 +151,7 @@ def _lifetime(text: str) -> int:
 
 def _key_name(text: str) -> str:
     if not is_key_name(text):
-        raise argparse.ArgumentTypeError("the name of a key has at most 100 characters that can be printed")
+        raise argparse.ArgumentTypeError("the name of a key has at most 100 characters, and no control characters")
     return text
 
 

@@ -45,7 +45,7 @@ def serve(chosen: Settings, options: Options) -> int:
     startup.say_what_is_passed_over(options["environment"])
     connections_max = descriptors.connections_max(chosen)
     wait_for_port(chosen.host, chosen.port)
-    startup.warn_of_strangers(chosen.host)
+    startup.warn_of_strangers(chosen)
     with (
         _database(chosen, make=True, alone=not surroundings.of_libpq(options["environment"])) as at,
         opened(at, opening_wishes(chosen, partial(_bring_up_to_date, chosen, options, at))) as opening,
@@ -186,8 +186,29 @@ def _bring_up_to_date(chosen: Settings, options: Options, at: "Database", found:
     if chosen.currency not in iso_scales() and chosen.currency not in _registered(at, chosen.schema):
         name = came_as("currency", options)
         raise CommandError(f"{name}: {chosen.currency} is neither in ISO 4217 nor registered")
+    _check_keys(chosen, at)
     standing.say_which(found, at.target)
     standing.check_connections(found, startup.wanted(chosen))
+
+
+def _check_keys(chosen: Settings, at: "Database") -> None:
+    """Raises CommandError if there is no key, and the service would listen beyond this machine."""
+    import asyncio
+
+    from koshel import address, startup
+    from koshel.db import api_keys, once
+
+    is_loopback = address.is_loopback(chosen.host)
+    if chosen.auth == "off" or (is_loopback and chosen.auth is None):
+        return
+    if asyncio.run(once.transact(at.service_url, api_keys.exist, schema=chosen.schema)):
+        return
+    if not is_loopback:
+        raise CommandError(
+            f"{chosen.host} is reached from beyond this machine, and there is no API key yet: make one with `koshel key"
+            " create --scope admin`, or set KOSHEL_AUTH=off if whoever reaches the service may do everything"
+        )
+    startup.warn_of_no_keys()
 
 
 def _apply_what_is_due(chosen: Settings, at: "Database") -> list[str]:

@@ -58,6 +58,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     schema: Annotated[Schema | None, Meta(description="schema that the tables are in; absent: the one where they are, or koshel")] = None
     data_dir: Annotated[Directory, Meta(description="where the embedded PostgreSQL keeps its data")] = "./.koshel"
     host: Annotated[Address, Meta(description="address to listen on; :: is every one, of IPv4 too")] = "127.0.0.1"
+    auth: Annotated[Literal["keys", "off"] | None, Meta(description="whether callers need an API key; absent: as soon as there is one, or if host is not a loopback address")] = None
     allowed_origins: Annotated[Web, Meta(description="web origins whose pages may use the service, with commas between")] = ""
     port: Annotated[int, Meta(ge=0, le=65535, description="port to listen on")] = 8080
     workers: Annotated[Processes, Meta(description="worker processes; default: the cores that it may use")] = msgspec.field(default_factory=cores.available)
@@ -144,7 +145,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     @property
     def connections_per_worker(self) -> int:
         """How many connections to the database one worker may have open."""
-        return self.settle_connections + self.read_connections + self.rehearsal_connections
+        keys = 0 if self.auth == "off" else 1
+        return self.settle_connections + self.read_connections + self.rehearsal_connections + keys
 
 
 # As a browser writes one: a scheme, a host, and a port if it is not the scheme's own. No path, not even a slash.

@@ -1,12 +1,10 @@
 """What the start says of its surroundings, and what it wants of the database, before there are workers."""
 
-import socket
 from collections.abc import Mapping
-from ipaddress import ip_address
 
 import structlog
 
-from koshel import surroundings
+from koshel import address, surroundings
 from koshel.db.standing import Wanted
 from koshel.settings import PREFIX, Settings
 
@@ -19,19 +17,15 @@ def say_what_is_passed_over(environment: Mapping[str, str]) -> None:
         _log.info("Kubernetes made these variables for a Service; they are not settings", variables=names)
 
 
-def warn_of_strangers(host: str) -> None:
-    """Whoever reaches the service may move money, so an address beyond this machine is worth a warning."""
-    if not is_loopback(host):
-        _log.warning("the service listens beyond this machine, and asks nobody who they are", host=host)
+def warn_of_strangers(settings: Settings) -> None:
+    """Where nobody is asked for a key, an address beyond this machine is worth a warning."""
+    if settings.auth == "off" and not address.is_loopback(settings.host):
+        _log.warning("the service listens beyond this machine, and asks nobody who they are", host=settings.host)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach all that the name or address stands for."""
-    try:
-        found = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return False  # nobody can listen there; who tries is told so
-    return all(ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
+def warn_of_no_keys() -> None:
+    """Whoever asks for keys where there is none serves nobody."""
+    _log.warning("callers need an API key, and there is none yet; make one with `koshel key create --scope admin`")
 
 
 def wanted(settings: Settings) -> Wanted:

@@ -26,12 +26,14 @@ END = r"(?!\n)$"  # of a text: Python's `$` alone would let a newline follow; RE
 KEY_PATTERN = rf"^[\x21-\x7e]{{1,255}}{END}"  # of an idempotency key
 TEXT_PATTERN = r"^[^\x00]*$"  # PostgreSQL keeps every character but this one
 LEDGER_PATTERN = rf"^[a-z0-9_-]{{1,64}}{END}"
+PRINTED_PATTERN = rf"^[^\x00-\x1f\x7f-\x9f]*{END}"
 CURRENCY_PATTERN = rf"^[A-Z0-9_]{{3,12}}{END}"
 AMOUNT_PATTERN = rf"[0-9]{{1,{INTEGER_DIGITS_MAX}}}(\.[0-9]{{1,{DECIMALS_MAX}}})?"  # without its sign
 KEY_REASON = "must be 1 to 255 visible ASCII characters"
 
 # `reason` is what a text is told that does not match the pattern.
 _TEXT = {"reason": "must not hold the character U+0000"}
+_PRINTED = {"reason": "must hold no control characters"}
 _LEDGER = {"reason": "must be 1 to 64 characters a-z, 0-9, _ and -"}
 _CURRENCY = {"reason": "must be a currency's code: 3 to 12 characters A-Z, 0-9 and _"}
 
@@ -41,7 +43,7 @@ Email = Annotated[str, Meta(max_length=254, description="Stands for the client; 
 CurrencyCode = Annotated[
     str, Meta(pattern=CURRENCY_PATTERN, description="An ISO 4217 code, or a registered one.", extra=_CURRENCY)
 ]
-KeyName = Annotated[str, Meta(max_length=100, pattern=TEXT_PATTERN, extra=_TEXT)]
+KeyName = Annotated[str, Meta(max_length=100, pattern=PRINTED_PATTERN, description="What it is for.", extra=_PRINTED)]
 LedgerName = Annotated[str, Meta(pattern=LEDGER_PATTERN, extra=_LEDGER)]
 Lifetime = Annotated[int, Meta(ge=1, description="Seconds.")]
 Name = Annotated[str, Meta(min_length=1, max_length=40, pattern=TEXT_PATTERN, extra=_TEXT)]
@@ -57,7 +59,6 @@ NotesPatch = Annotated[
 
 _KEY = re.compile(KEY_PATTERN)
 _CODE = re.compile(CURRENCY_PATTERN)
-_LEDGER_NAME = re.compile(LEDGER_PATTERN)
 _PLAIN = re.compile(rf'"?(-?{AMOUNT_PATTERN})"?'.encode())  # nearly all there are; JSON has paired the quotes already
 # JSON's own grammar for a number; the exponent is bounded, or building the Decimal would not be.
 _NUMBER = re.compile(rb'"(-?[0-9]+(?:\.[0-9]+)?)"|(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?)')
@@ -240,9 +241,9 @@ def is_currency_code(text: str) -> bool:
 
 def is_ledger_name(text: str) -> bool:
     """Whether the text can be the name of a ledger."""
-    return _LEDGER_NAME.fullmatch(text) is not None
+    return re.fullmatch(LEDGER_PATTERN, text) is not None
 
 
 def is_key_name(text: str) -> bool:
     """Whether the text can be what an API key is called."""
-    return len(text) <= 100 and text.isprintable()
+    return len(text) <= 100 and re.fullmatch(PRINTED_PATTERN, text) is not None

@@ -96,6 +96,27 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert ended.complained.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["key", "create"], "required: --scope"),
+        (["key", "create", "--scope", "owner"], "invalid choice: 'owner'"),
+        (["key", "create", "--scope", "read", "--expires", "soon"], "'soon' is not a length of time"),
+        (["key", "create", "--scope", "read", "--expires", "0s"], "expires at once"),
+        (["key", "create", "--scope", "read", "--name", "x" * 101], "at most 100 characters"),
+        (["key", "create", "--scope", "read", "--name", "a\nb"], "no control characters"),
+        (["key", "revoke", "mine"], "invalid int value: 'mine'"),
+        (["key", "rotate", "1", "--overlap", "1w"], "'1w' is not a length of time"),
+        (["ledger", "create"], "required: name"),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_one_line(koshel: Koshel, arguments: list[str], said: str) -> None:
+    ended = koshel(*arguments)
+    assert (ended.status, ended.printed) == (2, "")
+    assert said in ended.complained
+    assert ended.complained.count("\n") == 1
+
+
 def test_a_ledger_is_renamed_and_listed(koshel: Koshel, database: Database) -> None:
     for name in ("shop", "bank"):
         koshel("ledger", "create", name, database_url=database.owner_url)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from koshel import address
-from koshel.startup import is_loopback
+from koshel.address import is_loopback
 from tests.support import ipv6
 
 # What is listened on, where it is reached, and where not.

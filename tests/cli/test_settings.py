@@ -208,8 +208,9 @@ def test_every_setting_is_described_and_a_time_or_size_has_its_unit_in_its_name(
 
 
 def test_a_worker_may_open_as_many_connections_as_all_its_pools_have() -> None:
-    assert Settings().connections_per_worker == 8 + 4 + 2
-    assert Settings(settle_connections=3, read_connections=2, rehearsal_connections=1).connections_per_worker == 6
+    assert Settings(auth="off").connections_per_worker == 8 + 4 + 2
+    assert Settings().connections_per_worker == 8 + 4 + 2 + 1  # to hear of keys
+    assert Settings(settle_connections=3, read_connections=2, rehearsal_connections=1).connections_per_worker == 7
 
 
 @pytest.mark.parametrize(

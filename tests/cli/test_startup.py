@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from koshel import startup
+from koshel import address, startup
 from koshel.db import standing
 from koshel.db.embedded import Cluster
 from koshel.db.proof import Inspected
@@ -49,9 +49,10 @@ def logged(output: str) -> list[Mapping[str, Any]]:
     ],
 )
 def test_who_listens_beyond_this_machine_is_warned(host: str, *, is_loopback: bool) -> None:
-    assert startup.is_loopback(host) == is_loopback
+    assert address.is_loopback(host) == is_loopback
     with capture_logs() as log:
-        startup.warn_of_strangers(host)
+        startup.warn_of_strangers(Settings(host=host))  # where keys are asked for
+        startup.warn_of_strangers(Settings(host=host, auth="off"))
     assert [(line["log_level"], line["host"]) for line in log] == ([] if is_loopback else [("warning", host)])
 
 
@@ -70,7 +71,7 @@ def test_connections_that_fit_are_not_spoken_of() -> None:
 
 def test_connections_that_may_not_fit_are_warned_of_with_the_settings_to_change() -> None:
     with capture_logs() as log:
-        standing.check_connections(FOUND, startup.wanted(Settings(workers=7)))
+        standing.check_connections(FOUND, startup.wanted(Settings(workers=7, auth="off")))
     (line,) = log
     assert line["log_level"] == "warning"
     assert line["event"] == (
@@ -92,4 +93,4 @@ def test_a_start_that_is_refused_is_said_in_one_line_after_the_database(narrow: 
     assert ended.returncode == 1
     assert [line["role"] for line in logged(ended.stderr)] == ["narrow"]
     last = ended.stderr.splitlines()[-1]
-    assert last.startswith("koshel: the workers may open 28 connections, and narrow has room for 3: ")
+    assert last.startswith("koshel: the workers may open 30 connections, and narrow has room for 3: ")

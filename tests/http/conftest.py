@@ -20,6 +20,7 @@ from tests.support.ways import ACCOUNTS, BYE, WAYS, Room, Ways, open_ways, post
 
 DATABASE = "http_tests"
 LIMITS = {
+    "auth": "off",  # here; others test who is asked for a key
     "body_bytes_max": "20000",
     "receive_timeout_ms": "1000",
     "keepalive_timeout_s": "3",

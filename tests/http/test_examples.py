@@ -13,7 +13,7 @@ from tests.support.documented import DOCUMENT, component
 from tests.support.service import Running, serving
 
 NAMED = {route.name: route for route in ROUTES}
-TIMES = {"ctime", "expires_at"}
+TIMES = {"ctime", "expires_at", "revoked_at"}
 
 
 def operation(name: str) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def test_every_example_is_what_its_schema_says() -> None:
         for shown in one.get("examples", {}).values():
             component(one["schema"]["$ref"].rpartition("/")[2]).validate(shown["value"])
             count += 1
-    assert count == len(STORY) + sum(example.body is not None for example in STORY)
+    assert count == sum((one.reply is not None) + (one.body is not None) for one in STORY)
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -43,6 +43,8 @@ def test_every_body_and_the_main_reply_have_an_example(name: str) -> None:
     described = operation(name)
     if "requestBody" in described:
         assert described["requestBody"]["content"]["application/json"]["examples"]
+    if "204" in described["responses"]:
+        return
     main = described["responses"]["201" if "201" in described["responses"] else "200"]["content"]
     assert list(main) in (["application/json"], ["text/html"])
     if "application/json" in main and name != "get_openapi":
@@ -59,7 +61,7 @@ def test_a_parameter_in_a_path_has_an_example() -> None:
 @pytest.fixture
 def empty(database: Database) -> Iterator[Running]:
     """A service in which nothing has happened yet."""
-    with serving(database.service_url, workers="1") as service:
+    with serving(database.service_url, workers="1", auth="off") as service:
         yield service
 
 
@@ -67,7 +69,8 @@ def without_times(document: Any) -> Any:
     if isinstance(document, list):
         return [without_times(one) for one in document]
     if isinstance(document, dict):
-        return {name: without_times(one) for name, one in document.items() if name not in TIMES}
+        known = {name: one for name, one in document.items() if name not in TIMES}
+        return {name: without_times(one) for name, one in known.items() if not str(one).startswith("koshel_live_")}
     return document
 
 
@@ -77,11 +80,11 @@ def told(service: Running, example: Example) -> None:
     answer = service.call(route.method, route.path.format(**example.path), example.body, **headers)
     assert answer.status == example.status, example.title
     assert without_times(answer.body) == without_times(example.reply), example.title
-    assert list(answer.body) == list(example.reply), "in this order"
+    assert list(answer.body or {}) == list(example.reply or {}), "in this order"
 
 
 def test_the_examples_are_one_story_that_goes_as_it_is_told(empty: Running) -> None:
     for example in STORY:
         told(empty, example)
     pages = {name for name, route in NAMED.items() if all(isinstance(reply, str) for reply in route.replies.values())}
-    assert {example.route for example in STORY} == NAMED.keys() - pages
+    assert {example.route for example in STORY} == NAMED.keys() - pages | {"revoke_key"}

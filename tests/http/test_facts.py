@@ -17,7 +17,6 @@ from koshel.core.model import Declined, Refusal
 from koshel.http.facts import FACTS, REFUSALS, TYPED, NoFacts, code_of, type_name
 from koshel.http.problems import PROBLEMS, Failure, account_not_found, transaction_not_found, validation_failed
 from koshel.http.refusals import refused
-from koshel.http.route import ALWAYS
 from koshel.http.routes import ROUTES
 from tests.support import documented
 from tests.support.looks import at
@@ -185,5 +184,5 @@ def test_every_problem_has_a_type_of_its_own_and_some_have_no_facts() -> None:
 
 
 def test_every_problem_is_one_of_some_route_but_that_a_route_has_no_such_method() -> None:
-    answered = {code for route in ROUTES for code in route.problems} | set(ALWAYS)
+    answered = {code for route in ROUTES for code in route.all_problems}
     assert PROBLEMS.keys() - answered == {"method-not-allowed"}

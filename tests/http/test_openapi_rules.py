@@ -33,7 +33,7 @@ def within(part: Any, at: str = "#") -> Iterator[tuple[str, dict[str, Any]]]:
 
 EVERYTHING = list(within(DOCUMENT))
 SHOWN = [(at, part) for at, part in EVERYTHING if not at.endswith("/properties")]  # whose names are not ours to judge
-HEADER = re.compile(r"Allow|ETag|Location|Vary|[A-Z][a-z]+(-[A-Z][a-z]+)+")
+HEADER = re.compile(r"Allow|ETag|Location|Vary|WWW-Authenticate|[A-Z][a-z]+(-[A-Z][a-z]+)+")
 PATTERNS = sorted({part["pattern"] for _, part in SHOWN if "pattern" in part})
 
 
@@ -67,7 +67,8 @@ def test_every_reference_leads_somewhere_and_stands_alone() -> None:
 def test_no_component_is_there_for_nothing() -> None:
     wanted = {part["$ref"] for _, part in SHOWN if "$ref" in part}
     there = {f"#/components/{kind}/{name}" for kind, names in DOCUMENT["components"].items() for name in names}
-    assert there == wanted
+    named = {name for _, _, operation in OPERATIONS for one in operation.get("security", []) for name in one}
+    assert there == wanted | {f"#/components/securitySchemes/{name}" for name in named}
 
 
 def test_null_is_said_in_one_way_and_never_alone() -> None:

@@ -6,17 +6,19 @@ tables, so that a migration waits for it, and everybody else for the migration. 
 not much more certain. So such a connection is closed, and PostgreSQL rolls back.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
 
-from koshel.db.errors import LOST
+from koshel.db.errors import LOST, OutcomeUnknown
 
 if TYPE_CHECKING:
     from koshel.db.pools import Connection, Pool
+
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -57,6 +59,20 @@ async def commit(connection: "Connection", transaction: asyncpg.transaction.Tran
             connection.terminate()
         return End.LOST
     return End.COMMITTED
+
+
+async def transacted(connection: "Connection", work: Callable[[], Awaitable[T]]) -> T:
+    """What the work returns, once it is committed. Raises OutcomeUnknown, and what the work raises."""
+    transaction = connection.transaction(isolation="read_committed")
+    await transaction.start()
+    try:
+        done = await work()
+    except BaseException as error:
+        await undo(connection, transaction, error)
+        raise
+    if await commit(connection, transaction) is End.LOST:
+        raise OutcomeUnknown
+    return done
 
 
 def is_open(connection: "Connection") -> bool:

@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING
 import asyncpg
 from msgspec import Struct
 
+from koshel.callers import Scope
+from koshel.db import api_keys
+from koshel.db.api_keys import NewKey
 from koshel.db.queries import Queries
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
+
+
+FIRST_KEY = "first"  # what the first key of a ledger is called
 
 
 class LedgerRow(Struct, frozen=True):
@@ -31,6 +37,12 @@ async def add(connection: "AnyConnection", q: Queries, name: str) -> LedgerRow:
     if row is None:
         raise NameTaken(name)
     return _ledger(row)
+
+
+async def add_with_key(connection: "AnyConnection", q: Queries, name: str) -> tuple[LedgerRow, NewKey]:
+    """A new ledger, and a key of scope admin for it. Raises NameTaken."""
+    made = await add(connection, q, name)
+    return made, await api_keys.add(connection, q, made.id, Scope.ADMIN, name=FIRST_KEY, lasts_s=None)
 
 
 async def all_of_them(connection: "AnyConnection", q: Queries) -> Sequence[LedgerRow]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import asyncpg
 import structlog
@@ -23,22 +23,24 @@ from koshel.db.claims import ClaimExpired, ClaimQueued
 from koshel.db.errors import Conflict, OutcomeUnknown, Unfit, translated
 from koshel.db.gate import Gate
 from koshel.db.known import Known
-from koshel.db.lease import End, commit, lease, undo
+from koshel.db.lease import End, commit, lease, transacted, undo
 from koshel.db.lock_wait import LockWait
 from koshel.db.namespace import Namespace
 from koshel.db.pools import TimeLimits, open_pool
+from koshel.db.queries import Queries
 from koshel.db.reads import Reads
 from koshel.db.strangers import Strangers
 from koshel.db.url import Target, parse
 
 if TYPE_CHECKING:
-    from koshel.db.pools import AnyConnection, Pool
+    from koshel.db.pools import AnyConnection, Connection, Pool
 
 FENCE_PAUSE_S = 0.1
 BLOCKED = "Obstructed: another transaction has locked an account for long"  # or what is due before it waits for that
 REHEARSALS_WAITING_MAX = 50  # for each connection
 
 T = TypeVar("T")
+Work: TypeAlias = "Callable[[AnyConnection, Queries], Awaitable[T]]"
 
 _log = structlog.get_logger()
 
@@ -159,6 +161,18 @@ class Store(Reads):
         arguments = (ledger_id, transaction_ids, BLOCKED)
         await self._read(lambda connection: connection.execute(self._queries.note_blocked, *arguments), weight=0)
 
+    async def look(self, work: "Work[T]") -> T:
+        """What the house itself looks up. Raises StoreError."""
+        return await self._read(lambda connection: work(connection, self._queries), weight=0)
+
+    async def transact(self, work: "Work[T]") -> T:
+        """What the work returns, once it is committed: of ledgers and keys, not of money. Raises StoreError."""
+
+        async def run(connection: "Connection") -> T:
+            return await transacted(connection, lambda: work(connection, self._queries))
+
+        return await self._reads.run(partial(self._look, run))
+
     async def measure_queue(self, ledger_id: int) -> QueueMeasure:
         """How long the queue of a ledger is. Raises StoreError."""
         row = await self._read(lambda connection: connection.fetchrow(self._queries.measure_queue, ledger_id))
@@ -191,7 +205,7 @@ class Store(Reads):
     async def _read(self, look: "Callable[[AnyConnection], Awaitable[T]]", *, weight: int = 1) -> T:
         return await self._reads.run(partial(self._look, look), weight=weight)
 
-    async def _look(self, look: "Callable[[AnyConnection], Awaitable[T]]") -> T:
+    async def _look(self, look: "Callable[[Connection], Awaitable[T]]") -> T:
         with translated():
             async with lease(self._reading, None) as connection:  # as many are admitted as there are
                 return await look(connection)

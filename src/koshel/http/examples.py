@@ -18,7 +18,7 @@ class Example(Struct, frozen=True):
 
     route: str
     title: str
-    reply: JsonObject
+    reply: JsonObject | None  # None: it has no body
     status: int = 200
     body: JsonObject | None = None
     path: Mapping[str, int | str] = {}
@@ -49,6 +49,11 @@ def _account(id_: int, email: str, balance: str, **fields: Any) -> JsonObject:
         "ctime": _CTIME,
     }
     return account | fields
+
+
+def _key(id_: int, name: str, scope: str, status: str = "active", **moments: str) -> JsonObject:
+    key = {"id": id_, "name": name, "scope": scope, "status": status, "ctime": _CTIME}
+    return key | {"expires_at": None, "revoked_at": None, "last_used_at": None} | moments
 
 
 def _transaction(id_: int, kind: str, source: int | None, target: int | None, amount: str, **fields: Any) -> JsonObject:
@@ -99,6 +104,9 @@ _DESCRIBED = {
     "detail": _PROBLEM.when,
     "retryable": _PROBLEM.retryable,
 }
+
+_LEDGER = {"ledger": "main", "ctime": _CTIME}
+_SHOWN = {"key": "koshel_live_ThisIsHowAKeyLooks00000000000000000000000000000000"}  # whose check sum is wrong
 
 STORY: Sequence[Example] = (
     Example("open_account", "An account", _account(1, _ANN, "0.00"), 201, {"email": _ANN}),
@@ -153,6 +161,43 @@ STORY: Sequence[Example] = (
         _account(3, _FEES, "0.30", version=1, max_balance=None, metadata={"for": "fees"}),
         body={"max_balance": None, "metadata": {"for": "fees"}},
         path={"id": 3},
+    ),
+    Example("get_ledger", "The main ledger", _LEDGER),
+    Example("rename_ledger", "The name that it has", _LEDGER, body={"ledger": "main"}),
+    Example(
+        "create_ledger",
+        "A ledger for a shop",
+        {"ledger": "shop", "ctime": _CTIME, "key": _key(1, "first", "admin") | _SHOWN},
+        201,
+        {"ledger": "shop"},
+    ),
+    Example(
+        "create_key",
+        "A key that moves money, for 90 days",
+        _key(2, "till", "write", expires_at=_CTIME) | _SHOWN,
+        201,
+        {"scope": "write", "name": "till", "expires_in": 7_776_000},
+    ),
+    Example(
+        "rotate_key",
+        "A new key, and an hour to deploy it",
+        _key(3, "till", "write", expires_at=_CTIME) | _SHOWN,
+        201,
+        {"overlap": 3_600},
+        {"id": 2},
+    ),
+    Example("revoke_key", "The old one", None, 204, path={"id": 2}),
+    Example("get_key", "The new one", _key(3, "till", "write", expires_at=_CTIME), path={"id": 3}),
+    Example(
+        "list_keys",
+        "The keys of a ledger",
+        {
+            "items": [
+                _key(3, "till", "write", expires_at=_CTIME),
+                _key(2, "till", "write", status="revoked", expires_at=_CTIME, revoked_at=_CTIME),
+            ],
+            "next": None,
+        },
     ),
     Example("read_index", "What this is", _INDEX),
     Example("check_live", "It answers", {"status": "ok"}),

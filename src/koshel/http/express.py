@@ -4,7 +4,8 @@
                └── no: aiohttp, on the same connection
 
 The reply is aiohttp's, to the byte. So a request that is not quite plain, or wrong in any way, is left to aiohttp, and
-the express lane knows no error of its own. One request at a time on each connection: what is pipelined behind it waits.
+the express lane knows no error of its own, but for keys that are none, since anybody can send any number of them. One
+request at a time on each connection: what is pipelined behind it waits.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from koshel.authentication import Unauthenticated
 from koshel.batcher import Batcher
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
@@ -174,11 +176,16 @@ class Connection(Protocol):
     def _take_off(self, plain: Plain) -> bool:
         """Send the request's command to the batcher; False if anything is wrong with it, and nothing was done."""
         try:
-            command, size = self._reader.command(plain)
+            caller = self._reader.caller(plain.said)
+            if caller is None:
+                return False
+            command, size = self._reader.command(plain, caller)
+        except Unauthenticated as error:  # cheaply, since anybody can send as many as there are
+            self._refuse(plain, error)
+            return True
         except Exception:  # noqa: BLE001  whatever it is, aiohttp meets it again, and answers it
             return False
-        self._at = plain.end
-        pending = PendingReply(self, request_id.named(plain.said.get("x-request-id")), plain.path, self._loop.time())
+        pending = self._pending_reply(plain)
         try:
             self._batcher.send(command, pending, size=size)
         except Overloaded as error:
@@ -186,6 +193,14 @@ class Connection(Protocol):
         else:
             self._pending = pending
         return True
+
+    def _refuse(self, plain: Plain, error: Exception) -> None:
+        pending = self._pending_reply(plain)
+        self._send(problem(failure_of(error, pending.name)), pending)
+
+    def _pending_reply(self, plain: Plain) -> PendingReply:
+        self._at = plain.end
+        return PendingReply(self, request_id.named(plain.said.get("x-request-id")), plain.path, self._loop.time())
 
     def _send(self, reply: Reply, pending: PendingReply) -> None:
         if self.transport is None or self.transport.is_closing():

@@ -53,6 +53,22 @@ class _NoTransaction(NoFacts, frozen=True, kw_only=True):
     pointer: Pointer | UnsetType = UNSET
 
 
+class _OfKey(NoFacts, frozen=True, kw_only=True):
+    key_id: Id
+
+
+class _NoKey(NoFacts, frozen=True, kw_only=True):
+    key_id: Annotated[Id, Meta(description="Left out if what the path has cannot be an id.")] | UnsetType = UNSET
+
+
+class _Scope(NoFacts, frozen=True, kw_only=True):
+    scope: Annotated[Literal["read", "write", "admin"], Meta(description="That is needed.")]
+
+
+class _Ledger(NoFacts, frozen=True, kw_only=True):
+    ledger: str
+
+
 class _OfAccount(NoFacts, frozen=True, kw_only=True):
     account_id: Id
 
@@ -150,6 +166,11 @@ FACTS: Mapping[str, type[NoFacts]] = {
     "validation-failed": _Errors,
     "account-not-found": _NoAccount,
     "transaction-not-found": _NoTransaction,
+    "forbidden": _Scope,
+    "key-not-found": _NoKey,
+    "key-not-usable": _OfKey,
+    "last-admin-key": _OfKey,
+    "ledger-name-taken": _Ledger,
     "unknown-currency": _Currency,
     "same-account": _OfAccount,
     "currency-mismatch": _Currencies,

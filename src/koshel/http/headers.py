@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from koshel.core.model import Refusal
-from koshel.http import facts, receive, wire
+from koshel.http import facts, keys, ledgers, receive, wire
 from koshel.http.parameters import names
 from koshel.http.problems import PROBLEMS
 from koshel.http.route import Route
@@ -53,6 +53,15 @@ HEADERS: Mapping[str, Any] = {
         "required": True,
         "schema": {"type": "string"},
     },
+    "WWW-Authenticate": {
+        "description": "The scheme of authentication, and what was wrong with the key (RFC 6750).",
+        "schema": {"type": "string"},
+    },
+    "Cache-Control": {
+        "description": "`no-store`: the reply has a key in it.",
+        "required": True,
+        "schema": {"type": "string", "enum": ["no-store"]},
+    },
     "Retry-After": {
         "description": "Seconds after which to try again.",
         "required": True,
@@ -75,12 +84,14 @@ def of_problem(route: Route, status: int) -> dict[str, Any]:
 
 def _made(route: Route, status: int, body: type[Struct] | str) -> Iterable[str]:
     yield "X-Request-Id"
-    if status in {HTTPStatus.CREATED, HTTPStatus.ACCEPTED} and body is not wire.BatchReply:
+    if status in {HTTPStatus.CREATED, HTTPStatus.ACCEPTED} and body not in {wire.BatchReply, ledgers.NewLedger}:
         yield "Location"
     if body is wire.Account or status == HTTPStatus.NOT_MODIFIED:
         yield "ETag"
-    if route.body is not None:
+    if route.takes_key:
         yield "Idempotent-Replayed"
+    if body in {keys.NewKey, ledgers.NewLedger}:
+        yield "Cache-Control"
     if route.is_page:
         yield "Vary"
     if _PREFER in names(route.headers) and status != HTTPStatus.OK:
@@ -89,11 +100,13 @@ def _made(route: Route, status: int, body: type[Struct] | str) -> Iterable[str]:
 
 def _refused(route: Route, status: int) -> Iterable[str]:
     yield "X-Request-Id"
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} and route.scope is not None:
+        yield "WWW-Authenticate"
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         yield "Retry-After"
     if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
         yield from (receive.ACCEPTS[route.method], "Accept-Encoding")
-    if status in _REFUSED and route.body is not None:
+    if status in _REFUSED and route.takes_key:
         yield "Idempotent-Replayed"
     if status in _REFUSED and _PREFER in names(route.headers):
         yield "Preference-Applied"

@@ -19,6 +19,8 @@ from koshel.values import ID_MAX
 _TAGS = {
     "account": ("Accounts", "Accounts, and money that comes in and leaves."),
     "transaction": ("Transactions", "Transfers, holds, refunds and batches."),
+    "ledger": ("Ledgers", "Sets of accounts and transactions; each key is of one."),
+    "key": ("Keys", "Who may use a ledger, and for what."),
     "health": ("Health", "Whether the service can do its work."),
 }
 _PATH: Mapping[str, Mapping[str, Any]] = {
@@ -27,6 +29,12 @@ _PATH: Mapping[str, Mapping[str, Any]] = {
         "schema": {"type": "integer", "minimum": 1, "maximum": ID_MAX},
     },
     "code": {"description": "The code of a problem.", "schema": {"enum": sorted(PROBLEMS)}},
+}
+_KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "koshel_live_...",
+    "description": "An API key. Its scope, of read, write and admin, must include the one that an operation names.",
 }
 _SERVICE = ("Service", "What the service says of itself.")
 
@@ -46,7 +54,11 @@ def document() -> dict[str, Any]:
         },
         "tags": [{"name": name, "description": text} for name, text in (*_TAGS.values(), _SERVICE)],
         "paths": paths,
-        "components": {"schemas": schemas.components(), "headers": headers.HEADERS},
+        "components": {
+            "schemas": schemas.components(),
+            "headers": headers.HEADERS,
+            "securitySchemes": {"key": _KEY},
+        },
     }
 
 
@@ -59,6 +71,8 @@ def _operation(route: Route) -> dict[str, Any]:
         "parameters": list(_parameters(route)),
         "responses": replies.of(route),
     }
+    if route.scope:
+        operation["security"] = [{"key": [route.scope]}]
     if route.body is not None:
         required = not is_optional(route.body) or route.method == "PATCH"
         content: dict[str, Any] = {JSON: _body(route, route.body.__name__)}

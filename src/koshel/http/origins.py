@@ -1,6 +1,6 @@
 """Which pages may use the service: its own, and those that `allowed_origins` names.
 
-There are no keys yet, so whatever a browser can reach it could also do. Two things keep foreign pages out:
+Without API keys, whatever a browser can reach it could also do. Two things keep foreign pages out:
 
     Origin, Sec-Fetch-Site   what a page of another origin sends is refused, if it is more than a read. An own Origin
                              counts only if Sec-Fetch-Site does not say otherwise
@@ -22,8 +22,8 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _SAME = frozenset({"none", "same-origin"})  # what Sec-Fetch-Site says where no other page is in it
 _TO_ALLOW = "to allow it, add its origin to KOSHEL_ALLOWED_ORIGINS"
 _PORTS = {"http": ":80", "https": ":443"}
-_EXPOSED = "ETag, Idempotent-Replayed, Location, Preference-Applied, Retry-After, X-Request-Id"
-_TAKEN = "Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, X-Request-Id"
+_EXPOSED = "ETag, Idempotent-Replayed, Location, Preference-Applied, Retry-After, WWW-Authenticate, X-Request-Id"
+_TAKEN = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, X-Request-Id"
 _PREFLIGHT_S = 600  # how long a browser may remember what it was allowed
 
 

@@ -9,9 +9,11 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from koshel.app import Service
-from koshel.callers import ANYBODY, Caller
+from koshel.authentication import Unauthenticated
+from koshel.callers import ANYBODY, Caller, Scope
 from koshel.core.commands import Request
 from koshel.http import receive
+from koshel.http.authorization import token_of
 from koshel.http.call import NO_HEADERS, Call
 from koshel.http.origins import Origins
 from koshel.http.parameters import DryRun
@@ -26,12 +28,23 @@ HEADS_MAX = 1_000  # that are kept, to be looked up
 DIGITS_MAX = 10  # of a Content-Length
 END = b"\r\n\r\n"
 
-_KEY = b"\r\nIdempotency-Key: "  # as most clients write it; any other way it is read as the other lines are
-_OTHER_EACH_TIME = frozenset({"idempotency-key", "x-request-id", "traceparent", "tracestate"})
+# As most clients write them; any other way they are read as the other lines are.
+_KEY = b"\r\nIdempotency-Key: "
+_AUTHORIZATION = b"\r\nAuthorization: "
+_OTHER_EACH_TIME = frozenset({"idempotency-key", "authorization", "x-request-id", "traceparent", "tracestate"})
 # The values of these change nothing that is done here, or only what others do with the reply.
 _PASSED_OVER = {
-    *("accept", "accept-encoding", "accept-language", "cache-control", "forwarded", "host", "pragma", "traceparent"),
-    *("tracestate", "user-agent", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"),
+    *("accept", "accept-encoding", "accept-language", "authorization", "cache-control", "forwarded", "host", "pragma"),
+    *(
+        "traceparent",
+        "tracestate",
+        "user-agent",
+        "via",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-real-ip",
+    ),
     "x-request-id",
 }
 _METHODS = (b"GET /", b"HEAD /", b"POST /", b"PATCH /", b"PUT /", b"DELETE /", b"OPTIONS /")
@@ -53,7 +66,6 @@ class PlainRoute(NamedTuple):
 class Plain(NamedTuple):
     """A plain request; `end` is where the next one begins."""
 
-    caller: Caller
     route: PlainRoute
     path: str
     id: str
@@ -67,6 +79,7 @@ class Reader:
 
     def __init__(self, service: Service, settings: Settings) -> None:
         self._service = service
+        self._authentication = service.authentication
         self._head_max = min(HEAD_MAX, settings.header_bytes_max)
         self._body_max = settings.body_bytes_max
         self._origins = Origins(settings)
@@ -94,17 +107,30 @@ class Reader:
             return None
         start, length = end + len(END), said.get("content-length")
         if length is None:
-            return Plain(ANYBODY, *found, said, b"{}", start) if found[0].is_optional else None
+            return Plain(*found, said, b"{}", start) if found[0].is_optional else None
         end = start + int(length)
         if not start < end <= start + self._body_max or "content-type" not in said:
             return None
-        return "partial" if end > len(data) else Plain(ANYBODY, *found, said, data[start:end], end)
+        return "partial" if end > len(data) else Plain(*found, said, data[start:end], end)
 
-    def command(self, plain: Plain) -> tuple[Request, int]:
+    def caller(self, said: Said) -> Caller | None:
+        """Who sends a request; None if that has to be looked up, or if it may not be sent. Raises Unauthenticated."""
+        if self._authentication is None:
+            return ANYBODY
+        asks = self._authentication.asks
+        if not asks:
+            return None if asks is None else ANYBODY
+        header = said.get("authorization")
+        if header is None:
+            raise Unauthenticated("absent")
+        caller = self._authentication.known(token_of(header))
+        return None if caller is None or caller.scope is Scope.READ else caller
+
+    def command(self, plain: Plain, caller: Caller) -> tuple[Request, int]:
         """The request's command, and the size of its body. Raises whatever is wrong with it."""
         body = receive.decode(plain.route.decoder, plain.body)
         key, size = plain.said.get("idempotency-key"), len(plain.body)
-        call = Call(self._service, plain.caller, dict, {"id": plain.id}, NO_HEADERS, body, size, key, NONE, _QUERY)
+        call = Call(self._service, caller, dict, {"id": plain.id}, NO_HEADERS, body, size, key, NONE, _QUERY)
         return plain.route.asks(call), size
 
     def _route(self, first: bytes) -> tuple[PlainRoute, str, str] | None:
@@ -123,17 +149,22 @@ class Reader:
     def _said(self, lines: bytes) -> Said | None:
         """What header lines say, by name; None if one is not plain, or comes twice.
 
-        A client's lines are nearly always the same, but for the key's. Without that one they are looked up whole.
+        A client's lines are nearly always the same, but for the keys'. Without those they are looked up whole.
         """
-        key = None
-        if (at := lines.find(_KEY)) >= 0:
-            stop = lines.find(b"\r\n", at + 2)
-            stop = len(lines) if stop < 0 else stop
-            key, lines = lines[at + len(_KEY) : stop].decode("latin1"), lines[:at] + lines[stop:]
+        key, lines = _cut(lines, _KEY)
+        authorization, lines = _cut(lines, _AUTHORIZATION)
         said = self._heads.get(lines) or self._learn(lines)
-        if key is None or said is None:
+        if said is None or (key is None and authorization is None):
             return said
-        return {**said, "idempotency-key": key} if is_key(key) and "idempotency-key" not in said else None
+        said = dict(said)
+        if key is not None and (not is_key(key) or said.setdefault("idempotency-key", key) is not key):
+            return None
+        if authorization is not None:
+            authorization = authorization.strip(" \t")
+            is_plain = authorization.isascii() and authorization.isprintable()
+            if not is_plain or said.setdefault("authorization", authorization) is not authorization:
+                return None
+        return said
 
     def _learn(self, lines: bytes) -> Said | None:
         said: dict[str, str] = {}
@@ -150,6 +181,16 @@ class Reader:
                 self._heads.clear()
             self._heads[lines] = said
         return said
+
+
+def _cut(lines: bytes, name: bytes) -> tuple[str | None, bytes]:
+    """The value of the first line that begins so, None if none does; and the other lines."""
+    at = lines.find(name)
+    if at < 0:
+        return None, lines
+    stop = lines.find(b"\r\n", at + 2)
+    stop = len(lines) if stop < 0 else stop
+    return lines[at + len(name) : stop].decode("latin1"), lines[:at] + lines[stop:]
 
 
 def _is_plain(name: str, value: str) -> bool:

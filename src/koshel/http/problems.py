@@ -39,11 +39,21 @@ PROBLEMS: Mapping[str, Problem] = {
     "cross-site": Problem(
         403, "Cross site", "The request comes from a page, or by a name, that is not this service's."
     ),
+    "unauthorized": Problem(
+        401, "Unauthorized", "The request has no API key, or one that is not known, was revoked or has expired."
+    ),
+    "forbidden": Problem(403, "Forbidden", "The API key's scope does not allow this."),
     "not-found": Problem(404, "Not found", "There is no such route."),
     "method-not-allowed": Problem(405, "Method not allowed", "The route has other methods; see Allow."),
     "validation-failed": Problem(422, "Validation failed", "A field is missing, unknown or out of range."),
     "account-not-found": Problem(404, "Account not found", "There is no such account."),
     "transaction-not-found": Problem(404, "Transaction not found", "There is no such transaction."),
+    "key-not-found": Problem(404, "Key not found", "There is no such API key."),
+    "key-not-usable": Problem(409, "Key not usable", "The API key was revoked or has expired."),
+    "last-admin-key": Problem(
+        409, "Last admin key", "Without the API key nobody could make keys of its ledger over HTTP any more."
+    ),
+    "ledger-name-taken": Problem(409, "Ledger name taken", "There is a ledger of this name already."),
     "unknown-currency": Problem(422, "Unknown currency", "The currency is neither in ISO 4217 nor registered."),
     "same-account": Problem(422, "Same account", "Source equals target."),
     "currency-mismatch": Problem(422, "Currency mismatch", "The two accounts differ in currency."),

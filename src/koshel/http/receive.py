@@ -36,6 +36,12 @@ def idempotency_key(request: web.Request) -> str | None:
     return key
 
 
+def refuse_idempotency_key(request: web.Request) -> None:
+    """Raises Failure if there is an Idempotency-Key: nobody shall rely on what is not kept."""
+    if "Idempotency-Key" in request.headers:
+        raise header_invalid("Idempotency-Key", "is not taken here")
+
+
 def query(request: web.Request, reader: QueryReader[Struct]) -> Struct:
     """The parameters of the request's query. Raises Failure."""
     return reader.read(request.query.items()) if request.rel_url.raw_query_string else reader.none

@@ -9,7 +9,7 @@ from msgspec import Struct
 from koshel.http import examples, headers, schemas
 from koshel.http.call import JSON, PROBLEM
 from koshel.http.problems import PROBLEMS
-from koshel.http.route import ALWAYS, Route
+from koshel.http.route import Route
 
 
 def of(route: Route) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def shown(told: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 def _reply(route: Route, status: int, body: type[Struct] | str) -> dict[str, Any]:
     described = {"description": _said(route, status), "headers": headers.of(route, status, body)}
-    if status == HTTPStatus.NOT_MODIFIED:
+    if status in {HTTPStatus.NOT_MODIFIED, HTTPStatus.NO_CONTENT}:
         return described
     if isinstance(body, str):
         return described | {"content": {body: {"schema": {"type": "object" if body == JSON else "string"}}}}
@@ -51,7 +51,7 @@ def _said(route: Route, status: int) -> str:
 def _problems(route: Route) -> dict[str, Any]:
     """One reply for each status, with every problem that has it."""
     by_status: dict[int, list[str]] = {}
-    for code in dict.fromkeys((*route.problems, *ALWAYS)):
+    for code in route.all_problems:
         by_status.setdefault(PROBLEMS[code].status, []).append(code)
     return {str(status): _problem(route, status, codes) for status, codes in sorted(by_status.items())}
 

@@ -19,6 +19,7 @@ Handler: TypeAlias = Callable[[Call], Awaitable[Reply]]
 Asks: TypeAlias = Callable[[Call], Request]
 
 # What any request may be answered.
+CONFINED = ("unauthorized", "forbidden")  # by a route that needs a scope
 ALWAYS = ("malformed-request", "headers-too-large", "cross-site", "validation-failed", "internal-error")
 POST = (
     "malformed-json",
@@ -68,6 +69,16 @@ class Route(Struct, frozen=True):
         """Who reads needs the scope for that, who changes something another one."""
         if self.scope is UNSET:
             force_setattr(self, "scope", Scope.READ if self.method == "GET" else Scope.WRITE)
+
+    @property
+    def takes_key(self) -> bool:
+        """Whether the request may have an Idempotency-Key."""
+        return "Idempotency-Key" in names(self.headers)
+
+    @property
+    def all_problems(self) -> Sequence[str]:
+        """The codes of all its errors, each once."""
+        return tuple(dict.fromkeys((*self.problems, *(CONFINED if self.scope else ()), *ALWAYS)))
 
     @property
     def preconditions(self) -> AbstractSet[str]:

@@ -2,7 +2,14 @@
 
 from collections.abc import Sequence
 
-from koshel.http import accounts, following, meta, transactions
+from koshel.http import accounts, following, keys, ledgers, meta, transactions
 from koshel.http.route import Route
 
-ROUTES: Sequence[Route] = (*accounts.ROUTES, *transactions.ROUTES, *following.ROUTES, *meta.ROUTES)
+ROUTES: Sequence[Route] = (
+    *accounts.ROUTES,
+    *transactions.ROUTES,
+    *following.ROUTES,
+    *ledgers.ROUTES,
+    *keys.ROUTES,
+    *meta.ROUTES,
+)

@@ -11,7 +11,6 @@ import msgspec
 from koshel.http import facts, members
 from koshel.http.accounts import MERGED
 from koshel.http.problems import ProblemDocument
-from koshel.http.route import ALWAYS
 from koshel.http.routes import ROUTES
 from koshel.values import END
 
@@ -53,7 +52,7 @@ def _types() -> Iterator[type[msgspec.Struct]]:
         bodies = (route.body, MERGED.get(route.body), *route.replies.values())
         yield from (t for t in bodies if t is not None and not isinstance(t, str))
     yield ProblemDocument
-    codes = {code for route in ROUTES for code in route.problems} | {*ALWAYS, *facts.REFUSALS}
+    codes = {code for route in ROUTES for code in route.all_problems} | {*facts.REFUSALS}
     yield from (facts.TYPED[code] for code in sorted(codes))
     for forms in members.FORMS.values():
         yield from forms

@@ -15,10 +15,10 @@ import structlog
 from aiohttp import HttpVersion11, web
 
 from koshel.app import Service
-from koshel.callers import ANYBODY
+from koshel.authentication import Unauthenticated
 from koshel.db.errors import OutcomeUnknown, StoreError
 from koshel.errors import Overloaded
-from koshel.http import preconditions, prefer, receive, request_id
+from koshel.http import authorization, preconditions, prefer, receive, request_id
 from koshel.http.accounts import MERGED
 from koshel.http.call import JSON, MERGE_PATCH, PROBLEM, Call, Reply
 from koshel.http.origins import Origins
@@ -88,20 +88,24 @@ def _serve(route: Route, settings: Settings) -> Serve:
     not_taken = [name for name in preconditions.HEADERS if name not in conditions]
 
     async def serve(request: web.Request) -> Reply:
+        service = request.app[SERVICE]
+        caller = await authorization.caller_of(request, route, service.authentication)
         received, decoded, key, preference = b"", None, None, prefer.NONE
         if decoders:
             received = await receive.body(request, limits)
             key = receive.idempotency_key(request)
+        if not route.takes_key and route.method != "GET":
+            receive.refuse_idempotency_key(request)
         query = receive.query(request, query_reader)
         preconditions.refuse(request, not_taken)
         if isinstance(query, DryRun) and query.dry_run:  # one that is refused costs least before its body is looked at
-            request.app[SERVICE].engine.store.check_rehearsals(route.weight)
+            service.engine.store.check_rehearsals(route.weight)
         if decoders:
             decoded = receive.decode(decoders.get(receive.media_type(request), decoders[JSON]), received)
             if takes_prefer and "Prefer" in request.headers:
                 preference = prefer.parse(request.headers.getall("Prefer"))
-        service, path, headers = request.app[SERVICE], request.match_info, request.headers
-        call = Call(service, ANYBODY, _api, path, headers, decoded, len(received), key, preference, query)
+        path, headers = request.match_info, request.headers
+        call = Call(service, caller, _api, path, headers, decoded, len(received), key, preference, query)
         if conditions:
             call.if_match = preconditions.tags(request, "If-Match")
             call.if_none_match = preconditions.tags(request, "If-None-Match")
@@ -145,6 +149,8 @@ def failure_of(error: Exception, name: str) -> Failure:
     match error:
         case Failure():
             return error
+        case Unauthenticated():
+            return authorization.unauthenticated(error.reason)
         case Invalid():
             return validation_failed(pointer(error.field), error.reason)
         case Overloaded():

@@ -1,0 +1,202 @@
+"""Who a token is: remembered for a while, looked up in the database otherwise.
+
+    token ──check sum──▶ digest ──▶ memory ──▶ a Caller, or why not
+                                      └── not there, or too old: looked up, and remembered
+
+What is remembered is bounded in number, and trusted for a bounded time: long while changes are heard of, since a change
+makes it forgotten at once, and a few seconds otherwise. When a key expires is the database's word, counted from when it
+was asked, by a clock that nobody sets.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import structlog
+from msgspec import Struct
+
+from koshel.api_keys import digest_of
+from koshel.callers import Caller
+from koshel.db import api_keys
+from koshel.db.api_keys import FoundKey
+from koshel.db.errors import StoreError
+from koshel.db.key_changes import KeyChanges, open_key_changes
+from koshel.db.key_lookups import KeyLookups, open_key_lookups
+from koshel.db.queries import Queries
+from koshel.db.store import Store, StoreConfig
+
+if TYPE_CHECKING:
+    from koshel.db.pools import AnyConnection
+
+REMEMBERED_MAX = 10_000  # keys, and as many that are none
+TRUSTED_S = 60.0  # while changes are heard of
+TRUSTED_DEAF_S = 5.0  # while they are not
+NOTE_PAUSE_S = 5.0  # between two looks for keys whose use is to be noted
+NOTE_EVERY_S = 60.0  # of one key
+LAST_NOTE_S = 1.0  # that a stop waits for the last note
+
+Reason: TypeAlias = Literal["absent", "malformed", "twice", "query", "unknown", "revoked", "expired"]
+
+_log = structlog.get_logger()
+
+
+class Unauthenticated(Exception):
+    """Nobody knows who sends this."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class _Known(Struct):
+    """What is remembered of a digest: who it is, or why nobody."""
+
+    caller: Caller | None
+    reason: Reason
+    asked: float  # when the database was asked
+    ends: float  # when the key expires
+    is_used: bool = False  # since its use was noted the last time
+    noted: float = 0.0
+
+
+class Authentication:
+    """Open it with `open_authentication`. `always`: keys are asked for even where there is none."""
+
+    changes: KeyChanges
+    lookups: KeyLookups
+
+    def __init__(self, *, always: bool) -> None:
+        self._keys_exist = always
+        self._keys_asked = -TRUSTED_S  # when it was asked whether there are keys
+        self._good: dict[bytes, _Known] = {}
+        self._bad: dict[bytes, _Known] = {}
+        self._changed = 0.0  # when a change was heard of: what was asked before may be true no more
+
+    @property
+    def asks(self) -> bool | None:
+        """Whether callers need a key; None: that has to be asked, with `check`."""
+        if self._keys_exist:
+            return True
+        return False if self._is_fresh(self._keys_asked, time.monotonic()) else None
+
+    async def check(self) -> bool:
+        """Whether callers need a key. Raises StoreError."""
+        if (asks := self.asks) is None:
+            now = time.monotonic()
+            self._keys_exist |= await self.changes.ask(api_keys.exist)
+            self._keys_asked = now
+            return self._keys_exist
+        return asks
+
+    def known(self, token: str) -> Caller | None:
+        """Who the token is; None if that has to be looked up, with `find`. Raises Unauthenticated."""
+        digest = digest_of(token)
+        if digest is None:
+            raise Unauthenticated("malformed")
+        now = time.monotonic()
+        known = self._good.get(digest)
+        if known is not None:
+            if self._is_fresh(known.asked, now):
+                if known.ends <= now:
+                    raise Unauthenticated("expired")
+                known.is_used = True
+                return known.caller
+        elif (bad := self._bad.get(digest)) is not None and self._is_fresh(bad.asked, now):
+            raise Unauthenticated(bad.reason)
+        return None
+
+    async def find(self, token: str) -> Caller:
+        """Who the token is. Raises Unauthenticated, StoreError."""
+        caller = self.known(token)
+        if caller is not None:
+            return caller
+        digest = digest_of(token)
+        assert digest is not None, "it can be looked up"
+        asked, found = await self.lookups.find(digest, is_known=digest in self._good)
+        known = _known(found, asked)
+        if self._changed < asked:
+            self._remember(digest, known)
+        if known.caller is None:
+            raise Unauthenticated(known.reason)
+        return known.caller
+
+    def heard(self, digest: str) -> None:
+        """A key was changed, or if the text is empty any number of things."""
+        self._changed = time.monotonic()
+        if digest:
+            self._keys_exist = True
+            for remembered in (self._good, self._bad):
+                remembered.pop(bytes.fromhex(digest), None)
+        else:
+            self._good.clear()
+            self._bad.clear()
+            self._keys_asked = -TRUSTED_S
+
+    async def note(self) -> None:
+        """Note in the database which keys were used. Raises StoreError."""
+        now = time.monotonic()
+        used = [one for one in self._good.values() if one.is_used and now - one.noted >= NOTE_EVERY_S]
+        callers = [one.caller for one in used if one.caller is not None]
+
+        async def note(connection: "AnyConnection", q: Queries) -> None:
+            await api_keys.note_used(connection, q, callers)
+
+        if callers:
+            await self.changes.ask(note)
+        for one in used:
+            one.is_used, one.noted = False, now
+
+    def _is_fresh(self, asked: float, now: float) -> bool:
+        return now - asked < (TRUSTED_S if self.changes.is_listening(now) else TRUSTED_DEAF_S)
+
+    def _remember(self, digest: bytes, known: _Known) -> None:
+        before = self._good.pop(digest, None) or self._bad.pop(digest, None)
+        if before is not None:
+            known.noted = before.noted
+        remembered = self._bad if known.caller is None else self._good
+        if len(remembered) >= REMEMBERED_MAX:
+            del remembered[next(iter(remembered))]  # the one that was asked for longest ago
+        remembered[digest] = known
+
+
+def _known(found: FoundKey | None, asked: float) -> _Known:
+    if found is None:
+        return _Known(None, "unknown", asked, asked)
+    if found.is_revoked:
+        return _Known(None, "revoked", asked, asked)
+    if found.remaining_s is not None and found.remaining_s <= 0:
+        return _Known(None, "expired", asked, asked)
+    ends = float("inf") if found.remaining_s is None else asked + found.remaining_s
+    return _Known(found.caller, "unknown", asked, ends, is_used=True, noted=-NOTE_EVERY_S)
+
+
+async def _keep_noting(authentication: Authentication) -> None:
+    while True:
+        await asyncio.sleep(NOTE_PAUSE_S)
+        try:
+            await authentication.note()
+        except StoreError as error:
+            _log.debug("the use of keys could not be noted", error=str(error))
+
+
+@asynccontextmanager
+async def open_authentication(store: Store, config: StoreConfig, *, always: bool) -> AsyncIterator[Authentication]:
+    """It listens for changes, and notes uses, for as long as the block lasts."""
+    authentication = Authentication(always=always)
+    async with AsyncExitStack() as stack:
+        changes = await stack.enter_async_context(open_key_changes(store, config, authentication.heard))
+        authentication.changes = changes
+        authentication.lookups = await stack.enter_async_context(open_key_lookups(changes))
+        noting = asyncio.get_running_loop().create_task(_keep_noting(authentication))
+        try:
+            yield authentication
+        finally:
+            noting.cancel()
+            await asyncio.gather(noting, return_exceptions=True)
+            try:
+                async with asyncio.timeout(LAST_NOTE_S):
+                    await authentication.note()
+            except (StoreError, TimeoutError) as error:
+                _log.debug("the use of keys could not be noted", error=str(error))

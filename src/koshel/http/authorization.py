@@ -1,0 +1,83 @@
+"""Who sends a request, and whether it may: the Authorization header (RFC 6750), and the scope that a route needs."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from aiohttp import web
+
+from koshel.api_keys import PREFIX
+from koshel.authentication import Authentication, Reason, Unauthenticated
+from koshel.callers import ANYBODY, Caller, Scope
+from koshel.http.problems import Failure
+from koshel.http.route import Route
+
+NOBODY = Caller(0, "", Scope.READ)  # of a route that is open to everybody, and tells nothing of any ledger
+
+_HEADER = f"Authorization: Bearer {PREFIX}…"
+_CHALLENGE = 'Bearer realm="koshel"'
+
+
+class _Refusal(NamedTuple):
+    detail: str
+    error: str  # as RFC 6750 has it
+
+
+_REFUSALS: Mapping[Reason, _Refusal] = {
+    "absent": _Refusal(f"Say who you are by an API key: {_HEADER}", ""),
+    "malformed": _Refusal(f"This is no API key; one is sent so: {_HEADER}", "invalid_token"),
+    "twice": _Refusal("The header Authorization must come once.", "invalid_request"),
+    "query": _Refusal(
+        f"A key in the query ends up in logs: send it so, {_HEADER}, and rotate the one that was sent.",
+        "invalid_request",
+    ),
+    "unknown": _Refusal("This API key is not known.", "invalid_token"),
+    "revoked": _Refusal("This API key was revoked.", "invalid_token"),
+    "expired": _Refusal("This API key has expired.", "invalid_token"),
+}
+
+
+def unauthenticated(reason: Reason) -> Failure:
+    """The failure of a request of which nobody knows who sends it."""
+    detail, error = _REFUSALS[reason]
+    challenge = f'{_CHALLENGE}, error="{error}"' if error else _CHALLENGE
+    return Failure("unauthorized", detail, {"WWW-Authenticate": challenge})
+
+
+def token_of(header: str) -> str:
+    """The token of an Authorization header. Raises Unauthenticated."""
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthenticated("malformed")
+    return token.strip(" ")
+
+
+async def caller_of(request: web.Request, route: Route, authentication: Authentication | None) -> Caller:
+    """Who sends the request, if it may be sent to the route. Raises Failure, Unauthenticated, StoreError."""
+    if route.scope is None:
+        return NOBODY
+    if authentication is None or not await authentication.check():
+        return ANYBODY
+    if request.rel_url.raw_query_string and PREFIX in request.query_string:
+        raise Unauthenticated("query")
+    caller = await authentication.find(token_of(_only(request.headers.getall("Authorization", ()))))
+    check_scope(caller, route)
+    return caller
+
+
+def check_scope(caller: Caller, route: Route) -> None:
+    """Raises Failure if the caller may not do what the route does."""
+    assert isinstance(route.scope, Scope)
+    if not caller.scope.includes(route.scope):
+        challenge = f'{_CHALLENGE}, error="insufficient_scope", scope="{route.scope}"'
+        detail = f"This needs a key of scope {route.scope}; this one has {caller.scope}."
+        raise Failure("forbidden", detail, {"WWW-Authenticate": challenge}, scope=route.scope.value)
+    if route.is_for_operator and not caller.is_operator:
+        challenge = f'{_CHALLENGE}, error="insufficient_scope"'
+        detail = "This needs a key of scope admin of the ledger main."
+        raise Failure("forbidden", detail, {"WWW-Authenticate": challenge}, scope=Scope.ADMIN.value)
+
+
+def _only(headers: Sequence[str]) -> str:
+    if len(headers) != 1:
+        raise Unauthenticated("twice" if headers else "absent")
+    return headers[0]
