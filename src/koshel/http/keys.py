@@ -18,7 +18,7 @@ from koshel.http.call import Call, Reply, json
 from koshel.http.problems import Failure, printable
 from koshel.http.route import POST, Route
 from koshel.http.wire import Time, time
-from koshel.values import ID_MAX, Id, Invalid, KeyName, Lifetime
+from koshel.values import ID_MAX, Id, Invalid, KeyName
 
 OVERLAP_S = 24 * 3_600
 READ = ("database-unavailable", "overloaded")
@@ -30,7 +30,7 @@ class KeyRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
     scope: Scope
     name: KeyName = ""
-    expires_in: Lifetime | UnsetType = UNSET
+    expires_in: Annotated[int, Meta(ge=1, le=LONGEST_S, description="Seconds.")] | UnsetType = UNSET
 
 
 class RotationRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,7 +75,7 @@ class Page(Struct, frozen=True):
 async def create_key(call: Call) -> Reply:
     """POST /key."""
     body: KeyRequest = call.body
-    lasts_s = None if body.expires_in is UNSET else values.lifetime(body.expires_in, LONGEST_S)
+    lasts_s = None if body.expires_in is UNSET else body.expires_in
     new = await call.service.engine.store.transact(
         lambda connection, q: api_keys.add(
             connection, q, call.caller.ledger_id, body.scope, name=body.name, lasts_s=lasts_s

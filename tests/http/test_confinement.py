@@ -1,0 +1,266 @@
+"""A ledger sees nothing of another one: each of its ids is answered, byte for byte, as one that does not exist.
+
+Every route of the table is asked, with the ids of the other ledger in its path, its query and its body, wherever a
+field has the type of an id: a route that is added is covered without being named.
+"""
+
+import asyncio
+import itertools
+import json
+import statistics
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import psycopg
+import pytest
+from msgspec import Struct, inspect
+
+from koshel.callers import Scope
+from koshel.db.embedded import Cluster
+from koshel.http import examples
+from koshel.http.route import Route
+from koshel.http.routes import ROUTES
+from koshel.values import ID_MAX
+from tests.support.clone import cloned
+from tests.support.database import Database
+from tests.support.keyed import OTHER_LANE, Client, Said, bearer, new_key, new_ledger
+from tests.support.service import Running, serving
+
+FIRST, FIRST_OF_THEIRS = 1_000_001, 2_000_001  # ids of each kind, so that all have as many digits
+NEVER = 9_000_000  # ids that nothing has
+PLACE = 987_654_321_987  # stands for an id in what is to be sent
+TABLES = ("account", "transaction", "hold", "queued", "declined", "receipt", "batch", "api_key")
+CONFINED = [route for route in ROUTES if isinstance(route.scope, Scope)]
+ROUNDS, ATTEMPTS = 150, 5
+
+
+class Ledgers(NamedTuple):
+    """A service with two ledgers: our key, and what of the other one there is."""
+
+    service: Running
+    database: Database
+    key: str
+    own: Mapping[str, int]
+    theirs: Sequence[int]
+
+
+class Business:
+    """What one ledger has: by the names of what an id may be of."""
+
+    def __init__(self, service: Running, key: str) -> None:
+        self._service = service
+        self._own = {"Authorization": f"Bearer {key}"}
+
+    def post(self, path: str, body: Any, **headers: str) -> int:
+        answer = self._service.call("POST", path, body, **self._own, **headers)
+        assert answer.status in {201, 202}, answer
+        return int(answer.body["id"])
+
+    def open(self) -> dict[str, int]:
+        ann, bob = (self.post("/account", {"email": "ann@example.com", "max_balance": None}) for _ in range(2))
+        sides = {"source_account_id": ann, "target_account_id": bob}
+        paid = self.post(f"/account/{ann}/payment", {"amount": "100"}, Idempotency_Key="paid")
+        hold = self.post("/transaction", {**sides, "amount": "5", "hold": {}})
+        ended = self.post("/transaction", {**sides, "amount": "5", "hold": {}})
+        captured = self.post(f"/transaction/{ended}/capture", {})
+        queued = self.post("/transaction", {**sides, "amount": "1"}, Prefer="respond-async")
+        declined = self.post("/transaction", {**sides, "amount": "999"}, Prefer="respond-async")
+        key = self.post("/key", {"scope": "read"})
+        transactions = {"paid": paid, "hold": hold, "ended": ended, "captured": captured}
+        return {"account": ann, "other": bob, **transactions, "queued": queued, "declined": declined, "key": key}
+
+
+def begin_ids(database: Database, first: int) -> None:
+    with psycopg.connect(database.owner_url, autocommit=True) as connection:
+        for sequence in ("account_id", "transaction_id", "group_id", "api_key_id"):
+            connection.execute(f"ALTER SEQUENCE koshel.{sequence} RESTART {first}".encode())
+
+
+@pytest.fixture(scope="module")
+def ledgers(cluster: Cluster) -> Iterator[Ledgers]:
+    with cloned(cluster, "confinement_tests") as database:
+        begin_ids(database, FIRST)
+
+        async def make() -> tuple[str, str]:
+            shop = await new_ledger(database.service_url, "shop")
+            ours = await new_key(database.service_url, "admin", ledger_id=shop.id)
+            return ours.text, (await new_key(database.service_url, "admin")).text
+
+        key, other = asyncio.run(make())
+        with serving(database.service_url, workers="1") as service:
+            own = Business(service, key).open()
+            begin_ids(database, FIRST_OF_THEIRS)
+            theirs = Business(service, other).open()
+            assert not set(own.values()) & set(theirs.values())
+            deadline = time.monotonic() + 30
+            while service.call("GET", "/health/queue", Authorization=f"Bearer {other}").body["depth"]:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            yield Ledgers(service, database, key, own, sorted(set(theirs.values())))
+
+
+@pytest.fixture
+def client(ledgers: Ledgers) -> Iterator[Client]:
+    client = Client(ledgers.service.port)
+    yield client
+    client.close()
+
+
+def is_id(type_: inspect.Type) -> bool:
+    """Whether a field holds an id: its type has the bounds of one."""
+    match type_:
+        case inspect.UnionType():
+            return any(is_id(one) for one in type_.types)
+        case inspect.Metadata():
+            return is_id(type_.type)
+        case inspect.IntType():
+            return (type_.ge, type_.le) == (1, ID_MAX)
+        case _:
+            return False
+
+
+def id_fields(body: type[Struct]) -> list[str]:
+    described = inspect.type_info(body)
+    assert isinstance(described, inspect.StructType)
+    return [field.encode_name for field in described.fields if is_id(field.type)]
+
+
+def member_type(body: type[Struct]) -> tuple[str, type[Struct]] | None:
+    """The field of a body that is a list of structs, and their type."""
+    for field in msgspec.structs.fields(body):
+        described = inspect.type_info(field.type)
+        inner = described.type if isinstance(described, inspect.Metadata) else described
+        if isinstance(inner, inspect.ListType) and isinstance(inner.item_type, inspect.StructType):
+            return field.encode_name, inner.item_type.cls
+    return None
+
+
+def with_own(fields: Sequence[str], body: Mapping[str, Any], own: Mapping[str, int]) -> dict[str, Any]:
+    """A body whose ids are the caller's own."""
+    accounts = itertools.cycle([own["account"], own["other"]])
+    return {name: next(accounts) if name in fields and value is not None else value for name, value in body.items()}
+
+
+def bodies(route: Route, own: Mapping[str, int]) -> Iterator[Any]:
+    """What to send: PLACE where an id is to stand, wherever one may."""
+    if route.body is None:
+        yield None
+        return
+    fields, members = id_fields(route.body), member_type(route.body)
+    for example in examples.of(route.name):
+        body = with_own(fields, example.body or {}, own)
+        yield body  # for the id in the path
+        for name in fields:
+            yield {**body, name: PLACE}
+        if members is not None:
+            yield from in_members(body, *members, own)
+
+
+def in_members(body: Mapping[str, Any], field: str, member: type[Struct], own: Mapping[str, int]) -> Iterator[Any]:
+    fields = id_fields(member)
+    shown = with_own(fields, body[field][0], own)
+    for name, atomic in itertools.product(fields, (True, False)):
+        yield {field: [{**shown, name: PLACE}], "atomic": atomic}
+        yield {field: [{name: PLACE}], "atomic": atomic}
+
+
+def requests(route: Route, own: Mapping[str, int]) -> Iterator[tuple[str, str | None]]:
+    """The path and the body of each request that names an id, which is PLACE."""
+    for body in bodies(route, own):
+        for query in ("", *(f"?{name}={PLACE}" for name in id_fields(route.query))):
+            path = route.path.replace("{id}", str(PLACE)) + query
+            sent = None if body is None else json.dumps(body)
+            if str(PLACE) in f"{path} {sent}":
+                yield path, sent
+
+
+def put(text: str, id_: int) -> str:
+    return text.replace(str(PLACE), str(id_))
+
+
+def comparable(said: Said, id_: int) -> tuple[int, Any, bytes]:
+    return said.status, said.headers, said.body.replace(str(id_).encode(), b"ID")
+
+
+def rows_of_theirs(database: Database) -> list[list[Any]]:
+    with psycopg.connect(database.owner_url) as connection:
+        select = "SELECT (to_jsonb(t) - 'last_used_at')::text FROM koshel.{} AS t WHERE ledger_id = 1 ORDER BY 1"
+        return [connection.execute(select.format(name).encode()).fetchall() for name in TABLES]
+
+
+def test_the_table_has_ids_to_try() -> None:
+    own = dict.fromkeys(("account", "other"), 1)
+    counts = {route.name: len(list(requests(route, own))) for route in CONFINED}
+    assert counts["get_account"] == 1
+    assert counts["transfer"] >= 4, "in each of two places of two bodies"
+    assert counts["make_batch"] >= 2 * 2 * 5
+    assert counts["list_keys"] == 1
+    assert all(count for name, count in counts.items() if "{id}" in str([r.path for r in CONFINED if r.name == name]))
+
+
+@pytest.mark.parametrize("lane", [{}, OTHER_LANE], ids=["plain", "other"])
+@pytest.mark.parametrize("route", CONFINED, ids=lambda route: route.name)
+def test_an_id_of_another_ledger_is_answered_as_one_that_does_not_exist(
+    ledgers: Ledgers, client: Client, route: Route, lane: Mapping[str, str]
+) -> None:
+    before = rows_of_theirs(ledgers.database)
+    headers = [bearer(ledgers.key), *lane.items()]
+    for path, body in requests(route, ledgers.own):
+        for pair in zip(ledgers.theirs, itertools.count(NEVER), strict=False):
+            answers = set()
+            for id_ in pair:
+                sent = None if body is None else put(body, id_).encode()
+                answers.add(comparable(client.ask(route.method, put(path, id_), sent, *headers), id_))
+            assert len(answers) == 1, (path, body, answers)
+    assert rows_of_theirs(ledgers.database) == before, "nothing of theirs has changed"
+
+
+def test_an_idempotency_key_of_another_ledger_is_a_new_one(ledgers: Ledgers, client: Client) -> None:
+    with psycopg.connect(ledgers.database.owner_url) as connection:
+        connection.execute(
+            "INSERT INTO koshel.receipt (ledger_id, idempotency_key, transaction_id) VALUES (1, 'theirs', 1)"
+        )
+    body = json.dumps({"amount": "1"}).encode()
+    path = f"/account/{ledgers.own['account']}/payment"
+    said = client.ask("POST", path, body, bearer(ledgers.key), ("Idempotency-Key", "theirs"))
+    assert said.status == 201
+    assert "Idempotent-Replayed" not in dict(said.headers)
+
+
+def test_the_queue_that_is_measured_is_the_ledgers_own(ledgers: Ledgers, client: Client) -> None:
+    with psycopg.connect(ledgers.database.owner_url) as connection:
+        connection.execute("INSERT INTO koshel.queued VALUES (1, 5, '{}', 'infinity', 0, NULL, now())")
+    said = client.ask("GET", "/health/queue", None, bearer(ledgers.key))
+    assert json.loads(said.body)["depth"] == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/account/{}", None),
+        ("GET", "/transaction/{}", None),
+        ("POST", "/account/{}/payment", '{"amount": "1"}'),
+        ("POST", "/transaction/{}/capture", "{}"),
+    ],
+)
+def test_an_id_of_another_ledger_takes_as_long_as_one_that_does_not_exist(
+    ledgers: Ledgers, client: Client, method: str, path: str, body: str | None
+) -> None:
+    sent = None if body is None else body.encode()
+    theirs = ledgers.theirs[0]
+
+    def took(id_: int) -> float:
+        began = time.perf_counter()
+        client.ask(method, path.format(id_), sent, bearer(ledgers.key))
+        return time.perf_counter() - began
+
+    ratios = []
+    for _ in range(ATTEMPTS):
+        pairs = [(took(theirs), took(NEVER)) for _ in range(ROUNDS)]
+        one, other = (statistics.median(times) for times in zip(*pairs, strict=True))
+        ratios.append(one / other)
+        if 0.8 < ratios[-1] < 1.25:
+            return
+    raise AssertionError(ratios)

@@ -1,0 +1,78 @@
+"""A service that asks for keys, and keys to call it with."""
+
+import http.client
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from koshel.callers import Scope
+from koshel.db import api_keys, ledgers, once
+from koshel.db.api_keys import NewKey
+from koshel.db.ledgers import LedgerRow
+
+OWN_EACH_TIME = {"Date", "X-Request-Id"}
+OTHER_LANE = {"X-Unknown": "1"}  # what the express lane does not know, it leaves to aiohttp
+
+
+class Said(NamedTuple):
+    """A reply, without what is another one each time."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class Client:
+    """One connection to a service, kept open."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+
+    def ask(self, method: str, path: str, body: bytes | None = None, /, *headers: tuple[str, str]) -> Said:
+        """Send a request with these headers, of which one may come twice."""
+        connection = self._connection
+        connection.putrequest(method, path, skip_accept_encoding=True)
+        for name, value in headers:
+            connection.putheader(name, value)
+        if body is not None:
+            connection.putheader("Content-Type", "application/json")
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
+        reply = connection.getresponse()
+        content = reply.read()
+        kept = tuple((name, value) for name, value in reply.getheaders() if name not in OWN_EACH_TIME)
+        return Said(reply.status, kept, content)
+
+    def close(self) -> None:
+        """End it."""
+        self._connection.close()
+
+
+def bearer(key: str) -> tuple[str, str]:
+    """The header that a key is sent in."""
+    return "Authorization", f"Bearer {key}"
+
+
+async def new_key(
+    url: str, scope: Scope | str, *, ledger_id: int = 1, name: str = "", lasts_s: int | None = None
+) -> NewKey:
+    """A key of a ledger."""
+    return await once.transact(
+        url, lambda connection, q: api_keys.add(connection, q, ledger_id, Scope(scope), name=name, lasts_s=lasts_s)
+    )
+
+
+async def new_ledger(url: str, name: str) -> LedgerRow:
+    """A ledger."""
+    return await once.transact(url, lambda connection, q: ledgers.add(connection, q, name))
+
+
+async def revoke(url: str, key: NewKey, ledger_id: int = 1) -> None:
+    """Revoke a key, even the last one."""
+    await once.transact(
+        url, lambda connection, q: api_keys.revoke(connection, q, ledger_id, key.row.id, even_the_last=True)
+    )
+
+
+def headers_of(said: Said) -> Mapping[str, Any]:
+    """The headers by name."""
+    return dict(said.headers)
