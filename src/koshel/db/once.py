@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from koshel.db import proof
 from koshel.db.namespace import Namespace
-from koshel.db.pools import Limits
+from koshel.db.pools import TimeLimits
 from koshel.db.queries import Queries
 from koshel.db.url import Target
 
@@ -20,10 +20,10 @@ async def transact(
     work: "Callable[[AnyConnection, Queries], Awaitable[T]]",
     *,
     schema: str | None = None,
-    limits: Limits | None = None,
+    limits: TimeLimits | None = None,
 ) -> T:
     """What the work returns, once it is committed. Raises Unfit or Away, and what the work raises."""
-    async with proof.connect_to(url, limits or Limits()) as connection:
+    async with proof.connect_to(url, limits or TimeLimits()) as connection:
         namespace = Namespace(schema)
         await namespace.look(connection)
         async with connection.transaction():
