@@ -1,8 +1,7 @@
 """The database as `settle` and the routes see it: rows in, structs out.
 
-A batch is one transaction. If its connection dies in COMMIT, the fence asks by batch id whether it
-happened: while an old backend still lives, inserting the same id waits for it; when it does not, the
-row that the fence leaves makes sure that it never can.
+A batch is one transaction. If its connection dies in COMMIT, the fence inserts the same batch id: this waits for an old
+backend that still lives, and if there is none, the row that is left makes sure that the batch never happens.
 """
 
 import asyncio
