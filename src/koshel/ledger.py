@@ -14,23 +14,35 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from koshel import results
-from koshel.callers import MAIN_LEDGER_ID
+from koshel.callers import MAIN_LEDGER, MAIN_LEDGER_ID
 from koshel.checks import checked, checked_id
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
+from koshel.db import ledgers, once
 from koshel.db import schema as migrations
 from koshel.db.borrowed import borrow
+from koshel.db.errors import Away, DatabaseUnavailable
 from koshel.db.reads import Reads
-from koshel.engine import open_engine
+from koshel.engine import Engine, open_engine
 from koshel.errors import Misuse, SchemaNotCurrent
 from koshel.methods import Methods
 from koshel.requests import Requests, terms_of
 from koshel.results import Account, Promise, Transaction
 from koshel.settings import Settings
 from koshel.submit import Submit, alone, rehearsed, settled
+from koshel.values import LEDGER_REASON, Invalid, is_ledger_name
 
 if TYPE_CHECKING:
     from koshel.db.borrowed import Borrowable
+
+
+async def _ledger_id(engine: Engine, name: str) -> int:
+    if name == MAIN_LEDGER:
+        return MAIN_LEDGER_ID
+    found = await engine.store.look(lambda connection, q: ledgers.find(connection, q, name))
+    if found is None:
+        raise Misuse(f"there is no ledger {name!r}; make it with `koshel ledger create`, or Ledger.create")
+    return found.id
 
 
 class _Life:
@@ -66,13 +78,19 @@ class Ledger(Methods):
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, dsn: str, settings: Settings | None = None, *, schema: str | None = None, background: bool = False
+        cls,
+        dsn: str,
+        settings: Settings | None = None,
+        *,
+        ledger: str = MAIN_LEDGER,
+        schema: str | None = None,
+        background: bool = False,
     ) -> "AsyncIterator[Ledger]":
-        """The main ledger of a migrated database, over connections of its own.
+        """A ledger of a migrated database, by its name, over connections of its own.
 
         `schema` is that of its tables; without it the settings say it, or else they are looked for.
         `background`: also execute queued transactions and release expired holds, as `koshel serve` does.
-        Raises SchemaNotCurrent, Misuse for a URL that cannot be used, StoreError.
+        Raises SchemaNotCurrent, Misuse for a URL that cannot be used or a ledger that is not there, StoreError.
         """
         chosen = Settings() if settings is None else settings
         if schema is not None:
@@ -81,11 +99,28 @@ class Ledger(Methods):
             if missing := set(migrations.known()) - await engine.store.applied_migrations():
                 message = f"the schema lacks {', '.join(sorted(missing))}; run `koshel migrate`"
                 raise SchemaNotCurrent(message)
+            ledger_id = await _ledger_id(engine, ledger)
             life = _Life()
             try:
-                yield cls(life, Requests(MAIN_LEDGER_ID, terms_of(chosen)), engine.store, settled(engine))
+                yield cls(life, Requests(ledger_id, terms_of(chosen)), engine.store, settled(engine))
             finally:
                 life.is_over = True
+
+    @staticmethod
+    async def create(dsn: str, ledger: str, *, schema: str | None = None) -> bool:
+        """Make a ledger in a migrated database; False if there was one of this name.
+
+        Raises Invalid for what can be no name, Misuse for a URL that cannot be used, StoreError.
+        """
+        if not is_ledger_name(ledger):
+            raise Invalid("ledger", LEDGER_REASON)
+        try:
+            await once.transact(dsn, lambda connection, q: ledgers.add(connection, q, ledger), schema=schema)
+        except ledgers.NameTaken:
+            return False
+        except Away as error:
+            raise DatabaseUnavailable(str(error)) from error
+        return True
 
     def rehearsal(self) -> "Ledger":
         """This ledger, where everything is answered as it would be, and nothing is done: no id, no lock, no receipt.

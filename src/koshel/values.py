@@ -29,12 +29,13 @@ LEDGER_PATTERN = rf"^[a-z0-9_-]{{1,64}}{END}"
 PRINTED_PATTERN = rf"^[^\x00-\x1f\x7f-\x9f]*{END}"
 CURRENCY_PATTERN = rf"^[A-Z0-9_]{{3,12}}{END}"
 AMOUNT_PATTERN = rf"[0-9]{{1,{INTEGER_DIGITS_MAX}}}(\.[0-9]{{1,{DECIMALS_MAX}}})?"  # without its sign
+LEDGER_REASON = "must be 1 to 64 characters a-z, 0-9, _ and -"
 KEY_REASON = "must be 1 to 255 visible ASCII characters"
 
 # `reason` is what a text is told that does not match the pattern.
 _TEXT = {"reason": "must not hold the character U+0000"}
 _PRINTED = {"reason": "must hold no control characters"}
-_LEDGER = {"reason": "must be 1 to 64 characters a-z, 0-9, _ and -"}
+_LEDGER = {"reason": LEDGER_REASON}
 _CURRENCY = {"reason": "must be a currency's code: 3 to 12 characters A-Z, 0-9 and _"}
 
 Id = Annotated[int, Meta(ge=1, le=ID_MAX)]

@@ -176,7 +176,7 @@ class Connection(Protocol):
     def _take_off(self, plain: Plain) -> bool:
         """Send the request's command to the batcher; False if anything is wrong with it, and nothing was done."""
         try:
-            caller = self._reader.caller(plain.said)
+            caller = self._reader.caller(plain)
             if caller is None:
                 return False
             command, size = self._reader.command(plain, caller)

@@ -72,6 +72,7 @@ class Plain(NamedTuple):
     said: Said  # by its headers
     body: bytes
     end: int
+    authorization: bytes | None  # the header's value, if it is written as most clients do
 
 
 class Reader:
@@ -102,28 +103,34 @@ class Reader:
             is_head = data.startswith(b"POST /", start) and len(data) - start < self._head_max
             return "partial" if is_head else None
         first, _, lines = data[start:end].partition(b"\r\n")
+        authorization, lines = _cut(lines, _AUTHORIZATION)
         found, said = self._route(first), self._said(lines)
-        if found is None or said is None:
+        if found is None or said is None or (authorization is not None and "authorization" in said):
             return None
         start, length = end + len(END), said.get("content-length")
         if length is None:
-            return Plain(*found, said, b"{}", start) if found[0].is_optional else None
+            return Plain(*found, said, b"{}", start, authorization) if found[0].is_optional else None
         end = start + int(length)
         if not start < end <= start + self._body_max or "content-type" not in said:
             return None
-        return "partial" if end > len(data) else Plain(*found, said, data[start:end], end)
+        return "partial" if end > len(data) else Plain(*found, said, data[start:end], end, authorization)
 
-    def caller(self, said: Said) -> Caller | None:
+    def caller(self, plain: Plain) -> Caller | None:
         """Who sends a request; None if that has to be looked up, or if it may not be sent. Raises Unauthenticated."""
         if self._authentication is None:
             return ANYBODY
         asks = self._authentication.asks
         if not asks:
             return None if asks is None else ANYBODY
-        header = said.get("authorization")
-        if header is None:
-            raise Unauthenticated("absent")
-        caller = self._authentication.known(token_of(header))
+        sent = plain.authorization
+        caller = self._authentication.remembered(sent[7:]) if sent is not None and sent[:7] == b"Bearer " else None
+        if caller is None:
+            header = plain.said.get("authorization") if sent is None else sent.decode("latin1").strip(" \t")
+            if header is None:
+                raise Unauthenticated("absent")
+            if not (header.isascii() and header.isprintable()):
+                return None
+            caller = self._authentication.known(token_of(header))
         return None if caller is None or caller.scope is Scope.READ else caller
 
     def command(self, plain: Plain, caller: Caller) -> tuple[Request, int]:
@@ -149,22 +156,14 @@ class Reader:
     def _said(self, lines: bytes) -> Said | None:
         """What header lines say, by name; None if one is not plain, or comes twice.
 
-        A client's lines are nearly always the same, but for the keys'. Without those they are looked up whole.
+        A client's lines are nearly always the same, but for the key's. Without that one they are looked up whole.
         """
-        key, lines = _cut(lines, _KEY)
-        authorization, lines = _cut(lines, _AUTHORIZATION)
+        sent, lines = _cut(lines, _KEY)
         said = self._heads.get(lines) or self._learn(lines)
-        if said is None or (key is None and authorization is None):
+        if sent is None or said is None:
             return said
-        said = dict(said)
-        if key is not None and (not is_key(key) or said.setdefault("idempotency-key", key) is not key):
-            return None
-        if authorization is not None:
-            authorization = authorization.strip(" \t")
-            is_plain = authorization.isascii() and authorization.isprintable()
-            if not is_plain or said.setdefault("authorization", authorization) is not authorization:
-                return None
-        return said
+        key = sent.decode("latin1")
+        return {**said, "idempotency-key": key} if is_key(key) and "idempotency-key" not in said else None
 
     def _learn(self, lines: bytes) -> Said | None:
         said: dict[str, str] = {}
@@ -183,14 +182,14 @@ class Reader:
         return said
 
 
-def _cut(lines: bytes, name: bytes) -> tuple[str | None, bytes]:
+def _cut(lines: bytes, name: bytes) -> tuple[bytes | None, bytes]:
     """The value of the first line that begins so, None if none does; and the other lines."""
     at = lines.find(name)
     if at < 0:
         return None, lines
     stop = lines.find(b"\r\n", at + 2)
     stop = len(lines) if stop < 0 else stop
-    return lines[at + len(name) : stop].decode("latin1"), lines[:at] + lines[stop:]
+    return lines[at + len(name) : stop], lines[:at] + lines[stop:]
 
 
 def _is_plain(name: str, value: str) -> bool:

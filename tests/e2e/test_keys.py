@@ -1,0 +1,189 @@
+"""Keys over several workers: made, revoked and heard of within a second, and wrong ones harm nobody."""
+
+import asyncio
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+
+from koshel import api_keys
+from koshel.db.api_keys import NewKey
+from tests.support import command
+from tests.support.database import Database
+from tests.support.keyed import Client, Said, bearer, new_key, revoke
+from tests.support.service import Running, serving
+
+HEARD_WITHIN_S = 1.0
+CONNECTIONS = 24  # so many that each of the workers has some
+PAYMENT = json.dumps({"amount": "1"}).encode()
+
+
+class Crowd:
+    """Clients of one service, with connections to all of its workers."""
+
+    def __init__(self, service: Running) -> None:
+        self._clients = [Client(service.port) for _ in range(CONNECTIONS)]
+        self._pool = ThreadPoolExecutor(CONNECTIONS)
+
+    def ask(self, method: str, path: str, body: bytes | None, *headers: tuple[str, str]) -> list[Said]:
+        """The same request over each connection, all at once."""
+        sent = [self._pool.submit(one.ask, method, path, body, *headers) for one in self._clients]
+        return [one.result() for one in sent]
+
+    def statuses(self, *headers: tuple[str, str]) -> set[int]:
+        return {one.status for one in self.ask("POST", "/account/1/payment", PAYMENT, *headers)}
+
+    def wait_for(self, status: int, *headers: tuple[str, str]) -> float:
+        """How long it takes until every worker answers with this status, and with no other for a while."""
+        began = time.monotonic()
+        while self.statuses(*headers) != {status}:
+            assert time.monotonic() - began < 20, "not every worker has heard of it"
+        took = time.monotonic() - began
+        assert all(self.statuses(*headers) == {status} for _ in range(3))
+        return took
+
+    def close(self) -> None:
+        self._pool.shutdown()
+        for one in self._clients:
+            one.close()
+
+
+@pytest.fixture
+def service(database: Database) -> Iterator[Running]:
+    with serving(database.service_url, workers="2") as service:
+        assert service.call("POST", "/account", {"email": "ann@example.com", "max_balance": None}).status == 201
+        yield service
+
+
+@pytest.fixture
+def crowd(service: Running) -> Iterator[Crowd]:
+    crowd = Crowd(service)
+    yield crowd
+    crowd.close()
+
+
+def make(database: Database, scope: str = "write") -> NewKey:
+    return asyncio.run(new_key(database.service_url, scope))
+
+
+def listeners(database: Database) -> list[int]:
+    with psycopg.connect(database.owner_url) as connection:
+        where = "application_name LIKE '%keys' AND datname = current_database()"
+        return [pid for (pid,) in connection.execute(f"SELECT pid FROM pg_stat_activity WHERE {where}".encode())]
+
+
+def test_the_first_key_and_its_revocation_reach_every_worker_within_a_second(crowd: Crowd, database: Database) -> None:
+    assert crowd.statuses() == {201}
+    key = make(database)
+    assert crowd.wait_for(401) < HEARD_WITHIN_S
+    assert crowd.statuses(bearer(key.text)) == {201}
+    asyncio.run(revoke(database.service_url, key))
+    assert crowd.wait_for(401, bearer(key.text)) < HEARD_WITHIN_S
+    assert crowd.statuses() == {401}, "that all keys are revoked opens nothing"
+
+
+def test_a_revocation_is_obeyed_though_the_connection_that_hears_of_it_was_lost(
+    crowd: Crowd, database: Database
+) -> None:
+    key = make(database)
+    crowd.wait_for(401)
+    assert crowd.statuses(bearer(key.text)) == {201}
+    pids = listeners(database)
+    assert len(pids) == 2
+    with psycopg.connect(database.owner_url, autocommit=True) as connection:
+        connection.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s::int []) AS lost (pid)", [pids])
+        # By hand, so that nobody is told: what is remembered was forgotten, since something may have been missed.
+        connection.execute("UPDATE koshel.api_key SET revoked_at = now()")
+    assert crowd.wait_for(401, bearer(key.text)) < 2
+    deadline = time.monotonic() + 10
+    while len(listeners(database)) < 2 or set(listeners(database)) & set(pids):
+        assert time.monotonic() < deadline, "they listen again"
+        time.sleep(0.05)
+    other = make(database)
+    assert crowd.wait_for(201, bearer(other.text)) < HEARD_WITHIN_S
+
+
+def test_a_key_expires_and_its_successor_is_good(crowd: Crowd, database: Database, service: Running) -> None:
+    admin = make(database, "admin")
+    crowd.wait_for(401)
+    own = {"Authorization": f"Bearer {admin.text}"}
+    old = service.call("POST", "/key", {"scope": "write", "expires_in": 3_600}, **own).body
+    assert crowd.statuses(bearer(old["key"])) == {201}
+    new = service.call("POST", f"/key/{old['id']}/rotate", {"overlap": 2}, **own).body
+    assert crowd.statuses(bearer(old["key"])) == crowd.statuses(bearer(new["key"])) == {201}
+    assert 0.5 < crowd.wait_for(401, bearer(old["key"])) < 3
+    assert crowd.statuses(bearer(new["key"])) == {201}
+
+
+def test_the_use_of_a_key_is_noted(crowd: Crowd, database: Database) -> None:
+    key = make(database)
+    crowd.wait_for(401)
+    crowd.statuses(bearer(key.text))
+    deadline = time.monotonic() + 15
+    used = "SELECT last_used_at > ctime FROM koshel.api_key"
+    with psycopg.connect(database.owner_url, autocommit=True) as connection:
+        while connection.execute(used.encode()).fetchone() != (True,):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+@pytest.mark.parametrize("wrong", ["misspelt", "unknown", "new each time"])
+def test_wrong_keys_by_the_thousand_harm_nobody(crowd: Crowd, database: Database, service: Running, wrong: str) -> None:
+    key = make(database)
+    crowd.wait_for(401)
+    good = Client(service.port)
+
+    def took(count: int) -> float:
+        """The median of so many payments, each of them good."""
+        times = []
+        for _ in range(count):
+            began = time.perf_counter()
+            assert good.ask("POST", "/account/1/payment", PAYMENT, bearer(key.text)).status == 201
+            times.append(time.perf_counter() - began)
+        return statistics.median(times)
+
+    unknown = api_keys.make()
+    keys: dict[str, Callable[[], str]] = {
+        "misspelt": lambda: "koshel_live_" + "0" * 49,
+        "unknown": lambda: unknown,
+        "new each time": api_keys.make,
+    }
+    took(50)
+    sent, refused = 0, True
+    with ThreadPoolExecutor(1) as pool:
+        paid = pool.submit(took, 200)
+        while not paid.done():
+            statuses = crowd.statuses(bearer(keys[wrong]()))
+            sent, refused = sent + CONNECTIONS, refused and statuses <= {401, 503}
+    good.close()
+    assert refused
+    assert sent >= 500
+    assert paid.result() < 1, "as fast as the machine lets it, and never refused"
+
+
+def test_beyond_this_machine_the_service_starts_with_a_key_and_says_how_to_make_one(database: Database) -> None:
+    settings = {"database_url": database.service_url, "host": "0.0.0.0", "port": "0"}
+    refused = command.run("serve", **settings)
+    assert refused.returncode == 1
+    assert "koshel key create --scope admin" in refused.stderr.splitlines()[-1]
+    assert "KOSHEL_AUTH=off" in refused.stderr.splitlines()[-1]
+    with serving(database.service_url, host="0.0.0.0", auth="off", workers="1") as service:
+        assert service.call("GET", "/account/1").status == 404
+    printed = command.run("key", "create", "--scope", "read", database_url=database.owner_url).stdout.strip()
+    with serving(database.service_url, host="0.0.0.0", workers="1") as service:
+        assert service.call("GET", "/account/1").status == 401
+        assert service.call("GET", "/account/1", Authorization=f"Bearer {printed}").status == 404
+
+
+def test_where_keys_are_wanted_and_there_is_none_nobody_may_do_anything(database: Database) -> None:
+    with serving(database.service_url, auth="keys", workers="1") as service:
+        assert service.call("GET", "/account/1").status == 401
+        assert service.call("GET", "/health/ready").status == 200
+        key = make(database, "read")
+        deadline = time.monotonic() + HEARD_WITHIN_S
+        while service.call("GET", "/account/1", Authorization=f"Bearer {key.text}").status != 404:
+            assert time.monotonic() < deadline
