@@ -11,9 +11,13 @@ import psycopg
 import pytest
 import uvloop
 
+from koshel.callers import Scope
 from koshel.db import embedded
+from koshel.db.api_keys import NewKey
 from koshel.db.embedded import Cluster
 from tests.conftest import TEMPLATE
+from tests.support.clone import cloned
+from tests.support.keyed import Client, Keyed, new_key, new_ledger
 from tests.support.service import Answer, Running, serving
 from tests.support.till import Till
 from tests.support.ways import ACCOUNTS, BYE, WAYS, Room, Ways, open_ways, post
@@ -126,3 +130,27 @@ def locking(url: str) -> Lock:
             yield
 
     return lock
+
+
+@pytest.fixture(scope="session")
+def keyed(cluster: Cluster) -> Iterator[Keyed]:
+    """A service that asks for keys."""
+    with cloned(cluster, "authorization_tests") as database:
+        url = database.service_url
+
+        async def make() -> tuple[dict[Scope, NewKey], NewKey, int]:
+            shop = await new_ledger(url, "shop")
+            keys = {scope: await new_key(url, scope) for scope in Scope}
+            return keys, await new_key(url, Scope.ADMIN, ledger_id=shop.id), shop.id
+
+        made = asyncio.run(make())
+        with serving(url, workers="2") as service:
+            yield Keyed(service, url, *made)
+
+
+@pytest.fixture
+def client(keyed: Keyed) -> Iterator[Client]:
+    """A connection to the service that asks for keys."""
+    client = Client(keyed.service.port)
+    yield client
+    client.close()

@@ -12,25 +12,21 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import msgspec
 import psycopg
 import pytest
-from msgspec import Struct, inspect
 
 from koshel.callers import Scope
 from koshel.db.embedded import Cluster
-from koshel.http import examples
 from koshel.http.route import Route
 from koshel.http.routes import ROUTES
-from koshel.values import ID_MAX
 from tests.support.clone import cloned
 from tests.support.database import Database
+from tests.support.id_places import put, requests
 from tests.support.keyed import OTHER_LANE, Client, Said, bearer, new_key, new_ledger
 from tests.support.service import Running, serving
 
 FIRST, FIRST_OF_THEIRS = 1_000_001, 2_000_001  # ids of each kind, so that all have as many digits
 NEVER = 9_000_000  # ids that nothing has
-PLACE = 987_654_321_987  # stands for an id in what is to be sent
 TABLES = ("account", "transaction", "hold", "queued", "declined", "receipt", "batch", "api_key")
 CONFINED = [route for route in ROUTES if isinstance(route.scope, Scope)]
 ROUNDS, ATTEMPTS = 150, 5
@@ -106,78 +102,6 @@ def client(ledgers: Ledgers) -> Iterator[Client]:
     client = Client(ledgers.service.port)
     yield client
     client.close()
-
-
-def is_id(type_: inspect.Type) -> bool:
-    """Whether a field holds an id: its type has the bounds of one."""
-    match type_:
-        case inspect.UnionType():
-            return any(is_id(one) for one in type_.types)
-        case inspect.Metadata():
-            return is_id(type_.type)
-        case inspect.IntType():
-            return (type_.ge, type_.le) == (1, ID_MAX)
-        case _:
-            return False
-
-
-def id_fields(body: type[Struct]) -> list[str]:
-    described = inspect.type_info(body)
-    assert isinstance(described, inspect.StructType)
-    return [field.encode_name for field in described.fields if is_id(field.type)]
-
-
-def member_type(body: type[Struct]) -> tuple[str, type[Struct]] | None:
-    """The field of a body that is a list of structs, and their type."""
-    for field in msgspec.structs.fields(body):
-        described = inspect.type_info(field.type)
-        inner = described.type if isinstance(described, inspect.Metadata) else described
-        if isinstance(inner, inspect.ListType) and isinstance(inner.item_type, inspect.StructType):
-            return field.encode_name, inner.item_type.cls
-    return None
-
-
-def with_own(fields: Sequence[str], body: Mapping[str, Any], own: Mapping[str, int]) -> dict[str, Any]:
-    """A body whose ids are the caller's own."""
-    accounts = itertools.cycle([own["account"], own["other"]])
-    return {name: next(accounts) if name in fields and value is not None else value for name, value in body.items()}
-
-
-def bodies(route: Route, own: Mapping[str, int]) -> Iterator[Any]:
-    """What to send: PLACE where an id is to stand, wherever one may."""
-    if route.body is None:
-        yield None
-        return
-    fields, members = id_fields(route.body), member_type(route.body)
-    for example in examples.of(route.name):
-        body = with_own(fields, example.body or {}, own)
-        yield body  # for the id in the path
-        for name in fields:
-            yield {**body, name: PLACE}
-        if members is not None:
-            yield from in_members(body, *members, own)
-
-
-def in_members(body: Mapping[str, Any], field: str, member: type[Struct], own: Mapping[str, int]) -> Iterator[Any]:
-    fields = id_fields(member)
-    shown = with_own(fields, body[field][0], own)
-    for name, atomic in itertools.product(fields, (True, False)):
-        yield {field: [{**shown, name: PLACE}], "atomic": atomic}
-        yield {field: [{name: PLACE}], "atomic": atomic}
-
-
-def requests(route: Route, own: Mapping[str, int]) -> Iterator[tuple[str, str | None]]:
-    """The path and the body of each request that names an id, which is PLACE."""
-    for body in bodies(route, own):
-        for query in ("", *(f"?{name}={PLACE}" for name in id_fields(route.query))):
-            path = route.path.replace("{id}", str(PLACE)) + query
-            sent = None if body is None else json.dumps(body)
-            if str(PLACE) in f"{path} {sent}":
-                yield path, sent
-
-
-def put(text: str, id_: int) -> str:
-    return text.replace(str(PLACE), str(id_))
 
 
 def comparable(said: Said, id_: int) -> tuple[int, Any, bytes]:

@@ -1,5 +1,6 @@
 """schemathesis reads the OpenAPI document and tries the running service with what it allows and what not."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -7,9 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
-from tests.support.service import Running
+from koshel.db.embedded import Cluster
+from tests.http.conftest import LIMITS as SERVED
+from tests.support.clone import cloned
+from tests.support.keyed import Authorized, new_key
+from tests.support.service import serving
 from tests.support.till import Till, made
 
 CASES = 40  # for each operation
@@ -40,7 +46,25 @@ def bodies(part: Any) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def document(service: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def service(cluster: Cluster) -> Iterator[Authorized]:
+    """A service that asks for keys. The id of ours is one that nobody guesses, and revokes."""
+    with cloned(cluster, "schemathesis_tests") as database:
+        with psycopg.connect(database.owner_url, autocommit=True) as connection:
+            connection.execute("ALTER SEQUENCE koshel.api_key_id RESTART 123456789012345")
+            key = asyncio.run(new_key(database.service_url, "admin"))
+            connection.execute("ALTER SEQUENCE koshel.api_key_id RESTART 1")
+        with serving(database.service_url, **SERVED | {"auth": "keys"}) as running:
+            yield Authorized(running, key.text)
+
+
+@pytest.fixture(scope="module")
+def till(service: Authorized) -> Till:
+    """The service, in the words of its business."""
+    return Till(service)
+
+
+@pytest.fixture(scope="module")
+def document(service: Authorized, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The document that is served, with numbers for amounts."""
     served = service.call("GET", "/openapi.json").body
     count = 0
@@ -56,20 +80,32 @@ def document(service: Running, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def tried(
-    service: Running, document: Path, *options: str, before: tuple[str, ...] = ()
+    service: Authorized, document: Path, *options: str, before: tuple[str, ...] = ()
 ) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "schemathesis.cli", *before, "run", str(document), f"--url={service.url}"]
+    command += ["--header", f"Authorization: Bearer {service.key}"]
     chosen = [f"--checks={','.join(CHECKS)}", f"--max-examples={CASES}", "--no-color", "--seed=1", *options]
     return subprocess.run([*command, *chosen], capture_output=True, check=False, text=True, timeout=240)
 
 
-def test_the_service_does_what_its_document_says(service: Running, document: Path) -> None:
-    done = tried(service, document, "--phases=examples,coverage,fuzzing")
+# The list of keys by itself: from it the others would learn the id of our own key, and end it.
+@pytest.mark.parametrize("which", ["--exclude-operation-id=list_keys", "--include-operation-id=list_keys"])
+def test_the_service_does_what_its_document_says(service: Authorized, document: Path, which: str) -> None:
+    done = tried(service, document, "--phases=examples,coverage,fuzzing", which)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    assert service.call("GET", "/key").status == 200, "the key is still good"
+
+
+def test_it_does_so_in_any_order_of_requests(service: Authorized, document: Path) -> None:
+    # With a key that may end no key: in the end it would end itself.
+    writer = Authorized(service, made(service.call("POST", "/key", {"scope": "write"}))["key"])
+    done = tried(writer, document, "--phases=stateful")
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    assert writer.call("GET", "/ledger").status == 200, "the key is still good"
 
 
 def test_it_does_so_too_where_accounts_and_transactions_are_there(
-    service: Running, document: Path, till: Till, tmp_path: Path
+    service: Authorized, document: Path, till: Till, tmp_path: Path
 ) -> None:
     ann, bob = till.open("1000", max_balance=None), till.open("1000")
     ids = {
@@ -80,6 +116,8 @@ def test_it_does_so_too_where_accounts_and_transactions_are_there(
         "/transaction/{id}/capture": made(till.hold(bob, ann, "100"))["id"],
         "/transaction/{id}/void": made(till.hold(bob, None, "100"))["id"],
         "/transaction/{id}/refund": made(till.transfer(bob, ann, "100"))["id"],
+        "/key/{id}": made(till.post("/key", {"scope": "read"}))["id"],
+        "/key/{id}/rotate": made(till.post("/key", {"scope": "read"}))["id"],
     }
     config = tmp_path / "schemathesis.toml"
     config.write_text(

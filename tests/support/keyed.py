@@ -1,6 +1,7 @@
 """A service that asks for keys, and keys to call it with."""
 
 import http.client
+import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -8,9 +9,24 @@ from koshel.callers import Scope
 from koshel.db import api_keys, ledgers, once
 from koshel.db.api_keys import NewKey
 from koshel.db.ledgers import LedgerRow
+from tests.support.service import Answer, Running
 
 OWN_EACH_TIME = {"Date", "X-Request-Id"}
 OTHER_LANE = {"X-Unknown": "1"}  # what the express lane does not know, it leaves to aiohttp
+
+
+class Keyed(NamedTuple):
+    """A service that asks for keys, its database, and keys of each scope."""
+
+    service: Running
+    url: str
+    keys: dict[Scope, NewKey]
+    of_shop: NewKey  # of scope admin
+    shop_id: int
+
+    def call(self, method: str, path: str, body: Any = None, scope: Scope = Scope.ADMIN) -> Answer:
+        """A request with the key of this scope."""
+        return self.service.call(method, path, body, Authorization=f"Bearer {self.keys[scope].text}")
 
 
 class Said(NamedTuple):
@@ -76,3 +92,20 @@ async def revoke(url: str, key: NewKey, ledger_id: int = 1) -> None:
 def headers_of(said: Said) -> Mapping[str, Any]:
     """The headers by name."""
     return dict(said.headers)
+
+
+def code(said: Said) -> str:
+    """That of a problem."""
+    return str(json.loads(said.body)["code"])
+
+
+class Authorized(Running):
+    """A running service, where each request comes with a key."""
+
+    def __init__(self, running: Running, key: str) -> None:
+        super().__init__(running.process, running.port)
+        self.key = key
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        """One request, with the key."""
+        return super().call(method, path, body, **{"Authorization": f"Bearer {self.key}", **headers})

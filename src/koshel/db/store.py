@@ -166,11 +166,9 @@ class Store(Reads):
 
     async def transact(self, work: "Work[T]") -> T:
         """What the work returns, once it is committed: of ledgers and keys, not of money. Raises StoreError."""
-
-        async def run(connection: "Connection") -> T:
-            return await transacted(connection, lambda: work(connection, self._queries))
-
-        return await self._reads.run(partial(self._look, run))
+        return await self._reads.run(
+            partial(self._look, lambda connection: transacted(connection, partial(work, connection, self._queries)))
+        )
 
     async def measure_queue(self, ledger_id: int) -> QueueMeasure:
         """How long the queue of a ledger is. Raises StoreError."""
