@@ -10,7 +10,8 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from msgspec import Struct
 
 from koshel.errors import OutcomeUnknown
-from koshel.queue import PUT_OFF_MAX, Waiting, is_wanted
+from koshel.queue import PUT_OFF_MAX
+from koshel.waiting import Waiting, is_wanted
 
 CommandT = TypeVar("CommandT")
 OutcomeT = TypeVar("OutcomeT")

@@ -22,7 +22,9 @@ from msgspec import Struct
 from koshel.answering import Answering, Batch, Free, answer_all
 from koshel.errors import Overloaded
 from koshel.lanes import Lanes, Turn
-from koshel.queue import BatcherLimits, Queue, Recipient, Room, Waiting
+from koshel.queue import Queue
+from koshel.room import Room
+from koshel.waiting import NOBODY, BatcherLimits, Recipient, Share, Waiting
 
 TURNS = 4  # of the event loop, in which a caller who was answered can be back
 LOOK_S = 0.05  # between two looks at lanes that have waited in vain
@@ -59,7 +61,6 @@ class Batcher(Generic[CommandT, OutcomeT]):
         self._queue_timeout_s = limits.queue_timeout_ms / 1_000
         self._lane_timeout_s = limits.lane_timeout_ms / 1_000
         self._room = Room(limits)
-        self._number = 0  # of the last command
         self._draining = False
 
     @property
@@ -67,18 +68,20 @@ class Batcher(Generic[CommandT, OutcomeT]):
         """Whether nothing waits and nothing is under way, but for what others have locked."""
         return not self._flights_of_queues
 
-    def submit(self, command: CommandT, *, size: int, weight: int = 1) -> "asyncio.Future[OutcomeT]":
+    def submit(
+        self, command: CommandT, *, size: int, weight: int = 1, share: Share = NOBODY
+    ) -> "asyncio.Future[OutcomeT]":
         """The command's outcome, once it is final. Cancel it to take back what has not left yet.
 
-        `size` is what it takes of the queue in bytes, `weight` how many commands it counts as.
-        Raises Overloaded: nothing was done.
+        `size` is what it takes of the queue in bytes, `weight` how many commands it counts as, and `share` whose it is:
+        shares take turns, and each has its part of the room. Raises Overloaded: nothing was done.
         """
         answer: asyncio.Future[OutcomeT] = self._loop.create_future()
-        self.send(command, answer, size=size, weight=weight)
+        self.send(command, answer, size=size, weight=weight, share=share)
         return answer
 
     def send(
-        self, command: CommandT, recipient: Recipient[OutcomeT], *, size: int, weight: int = 1
+        self, command: CommandT, recipient: Recipient[OutcomeT], *, size: int, weight: int = 1, share: Share = NOBODY
     ) -> Waiting[CommandT, OutcomeT]:
         """As `submit`; the outcome goes to `recipient`, which is asked whether it is done before the batch leaves.
 
@@ -91,9 +94,8 @@ class Batcher(Generic[CommandT, OutcomeT]):
         if partition is None:
             partition = _Partition(Queue(self._room, self._limits), Lanes(self._room, self._limits))
         queue = partition.queue
-        self._number += 1
         deadline = self._loop.time() + self._queue_timeout_s
-        one = Waiting(command, size, weight, deadline, recipient, queue, self._number)
+        one = Waiting(command, size, weight, deadline, recipient, queue, share)
         queue.enter(one)
         if queue.flights < self._limits.flights_max:
             self._partitions[name] = partition
@@ -101,6 +103,17 @@ class Batcher(Generic[CommandT, OutcomeT]):
             self._flights_of_queues += 1
             self._start(self._fly(name, partition))
         return one
+
+    def check(self, share: Share, size: int) -> None:
+        """Raise Overloaded if a light command of this share and size would be refused now, wherever it belongs.
+
+        So that nothing is read and decoded in vain. What passes may be refused nevertheless.
+        """
+        if self._draining:
+            raise Overloaded
+        if len(self._partitions) == 1:
+            (partition,) = self._partitions.values()
+            partition.queue.check(share, size)
 
     async def drain(self) -> None:
         """Take no more, and return when everything that waits has its answer."""

@@ -22,9 +22,9 @@ from koshel.db.proof import RISKS, Inspected
 from koshel.db.store import Delay, Store, StoreConfig, open_store
 from koshel.db.strangers import Patience
 from koshel.db.url import Target
-from koshel.queue import BatcherLimits
 from koshel.retry import settle_again, settle_free_again
 from koshel.settings import Settings
+from koshel.waiting import BatcherLimits
 
 NO_LINES: Lines = frozenset()
 
@@ -58,6 +58,7 @@ async def open_engine(
                     singles_max=settings.settle_connections,
                     queue_max=settings.queue_max,
                     queue_bytes_max=settings.queue_bytes_max,
+                    queue_target_ms=settings.queue_target_ms,
                     queue_timeout_ms=settings.queue_timeout_ms,
                     lane_flights_max=max(1, settings.settle_connections // 2),
                     lane_timeout_ms=settings.lock_timeout_ms,

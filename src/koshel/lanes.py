@@ -16,7 +16,9 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 
 from koshel.errors import Overloaded
-from koshel.queue import PUT_OFF_MAX, BatcherLimits, Room, Waiting
+from koshel.queue import PUT_OFF_MAX
+from koshel.room import Room
+from koshel.waiting import BatcherLimits, Waiting
 
 UP = 1e-9  # a time that is over, and not none
 
@@ -49,7 +51,10 @@ class Lane(Generic[CommandT, OutcomeT]):
         one.lasting |= one.lines & self.lasting  # it waits behind what was stopped there
         self.lines |= one.lines
         self.lasting |= one.lasting
-        self._count(one, 1)
+        # Not as heavy: what waits here takes nothing of the share of those that do not.
+        self._room.enter(one, is_heavy=False)
+        self.weight += one.weight
+        self.size += one.size
         (self.waiting.appendleft if first else self.waiting.append)(one)
 
     def take(self, room: int) -> list[Waiting[CommandT, OutcomeT]]:
@@ -74,7 +79,7 @@ class Lane(Generic[CommandT, OutcomeT]):
         return True
 
     def join(self, other: "Lane[CommandT, OutcomeT]") -> None:
-        """The other lane's commands, flights and lines are this one's from now on, in the order in which they came."""
+        """The other lane's commands, flights and lines are this one's from now on, in the order in which they left."""
         other.into = self
         both = sorted((*self.waiting, *other.waiting), key=lambda one: one.number)
         for one in both:
@@ -89,13 +94,9 @@ class Lane(Generic[CommandT, OutcomeT]):
 
     def _leave(self, one: Waiting[CommandT, OutcomeT]) -> None:
         one.has_left = True
-        self._count(one, -1)
-
-    def _count(self, one: Waiting[CommandT, OutcomeT], sign: int) -> None:
-        # Not as heavy: what waits here takes nothing of the share of those that do not.
-        self.weight += sign * one.weight
-        self.size += sign * one.size
-        self._room.enter_again(sign * one.weight, sign * one.size, is_heavy=False)
+        self.weight -= one.weight
+        self.size -= one.size
+        self._room.leave(one.share, 1, one.weight, one.size, is_heavy=False)
 
 
 class Turn(Struct, Generic[CommandT, OutcomeT]):

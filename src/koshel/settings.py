@@ -81,6 +81,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     settle_attempts: Annotated[Count, Meta(description="times a batch is tried when another transaction gets in its way")] = 5
     queue_max: Annotated[Count, Meta(description="commands that may wait in a worker; those that came in batches, at most half of that")] = 20_000
     queue_bytes_max: Annotated[Bytes, Meta(description="bytes of request bodies that may wait in a worker")] = 16 * 1024 * 1024
+    queue_target_ms: Annotated[Milliseconds, Meta(description="time that a single command should wait at most: what would wait longer is answered `overloaded` at once")] = 150
     queue_timeout_ms: Annotated[Milliseconds, Meta(description="a command that waited longer is answered `overloaded`")] = 10_000
     background_batch_max: Annotated[Count, Meta(description="queued transactions, or expired holds, settled together, at most")] = 250
     background_poll_ms: Annotated[Milliseconds, Meta(description="time between two looks for what other workers queued, and for expired holds")] = 500

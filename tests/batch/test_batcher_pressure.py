@@ -9,7 +9,7 @@ import pytest
 
 from koshel.batcher import Batcher, open_batcher
 from koshel.errors import Overloaded
-from koshel.queue import BatcherLimits
+from koshel.waiting import BatcherLimits
 from tests.support.flights import Settle, open_queues, send
 
 

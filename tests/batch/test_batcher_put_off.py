@@ -11,7 +11,8 @@ import pytest
 from koshel.answering import Free, Way
 from koshel.batcher import Batcher, open_batcher
 from koshel.errors import Overloaded
-from koshel.queue import FREE_MIN, PUT_OFF_MAX, WAITING_FLIGHTS, BatcherLimits
+from koshel.queue import FREE_MIN, PUT_OFF_MAX, WAITING_FLIGHTS
+from koshel.waiting import BatcherLimits
 from tests.support.flights import turn
 
 FILLING = [f"filling {number}" for number in range(FREE_MIN)]

@@ -3,7 +3,9 @@
 import asyncio
 
 from koshel.lanes import Lanes
-from koshel.queue import PUT_OFF_MAX, BatcherLimits, Queue, Room, Waiting
+from koshel.queue import PUT_OFF_MAX, Queue
+from koshel.room import Room
+from koshel.waiting import NOBODY, BatcherLimits, Waiting
 
 LIMITS = BatcherLimits(batch_max=3)
 
@@ -19,7 +21,9 @@ class Waiter:
     def one(self, number: int, lines: str, weight: int = 1) -> Waiting[str, str]:
         recipient = asyncio.get_running_loop().create_future()
         return Waiting(
-            *(lines, 1, weight, 0.0, recipient, self._queue, number), put_off=PUT_OFF_MAX, lines=frozenset(lines)
+            *(lines, 1, weight, 0.0, recipient, self._queue, NOBODY, number),
+            put_off=PUT_OFF_MAX,
+            lines=frozenset(lines),
         )
 
     def enter(self, *commands: Waiting[str, str]) -> None:

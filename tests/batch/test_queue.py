@@ -3,7 +3,9 @@
 import pytest
 
 from koshel.errors import Overloaded
-from koshel.queue import HEAVY_BYTES, BatcherLimits, Queue, Room, Waiting
+from koshel.queue import Queue
+from koshel.room import Room
+from koshel.waiting import HEAVY_BYTES, BatcherLimits, Waiting
 
 Asked = Waiting[str, str]
 

@@ -18,9 +18,9 @@ from koshel.core.money import plain
 from koshel.db.errors import Conflict, DatabaseUnavailable, Obstructed, OutcomeUnknown
 from koshel.db.pools import TimeLimits
 from koshel.db.store import Store, StoreConfig, open_store
-from koshel.queue import BatcherLimits
 from koshel.retry import PAUSE_S, settle_again
 from koshel.settle import settle
+from koshel.waiting import BatcherLimits
 from tests.support.bookkeeping import execute
 from tests.support.database import Database
 from tests.support.settled import open_accounts, opening, query, refusals, rows, waits

@@ -18,9 +18,9 @@ from koshel.db.errors import DatabaseUnavailable, OutcomeUnknown
 from koshel.db.pools import TimeLimits
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.db.verify import verify
-from koshel.queue import BatcherLimits
 from koshel.retry import settle_again
 from koshel.settle import settle
+from koshel.waiting import BatcherLimits
 from tests.support.database import Database
 from tests.support.relay import Cut, Relay, relaying
 from tests.support.waiting import until

@@ -10,7 +10,7 @@ from unittest.mock import patch
 from koshel.answering import Free, Way
 from koshel.batcher import Batcher, open_batcher
 from koshel.lanes import Lane
-from koshel.queue import BatcherLimits, Waiting
+from koshel.waiting import BatcherLimits, Waiting
 
 TIMEOUT_MS = 300
 WAIT_S = 0.02  # what a batch waits for a lock

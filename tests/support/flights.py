@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from koshel.batcher import Batcher, open_batcher
-from koshel.queue import BatcherLimits
+from koshel.waiting import BatcherLimits
 
 Flights = list[list[str]]
 

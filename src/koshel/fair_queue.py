@@ -1,0 +1,109 @@
+"""Whose command leaves next: ledgers take turns, and in a ledger its keys, each with as much weight as the others.
+
+    one share waits ──▶ a plain deque
+    several do      ──▶ ledger ─┬─ key ── its commands, in order
+                                └─ key ── ...               deficit round robin, on both levels
+
+So one that floods waits for itself. Of one share the order is that in which its commands came; of two there is none but
+that in which they leave. Knows nothing of ledgers: a share is a pair of names.
+"""
+
+from collections import deque
+from collections.abc import Hashable
+from typing import Generic, TypeAlias, TypeVar, cast
+
+from msgspec import Struct
+
+from koshel.waiting import Share, Waiting
+
+LEVELS = 2  # names in a share
+
+CommandT = TypeVar("CommandT")
+OutcomeT = TypeVar("OutcomeT")
+
+
+class _Turn(Struct, Generic[CommandT, OutcomeT], eq=False):
+    """One name's commands, and how much more of them may leave before it is another's turn."""
+
+    name: Hashable
+    commands: "Commands[CommandT, OutcomeT]"
+    credit: int = 0
+
+
+class RoundRobin(Generic[CommandT, OutcomeT]):
+    """Names that take turns; used as a deque is. `quantum` is the weight that each may send in a turn."""
+
+    def __init__(self, quantum: int, level: int = 0) -> None:
+        self._quantum = quantum
+        self._level = level
+        self._turns: dict[Hashable, _Turn[CommandT, OutcomeT]] = {}
+        self._round: deque[_Turn[CommandT, OutcomeT]] = deque()  # the first has its turn
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, one: Waiting[CommandT, OutcomeT]) -> None:
+        """It waits behind its own."""
+        name = one.share[self._level]
+        turn = self._turns.get(name)
+        if turn is None:
+            is_last = self._level == LEVELS - 1
+            turn = _Turn(name, deque() if is_last else RoundRobin(self._quantum, self._level + 1))
+            self._turns[name] = turn
+            self._round.append(turn)
+        turn.commands.append(one)
+        self._count += 1
+
+    def __getitem__(self, _: int) -> Waiting[CommandT, OutcomeT]:
+        """The next one; there is one."""
+        while True:
+            turn = self._round[0]
+            one = turn.commands[0]
+            if one.weight <= turn.credit or one.has_left or len(self._round) == 1:
+                return one
+            turn.credit += self._quantum
+            self._round.rotate(-1)
+
+    def popleft(self) -> Waiting[CommandT, OutcomeT]:
+        """Take the next one, which was looked at."""
+        turn = self._round[0]
+        one = turn.commands.popleft()
+        self._count -= 1
+        if not turn.commands:
+            del self._turns[turn.name]
+            self._round.popleft()
+        elif len(self._round) == 1:
+            turn.credit = 0
+        elif not one.has_left:
+            turn.credit -= one.weight
+        return one
+
+
+# Used as a deque is, whichever it is.
+Commands: TypeAlias = deque[Waiting[CommandT, OutcomeT]] | RoundRobin[CommandT, OutcomeT]
+
+
+class FairQueue(Generic[CommandT, OutcomeT]):
+    """What waits of one kind: a plain deque, until a second share waits."""
+
+    def __init__(self, quantum: int) -> None:
+        self.commands: Commands[CommandT, OutcomeT] = deque()
+        self._quantum = quantum
+        self._share: Share | None = None  # whose all of them are; None: they take turns
+
+    def append(self, one: Waiting[CommandT, OutcomeT]) -> None:
+        """It waits."""
+        if one.share != self._share:
+            self._widen(one.share)
+        self.commands.append(one)
+
+    def _widen(self, share: Share) -> None:
+        """Another share comes: the only one, or one among others."""
+        if not self.commands:
+            self.commands, self._share = deque(), share
+        elif self._share is not None:
+            waiting = cast("deque[Waiting[CommandT, OutcomeT]]", self.commands)
+            self.commands, self._share = RoundRobin(self._quantum), None
+            for one in waiting:
+                self.commands.append(one)

@@ -1,0 +1,30 @@
+"""How much may wait, so that nothing waits longer than it should: what comes beyond that is refused at once.
+
+Little's law: what waits, times the time that each took lately, is how long the last of it will wait.
+"""
+
+FLOOR = 256  # commands that may always wait: after a standstill batches must be large enough to show that it is over
+SEEN_MIN = 32  # commands: what a smaller batch takes is not for its commands, but for being a batch
+SMOOTHING = 0.25  # of the newest batch
+UNKNOWN = 2**63  # as long as no pace was seen
+
+assert SEEN_MIN < FLOOR, "else a pace that was slow once would stay so"
+
+
+class Pace:
+    """The pace of one queue; `target_s` is how long its last command may wait."""
+
+    def __init__(self, target_s: float) -> None:
+        self.limit = UNKNOWN  # commands that should wait at most
+        self._target_s = target_s
+        self._each_s = 0.0  # that one command took lately
+        self._landed = 0.0
+
+    def landed(self, weight: int, now: float, took: float) -> None:
+        """So much was settled. What passed since the last batch landed counts too, unless nothing was under way."""
+        since, self._landed = now - self._landed, now
+        if weight < SEEN_MIN:
+            return
+        each = min(since, 2 * took) / weight
+        self._each_s += (each - self._each_s) * (SMOOTHING if self._each_s else 1.0)
+        self.limit = max(FLOOR, int(self._target_s / max(self._each_s, 1e-9)))
