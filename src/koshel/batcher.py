@@ -104,8 +104,8 @@ class Batcher(Generic[CommandT, OutcomeT]):
             self._start(self._fly(name, partition))
         return one
 
-    def check(self, share: Share, size: int) -> None:
-        """Raise Overloaded if a light command of this share and size would be refused now, wherever it belongs.
+    def check(self, share: Share, size: int, *, is_heavy: bool = False) -> None:
+        """Raise Overloaded if a command of this share and size would be refused now, wherever it belongs.
 
         So that nothing is read and decoded in vain. What passes may be refused nevertheless.
         """
@@ -113,7 +113,7 @@ class Batcher(Generic[CommandT, OutcomeT]):
             raise Overloaded
         if len(self._partitions) == 1:
             (partition,) = self._partitions.values()
-            partition.queue.check(share, size)
+            partition.queue.check(share, size, is_heavy=is_heavy)
 
     async def drain(self) -> None:
         """Take no more, and return when everything that waits has its answer."""

@@ -32,6 +32,11 @@ class Caller(Struct, frozen=True):
     key_id: str | None = None  # of the key, as `koshel key list` shows it; `jwt:<sub>` of a JWT; None without keys
 
     @property
+    def share(self) -> tuple[int, str | None]:
+        """Whose share of the queue and of the rates its requests have."""
+        return self.ledger_id, self.key_id
+
+    @property
     def is_operator(self) -> bool:
         """Whether it may see and do what concerns the service as a whole: an administrator of the main ledger."""
         return self.ledger_id == MAIN_LEDGER_ID and self.scope is Scope.ADMIN

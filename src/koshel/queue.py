@@ -46,16 +46,17 @@ class Queue(Generic[CommandT, OutcomeT]):
         self._light_came = False  # with the last batch
         self._waiting_flights = 0  # batches to come that wait for locks, whatever they are
 
-    def check(self, share: Share, size: int) -> None:
-        """Raise Overloaded if a light command of this share and size has no place now."""
-        self._room.check(share, size, self._light_count, self._pace.limit)
+    def check(self, share: Share, size: int, weight: int = 1, *, is_heavy: bool) -> None:
+        """Raise Overloaded if a command of this share and size has no place now."""
+        if is_heavy:
+            self._room.check_heavy(share, size, weight)
+        else:
+            self._room.check(share, size, self._light_count, self._pace.limit)
 
     def enter(self, one: Waiting[CommandT, OutcomeT]) -> None:
         """It waits. Raises Overloaded."""
-        if is_heavy := one.is_heavy:
-            self._room.check_heavy(one)
-        else:
-            self.check(one.share, one.size)
+        is_heavy = one.is_heavy
+        self.check(one.share, one.size, one.weight, is_heavy=is_heavy)
         self._room.enter(one, is_heavy=is_heavy)
         self.weight += one.weight
         self._light_count += not is_heavy

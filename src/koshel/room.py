@@ -52,15 +52,15 @@ class Room:
         if parts == 1 or not is_part or here >= 2 * most or self._is_past_all_bounds(size):
             raise Overloaded
 
-    def check_heavy(self, one: Waiting[CommandT, OutcomeT]) -> None:
+    def check_heavy(self, share: Share, size: int, weight: int) -> None:
         """Raise Overloaded if a heavy command has no place."""
         limits = self._limits
-        weight, size = self._heavy_weight + one.weight, self._heavy_bytes + one.size
+        all_weight, all_bytes = self._heavy_weight + weight, self._heavy_bytes + size
         # The first always has a place: else what is larger than half of the queue could never come in.
-        is_over = self._heavy_weight and (weight * 2 > limits.queue_max or size * 2 > limits.queue_bytes_max)
-        if is_over or self._weight >= limits.queue_max or self._bytes + one.size > limits.queue_bytes_max:
-            used = self._shares.get(one.share, _NOTHING)
-            if self._parts(one.share) == 1 or used.heavy or self._is_past_all_bounds(one.size):
+        is_over = self._heavy_weight and (all_weight * 2 > limits.queue_max or all_bytes * 2 > limits.queue_bytes_max)
+        if is_over or self._weight >= limits.queue_max or self._bytes + size > limits.queue_bytes_max:
+            used = self._shares.get(share, _NOTHING)
+            if self._parts(share) == 1 or used.heavy or self._is_past_all_bounds(size):
                 raise Overloaded
 
     def enter(self, one: Waiting[CommandT, OutcomeT], *, is_heavy: bool) -> None:

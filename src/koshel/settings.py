@@ -15,6 +15,7 @@ from msgspec import NODEFAULT, Meta, Struct
 
 from koshel import cores, surroundings, takes
 from koshel.values import CURRENCY_PATTERN
+from koshel.web_origins import origins
 
 PREFIX = surroundings.PREFIX
 
@@ -39,6 +40,8 @@ _INT_MAX = 2**31 - 1
 Processes = Annotated[int, Meta(ge=1, le=1_000)]
 Several = Annotated[int, Meta(ge=2, le=10_000_000)]
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
+Rate = Annotated[int, Meta(ge=0, le=10_000_000)]
+Window = Annotated[int, Meta(ge=1, le=86_400)]  # seconds
 Milliseconds = Annotated[int, Meta(ge=1, le=_INT_MAX)]
 Seconds = Annotated[int, Meta(ge=1, le=_INT_MAX // 1_000)]
 Lifetime = Annotated[int, Meta(ge=1)]  # in seconds; `Settings` says how long it may be
@@ -83,6 +86,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     queue_bytes_max: Annotated[Bytes, Meta(description="bytes of request bodies that may wait in a worker")] = 16 * 1024 * 1024
     queue_target_ms: Annotated[Milliseconds, Meta(description="time that a single command should wait at most: what would wait longer is answered `overloaded` at once")] = 150
     queue_timeout_ms: Annotated[Milliseconds, Meta(description="a command that waited longer is answered `overloaded`")] = 10_000
+    rate_per_key: Annotated[Rate, Meta(description="requests that a key may send a second, members of batches counted singly; 0: as many as it wants")] = 0
+    rate_per_ledger: Annotated[Rate, Meta(description="requests that all keys of a ledger may send a second; 0: as many as they want")] = 0
+    rate_window_s: Annotated[Window, Meta(description="time for which an unused rate is kept: so much of it may come at once")] = 2
+    concurrency_per_key: Annotated[Rate, Meta(description="requests of a key that may be under way at once, in each worker; 0: as many as it wants")] = 0
     background_batch_max: Annotated[Count, Meta(description="queued transactions, or expired holds, settled together, at most")] = 250
     background_poll_ms: Annotated[Milliseconds, Meta(description="time between two looks for what other workers queued, and for expired holds")] = 500
     background_retry_ms: Annotated[Milliseconds, Meta(description="delay before a queued transaction that an accident stopped is tried again; doubled each time")] = 1_000
@@ -148,24 +155,6 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         """How many connections to the database one worker may have open."""
         keys = 0 if self.auth == "off" else 1
         return self.settle_connections + self.read_connections + self.rehearsal_connections + keys
-
-
-# As a browser writes one: a scheme, a host, and a port if it is not the scheme's own. No path, not even a slash.
-_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
-_OWN_PORTS = {"http": ":80", "https": ":443"}
-
-
-def origins(text: str) -> list[str]:
-    """The origins that a list names, in the form in which browsers send them. Raises ValueError."""
-    found = []
-    for one in filter(None, map(str.strip, text.split(","))):
-        match = _ORIGIN.fullmatch(one.lower())
-        if match is None:
-            message = f"KOSHEL_ALLOWED_ORIGINS must name origins such as https://shop.example, not {one}"
-            raise ValueError(message)
-        scheme, host, port = match.groups(default="")
-        found.append(f"{scheme}://{host}{'' if port == _OWN_PORTS.get(scheme) else port}")
-    return found
 
 
 def read(environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Settings:

@@ -27,6 +27,7 @@ from koshel.db.url import Target
 from koshel.http.access import AccessLog
 from koshel.http.express import Runner
 from koshel.http.server import application
+from koshel.rates import Buckets
 from koshel.seats import SeatedArbiter
 from koshel.settings import Settings
 from koshel.streams import Streams
@@ -162,6 +163,7 @@ class Supervisor(BaseApplication):
         self._target = target
         self.streams = streams
         self._connections_max = connections_max
+        self._buckets = Buckets()  # before the fork: of all workers
         # Once, and not in load_config: SIGHUP loads that again, and the port must stay as it is.
         self._bind = [f"fd://{one.detach()}" for one in listen(settings.host, settings.port, settings.workers)]
         super().__init__()
@@ -201,7 +203,7 @@ class Supervisor(BaseApplication):
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD)
         log = AccessLog(self.streams) if settings.access_log else None
-        app = application(settings, open_service(settings, self._target, self.gate))
+        app = application(settings, open_service(settings, self._target, self.gate), self._buckets)
         if log is not None:
             app.on_cleanup.append(log.close)
         return Runner(app, settings, log, self._connections_max)

@@ -6,7 +6,8 @@ from typing import Any, get_type_hints
 import pytest
 
 from koshel import takes
-from koshel.settings import PREFIX, Settings, SettingsError, knobs, origins, read
+from koshel.settings import PREFIX, Settings, SettingsError, knobs, read
+from koshel.web_origins import origins
 
 NONE: dict[str, str | None] = {}
 NAMES = [knob.name for knob in knobs()]

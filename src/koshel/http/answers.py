@@ -39,19 +39,22 @@ async def answer(call: Call, command: Request) -> Reply:
         return reply(await call.service.rehearse(command), dry_run=True)
     if call.prefer.respond_async:
         return await _enqueue(call, command)
-    return reply(await call.service.engine.batcher.submit(command, size=call.size))
+    return reply(await call.service.engine.batcher.submit(command, size=call.size, share=call.caller.share))
 
 
 async def answer_now(call: Call, command: OpenAccount | ChangeAccount) -> Reply:
     """The reply to a request that makes no transaction."""
-    return reply(await call.service.engine.batcher.submit(command, size=call.size))
+    return reply(await call.service.engine.batcher.submit(command, size=call.size, share=call.caller.share))
 
 
 async def answer_together(call: Call, command: Group) -> Reply:
     """The reply to a batch, which counts as many as it has members."""
+    if call.limits is not None:
+        call.limits.charge(call.caller, len(command.members) - 1)
     if call.query.dry_run:
         return reply(await call.service.rehearse(command), dry_run=True)
-    return reply(await call.service.engine.batcher.submit(command, size=call.size, weight=len(command.members)))
+    batcher, share = call.service.engine.batcher, call.caller.share
+    return reply(await batcher.submit(command, size=call.size, weight=len(command.members), share=share))
 
 
 async def _enqueue(call: Call, command: Request) -> Reply:
@@ -66,7 +69,7 @@ async def _enqueue(call: Call, command: Request) -> Reply:
             outcome = None  # nothing was done, so it can still be queued
         if outcome is not None:
             return reply(outcome, {"Preference-Applied": f"wait={prefer.wait_s}"})
-    outcome = await engine.batcher.submit(call.requests.enqueue(command), size=call.size)
+    outcome = await engine.batcher.submit(call.requests.enqueue(command), size=call.size, share=call.caller.share)
     engine.background.wake()
     return reply(outcome, prefer=prefer)
 
@@ -75,7 +78,7 @@ async def _within(call: Call, command: Request) -> Outcome | None:
     """The outcome, or None if the command was taken back, since it had not even left when time was up."""
     batcher = call.service.engine.batcher
     settled: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-    waiting = batcher.send(command, settled, size=call.size)
+    waiting = batcher.send(command, settled, size=call.size, share=call.caller.share)
     try:
         done, _ = await asyncio.wait([settled], timeout=call.prefer.wait_s)
     except asyncio.CancelledError:

@@ -12,73 +12,38 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-import structlog
-
 from koshel.authentication import Unauthenticated
 from koshel.batcher import Batcher
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
 from koshel.errors import Overloaded
-from koshel.http import answers, protocol, request_id
+from koshel.http import protocol, request_id
 from koshel.http.access import AccessLogger
 from koshel.http.call import Reply
+from koshel.http.limits import Limits
+from koshel.http.pending_reply import PendingReply
 from koshel.http.plain import Plain, Reader, still_to_come
+from koshel.http.problems import Failure
 from koshel.http.protocol import Protocol
 from koshel.http.response import whole
-from koshel.http.server import SERVICE, failure_of, problem
+from koshel.http.server import LIMITS, SERVICE, failure_of, problem
 
 MOMENT_S = 0.05  # that the rest of a request may take
 UNREAD_MAX = 64 * 1024  # bytes behind a request, before no more are received
-
-_log = structlog.get_logger()
-
-
-class PendingReply:
-    """A request whose reply is not sent yet, and where the batcher puts its outcome."""
-
-    __slots__ = ("connection", "name", "path", "started")
-
-    def __init__(self, connection: "Connection", name: str, path: str, started: float) -> None:
-        self.connection: Connection | None = connection  # None: it is answered, or the caller hung up
-        self.name = name
-        self.path = path
-        self.started = started
-
-    def done(self) -> bool:
-        """Whether nobody waits for the reply any more."""
-        return self.connection is None
-
-    def set_result(self, outcome: Outcome) -> None:
-        """The outcome is final."""
-        try:
-            reply = answers.reply(outcome)
-        except Exception as error:  # noqa: BLE001  whatever it is, the caller gets a problem
-            reply = problem(failure_of(error, self.name))
-        self._reply(reply)
-
-    def set_exception(self, error: Exception) -> None:
-        """There is no outcome, for this reason."""
-        self._reply(problem(failure_of(error, self.name)))
-
-    def _reply(self, reply: Reply) -> None:
-        connection, self.connection = self.connection, None
-        assert connection is not None, "it is answered once"
-        try:
-            connection.reply(self, reply)
-        except Exception:  # noqa: BLE001  the batcher has others to answer
-            _log.exception("an answer could not be sent", request_id=self.name)
-            connection.force_close()
 
 
 class Connection(Protocol):
     """One connection: what is plain is answered here, all else by aiohttp."""
 
-    __slots__ = ("_at", "_batcher", "_log", "_moment", "_owed", "_pending", "_reader", "_replied", "_unread")
+    __slots__ = ("_at", "_batcher", "_limits", "_log", "_moment", "_owed", "_pending", "_reader", "_replied", "_unread")
 
-    def __init__(self, *args: Any, reader: Reader, batcher: Batcher[Command, Outcome], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, reader: Reader, batcher: Batcher[Command, Outcome], limits: Limits, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._reader = reader
         self._batcher = batcher
+        self._limits = limits
         # Asked once, and not for each reply: `isinstance` is slow for an abstract class.
         self._log = self.access_logger.logger if isinstance(self.access_logger, AccessLogger) else None
         self._unread = b""  # from `_at` on: what came, and is not taken off yet
@@ -117,6 +82,7 @@ class Connection(Protocol):
     def reply(self, pending: PendingReply, reply: Reply) -> None:
         """Send the answer, and go on to what came meanwhile."""
         self._pending = None
+        self._limits.leave(pending.caller)
         self._mark_replied()
         self._send(reply, pending)
         if self._close and self.transport is not None:
@@ -136,6 +102,7 @@ class Connection(Protocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         """The connection ended; a command that has not left the queue is not done."""
         if self._pending is not None:
+            self._limits.leave(self._pending.caller)
             self._pending.connection = None
             self._pending = None
             self._mark_replied()
@@ -175,32 +142,33 @@ class Connection(Protocol):
 
     def _take_off(self, plain: Plain) -> bool:
         """Send the request's command to the batcher; False if anything is wrong with it, and nothing was done."""
+        pending = PendingReply(self, request_id.named(plain.said.get("x-request-id")), plain.path, self._loop.time())
         try:
             caller = self._reader.caller(plain)
             if caller is None:
                 return False
-            command, size = self._reader.command(plain, caller)
-        except Unauthenticated as error:  # cheaply, since anybody can send as many as there are
-            self._refuse(plain, error)
-            return True
-        except Exception:  # noqa: BLE001  whatever it is, aiohttp meets it again, and answers it
-            return False
-        pending = self._pending_reply(plain)
+            self._limits.enter(caller)
+        except (Unauthenticated, Failure) as error:  # cheaply, since anybody can send as many as there are
+            return self._refuse(plain, pending, error)
+        pending.caller = caller
         try:
-            self._batcher.send(command, pending, size=size)
+            self._batcher.check(caller.share, len(plain.body))  # before it is decoded
+            command = self._reader.command(plain, caller)
+            self._batcher.send(command, pending, size=len(plain.body), share=caller.share)
         except Overloaded as error:
-            self._send(problem(failure_of(error, pending.name)), pending)
-        else:
-            self._pending = pending
+            self._limits.leave(caller)
+            return self._refuse(plain, pending, error)
+        except Exception:  # noqa: BLE001  whatever it is, aiohttp meets it again, and answers it
+            self._limits.take_back(caller)
+            return False
+        self._at, self._pending = plain.end, pending
         return True
 
-    def _refuse(self, plain: Plain, error: Exception) -> None:
-        pending = self._pending_reply(plain)
-        self._send(problem(failure_of(error, pending.name)), pending)
-
-    def _pending_reply(self, plain: Plain) -> PendingReply:
+    def _refuse(self, plain: Plain, pending: PendingReply, error: Exception) -> bool:
+        """Answer at once, as aiohttp would."""
         self._at = plain.end
-        return PendingReply(self, request_id.named(plain.said.get("x-request-id")), plain.path, self._loop.time())
+        self._send(problem(failure_of(error, pending.name)), pending)
+        return True
 
     def _send(self, reply: Reply, pending: PendingReply) -> None:
         if self.transport is None or self.transport.is_closing():
@@ -238,5 +206,6 @@ class Runner(protocol.Runner):
     async def _make_server(self) -> protocol.Server:
         server, service = await super()._make_server(), self.app[SERVICE]
         server.connect = Connection
-        server.shared |= {"reader": Reader(service, self._settings), "batcher": service.engine.batcher}
+        reader, limits = Reader(service, self._settings), self.app[LIMITS]
+        server.shared |= {"reader": reader, "batcher": service.engine.batcher, "limits": limits}
         return server

@@ -158,6 +158,10 @@ class _Field(NoFacts, frozen=True, kw_only=True):
     field: Annotated[str, Meta(description="The first field, or header, that differs.")]
 
 
+class _Policy(NoFacts, frozen=True, kw_only=True):
+    policy: Annotated[Literal["key", "ledger", "concurrency"], Meta(description="Which limit was hit.")]
+
+
 class _RequestId(NoFacts, frozen=True, kw_only=True):
     request_id: Annotated[str, Meta(description="By which the log has it.")]
 
@@ -188,6 +192,7 @@ FACTS: Mapping[str, type[NoFacts]] = {
     "refund-exceeds-original": _Refunded,
     "batch-refused": _Cause,
     "idempotency-key-reused": _Field,
+    "rate-limited": _Policy,
     "internal-error": _RequestId,
 }
 assert FACTS.keys() <= PROBLEMS.keys()

@@ -62,12 +62,23 @@ HEADERS: Mapping[str, Any] = {
         "required": True,
         "schema": {"type": "string", "enum": ["no-store"]},
     },
+    "RateLimit": {
+        "description": "The policy that was hit, how much of it remains, and when there is more (IETF httpapi draft).",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "RateLimit-Policy": {
+        "description": "How much may come, and in how many seconds, or how much at once.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
     "Retry-After": {
         "description": "Seconds after which to try again.",
         "required": True,
         "schema": {"type": "integer", "format": "int32", "minimum": 0},
     },
 }
+_LIMITED = ("Retry-After", "RateLimit", "RateLimit-Policy")
 _PREFER = "Prefer"
 _REFUSED = {PROBLEMS[facts.code_of(one)].status for one in Refusal}  # a refusal is an answer too, and has a receipt
 
@@ -104,6 +115,8 @@ def _refused(route: Route, status: int) -> Iterable[str]:
         yield "WWW-Authenticate"
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         yield "Retry-After"
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        yield from _LIMITED
     if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
         yield from (receive.ACCEPTS[route.method], "Accept-Encoding")
     if status in _REFUSED and route.takes_key:

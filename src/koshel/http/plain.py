@@ -133,12 +133,12 @@ class Reader:
             caller = self._authentication.known(token_of(header))
         return None if caller is None or caller.scope is Scope.READ else caller
 
-    def command(self, plain: Plain, caller: Caller) -> tuple[Request, int]:
-        """The request's command, and the size of its body. Raises whatever is wrong with it."""
+    def command(self, plain: Plain, caller: Caller) -> Request:
+        """The request's command. Raises whatever is wrong with it."""
         body = receive.decode(plain.route.decoder, plain.body)
         key, size = plain.said.get("idempotency-key"), len(plain.body)
         call = Call(self._service, caller, dict, {"id": plain.id}, NO_HEADERS, body, size, key, NONE, _QUERY)
-        return plain.route.asks(call), size
+        return plain.route.asks(call)
 
     def _route(self, first: bytes) -> tuple[PlainRoute, str, str] | None:
         """The route that a request line names, its path, and the id in that."""

@@ -75,6 +75,9 @@ PROBLEMS: Mapping[str, Problem] = {
         409, "Batch refused", "A member of an atomic batch was refused, so nothing was done; see index and cause."
     ),
     "idempotency-key-reused": Problem(422, "Idempotency key reused", "The same key came with another request."),
+    "rate-limited": Problem(
+        429, "Rate limited", "The key, or its ledger, sends more than it may; see RateLimit-Policy.", retryable=True
+    ),
     "overloaded": Problem(
         503, "Overloaded", "The queue is full or the service is stopping; nothing was done.", retryable=True
     ),
@@ -105,7 +108,7 @@ class Failure(Exception):
         self.members = {name: _sendable(value) for name, value in members.items()}
         self.headers = dict(headers or {})
         if PROBLEMS[code].status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
-            self.headers["Retry-After"] = str(RETRY_AFTER_S)
+            self.headers.setdefault("Retry-After", str(RETRY_AFTER_S))
 
     def content(self) -> dict[str, Any]:
         """The problem document."""

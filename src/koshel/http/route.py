@@ -19,7 +19,7 @@ Handler: TypeAlias = Callable[[Call], Awaitable[Reply]]
 Asks: TypeAlias = Callable[[Call], Request]
 
 # What any request may be answered.
-CONFINED = ("unauthorized", "forbidden")  # by a route that needs a scope
+CONFINED = ("unauthorized", "forbidden", "rate-limited")  # by a route that needs a scope
 ALWAYS = ("malformed-request", "headers-too-large", "cross-site", "validation-failed", "internal-error")
 POST = (
     "malformed-json",
@@ -79,6 +79,11 @@ class Route(Struct, frozen=True):
     def all_problems(self) -> Sequence[str]:
         """The codes of all its errors, each once."""
         return tuple(dict.fromkeys((*self.problems, *(CONFINED if self.scope else ()), *ALWAYS)))
+
+    @property
+    def queues(self) -> bool:
+        """Whether what it asks for waits in the batcher's queue: what makes transactions does."""
+        return self.asks is not None or self.weight > 1
 
     @property
     def preconditions(self) -> AbstractSet[str]:

@@ -16,11 +16,13 @@ from aiohttp import HttpVersion11, web
 
 from koshel.app import Service
 from koshel.authentication import Unauthenticated
+from koshel.callers import Caller
 from koshel.db.errors import OutcomeUnknown, StoreError
 from koshel.errors import Overloaded
 from koshel.http import authorization, preconditions, prefer, receive, request_id
 from koshel.http.accounts import MERGED
 from koshel.http.call import JSON, MERGE_PATCH, PROBLEM, Call, Reply
+from koshel.http.limits import Limits
 from koshel.http.origins import Origins
 from koshel.http.parameters import DryRun, QueryReader, names
 from koshel.http.problems import PROBLEMS, SHOWN_MAX, Failure, printable, validation_failed
@@ -28,19 +30,27 @@ from koshel.http.response import Response
 from koshel.http.route import Route, is_optional
 from koshel.http.routes import ROUTES
 from koshel.http.transactions import pointer
+from koshel.rates import Buckets
 from koshel.settings import Settings
 from koshel.values import Invalid
 
 SERVICE = web.AppKey("service", Service)
+LIMITS = web.AppKey("limits", Limits)
 
 Serve: TypeAlias = Callable[[web.Request], Awaitable[Reply]]
 
 _log = structlog.get_logger()
 
 
-def application(settings: Settings, service: AbstractAsyncContextManager[Service]) -> web.Application:
-    """The web application, which opens the service when it starts and closes it when it stops."""
+def application(
+    settings: Settings, service: AbstractAsyncContextManager[Service], buckets: Buckets | None = None
+) -> web.Application:
+    """The web application, which opens the service when it starts and closes it when it stops.
+
+    `buckets` are those of all workers; without them its rates are its own.
+    """
     app = web.Application()
+    app[LIMITS] = Limits(settings, buckets)
 
     async def run_service(app: web.Application) -> AsyncIterator[None]:
         async with service as app[SERVICE]:
@@ -77,7 +87,7 @@ def _api() -> Mapping[str, Any]:
 
 def _serve(route: Route, settings: Settings) -> Serve:
     decoders = _decoders(route)
-    limits = receive.BodyLimits(
+    body_limits = receive.BodyLimits(
         bytes_max=getattr(settings, route.bytes_max),
         timeout_s=settings.receive_timeout_ms / 1_000,
         optional=route.body is not None and is_optional(route.body) and route.method == "POST",
@@ -88,11 +98,21 @@ def _serve(route: Route, settings: Settings) -> Serve:
     not_taken = [name for name in preconditions.HEADERS if name not in conditions]
 
     async def serve(request: web.Request) -> Reply:
-        service = request.app[SERVICE]
-        caller = await authorization.caller_of(request, route, service.authentication)
+        caller = await authorization.caller_of(request, route, request.app[SERVICE].authentication)
+        if route.scope is None:
+            return await answer(request, caller)
+        limits = request.app[LIMITS]
+        limits.enter(caller)
+        try:
+            return await answer(request, caller)
+        finally:
+            limits.leave(caller)
+
+    async def answer(request: web.Request, caller: Caller) -> Reply:
         received, decoded, key, preference = b"", None, None, prefer.NONE
         if decoders:
-            received = await receive.body(request, limits)
+            _shed(request, caller, route, body_limits.bytes_max)
+            received = await receive.body(request, body_limits)
             key = receive.idempotency_key(request)
         if not route.takes_key and route.method != "GET":
             receive.refuse_idempotency_key(request)
@@ -104,14 +124,22 @@ def _serve(route: Route, settings: Settings) -> Serve:
             decoded = receive.decode(decoders.get(receive.media_type(request), decoders[JSON]), received)
             if takes_prefer and "Prefer" in request.headers:
                 preference = prefer.parse(request.headers.getall("Prefer"))
-        path, headers = request.match_info, request.headers
+        service, path, headers = request.app[SERVICE], request.match_info, request.headers
         call = Call(service, caller, _api, path, headers, decoded, len(received), key, preference, query)
+        call.limits = request.app[LIMITS]
         if conditions:
             call.if_match = preconditions.tags(request, "If-Match")
             call.if_none_match = preconditions.tags(request, "If-None-Match")
         return await route.answer(call)
 
     return serve
+
+
+def _shed(request: web.Request, caller: Caller, route: Route, bytes_max: int) -> None:
+    """Raise Overloaded before the body is read, if it would be refused after that. A query may ask for a dry run."""
+    if route.queues and not request.rel_url.raw_query_string:
+        batcher = request.app[SERVICE].engine.batcher
+        batcher.check(caller.share, min(request.content_length or 0, bytes_max), is_heavy=route.weight > 1)
 
 
 def _wrap(serve: Serve, origins: Origins) -> Callable[[web.Request], Awaitable[Response]]:
