@@ -1,6 +1,6 @@
 """How much may wait, so that nothing waits longer than it should: what comes beyond that is refused at once.
 
-Little's law: what waits, times the time that each took lately, is how long the last of it will wait.
+Little's law: the rate at which commands were settled lately, times the time that one may wait, is how many may wait.
 """
 
 FLOOR = 256  # commands that may always wait: after a standstill batches must be large enough to show that it is over
@@ -17,7 +17,7 @@ class Pace:
     def __init__(self, target_s: float) -> None:
         self.limit = UNKNOWN  # commands that should wait at most
         self._target_s = target_s
-        self._each_s = 0.0  # that one command took lately
+        self._per_s = 0.0  # commands settled lately
         self._landed = 0.0
 
     def landed(self, weight: int, now: float, took: float) -> None:
@@ -25,6 +25,6 @@ class Pace:
         since, self._landed = now - self._landed, now
         if weight < SEEN_MIN:
             return
-        each = min(since, 2 * took) / weight
-        self._each_s += (each - self._each_s) * (SMOOTHING if self._each_s else 1.0)
-        self.limit = max(FLOOR, int(self._target_s / max(self._each_s, 1e-9)))
+        per_s = weight / max(min(since, 2 * took), 1e-6)
+        self._per_s += (per_s - self._per_s) * (SMOOTHING if self._per_s else 1.0)
+        self.limit = max(FLOOR, int(self._target_s * self._per_s))

@@ -26,7 +26,7 @@ from koshel.http.plain import Plain, Reader, still_to_come
 from koshel.http.problems import Failure
 from koshel.http.protocol import Protocol
 from koshel.http.response import whole
-from koshel.http.server import LIMITS, SERVICE, failure_of, problem
+from koshel.http.server import LIMITS, SERVICE, failure_of, overloaded, problem
 
 MOMENT_S = 0.05  # that the rest of a request may take
 UNREAD_MAX = 64 * 1024  # bytes behind a request, before no more are received
@@ -167,7 +167,8 @@ class Connection(Protocol):
     def _refuse(self, plain: Plain, pending: PendingReply, error: Exception) -> bool:
         """Answer at once, as aiohttp would."""
         self._at = plain.end
-        self._send(problem(failure_of(error, pending.name)), pending)
+        is_known = isinstance(error, Overloaded)
+        self._send(overloaded() if is_known else problem(failure_of(error, pending.name)), pending)
         return True
 
     def _send(self, reply: Reply, pending: PendingReply) -> None:

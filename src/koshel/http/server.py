@@ -110,6 +110,7 @@ def _serve(route: Route, settings: Settings) -> Serve:
 
     async def answer(request: web.Request, caller: Caller) -> Reply:
         received, decoded, key, preference = b"", None, None, prefer.NONE
+        service = request.app[SERVICE]
         if decoders:
             _shed(request, caller, route, body_limits.bytes_max)
             received = await receive.body(request, body_limits)
@@ -124,7 +125,7 @@ def _serve(route: Route, settings: Settings) -> Serve:
             decoded = receive.decode(decoders.get(receive.media_type(request), decoders[JSON]), received)
             if takes_prefer and "Prefer" in request.headers:
                 preference = prefer.parse(request.headers.getall("Prefer"))
-        service, path, headers = request.app[SERVICE], request.match_info, request.headers
+        path, headers = request.match_info, request.headers
         call = Call(service, caller, _api, path, headers, decoded, len(received), key, preference, query)
         call.limits = request.app[LIMITS]
         if conditions:
@@ -200,6 +201,12 @@ def problem(failure: Failure) -> Reply:
     """The reply that a failure is."""
     known = PROBLEMS[failure.code]
     return Reply(known.status, failure.document(), failure.headers, PROBLEM, known.closes)
+
+
+@cache
+def overloaded() -> Reply:
+    """The reply to what is too much, made once: under a flood it must cost next to nothing. It is not to be changed."""
+    return problem(failure_of(Overloaded(), ""))
 
 
 def _no_route(origins: Origins) -> Serve:
