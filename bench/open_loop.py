@@ -112,7 +112,7 @@ class _Sender:
         self._is_over = True
         self.became.late = len(self._due)
         deadline = now + ENDS_WITHIN_S
-        while self._under_way and time.monotonic() < deadline:
+        while self._under_way and time.monotonic() < deadline:  # noqa: ASYNC110  a thousand answers, no event each
             await asyncio.sleep(TICK_S)
         return self._summed()
 

@@ -5,9 +5,9 @@ lock: two that take from one bucket in the same microsecond may take one token f
 makes the memory before it forks, so a worker that dies, or is replaced, leaves the buckets as they are.
 """
 
-import time
 from collections.abc import Hashable
 from mmap import mmap
+from time import monotonic
 
 from msgspec import Struct
 
@@ -47,7 +47,7 @@ class Buckets:
     def take(self, rate: Rate, name: Hashable, weight: int = 1) -> Refusal | None:
         """Take so much, or say why not. What is more than a bucket has room for takes all of a full one, and more."""
         # Workers are forks of one process, so they make the same hash of the same name.
-        wanted, now = hash(name) & MASK or 1, time.monotonic()
+        wanted, now = hash(name) & MASK or 1, monotonic()
         place = wanted % self._count
         if self._names[place] != wanted:
             place = self._place(wanted, now)
@@ -61,7 +61,7 @@ class Buckets:
 
     def give_back(self, rate: Rate, name: Hashable, weight: int = 1) -> None:
         """So much was taken for nothing."""
-        self._full_at[self._place(hash(name) & MASK or 1, time.monotonic())] -= weight / rate.per_s
+        self._full_at[self._place(hash(name) & MASK or 1, monotonic())] -= weight / rate.per_s
 
     def _place(self, wanted: int, now: float) -> int:
         """Where a bucket is; one that is new gets the place of one that is full, or else of the fullest."""

@@ -1,4 +1,4 @@
-"""Whose command leaves next. Whoever waits: nobody starves, nobody has more than a turn's more, order in a share holds."""
+"""Whose command leaves next: nobody starves, nobody has more than a turn's more, and order in a share holds."""
 
 from collections import Counter, deque
 from collections.abc import Sequence

@@ -50,7 +50,7 @@ async def answer_now(call: Call, command: OpenAccount | ChangeAccount) -> Reply:
 async def answer_together(call: Call, command: Group) -> Reply:
     """The reply to a batch, which counts as many as it has members."""
     if call.limits is not None:
-        call.limits.charge(call.caller, len(command.members) - 1)
+        call.limits.weigh(call.caller, len(command.members))
     if call.query.dry_run:
         return reply(await call.service.rehearse(command), dry_run=True)
     batcher, share = call.service.engine.batcher, call.caller.share

@@ -35,7 +35,7 @@ class Limits:
         share = caller.share
         if self._concurrency and self._under_way[share] >= self._concurrency:
             raise _too_many(self._concurrency)
-        self.charge(caller)
+        self._charge(caller)
         self._under_way[share] += 1
 
     def leave(self, caller: Caller) -> None:
@@ -49,15 +49,21 @@ class Limits:
 
     def take_back(self, caller: Caller) -> None:
         """A request that began is not answered here, and begins once more."""
-        if self.are_none:
-            return
         self.leave(caller)
+        self._give_back(caller)
+
+    def weigh(self, caller: Caller, weight: int) -> None:
+        """A request that began counts as so many. Raises Failure."""
+        self._give_back(caller)
+        self._charge(caller, weight)
+
+    def _give_back(self, caller: Caller) -> None:
         if self._ledger is not None:
             self._buckets.give_back(self._ledger, caller.ledger_id)
         if self._key is not None:
             self._buckets.give_back(self._key, caller.share)
 
-    def charge(self, caller: Caller, weight: int = 1) -> None:
+    def _charge(self, caller: Caller, weight: int = 1) -> None:
         """Count so many requests of a caller. Raises Failure, and then nothing was counted."""
         ledger, key = self._ledger, self._key
         if ledger is not None and (refusal := self._buckets.take(ledger, caller.ledger_id, weight)) is not None:

@@ -1,0 +1,62 @@
+"""A queue that is full: refused before the body is read, and the connection lives on."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from koshel.errors import Overloaded
+from koshel.http.server import SERVICE
+from tests.support.ways import ALWAYS, BYE, Room, post, statuses
+
+BODY = b'{"amount": 1}'
+PAYMENT = post(f"/account/{ALWAYS}/payment", BODY)
+MEMBER = b'{"source_account_id": null, "target_account_id": %d, "amount": "1"}' % ALWAYS
+BATCH = post("/transaction/batch", b'{"transactions": [%b]}' % MEMBER)
+
+
+@pytest.fixture
+def full(room: Room, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Both services, with queues that have no place."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise Overloaded
+
+    for way in (room.ways.plain, room.ways.express):
+        monkeypatch.setattr(way._runner.app[SERVICE].engine.batcher, "check", refuse)
+    yield monkeypatch
+    monkeypatch.undo()
+
+
+@pytest.mark.usefixtures("full")
+def test_both_lanes_say_the_same_and_go_on(room: Room) -> None:
+    answers = room.agree([PAYMENT, BATCH, PAYMENT * 3, BYE])
+    assert statuses(answers) == [503] * 5 + [200]
+    assert answers.count(b"Retry-After: 1\r\n") == 5
+    assert b"Connection: close" not in answers.rpartition(b"HTTP/1.1")[0]
+
+
+@pytest.mark.parametrize("way", ["plain", "express"])
+@pytest.mark.parametrize("sent", [PAYMENT, BATCH], ids=["single", "batch"])
+def test_the_answer_comes_before_the_body_and_the_next_request_is_answered(
+    room: Room, full: pytest.MonkeyPatch, way: str, sent: bytes
+) -> None:
+    connection, wire = room.connect_to(way)
+    head, end, body = sent.partition(b"\r\n\r\n")
+    connection.data_received(head + end)
+    room.wait_for(lambda: statuses(bytes(wire.sent)) == [503])
+    connection.data_received(body)
+    room.wait(0.05)
+    full.undo()
+    connection.data_received(PAYMENT)
+    room.wait_for(lambda: statuses(bytes(wire.sent)) == [503, 201])
+    assert not wire.is_closing()
+    wire.close()
+    room.wait(0.01)
+
+
+@pytest.mark.usefixtures("full")
+def test_what_does_not_wait_in_the_queue_is_not_refused_for_it(room: Room) -> None:
+    dry_run = PAYMENT.replace(b"/payment", b"/payment?dry_run=true")
+    read = b"GET /account/%d HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % ALWAYS
+    assert statuses(room.agree([dry_run, read, BYE])) == [200, 200, 200]
