@@ -12,6 +12,7 @@ from time import monotonic
 from msgspec import Struct
 
 BUCKETS = 1 << 16  # that can be told apart; a bucket that is full again needs none
+ROUNDING_S = 1e-6  # what sums of fractions of a second are wrong by, at most
 PROBES = 8  # places where a bucket may be
 MASK = (1 << 63) - 1
 
@@ -54,8 +55,8 @@ class Buckets:
         full_at = self._full_at[place]
         if full_at <= now:
             full_at = now
-        elif (wait_s := full_at - now + min(weight / rate.per_s - rate.window_s, 0.0)) > 0:
-            return Refusal(max(int((rate.window_s + now - full_at) * rate.per_s), 0), wait_s)
+        elif (wait_s := full_at - now + min(weight / rate.per_s - rate.window_s, 0.0)) > ROUNDING_S:
+            return Refusal(max(int((rate.window_s + now - full_at + ROUNDING_S) * rate.per_s), 0), wait_s)
         self._full_at[place] = full_at + weight / rate.per_s
         return None
 

@@ -73,13 +73,13 @@ def test_a_key_may_send_so_many_at_once_and_then_so_many_a_second(room: Room, li
 def test_the_answer_says_which_limit_it_was_how_much_it_is_and_when_to_come_again(room: Room, limit: Limit) -> None:
     before = room.version(ALWAYS)
     limit(rate_per_ledger=1, rate_window_s=2)
-    status, headers, body = told(room.agree([PAYMENT * 2, BYE]))[1]
+    status, headers, body = told(room.agree([PAYMENT * 3, BYE]))[2]
     assert status == 429
     assert (headers["RateLimit"], headers["RateLimit-Policy"]) == ('"ledger";r=0;t=1', '"ledger";q=2;w=2')
     assert headers["Retry-After"] == "1"
     assert (body["code"], body["retryable"], body["policy"]) == ("rate-limited", True, "ledger")
     limit()
-    assert room.version(ALWAYS) == before + 1, "nothing of it was done"
+    assert room.version(ALWAYS) == before + 2, "nothing of it was done"
 
 
 def test_a_bucket_that_is_far_in_debt_says_for_how_long(room: Room, limit: Limit) -> None:
