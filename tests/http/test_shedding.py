@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from koshel.errors import Overloaded
+from koshel.http.express import REST_S
 from koshel.http.server import SERVICE
 from tests.support.ways import ALWAYS, BYE, Room, post, statuses
 
@@ -60,3 +61,33 @@ def test_what_does_not_wait_in_the_queue_is_not_refused_for_it(room: Room) -> No
     dry_run = PAYMENT.replace(b"/payment", b"/payment?dry_run=true")
     read = b"GET /account/%d HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % ALWAYS
     assert statuses(room.agree([dry_run, read, BYE])) == [200, 200, 200]
+
+
+@pytest.mark.usefixtures("full")
+def test_who_does_not_heed_a_refusal_waits_a_moment_and_another_caller_on_the_same_connection_does_not(
+    room: Room,
+) -> None:
+    connection, wire = room.connect()
+    connection.data_received(PAYMENT * 3)
+    assert statuses(bytes(wire.sent)) == [503] * 3, "what was sent together is refused together, at once"
+    connection.data_received(PAYMENT)
+    assert statuses(bytes(wire.sent)) == [503] * 3
+    room.wait_for(lambda: statuses(bytes(wire.sent)) == [503] * 4)
+    connection.data_received(PAYMENT)
+    connection.data_received(PAYMENT)
+    assert statuses(bytes(wire.sent)) == [503] * 4
+    room.wait_for(lambda: statuses(bytes(wire.sent)) == [503] * 6)
+    connection.data_received(post(f"/account/{ALWAYS}/payment", BODY, "Authorization: Bearer other"))
+    assert len(statuses(bytes(wire.sent))) == 7, "as a proxy sends it, for somebody else"
+    wire.close()
+    room.wait(0.01)
+
+
+@pytest.mark.usefixtures("full")
+def test_a_connection_that_ends_while_it_waits_leaves_nothing(room: Room) -> None:
+    connection, wire = room.connect()
+    connection.data_received(PAYMENT)
+    connection.data_received(PAYMENT)
+    wire.close()
+    room.wait(REST_S * 2)
+    assert statuses(bytes(wire.sent)) == [503]

@@ -29,13 +29,17 @@ from koshel.http.response import whole
 from koshel.http.server import LIMITS, SERVICE, failure_of, overloaded, problem
 
 MOMENT_S = 0.05  # that the rest of a request may take
+REST_S = 0.05  # before a connection is asked again for a caller who was just refused
 UNREAD_MAX = 64 * 1024  # bytes behind a request, before no more are received
 
 
 class Connection(Protocol):
     """One connection: what is plain is answered here, all else by aiohttp."""
 
-    __slots__ = ("_at", "_batcher", "_limits", "_log", "_moment", "_owed", "_pending", "_reader", "_replied", "_unread")
+    __slots__ = (
+        *("_at", "_batcher", "_limits", "_log", "_moment", "_owed", "_pending", "_reader", "_refused", "_replied"),
+        *("_rests_until", "_unread"),
+    )
 
     def __init__(
         self, *args: Any, reader: Reader, batcher: Batcher[Command, Outcome], limits: Limits, **kwargs: Any
@@ -51,7 +55,9 @@ class Connection(Protocol):
         self._owed = 0  # bytes of aiohttp's last request that are still to come; less than 0: not known
         self._pending: PendingReply | None = None
         self._replied: asyncio.Future[None] | None = None
-        self._moment: asyncio.TimerHandle | None = None  # when what is unread goes to aiohttp
+        self._moment: asyncio.TimerHandle | None = None  # when what is unread goes to aiohttp, or is looked at again
+        self._refused: str | None = None  # whose request was refused last,
+        self._rests_until = 0.0  # and until when the next one of the same waits
 
     @property
     def is_idle(self) -> bool:
@@ -122,6 +128,10 @@ class Connection(Protocol):
                 if self._moment is None:  # one for the whole request, not another for each byte of it
                     self._moment = self._loop.call_later(MOMENT_S, self._hand_over)
                 break
+            if found is not None and self._rests(found):
+                if self._moment is None:
+                    self._moment = self._loop.call_at(self._rests_until, self._wake)
+                break
             if found is None or not self._take_off(found):
                 self._hand_over()
                 return
@@ -134,6 +144,19 @@ class Connection(Protocol):
     def _may_go_on(self) -> bool:
         """Whether what comes is looked at now: nothing is under way, and the answers are taken; or it is aiohttp's."""
         return self._pending is None and (self._owed != 0 or not self._paused)
+
+    def _rests(self, plain: Plain) -> bool:
+        """Whether a request waits, since it comes right after a refusal: else who does not heed it takes all the time.
+
+        What was sent together with the refused one is refused together with it. Another caller's request does not wait:
+        a proxy sends those of many callers over one connection.
+        """
+        is_soon = self._at == 0 and self._rests_until > self._loop.time()
+        return is_soon and plain.said.get("authorization") == self._refused
+
+    def _wake(self) -> None:
+        self._moment, self._rests_until = None, 0.0
+        self._advance()
 
     def _is_at_rest(self) -> bool:
         """Whether aiohttp stands between two requests."""
@@ -167,6 +190,7 @@ class Connection(Protocol):
     def _refuse(self, plain: Plain, pending: PendingReply, error: Exception) -> bool:
         """Answer at once, as aiohttp would."""
         self._at = plain.end
+        self._refused, self._rests_until = plain.said.get("authorization"), self._loop.time() + REST_S
         is_known = isinstance(error, Overloaded)
         self._send(overloaded() if is_known else problem(failure_of(error, pending.name)), pending)
         return True
