@@ -92,6 +92,11 @@ class FairQueue(Generic[CommandT, OutcomeT]):
         self._quantum = quantum
         self._share: Share | None = None  # whose all of them are; None: they take turns
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether several have taken turns since nothing waited."""
+        return self._share is None and bool(self.commands)
+
     def append(self, one: Waiting[CommandT, OutcomeT]) -> None:
         """It waits."""
         if one.share != self._share:

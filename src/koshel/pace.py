@@ -7,6 +7,8 @@ FLOOR = 256  # commands that may always wait: after a standstill batches must be
 SEEN_MIN = 32  # commands: what a smaller batch takes is not for its commands, but for being a batch
 SMOOTHING = 0.25  # of the newest batch
 UNKNOWN = 2**63  # as long as no pace was seen
+SHARED_S = 0.025  # that a batch takes for which several wait in turn: the next turn is that far away
+SHARED_MIN = 64  # commands: below that a batch costs more for being one than for its commands
 
 assert SEEN_MIN < FLOOR, "else a pace that was slow once would stay so"
 
@@ -16,6 +18,7 @@ class Pace:
 
     def __init__(self, target_s: float) -> None:
         self.limit = UNKNOWN  # commands that should wait at most
+        self.shared = UNKNOWN  # commands in a batch for which several wait in turn
         self._target_s = target_s
         self._per_s = 0.0  # commands settled lately
         self._landed = 0.0
@@ -28,3 +31,4 @@ class Pace:
         per_s = weight / max(min(since, 2 * took), 1e-6)
         self._per_s += (per_s - self._per_s) * (SMOOTHING if self._per_s else 1.0)
         self.limit = max(FLOOR, int(self._target_s * self._per_s))
+        self.shared = max(SHARED_MIN, int(SHARED_S * self._per_s))

@@ -84,6 +84,8 @@ class Queue(Generic[CommandT, OutcomeT]):
         if self._again:
             room = self._fill(batch, self._again, room, now, is_heavy=False)
         if not self._again:
+            if self._light.is_shared:  # a flood makes batches large, and others wait for them to land
+                room = min(room, self._pace.shared)
             self._fill(batch, self._light.commands, room, now, is_heavy=False)
         if not batch and heavy:  # they were held back for callers who have gone
             self._fill(batch, heavy, room, now, is_heavy=True)

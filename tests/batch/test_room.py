@@ -145,3 +145,18 @@ def test_after_a_standstill_the_pace_is_found_again_within_a_few_batches() -> No
         queue.landed(batch, now, took)
     assert counts[0] == FLOOR
     assert counts[-1] > 900
+
+
+def test_a_batch_for_which_several_wait_in_turn_is_no_larger_than_is_settled_in_a_moment() -> None:
+    queue = paced(0.000_25, target_ms=500)
+    assert fill(queue, FLOOD) == 2_000
+    assert len(queue.take(0.0)) == 1_000, "nobody else waits for it"
+    assert send(queue, OTHER)
+    left = queue.take(0.0)
+    assert len(left) == 0.025 / 0.000_25
+    assert OTHER in {one.share for one in left[:2]}
+    assert len(queue.take(0.0)) == 100, "those of one share are left, but the others may be back in a moment"
+    while queue.take(0.0):
+        pass
+    assert fill(queue, FLOOD) == 2_000
+    assert len(queue.take(0.0)) == 1_000, "and now they are forgotten"
