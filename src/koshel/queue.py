@@ -46,17 +46,19 @@ class Queue(Generic[CommandT, OutcomeT]):
         self._light_came = False  # with the last batch
         self._waiting_flights = 0  # batches to come that wait for locks, whatever they are
 
-    def check(self, share: Share, size: int, weight: int = 1, *, is_heavy: bool) -> None:
+    def check(self, share: Share, size: int, *, is_heavy: bool) -> None:
         """Raise Overloaded if a command of this share and size has no place now."""
         if is_heavy:
-            self._room.check_heavy(share, size, weight)
+            self._room.check_heavy(share, size, 1)
         else:
             self._room.check(share, size, self._light_count, self._pace.limit)
 
     def enter(self, one: Waiting[CommandT, OutcomeT]) -> None:
         """It waits. Raises Overloaded."""
-        is_heavy = one.is_heavy
-        self.check(one.share, one.size, one.weight, is_heavy=is_heavy)
+        if is_heavy := one.is_heavy:
+            self._room.check_heavy(one.share, one.size, one.weight)
+        else:
+            self._room.check(one.share, one.size, self._light_count, self._pace.limit)
         self._room.enter(one, is_heavy=is_heavy)
         self.weight += one.weight
         self._light_count += not is_heavy
@@ -95,8 +97,9 @@ class Queue(Generic[CommandT, OutcomeT]):
 
     def landed(self, batch: Sequence[Waiting[CommandT, OutcomeT]], now: float, took: float) -> None:
         """A batch is settled. If it was heavy, light ones have the next as long time for themselves."""
-        self._pace.landed(sum(one.weight for one in batch), now, took)
-        if _has_heavy(batch):
+        is_heavy = _has_heavy(batch)
+        self._pace.landed(sum(one.weight for one in batch) if is_heavy else len(batch), now, took)
+        if is_heavy:
             self._heavy_flights -= 1
             self._heavy_not_before = now + took
         self._waiting_flights = max(self._waiting_flights - 1, 0)
