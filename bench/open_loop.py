@@ -1,6 +1,6 @@
-"""An open loop: requests are sent when they are due, whether or not earlier ones are answered. Run as a program.
+"""An open loop: requests are sent when they are due, whether or not earlier ones are answered.
 
-    python -m bench.open_loop < streams as JSON > what became of each as JSON
+`drive` runs it in a process of its own: streams as JSON on standard input, what became of each on standard output.
 
 Each stream sends transfers at its own rate, over connections of its own, one request at a time on each. A request that
 finds no connection free waits for one, and its time runs from when it was due.
@@ -9,19 +9,24 @@ finds no connection free waits for one, and its time runs from when it was due.
 import asyncio
 import itertools
 import random
+import subprocess
 import sys
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import TypeVar, cast
 
 import msgspec
 import uvloop
 from msgspec import Struct, field
 
+from bench.servers import ROOT
+
 TICK_S = 0.001
 POOL = 4_096  # requests that are built before, and sent round and round
 ENDS_WITHIN_S = 10
+
+WhatT = TypeVar("WhatT")
 
 
 class Stream(Struct, frozen=True):
@@ -41,12 +46,22 @@ class Became(Struct):
     """What became of a stream's requests."""
 
     sent: int = 0
-    statuses: Counter[str] = field(default_factory=Counter)
-    by_second: Counter[int] = field(default_factory=Counter)  # those that were made, by when they were answered
+    statuses: dict[str, int] = field(default_factory=dict)
+    by_second: dict[int, int] = field(default_factory=dict)  # those that were made, by when they were answered
     late: int = 0  # never sent, as no connection was free
     p50_ms: float = 0.0  # of those that were made
     p99_ms: float = 0.0
     refused_p99_ms: float = 0.0
+
+    @property
+    def made(self) -> int:
+        """How many transfers were made."""
+        return self.statuses.get("201", 0)
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """How many were not, by status."""
+        return {status: count for status, count in self.statuses.items() if status != "201"}
 
 
 class _Connection(asyncio.Protocol):
@@ -119,10 +134,10 @@ class _Sender:
     def answered(self, one: _Connection, status: str) -> None:
         now, due, one.due = time.monotonic(), one.due, 0.0
         self._under_way -= 1
-        self.became.statuses[status] += 1
+        _count(self.became.statuses, status)
         if status == "201":
             self._took.append(now - due)
-            self.became.by_second[int(now - self._began)] += 1
+            _count(self.became.by_second, int(now - self._began))
         else:
             self._refused_took.append(now - due)
         if one.transport is not None:
@@ -145,6 +160,17 @@ class _Sender:
         became.p50_ms, became.p99_ms = _quantile(self._took, 0.5), _quantile(self._took, 0.99)
         became.refused_p99_ms = _quantile(self._refused_took, 0.99)
         return became
+
+
+def drive(streams: Sequence[Stream]) -> dict[str, Became]:
+    """Send all the streams at once; what became of each, by name."""
+    command = [sys.executable, "-m", "bench.open_loop"]
+    done = subprocess.run(command, cwd=ROOT, input=msgspec.json.encode(streams), capture_output=True, check=True)
+    return msgspec.json.decode(done.stdout, type=dict[str, Became])
+
+
+def _count(counts: dict[WhatT, int], what: WhatT) -> None:
+    counts[what] = counts.get(what, 0) + 1
 
 
 def _quantile(took: Sequence[float], part: float) -> float:
