@@ -21,13 +21,27 @@ from bench.lifetime import first_answer_s, million
 from bench.load import LoadFailed, shapes
 from bench.locked import locked
 from bench.logged import logged
+from bench.overload import flood, overload
 from bench.proving import HISTORY, QUICK_HISTORY, proving
 from bench.results import Results, Row
 from bench.servers import ServerFailed
 from bench.tuning import FLIGHTS, POOLS, tried
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-ALWAYS = ("http", "earlier", "logged", "locked", "batch", "hold", "background", "settle", "start", "verify")
+ALWAYS = (
+    "http",
+    "earlier",
+    "logged",
+    "locked",
+    "overload",
+    "flood",
+    "batch",
+    "hold",
+    "background",
+    "settle",
+    "start",
+    "verify",
+)
 WHEN_ASKED = ("million", "flights", "pools")
 PARTS = (*ALWAYS, *WHEN_ASKED, "against")
 
@@ -126,6 +140,12 @@ def _compare(part: str, results: Results, contest: Contest, options: Any) -> Non
             print(results.logged, flush=True)
         case "locked":
             _all(results.locked, locked(contest, rounds=2 * contest.plan.rounds))
+        case "overload":
+            results.overload = overload(contest, seconds=10 if quick else 60)
+            print(results.overload, flush=True)
+        case "flood":
+            results.flood = flood(contest)
+            print(results.flood, flush=True)
         case "against":
             _all(results.compared, against(contest, Version("other", options.other), asked(quick=quick)))
 

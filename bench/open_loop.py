@@ -3,7 +3,7 @@
 `drive` runs it in a process of its own: streams as JSON on standard input, what became of each on standard output.
 
 Each stream sends transfers at its own rate, over connections of its own, one request at a time on each. A request that
-finds no connection free waits for one, and its time runs from when it was due.
+finds no connection free is not sent, and counted. The time of the others runs from when they were due.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class Became(Struct):
     sent: int = 0
     statuses: dict[str, int] = field(default_factory=dict)
     by_second: dict[int, int] = field(default_factory=dict)  # those that were made, by when they were answered
-    late: int = 0  # never sent, as no connection was free
+    unsent: int = 0  # as no connection was free
     p50_ms: float = 0.0  # of those that were made
     p99_ms: float = 0.0
     refused_p99_ms: float = 0.0
@@ -116,6 +116,10 @@ class _Sender:
     async def run(self, began: float) -> Became:
         self._began, stream, count = began, self._stream, 0
         starts, ends = began + stream.starts_s, began + stream.ends_s
+        if stream.starts_s:
+            await asyncio.sleep(starts - time.monotonic())
+            await self.connect()  # not before: a connection on which nothing comes is closed
+            starts = time.monotonic()
         while (now := time.monotonic()) < ends:
             if not stream.per_s and now >= starts:
                 self._due.extend([now] * len(self._free))
@@ -123,9 +127,10 @@ class _Sender:
             self._due.extend(starts + n / stream.per_s for n in range(count, due))
             count = max(count, due)
             self._send()
+            self.became.unsent += len(self._due)
+            self._due.clear()
             await asyncio.sleep(TICK_S)
         self._is_over = True
-        self.became.late = len(self._due)
         deadline = now + ENDS_WITHIN_S
         while self._under_way and time.monotonic() < deadline:  # noqa: ASYNC110  a thousand answers, no event each
             await asyncio.sleep(TICK_S)
@@ -190,8 +195,9 @@ def _requests(stream: Stream) -> Iterator[bytes]:
 
 async def _run(streams: Sequence[Stream]) -> dict[str, Became]:
     senders = [_Sender(stream) for stream in streams]
-    for sender in senders:
-        await sender.connect()
+    for stream, sender in zip(streams, senders, strict=True):
+        if not stream.starts_s:
+            await sender.connect()
     began = time.monotonic()
     became = await asyncio.gather(*(sender.run(began) for sender in senders))
     return {stream.name: one for stream, one in zip(streams, became, strict=True)}

@@ -8,6 +8,7 @@ from bench.in_process import Settling
 from bench.lifetime import Look
 from bench.load import Shape
 from bench.markdown import cells, pairs, table, yes
+from bench.overload import PRESSED
 from bench.proving import HISTORY_IS
 from bench.results import Results, Row
 from bench.targets import judged
@@ -27,6 +28,8 @@ def render(results: Results) -> str:
     if results.table:
         parts += _against_baseline(results.table) + _against_nothing(results.table)
     parts += money_report.sections(results)
+    if found := [str(one) for one in (results.overload, results.flood) if one is not None]:
+        parts += ["## Overload, and a flood", PRESSED, "\n".join(f"- {one}." for one in found)]
     if results.settling:
         parts += _settling(results.settling)
     for title, rows in results.tuned.items():

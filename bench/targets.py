@@ -63,6 +63,14 @@ EARLIER = Target(
 LOGGED = Target("transfers/s with the access log on, in a file, against none", 0.92, 0.97, "x", more_is_better=True)
 LOCKED = Target("other accounts beside 1 and 1,000 locked rows: transfers/s", *(0.7, 0.9, "x"), more_is_better=True)
 LOCKED_P99 = Target("the same: p99", *(3, 1.5, "x"), more_is_better=False)
+GOODPUT = Target("offered 3 x the load: transfers/s against the best", *(0.85, 0.95, "x"), more_is_better=True)
+OVER_P99 = Target(
+    "the same: p99 of those let in, against 300 ms or 10 x that with little load", *(1, 0.5, "x"), more_is_better=False
+)
+OVER_MEMORY = Target("the same: a worker's memory afterwards", *(1.2, 1.1, "x"), more_is_better=False)
+RECOVERED = Target("the same: settled from 2 s after on, of what is sent", *(0.99, 1, "x"), more_is_better=True)
+FLOODED = Target("beside a key with 10 x the load of all others: their p99", *(2, 1.5, "x"), more_is_better=False)
+FLOOD_REFUSED = Target("the same: how many of theirs are refused", *(0, 0, ""), more_is_better=False)
 SERVE = Target(
     "first answer of `serve` on a migrated database, against importing aiohttp, asyncpg, gunicorn and uvloop",
     *(2, 1.5, "x"),
@@ -109,6 +117,7 @@ def judged(results: Results) -> list[tuple[str, str, str, str, str]]:
         LOGGED.row([median(results.logged.ratios)] if results.logged else []),
         LOCKED.row([median(one.compared.ratios) for one in results.locked]),
         LOCKED_P99.row([median(one.p99_ratios) for one in results.locked]),
+        *_pressed(results),
         LEDGERS.row([one.ratio for one in results.settling if one.batch == 500]),
         BATCH_SETTLE.row([one.batch.per_s / one.settle_per_s for one in results.batched]),
         DRAIN.row([backlog.drained_per_s / backlog.sync.per_s] if backlog else []),
@@ -121,6 +130,18 @@ def judged(results: Results) -> list[tuple[str, str, str, str, str]]:
     # Only developers compare versions, so without that it is not missing.
     compared = [median(one.ratios) for one in results.compared]
     return [*rows, AGAINST.row(compared)] if compared else rows
+
+
+def _pressed(results: Results) -> list[tuple[str, str, str, str, str]]:
+    over, flood = results.overload, results.flood
+    return [
+        GOODPUT.row([over.over_per_s / over.best_per_s] if over else []),
+        OVER_P99.row([over.over_p99_ms / over.p99_limit_ms] if over else []),
+        OVER_MEMORY.row([over.growth] if over else []),
+        RECOVERED.row([over.recovered] if over else []),
+        FLOODED.row([flood.beside_p99_ms / flood.alone_p99_ms] if flood else []),
+        FLOOD_REFUSED.row([flood.refused] if flood else []),
+    ]
 
 
 def _transfers(table: Sequence[Row]) -> list[tuple[str, str, str, str, str]]:
