@@ -20,11 +20,8 @@ class Waiter:
 
     def one(self, number: int, lines: str, weight: int = 1) -> Waiting[str, str]:
         recipient = asyncio.get_running_loop().create_future()
-        return Waiting(
-            *(lines, 1, weight, 0.0, recipient, self._queue, NOBODY, number),
-            put_off=PUT_OFF_MAX,
-            lines=frozenset(lines),
-        )
+        values = (lines, 1, weight, 0.0, recipient, self._queue, NOBODY, number)
+        return Waiting(*values, put_off=PUT_OFF_MAX, lines=frozenset(lines))
 
     def enter(self, *commands: Waiting[str, str]) -> None:
         for one in commands:
