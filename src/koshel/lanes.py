@@ -33,8 +33,7 @@ class Lane(Generic[CommandT, OutcomeT]):
         self.lines: set[Hashable] = set()
         self.lasting: set[Hashable] = set()  # of these, those that somebody had locked for long
         self.flights = 0
-        self.weight = 0  # of what waits
-        self.size = 0
+        self.weight = self.size = 0  # of what waits
         self.is_stuck = False  # locks were waited for in vain
         self.waiting: deque[Waiting[CommandT, OutcomeT]] = deque()
         self._room = room

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from koshel.http.limits import Limits
+from koshel.http.limits import CallerLimits
 from koshel.http.server import LIMITS
 from koshel.rates import Buckets
 from tests.http.conftest import Lock, locking
@@ -43,7 +43,7 @@ def limit(room: Room, clock: Clock) -> Iterator[Limit]:
 
     def limit(**limits: int) -> None:
         for way in (room.ways.plain, room.ways.express):
-            chosen: Limits = way._runner.app[LIMITS]
+            chosen: CallerLimits = way._runner.app[LIMITS]
             chosen.__init__(replace(SETTINGS, **limits), Buckets(64))  # type: ignore[misc]
 
     yield limit

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from koshel.app import Service
 from koshel.callers import Caller
-from koshel.http.limits import Limits
+from koshel.http.limits import CallerLimits
 from koshel.http.preconditions import Tags
 from koshel.http.prefer import Preference
 from koshel.requests import Requests
@@ -39,7 +39,7 @@ class Call(Struct):
     query: Any
     if_match: Tags | None = None
     if_none_match: Tags | None = None
-    limits: Limits | None = None  # of the caller, where a request counts as several
+    limits: CallerLimits | None = None  # of the caller, where a request counts as several
 
     @property
     def requests(self) -> Requests:

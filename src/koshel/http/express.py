@@ -20,7 +20,7 @@ from koshel.errors import Overloaded
 from koshel.http import protocol, request_id
 from koshel.http.access import AccessLogger
 from koshel.http.call import Reply
-from koshel.http.limits import Limits
+from koshel.http.limits import CallerLimits
 from koshel.http.pending_reply import PendingReply
 from koshel.http.plain import Plain, Reader, still_to_come
 from koshel.http.problems import Failure
@@ -42,7 +42,7 @@ class Connection(Protocol):
     )
 
     def __init__(
-        self, *args: Any, reader: Reader, batcher: Batcher[Command, Outcome], limits: Limits, **kwargs: Any
+        self, *args: Any, reader: Reader, batcher: Batcher[Command, Outcome], limits: CallerLimits, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
         self._reader = reader
@@ -56,7 +56,7 @@ class Connection(Protocol):
         self._pending: PendingReply | None = None
         self._replied: asyncio.Future[None] | None = None
         self._moment: asyncio.TimerHandle | None = None  # when what is unread goes to aiohttp, or is looked at again
-        self._refused: str | None = None  # whose request was refused last,
+        self._refused: bytes | str | None = None  # whose request was refused last,
         self._rests_until = 0.0  # and until when the next one of the same waits
 
     @property
@@ -152,7 +152,7 @@ class Connection(Protocol):
         a proxy sends those of many callers over one connection.
         """
         is_soon = self._at == 0 and self._rests_until > self._loop.time()
-        return is_soon and plain.said.get("authorization") == self._refused
+        return is_soon and plain.credentials == self._refused
 
     def _wake(self) -> None:
         self._moment, self._rests_until = None, 0.0
@@ -190,7 +190,7 @@ class Connection(Protocol):
     def _refuse(self, plain: Plain, pending: PendingReply, error: Exception) -> bool:
         """Answer at once, as aiohttp would."""
         self._at = plain.end
-        self._refused, self._rests_until = plain.said.get("authorization"), self._loop.time() + REST_S
+        self._refused, self._rests_until = plain.credentials, self._loop.time() + REST_S
         is_known = isinstance(error, Overloaded)
         self._send(overloaded() if is_known else problem(failure_of(error, pending.name)), pending)
         return True

@@ -16,7 +16,7 @@ from koshel.waiting import Share
 Policy: TypeAlias = Literal["key", "ledger", "concurrency"]
 
 
-class Limits:
+class CallerLimits:
     """The limits of one worker; its buckets are all workers'. A limit that is 0 is none."""
 
     def __init__(self, settings: Settings, buckets: Buckets | None = None) -> None:

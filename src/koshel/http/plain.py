@@ -74,6 +74,11 @@ class Plain(NamedTuple):
     end: int
     authorization: bytes | None  # the header's value, if it is written as most clients do
 
+    @property
+    def credentials(self) -> bytes | str | None:
+        """The header's value, however it is written."""
+        return self.authorization or self.said.get("authorization")
+
 
 class Reader:
     """Reads plain requests, for all connections of a process."""

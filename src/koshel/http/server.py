@@ -22,7 +22,7 @@ from koshel.errors import Overloaded
 from koshel.http import authorization, preconditions, prefer, receive, request_id
 from koshel.http.accounts import MERGED
 from koshel.http.call import JSON, MERGE_PATCH, PROBLEM, Call, Reply
-from koshel.http.limits import Limits
+from koshel.http.limits import CallerLimits
 from koshel.http.origins import Origins
 from koshel.http.parameters import DryRun, QueryReader, names
 from koshel.http.problems import PROBLEMS, SHOWN_MAX, Failure, printable, validation_failed
@@ -35,7 +35,7 @@ from koshel.settings import Settings
 from koshel.values import Invalid
 
 SERVICE = web.AppKey("service", Service)
-LIMITS = web.AppKey("limits", Limits)
+LIMITS = web.AppKey("limits", CallerLimits)
 
 Serve: TypeAlias = Callable[[web.Request], Awaitable[Reply]]
 
@@ -50,7 +50,7 @@ def application(
     `buckets` are those of all workers; without them its rates are its own.
     """
     app = web.Application()
-    app[LIMITS] = Limits(settings, buckets)
+    app[LIMITS] = CallerLimits(settings, buckets)
 
     async def run_service(app: web.Application) -> AsyncIterator[None]:
         async with service as app[SERVICE]:
