@@ -9,7 +9,9 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
 
+from koshel import metrics
 from koshel.errors import OutcomeUnknown
+from koshel.outcomes import Outcomes
 from koshel.queue import PUT_OFF_MAX
 from koshel.waiting import Waiting, is_wanted
 
@@ -152,13 +154,16 @@ class Answering(Generic[CommandT, OutcomeT]):
             raise
         except Exception as error:  # noqa: BLE001  whatever it is, every caller gets an answer
             if len(batch) > 1 and not isinstance(error, (*self._outages, *(free.obstructed if free else ()))):
+                metrics.settled_again("accident")
                 return await self._answer_one_by_one(batch, taken, free)
             answer_all(batch, error)
             return []
         except BaseException:
             answer_all(batch, Interrupted())
             raise
+        batch_id = outcomes.batch_id if isinstance(outcomes, Outcomes) else None
         for one, outcome in zip(batch, outcomes, strict=False):
+            one.batch_id = batch_id
             if isinstance(outcome, frozenset):
                 _put_off(one, outcome)
                 put_off.append(one)

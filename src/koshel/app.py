@@ -11,6 +11,7 @@ from koshel.db.gate import Gate
 from koshel.db.url import Target
 from koshel.engine import Engine, open_engine, store_config
 from koshel.requests import Requests, Terms, terms_of
+from koshel.sampling import Sampler, open_sampler
 from koshel.settings import Settings
 from koshel.submit import Submit, rehearsed
 
@@ -22,6 +23,7 @@ class Service(Struct, frozen=True):
     terms: Terms
     rehearse: Submit
     authentication: Authentication | None  # None: nobody is asked
+    sampler: Sampler | None  # None: there are no metrics
 
     def requests(self, ledger_id: int) -> Requests:
         """The commands of one ledger."""
@@ -36,8 +38,18 @@ async def open_service(
     async with (
         open_engine(settings, database_url, gate=gate) as engine,
         _authentication(settings, database_url, gate, engine) as authentication,
+        _sampler(settings, engine) as sampler,
     ):
-        yield Service(engine, terms_of(settings), rehearsed(engine.store), authentication)
+        yield Service(engine, terms_of(settings), rehearsed(engine.store), authentication, sampler)
+
+
+@asynccontextmanager
+async def _sampler(settings: Settings, engine: Engine) -> AsyncIterator[Sampler | None]:
+    if settings.metrics == "off":
+        yield None
+        return
+    async with open_sampler(engine) as sampler:
+        yield sampler
 
 
 @asynccontextmanager

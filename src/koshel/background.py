@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager, suppress
 import structlog
 from msgspec import Struct
 
+from koshel import metrics
 from koshel.blocked import Blocked
 from koshel.core.apart import Lines
 from koshel.db.claims import Claim, ClaimExpired, ClaimQueued
@@ -129,6 +130,7 @@ class Background:
             await self._put_off(claim, claim.claimed[0], error)
         except Exception as error:  # noqa: BLE001  whatever it is, the others shall not suffer for one
             _log.warning("a claim is settled one by one", error=str(error), claimed=len(claim.claimed))
+            metrics.settled_again("accident")
             await self._settle_one_by_one(claim)
         else:
             self._room[kind] = min(self._limits.batch_max, self._room[kind] * 2)

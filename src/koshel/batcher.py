@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
+from koshel import metrics
 from koshel.answering import Answering, Batch, Free, answer_all
 from koshel.errors import Overloaded
 from koshel.lanes import Lanes, Turn
@@ -39,6 +40,14 @@ class _Partition(Struct, Generic[CommandT, OutcomeT]):
 
     queue: Queue[CommandT, OutcomeT]
     lanes: Lanes[CommandT, OutcomeT]
+
+
+class Pressure(Struct, frozen=True):
+    """What waits, over all partitions; commands each as often as it weighs."""
+
+    commands: int  # in queues
+    lanes: int
+    lane_commands: int
 
 
 class Batcher(Generic[CommandT, OutcomeT]):
@@ -115,6 +124,12 @@ class Batcher(Generic[CommandT, OutcomeT]):
             (partition,) = self._partitions.values()
             partition.queue.check(share, size, is_heavy=is_heavy)
 
+    def measure(self) -> Pressure:
+        """What waits now."""
+        partitions = self._partitions.values()
+        lanes = [lane for one in partitions for lane in one.lanes.open]
+        return Pressure(sum(one.queue.weight for one in partitions), len(lanes), sum(lane.weight for lane in lanes))
+
     async def drain(self) -> None:
         """Take no more, and return when everything that waits has its answer."""
         self._draining = True
@@ -130,10 +145,13 @@ class Batcher(Generic[CommandT, OutcomeT]):
         queue, lanes = partition.queue, partition.lanes
         try:
             while batch := queue.take(began := self._loop.time()):
+                entered = min([one.deadline for one in batch]) - self._queue_timeout_s
+                metrics.QUEUE_SECONDS.observe(began - entered)
                 put_off = await self._answering.answer(batch, lanes.lines, waits=queue.waits_for_locks(batch))
                 landed = self._loop.time()
                 queue.landed(batch, landed, landed - began)
                 if put_off:
+                    metrics.PUT_OFF.add(by=len(put_off))
                     into_lanes, back = lanes.sort(put_off)
                     self._enter_lanes(name, lanes, into_lanes)
                     queue.put_back(back, of=len(batch))

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from typing import Any
 
 from msgspec import Struct
 
+from koshel import metrics
 from koshel.answering import Free, Settle, Way
 from koshel.background import Background, BackgroundLimits, open_background
 from koshel.batcher import Batcher, open_batcher
@@ -110,7 +110,10 @@ def _free(store: Store, attempts_max: int) -> Free:
         batches = store if way is Way.LAST else store.waiting()
         return await settle_free_again(batches, commands, taken, patience[way], watched, attempts_max=attempts_max)
 
-    too_long = partial(Obstructed, "another transaction has locked an account for too long")
+    def too_long() -> Obstructed:
+        metrics.LANE_TIMEOUTS.add()
+        return Obstructed("another transaction has locked an account for too long")
+
     return Free(settle_what_is_free, (Obstructed,), lines, keys, too_long)
 
 
@@ -133,6 +136,7 @@ def store_config(settings: Settings, database_url: str | Target, gate: Gate | No
             idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
         ),
         gate=gate,
+        measured=settings.metrics == "on",
     )
 
 

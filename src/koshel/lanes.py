@@ -112,16 +112,16 @@ class Lanes(Generic[CommandT, OutcomeT]):
     def __init__(self, room: Room, limits: BatcherLimits) -> None:
         self._room = room
         self._limits = limits
-        self._lanes: list[Lane[CommandT, OutcomeT]] = []
+        self.open: list[Lane[CommandT, OutcomeT]] = []
         self._stuck_turns: set[bool] = set()  # under way, by whether they wait
 
     def __bool__(self) -> bool:
-        return bool(self._lanes)
+        return bool(self.open)
 
     def lines(self, but: Sequence[Lane[CommandT, OutcomeT]] = (), last: int = 0) -> AbstractSet[Hashable]:
         """Those of all lanes, but of some: of these, those of what waits and came before the command `last`."""
         without = {id(lane.now): lane.now for lane in but}
-        found = set[Hashable]().union(*(lane.lines for lane in self._lanes if id(lane) not in without))
+        found = set[Hashable]().union(*(lane.lines for lane in self.open if id(lane) not in without))
         return found.union(*(one.lines for lane in without.values() for one in lane.waiting if one.number < last))
 
     def sort(
@@ -145,8 +145,8 @@ class Lanes(Generic[CommandT, OutcomeT]):
 
     def enter(self, one: Waiting[CommandT, OutcomeT]) -> None:
         """It waits behind all that it has a line in common with. Raises Overloaded."""
-        weight = sum(lane.weight for lane in self._lanes)
-        size = sum(lane.size for lane in self._lanes)
+        weight = sum(lane.weight for lane in self.open)
+        size = sum(lane.size for lane in self.open)
         limits = self._limits
         # The first always has a place: else what is larger than half of the queue could never come in.
         if weight and (2 * (weight + one.weight) > limits.queue_max or 2 * (size + one.size) > limits.queue_bytes_max):
@@ -154,7 +154,7 @@ class Lanes(Generic[CommandT, OutcomeT]):
         lane = self._one_of(one.lines)
         if lane is None:
             lane = Lane(self._room)
-            self._lanes.append(lane)
+            self.open.append(lane)
         lane.enter(one)
 
     def next(self) -> Turn[CommandT, OutcomeT] | None:
@@ -163,7 +163,7 @@ class Lanes(Generic[CommandT, OutcomeT]):
         A lane that has not waited in vain yet has a flight of its own, as it may only have met another batch. Of the
         others one at a time does, in turn; and meanwhile those that do not wait for their locks are all looked at.
         """
-        ready = [lane for lane in self._lanes if lane.waiting and not lane.flights]
+        ready = [lane for lane in self.open if lane.waiting and not lane.flights]
         stuck = [lane for lane in ready if lane.is_stuck]
         if fresh := [lane for lane in ready if not lane.is_stuck]:
             return self._begin(fresh[:1], waits=True, is_stuck=False)
@@ -196,8 +196,8 @@ class Lanes(Generic[CommandT, OutcomeT]):
             room -= sum(one.weight for one in found)
             batch += found
             chosen.append(lane)
-            self._lanes.remove(now)
-            self._lanes.append(now)  # it is the last one in the next round
+            self.open.remove(now)
+            self.open.append(now)  # it is the last one in the next round
         turn.lanes = chosen
         return sorted(batch, key=lambda one: one.number)
 
@@ -233,10 +233,10 @@ class Lanes(Generic[CommandT, OutcomeT]):
 
     def _one_of(self, lines: AbstractSet[Hashable]) -> Lane[CommandT, OutcomeT] | None:
         """The lane that has some of the lines; if there are several, they are one from now on."""
-        common = [lane for lane in self._lanes if not lane.lines.isdisjoint(lines)]
+        common = [lane for lane in self.open if not lane.lines.isdisjoint(lines)]
         for other in common[1:]:
             common[0].join(other)
-            self._lanes.remove(other)
+            self.open.remove(other)
         return common[0] if common else None
 
     def _settle_down(self, lane: Lane[CommandT, OutcomeT]) -> None:
@@ -246,5 +246,5 @@ class Lanes(Generic[CommandT, OutcomeT]):
         waiting = [one for one in lane.waiting if not one.has_left]
         lane.lines = set[Hashable]().union(*(one.lines for one in waiting))
         lane.lasting = set[Hashable]().union(*(one.lasting for one in waiting))
-        if not lane.waiting and lane in self._lanes:
-            self._lanes.remove(lane)
+        if not lane.waiting and lane in self.open:
+            self.open.remove(lane)

@@ -19,13 +19,24 @@ FILE_BUF = 64 * 1024  # bytes that are written to a file together, where every w
 
 
 class LineWriter:
-    """Writes lines to a file descriptor. `lost` is the line that says how many were dropped."""
+    """Writes lines to a file descriptor.
 
-    def __init__(self, descriptor: int, *, bytes_max: int, lost: Callable[[int], bytes]) -> None:
+    `lost` is the line that says how many were dropped, when there is room for it; `count` is told at once.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        *,
+        bytes_max: int,
+        lost: Callable[[int], bytes],
+        count: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self.descriptor = descriptor
         self._piece_max = FILE_BUF if stat.S_ISREG(os.fstat(descriptor).st_mode) else PIPE_BUF
         self._bytes_max = bytes_max
         self._lost = lost
+        self._count = count
         self._begin()
         os.register_at_fork(after_in_child=self._begin)
 
@@ -60,10 +71,15 @@ class LineWriter:
             self._thread = thread
 
     def _drop(self, lines: bytes | bytearray) -> None:
-        self._dropped += lines.count(b"\n")
+        self._note(lines)
         self._full = bool(self._buffer)
         if not self._full:  # these lines alone are too long
             self._say_lost()
+
+    def _note(self, lines: bytes | bytearray) -> None:
+        dropped = lines.count(b"\n")
+        self._dropped += dropped
+        self._count(dropped)
 
     def _say_lost(self) -> None:
         self._buffer += self._lost(self._dropped)
@@ -78,7 +94,7 @@ class LineWriter:
             with self._changed:
                 del self._buffer[: len(piece)]
                 if not written:
-                    self._dropped += piece.count(b"\n")
+                    self._note(piece)
                 if len(self._buffer) <= self._bytes_max // 2:
                     self._full = False
                     if written and self._dropped:

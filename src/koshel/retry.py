@@ -7,12 +7,13 @@ from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import TypeVar
 
+from koshel import metrics
 from koshel.core.apart import Line, Lines
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
 from koshel.db.batches import Batches
 from koshel.db.claims import Claim
-from koshel.db.errors import Conflict
+from koshel.db.errors import Conflict, cause_of
 from koshel.db.strangers import Patience
 from koshel.settle import settle
 from koshel.settle_free import settle_claim_free, settle_free
@@ -60,7 +61,8 @@ async def _again(
     for number in range(1, attempts_max):
         try:
             return await attempt()
-        except Conflict:
+        except Conflict as conflict:
+            metrics.settled_again(cause_of(conflict))
             # Jitter: two batches that met once must not keep step and meet again.
             await sleep(PAUSE_S * 2**number * random.uniform(0.5, 1))
     return await attempt()

@@ -11,6 +11,7 @@ from koshel.core.model import Outcome
 from koshel.db.batches import Batches
 from koshel.db.claims import Claim, ClaimQueued
 from koshel.db.strangers import Patience
+from koshel.outcomes import Outcomes
 
 
 class Stopped(frozenset[Line]):
@@ -43,7 +44,8 @@ async def settle_free(
         book, free = await batch.lock_free(resolved, taken, patience, watched)
         outcomes = decide(book, [one for one in free if not isinstance(one, PutOff)])
         written = iter(await batch.write(outcomes))
-    return [Stopped(one.on, one.lasting) if isinstance(one, PutOff) else next(written) for one in free]
+    answers = [Stopped(one.on, one.lasting) if isinstance(one, PutOff) else next(written) for one in free]
+    return Outcomes(answers, batch.id)
 
 
 async def settle_claim_free(

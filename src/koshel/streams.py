@@ -6,12 +6,14 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
 from typing import Any
 
 from msgspec import Struct
 from msgspec.json import encode as json_encode
 
+from koshel import metrics
 from koshel.line_writer import LineWriter
 
 FLUSH_TIMEOUT_S = 1  # what the end of a process waits for its readers
@@ -64,7 +66,12 @@ class Streams(Struct, frozen=True):
 def open_streams(buffer_bytes_max: int, *, as_json: bool) -> Streams:
     """The streams of this process; what they were given is written before it ends, if somebody reads it."""
     out, err = (
-        LineWriter(descriptor, bytes_max=buffer_bytes_max, lost=_lost(name, as_json=as_json))
+        LineWriter(
+            descriptor,
+            bytes_max=buffer_bytes_max,
+            lost=_lost(name, as_json=as_json),
+            count=partial(metrics.log_lines_dropped, name),
+        )
         for descriptor, name in ((1, "stdout"), (2, "stderr"))
     )
     atexit.register(_flush, out, err)

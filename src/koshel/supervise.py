@@ -20,13 +20,14 @@ from aiohttp.worker import GunicornUVLoopWebWorker
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
-from koshel import address
+from koshel import address, metrics
 from koshel.app import open_service
 from koshel.db.gate import Gate
 from koshel.db.url import Target
 from koshel.http.access import AccessLog
 from koshel.http.express import Runner
 from koshel.http.server import application
+from koshel.http.watch import Watch
 from koshel.rates import Buckets
 from koshel.seats import SeatedArbiter
 from koshel.settings import Settings
@@ -40,6 +41,8 @@ BACKLOG = 2_048  # connections that may wait in each worker's queue
 PORT_TIMEOUT_S = 5
 PORT_PAUSE_S = 0.2
 HEARTBEAT_TIMEOUT_S = 30  # a worker that has not stirred for so long is killed and replaced
+# Parts of the memory for the metrics, for workers that stop while others have their seats; unused ones cost nothing.
+PARTS_PER_WORKER, PARTS_SPARE = 4, 32
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
@@ -80,6 +83,7 @@ class Worker(GunicornUVLoopWebWorker):
     app: "Supervisor"
     seat: int  # which of the sockets is its own
     leaving: mmap  # a byte that the master sees too: whether it was told to stop
+    part: int | None  # of the memory for the metrics
     inherited: "SimpleQueue[int]"  # signals that came before `init_signals`
     _announced = False
 
@@ -135,9 +139,21 @@ class Worker(GunicornUVLoopWebWorker):
         self.leaving[0] = 1
 
 
-def _keep_queue(arbiter: Any, worker: Worker) -> None:
-    """Else a worker told to stop while it starts would never know, and be killed when time is up."""
+def _before_fork(arbiter: SeatedArbiter, worker: Worker) -> None:
+    """In the master: a worker has a seat, and a part of the memory for the metrics."""
+    arbiter.take_seat(worker)
+    worker.part = metrics.SHARED.take()
+
+
+def _after_fork(arbiter: Any, worker: Worker) -> None:
+    """In the worker. A worker told to stop while it starts would else never know, and be killed when time is up."""
     worker.inherited = arbiter.SIG_QUEUE
+    metrics.SHARED.use(worker.part)
+
+
+def _after_exit(_: Any, worker: Worker) -> None:
+    """In the master: whatever the worker has died of."""
+    metrics.SHARED.release(worker.part)
 
 
 class GunicornLogger(Logger):
@@ -180,8 +196,9 @@ class Supervisor(BaseApplication):
             "logger_class": GunicornLogger,
             "proc_name": "koshel",
             "control_socket_disable": True,
-            "pre_fork": SeatedArbiter.take_seat,
-            "post_fork": _keep_queue,
+            "pre_fork": _before_fork,
+            "post_fork": _after_fork,
+            "child_exit": _after_exit,
         }
         for name, value in options.items():
             self.cfg.set(name, value)
@@ -189,6 +206,7 @@ class Supervisor(BaseApplication):
     def run(self) -> None:
         """Serve."""
         self.streams.take_over()
+        metrics.SHARED.divide(PARTS_SPARE + PARTS_PER_WORKER * self._settings.workers)
         SeatedArbiter(self).run()
 
     def load(self) -> Callable[[], Awaitable[web.AppRunner]]:  # type: ignore[override]  # aiohttp's worker takes no WSGI
@@ -206,4 +224,6 @@ class Supervisor(BaseApplication):
         app = application(settings, open_service(settings, self._target, self.gate), self._buckets)
         if log is not None:
             app.on_cleanup.append(log.close)
-        return Runner(app, settings, log, self._connections_max)
+        counts = settings.metrics == "on"
+        watch = Watch(log, counts=counts) if counts or log is not None else None
+        return Runner(app, settings, watch, self._connections_max)

@@ -65,6 +65,7 @@ class Waiting(Struct, Generic[CommandT, OutcomeT], eq=False):
     share: Share = NOBODY
     number: int = 0  # in the order in which they left for the first time; 0: it has not
     has_left: bool = False  # or was withdrawn
+    batch_id: str | None = None  # of the batch that has settled it
     put_off: int = 0  # how often it came back unsettled, since others had locked what it needs
     lines: AbstractSet[Hashable] = frozenset()  # that stop it: those that did the last time, and
     lasting: AbstractSet[Hashable] = frozenset()  # those that somebody had locked for long, now or before

@@ -161,6 +161,12 @@ def test_a_hot_statement_uses_its_index(filled: str, case: str, mode: str) -> No
     assert not scanned & LARGE
 
 
+def test_holds_that_are_due_are_counted_by_the_index_on_their_time(filled: str) -> None:
+    plan = plan_of(filled, "measure_background", [], "force_generic_plan")
+    (counted,) = [node for node in plan if node.get("Relation Name") == "hold"]
+    assert counted["Index Name"] == "hold_expires"
+
+
 @pytest.mark.parametrize("case", HOT)
 def test_a_plan_that_was_made_while_the_tables_were_empty_is_of_index_probes_too(empty: str, case: str) -> None:
     name, arguments, _ = HOT[case]

@@ -52,9 +52,10 @@ READS = [
     "claim_one_queued",
     "claim_expired",
     "measure_queue",
+    "measure_background",
     "applied_migrations",
 ]
-SAY_SOMETHING = {"read_clock", "measure_queue", "applied_migrations"}  # on an empty database too
+SAY_SOMETHING = {"read_clock", "measure_queue", "measure_background", "applied_migrations"}  # on an empty database too
 UTILITY = {"create_service_role", "roll_back_to_savepoint"}  # a DO block, and two in one: neither can be prepared
 
 # How a statement keeps to its ledger: it compares the column, or gives each row it inserts its own.

@@ -12,7 +12,9 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from yarl import URL
 
-from koshel.http.access import GATHERED_MAX, AccessLog, AccessLogger
+from koshel.callers import Caller, Scope
+from koshel.http.access import GATHERED_MAX, AccessLog, Answered
+from koshel.http.watch import Watch, Watcher
 from koshel.line_writer import LineWriter
 from koshel.streams import Streams
 from tests.support.database import Database
@@ -21,10 +23,14 @@ from tests.support.launch import serving_into
 
 def lines_of(database: Database, tmp_path: Path, log_format: str) -> list[str]:
     """Standard output of a service that answered three requests and was told to stop."""
-    with serving_into(tmp_path, database.service_url, log_format=log_format) as (service, out, _):
+    with serving_into(tmp_path, database.service_url, log_format=log_format) as (service, out, err):
         service.call("POST", "/account", {"email": "ann@example.com"}, X_Request_Id='quo"ted')
         service.call("GET", "/account/1")
+        service.call("POST", "/account/1/withdrawal", {"amount": "1"})  # in the express lane
+        service.call("POST", "/account/1/withdrawal", {"amount": "1"}, Origin="https://shop.example")
+        service.call("PATCH", "/account/1", {"email": "not an address@example.com"})
         service.call("GET", "/nowhere?secret=1")
+    assert "@example.com" not in out.read_text() + err.read_text()
     return out.read_text().splitlines()
 
 
@@ -38,12 +44,20 @@ def test_everything_on_standard_output_is_json_and_every_request_is_a_line(datab
     assert address.keys() == {"time", "event", "url"}
     assert address["event"] == "answers on"
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", address["url"])
-    told = [(r["event"], r["method"], r["path"], r["status"], r["remote"]) for r in requests]
+    names = ("method", "path", "status", "ledger", "route", "code")
+    told = [tuple(r.get(name) for name in names) for r in requests]
+    withdrawal = ("POST", "/account/1/withdrawal")
     assert told == [
-        ("request", "POST", "/account", 201, "127.0.0.1"),
-        ("request", "GET", "/account/1", 200, "127.0.0.1"),
-        ("request", "GET", "/nowhere", 404, "127.0.0.1"),
+        ("POST", "/account", 201, "main", "POST /account", None),
+        ("GET", "/account/1", 200, "main", "GET /account/{id}", None),
+        (*withdrawal, 409, "main", "POST /account/{id}/withdrawal", "insufficient-funds"),
+        (*withdrawal, 403, None, "POST /account/{id}/withdrawal", "cross-site"),
+        ("PATCH", "/account/1", 422, "main", "PATCH /account/{id}", "validation-failed"),
+        ("GET", "/nowhere", 404, None, None, "not-found"),
     ]
+    assert {(r["event"], r["remote"]) for r in requests} == {("request", "127.0.0.1")}
+    assert [r["path"] for r in requests if "batch" in r] == ["/account", "/account/1/withdrawal"]
+    assert not [r for r in requests if "key" in r]
     assert requests[0]["request_id"] == 'quo"ted'
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", r["time"]) for r in requests)
     assert all(isinstance(r["duration_ms"], int) for r in requests)
@@ -55,6 +69,20 @@ def test_a_person_reads_an_address_and_a_line_for_each(database: Database, tmp_p
     for request_line in (r"POST '/account' 201 \d+ ms", r"GET  '/nowhere' 404 \d+ ms"):
         assert any(re.search(request_line, line) for line in lines), lines
     assert not any(line.startswith("{") for line in lines)
+
+
+def answered(
+    method: str = "GET",
+    path: str = "/health/live",
+    status: int = 200,
+    name: str | None = None,
+    *,
+    caller: Caller | None = None,
+    batch_id: str | None = None,
+    remote: str | None = None,
+) -> Answered:
+    """A request that took 12.9 ms."""
+    return Answered(method, path, f"{method} {path}", status, None, name, caller, batch_id, remote, 0.0129)
 
 
 @pytest.fixture
@@ -69,17 +97,19 @@ def piped() -> Iterator[tuple[int, AccessLog]]:
 
 async def test_a_line_waits_for_others_but_not_for_long(piped: tuple[int, AccessLog]) -> None:
     reader, log = piped
-    log.write("GET", "/health/live", 200, None, remote=None, duration_s=0.0129)
-    log.write("POST", "/account", 201, "name", remote="::1", duration_s=0)
+    log.write(answered())
+    caller = Caller(7, "shop", Scope.WRITE, "k_3")
+    log.write(answered("POST", "/account", 201, "name", caller=caller, batch_id="b", remote="::1"))
     received = await asyncio.to_thread(os.read, reader, 65_536)
     first, second = map(json.loads, received.splitlines())
     assert (first["duration_ms"], first["request_id"], first["remote"]) == (12, None, None)
     assert (second["method"], second["path"], second["status"], second["remote"]) == ("POST", "/account", 201, "::1")
+    assert (second["ledger"], second["key"], second["batch"]) == ("shop", "k_3", "b")
 
 
 async def test_a_path_that_is_not_utf_8_is_a_line_too(piped: tuple[int, AccessLog]) -> None:
     reader, log = piped
-    logger = AccessLogger(log, "")  # type: ignore[arg-type]
+    logger = Watcher(Watch(log, counts=False), "")  # type: ignore[arg-type]
     request = make_mocked_request("GET", "/")
     request._rel_url = URL.build(path="/\udcff" + "a" * 2_000, encoded=True)
     logger.log(request, web.Response(), 0)
@@ -92,5 +122,5 @@ async def test_many_lines_do_not_wait(piped: tuple[int, AccessLog]) -> None:
     reader, log = piped
     path = "/" + "a" * (GATHERED_MAX // 2)
     for _ in range(2):
-        log.write("GET", path, 200, None, remote=None, duration_s=0)
+        log.write(answered(path=path))
     assert path in (await asyncio.to_thread(os.read, reader, 65_536)).decode()

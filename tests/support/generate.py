@@ -8,12 +8,16 @@ from pathlib import Path
 import msgspec
 import psycopg
 
+from koshel import metrics
 from koshel.db import embedded, programs
 from koshel.db.migrate import migrate
 from koshel.http import openapi
+from koshel.tally import Histogram
 
 ROOT = Path(__file__).parents[2]
 OPENAPI = ROOT / "docs" / "openapi.json"
+METRICS = ROOT / "docs" / "metrics.md"
+LIST = "## All metrics\n"
 SCHEMA = ROOT / "src" / "koshel" / "db" / "schema.sql"
 
 HEADER = """\
@@ -27,6 +31,22 @@ _NOISE = re.compile(r"^(--.*|SET .*|SELECT pg_catalog\.set_config\(.*|\\(un)?res
 def openapi_text() -> str:
     """The OpenAPI document, as `koshel openapi` prints it."""
     return msgspec.json.format(msgspec.json.encode(openapi.document()), indent=2).decode() + "\n"
+
+
+def metrics_text() -> str:
+    """The page on metrics: what is written by hand, and the list from the table."""
+    by_hand = METRICS.read_text().partition(LIST)[0]
+    rows = [
+        f"| `{one.name}` | {one.kind} | {', '.join(f'`{label}`' for label in one.labels)} | {one.text} |"
+        for one in metrics.TABLE
+    ]
+    bounds = [
+        f"- `{one.name}`: {', '.join(f'{bound:g}' for bound in one.bounds)}."
+        for one in metrics.TABLE
+        if isinstance(one, Histogram)
+    ]
+    head = ["| metric | type | labels | what it says |", "|---|---|---|---|"]
+    return by_hand + "\n".join([LIST, *head, *rows, "", "The bounds of the histograms' buckets:", "", *bounds, ""])
 
 
 def schema_text(url: str) -> str:
@@ -49,8 +69,9 @@ def schema_text(url: str) -> str:
 
 
 def main() -> None:
-    """Write both files."""
+    """Write the files."""
     OPENAPI.write_text(openapi_text())
+    METRICS.write_text(metrics_text())
     with tempfile.TemporaryDirectory() as directory, embedded.running(Path(directory)) as cluster:
         with psycopg.connect(cluster.url(), autocommit=True) as connection:
             connection.execute("CREATE DATABASE generated")

@@ -21,6 +21,7 @@ from koshel.db.namespace import Namespace
 from koshel.db.queries import Queries
 from koshel.db.strangers import Patience, Strangers
 from koshel.db.writing import write
+from koshel.outcomes import Outcomes
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
@@ -199,7 +200,7 @@ class Batch:
         """Write what is new: the outcomes, now with their ids."""
         written = await write(self.connection, self._queries, self.id, self._ids, outcomes)
         self.written_ledger_id = written.ledger_id
-        return written.outcomes
+        return Outcomes(written.outcomes, self.id)
 
     async def _find_originals(self, wanted: set[QualifiedId]) -> None:
         """Twice, as what is still queued at the first look may be posted at the second."""

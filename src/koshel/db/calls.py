@@ -54,6 +54,11 @@ class Calls:
             raise DatabaseUnavailable("the connections are being closed")
         return task.result()
 
+    @property
+    def waiting(self) -> int:
+        """What waits for room, each as often as it weighs."""
+        return self._waiting
+
     async def close(self, timeout_s: float) -> None:
         """Take no more, and give what is under way so much time to end."""
         self._is_closed = True

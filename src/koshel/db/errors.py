@@ -16,6 +16,7 @@ from contextlib import contextmanager
 import asyncpg
 
 from koshel.errors import Conflict, Misuse, OutcomeUnknown, Overloaded, StoreError, Unavailable
+from koshel.metrics import Cause
 
 __all__ = [  # a room of db knows all of them from here
     "LOST",
@@ -29,6 +30,7 @@ __all__ = [  # a room of db knows all of them from here
     "OutcomeUnknown",
     "StoreError",
     "Unfit",
+    "cause_of",
     "translated",
 ]
 
@@ -85,6 +87,21 @@ LOST = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.ReadOnlySQLTransactionError,
 )
+
+
+def cause_of(conflict: Conflict) -> Cause:
+    """What has got in the way, for the metrics."""
+    match conflict.__cause__:
+        case asyncpg.DeadlockDetectedError():
+            return "deadlock"
+        case asyncpg.SerializationError():
+            return "serialization"
+        case asyncpg.UniqueViolationError():
+            return "twin"
+        case None:
+            return "commit-lost"
+        case _:
+            return "other"
 
 
 @contextmanager

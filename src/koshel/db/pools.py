@@ -8,11 +8,12 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import asyncpg
 import msgspec
 
+from koshel import metrics
 from koshel.db import queries
 from koshel.db.gate import Gate, NotOpenYet
 from koshel.db.namespace import Namespace
@@ -43,6 +44,21 @@ class TimeLimits(msgspec.Struct, frozen=True):
     def answer_timeout_s(self) -> float:
         """When to give up on a server that does not even say that time is up."""
         return (self.statement_timeout_ms + 1_000) / 1_000
+
+
+class PoolMeasure(msgspec.Struct, frozen=True):
+    """A pool's connections, and how many calls wait for one."""
+
+    name: metrics.Pool
+    idle: int
+    used: int
+    waiting: int
+
+    @classmethod
+    def of(cls, name: metrics.Pool, pool: "Pool", waiting: int) -> Self:
+        """As it is now."""
+        idle = pool.get_idle_size()
+        return cls(name, idle, pool.get_size() - idle, waiting)
 
 
 async def connect(target: Target, limits: TimeLimits, name: str) -> "asyncpg.Connection[asyncpg.Record]":

@@ -60,6 +60,7 @@ class Queries(Struct, frozen=True):
     note_blocked: str
     claim_expired: str
     measure_queue: str
+    measure_background: str
     add_ledger: str
     list_ledgers: str
     get_ledger: str

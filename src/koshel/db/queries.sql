@@ -460,6 +460,16 @@ SELECT count(*) AS depth, count(*) FILTER (WHERE attempts > 0) AS retrying,
     coalesce(extract(epoch FROM clock_timestamp() - min(ctime)), 0)::float8 AS oldest_age_s
 FROM queued WHERE ledger_id = $1;
 
+-- name: measure_background
+-- Reads all ledgers: metrics are of the whole database. Of holds by the index on the time, and no more than it takes to
+-- worry.
+SELECT count(*) AS depth, count(*) FILTER (WHERE attempts > 0) AS retrying,
+    coalesce(extract(epoch FROM clock_timestamp() - min(ctime)), 0)::float8 AS oldest_age_s,
+    (
+        SELECT count(*) FROM (SELECT FROM hold WHERE expires_at <= statement_timestamp() LIMIT 1000) AS due
+    ) AS holds_due
+FROM queued;
+
 -- name: add_ledger
 -- Nothing returned: the name was taken. A row is a ledger.
 INSERT INTO ledger (name) VALUES ($1) ON CONFLICT DO NOTHING RETURNING id, name, ctime;

@@ -11,24 +11,26 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
-import asyncpg
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
+from koshel import metrics
 from koshel.db.batch import Batch
 from koshel.db.batches import Batches, Impatient, Rehearsals
 from koshel.db.calls import CallLimits, Calls
 from koshel.db.claims import ClaimExpired, ClaimQueued
-from koshel.db.errors import Conflict, OutcomeUnknown, Unfit, translated
+from koshel.db.errors import Conflict, Obstructed, OutcomeUnknown, translated
+from koshel.db.facts import Facts
 from koshel.db.gate import Gate
 from koshel.db.known import Known
 from koshel.db.lease import End, commit, lease, transacted, undo
 from koshel.db.lock_wait import LockWait
 from koshel.db.namespace import Namespace
-from koshel.db.pools import TimeLimits, open_pool
+from koshel.db.pools import PoolMeasure, TimeLimits, open_pool
 from koshel.db.queries import Queries
-from koshel.db.reads import Reads
 from koshel.db.strangers import Strangers
+from koshel.db.timed import TimedBatch
 from koshel.db.url import Target, parse
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class StoreConfig(Struct, frozen=True):
     outcome_timeout_ms: int = 15_000  # how long to ask whether a lost commit happened
     limits: TimeLimits = TimeLimits()
     gate: Gate | None = None  # closed until the start has reached the database, if it is still away
+    measured: bool = False  # whether batches are, for the metrics
 
 
 class QueueMeasure(Struct, frozen=True):
@@ -74,7 +77,7 @@ class Delay(NamedTuple):
     most_s: float
 
 
-class Store(Reads):
+class Store(Facts):
     """Open it with `open_store`."""
 
     def __init__(
@@ -86,6 +89,8 @@ class Store(Reads):
         self._settling = settling
         self._reading = reading
         self._rehearsing = rehearsing
+        self._make_batch = TimedBatch if config.measured else Batch
+        self._batches_open = 0
         self._known = Known()
         self.strangers = Strangers()
         self._lock_wait = LockWait(config.limits.lock_timeout_ms)
@@ -105,9 +110,10 @@ class Store(Reads):
 
         `wait_ms`: for a lock, other than the connection's limit.
         """
-        batch = Batch(self.namespace, self._known, self.strangers)
+        batch = self._make_batch(self.namespace, self._known, self.strangers)
         batch.wait_ms = wait_ms
         end = End.NOT_REACHED
+        self._batches_open += 1
         try:
             with translated():
                 async with lease(self._settling, self._acquire_timeout_s) as connection:
@@ -122,14 +128,20 @@ class Store(Reads):
                     end = await commit(connection, transaction)
                     if batch.locked_at is not None:
                         self._lock_wait.held(time.monotonic() - batch.locked_at)
-        except Exception:
+        except Exception as error:
             # Giving the connection back can fail too. What is committed stays so; what is lost is asked for below.
             if end is End.NOT_REACHED:
+                if isinstance(error, Obstructed):
+                    metrics.LOCK_TIMEOUTS.add()
                 raise
+        finally:
+            self._batches_open -= 1
         # Without a row of its own there is nothing to ask for, and nothing that could be missing.
         ledger_id = batch.written_ledger_id if end is End.LOST else None
         if ledger_id is not None and not await self._committed(ledger_id, batch):
             raise Conflict("the connection was lost before COMMIT took effect")
+        if isinstance(batch, TimedBatch):
+            batch.committed()
 
     def waiting(self) -> Batches:
         """Batches that wait for a lock as long as another batch may hold it, and not as long as a stranger may."""
@@ -176,28 +188,14 @@ class Store(Reads):
         assert row is not None, "an aggregate has a row"
         return QueueMeasure(*row)
 
-    async def applied_migrations(self) -> set[str]:
-        """Names of the migrations that the database has. Raises StoreError, Unfit where the role may not look."""
-
-        async def look(connection: "AnyConnection") -> set[str]:
-            try:
-                found = await connection.fetch(self._queries.applied_migrations)
-            except asyncpg.UndefinedTableError:
-                return set()
-            except asyncpg.InsufficientPrivilegeError as error:
-                message = f"{error}; run `koshel migrate --service-role` for this role, as the owner of the database"
-                raise Unfit(message) from error
-            return {row["migration_id"] for row in found}
-
-        return await self._read(look)
-
-    async def unsafe_settings(self) -> list[str]:
-        """Names of the settings for durability that are off. Raises StoreError."""
-
-        async def look(connection: "AnyConnection") -> list[str]:
-            return [row["name"] for row in await connection.fetch(self._queries.read_durability)]
-
-        return await self._read(look)
+    def measure_pools(self) -> list[PoolMeasure]:
+        """The connections to the database, and who waits for them."""
+        settling = PoolMeasure.of("settle", self._settling, 0)
+        return [
+            replace(settling, waiting=max(0, self._batches_open - settling.used)),
+            PoolMeasure.of("read", self._reading, self._reads.waiting),
+            PoolMeasure.of("rehearse", self._rehearsing, self._dry_runs.waiting),
+        ]
 
     async def _read(self, look: "Callable[[AnyConnection], Awaitable[T]]", *, weight: int = 1) -> T:
         return await self._reads.run(partial(self._look, look), weight=weight)

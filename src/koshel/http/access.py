@@ -6,16 +6,30 @@ from functools import lru_cache
 from time import time
 
 from aiohttp import web
-from aiohttp.abc import AbstractAccessLogger
 from msgspec import Struct
 from msgspec.json import Encoder
 
-from koshel.http.response import Response
+from koshel.callers import Caller
+from koshel.metrics import NO_ROUTE
 from koshel.streams import Streams
 
 FLUSH_S = 0.1  # how long a line may wait
-PATH_MAX = 1_000  # characters of it in a line
 GATHERED_MAX = 16 * 1024  # bytes of lines that are handed over together
+
+
+class Answered(Struct, gc=False):
+    """One request that was answered."""
+
+    method: str
+    path: str
+    route: str
+    status: int
+    code: str | None  # the problem's
+    request_id: str | None
+    caller: Caller | None  # None: it was refused before anybody was asked who it is
+    batch_id: str | None
+    remote: str | None
+    duration_s: float
 
 
 class AccessLog:
@@ -27,15 +41,9 @@ class AccessLog:
         self._gathered = bytearray()
         self._flush_due: asyncio.TimerHandle | None = None
 
-    def write(
-        self, method: str, path: str, status: int, request_id: str | None, *, remote: str | None, duration_s: float
-    ) -> None:
+    def write(self, one: Answered) -> None:
         """Gather the line of one request."""
-        moment = _moment(int(time() * 1_000))
-        duration_ms = int(duration_s * 1_000)
-        self._gathered += self._line(
-            _Answered(moment, "request", method, path, status, duration_ms, request_id, remote)
-        )
+        self._gathered += self._line(one)
         if len(self._gathered) > GATHERED_MAX:
             self.flush()
         elif self._flush_due is None:
@@ -55,22 +63,8 @@ class AccessLog:
         self.flush()
 
 
-class AccessLogger(AbstractAccessLogger):
-    """The access log, as aiohttp asks for it: one for each connection."""
-
-    logger: AccessLog  # type: ignore[assignment]
-
-    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        """One request was answered; `time` in seconds."""
-        name = response.request_id if isinstance(response, Response) else None
-        path = (
-            request.path[:PATH_MAX].encode(errors="backslashreplace").decode()
-        )  # a path may hold bytes that are not UTF-8
-        self.logger.write(request.method, path, response.status, name, remote=request.remote, duration_s=time)
-
-
-class _Answered(Struct):
-    """The fields of one request's line."""
+class Line(Struct, omit_defaults=True, gc=False):
+    """The fields of one request's line, as docs/logs.md describes them."""
 
     time: str
     event: str
@@ -80,19 +74,43 @@ class _Answered(Struct):
     duration_ms: int
     request_id: str | None
     remote: str | None
+    ledger: str | None = None
+    route: str | None = None
+    code: str | None = None
+    key: str | None = None
+    batch: str | None = None
 
 
 _encode = Encoder().encode
 
 
-def _json_line(one: _Answered) -> bytes:
-    return _encode(one) + b"\n"
+def _json_line(one: Answered) -> bytes:
+    caller, ledger, key = one.caller, None, None
+    if caller is not None:
+        ledger, key = caller.ledger, caller.key_id
+    line = Line(
+        _moment(int(time() * 1_000)),
+        "request",
+        one.method,
+        one.path,
+        one.status,
+        int(one.duration_s * 1_000),
+        one.request_id,
+        one.remote,
+        ledger,
+        None if one.route == NO_ROUTE else one.route,
+        one.code,
+        key,
+        one.batch_id,
+    )
+    return _encode(line) + b"\n"
 
 
-def _console_line(one: _Answered) -> bytes:
-    moment = one.time[11:]
-    what = f"{one.method:<4} {one.path!r} {one.status} {one.duration_ms} ms"
-    return f"{moment} {what}  {one.request_id}  {one.remote}\n".encode()
+def _console_line(one: Answered) -> bytes:
+    moment = _moment(int(time() * 1_000))[11:]
+    what = f"{one.method:<4} {one.path!r} {one.status} {int(one.duration_s * 1_000)} ms"
+    why = "" if one.code is None else f"  {one.code}"
+    return f"{moment} {what}  {one.request_id}  {one.remote}{why}\n".encode()
 
 
 @lru_cache(maxsize=2)  # a batch is answered within few milliseconds

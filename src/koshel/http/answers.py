@@ -11,7 +11,7 @@ from typing import assert_never
 
 from msgspec import UNSET
 
-from koshel.core.commands import ChangeAccount, Group, OpenAccount, Request
+from koshel.core.commands import ChangeAccount, Command, Group, OpenAccount, Request
 from koshel.core.model import (
     Changed,
     Declined,
@@ -39,12 +39,12 @@ async def answer(call: Call, command: Request) -> Reply:
         return reply(await call.service.rehearse(command), dry_run=True)
     if call.prefer.respond_async:
         return await _enqueue(call, command)
-    return reply(await call.service.engine.batcher.submit(command, size=call.size, share=call.caller.share))
+    return reply(await _settled(call, command))
 
 
 async def answer_now(call: Call, command: OpenAccount | ChangeAccount) -> Reply:
     """The reply to a request that makes no transaction."""
-    return reply(await call.service.engine.batcher.submit(command, size=call.size, share=call.caller.share))
+    return reply(await _settled(call, command))
 
 
 async def answer_together(call: Call, command: Group) -> Reply:
@@ -53,8 +53,16 @@ async def answer_together(call: Call, command: Group) -> Reply:
         call.limits.weigh(call.caller, len(command.members))
     if call.query.dry_run:
         return reply(await call.service.rehearse(command), dry_run=True)
-    batcher, share = call.service.engine.batcher, call.caller.share
-    return reply(await batcher.submit(command, size=call.size, weight=len(command.members), share=share))
+    return reply(await _settled(call, command, weight=len(command.members)))
+
+
+async def _settled(call: Call, command: Command, weight: int = 1) -> Outcome:
+    """The command's outcome, together with what others ask for at the same moment."""
+    answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    waiting = call.service.engine.batcher.send(command, answer, size=call.size, weight=weight, share=call.caller.share)
+    outcome = await answer
+    call.batch_id = waiting.batch_id
+    return outcome
 
 
 async def _enqueue(call: Call, command: Request) -> Reply:
@@ -69,7 +77,7 @@ async def _enqueue(call: Call, command: Request) -> Reply:
             outcome = None  # nothing was done, so it can still be queued
         if outcome is not None:
             return reply(outcome, {"Preference-Applied": f"wait={prefer.wait_s}"})
-    outcome = await engine.batcher.submit(call.requests.enqueue(command), size=call.size, share=call.caller.share)
+    outcome = await _settled(call, call.requests.enqueue(command))
     engine.background.wake()
     return reply(outcome, prefer=prefer)
 
@@ -84,7 +92,9 @@ async def _within(call: Call, command: Request) -> Outcome | None:
     except asyncio.CancelledError:
         settled.cancel()  # of a caller who hangs up before the batch leaves, nothing is done
         raise
-    return await settled if done or not waiting.withdraw() else None
+    outcome = await settled if done or not waiting.withdraw() else None
+    call.batch_id = waiting.batch_id
+    return outcome
 
 
 def reply(

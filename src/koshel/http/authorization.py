@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 from aiohttp import web
 
+from koshel import metrics
 from koshel.api_keys import PREFIX
 from koshel.authentication import Authentication, Reason, Unauthenticated
 from koshel.callers import ANYBODY, Caller, Scope
 from koshel.http.problems import Failure
+from koshel.http.response import CALLER
 from koshel.http.route import Route
 
 NOBODY = Caller(0, "", Scope.READ)  # of a route that is open to everybody, and tells nothing of any ledger
@@ -56,10 +58,12 @@ async def caller_of(request: web.Request, route: Route, authentication: Authenti
     if route.scope is None:
         return NOBODY
     if authentication is None or not await authentication.check():
+        request[CALLER] = ANYBODY
         return ANYBODY
     if request.rel_url.raw_query_string and PREFIX in request.query_string:
         raise Unauthenticated("query")
     caller = await authentication.find(token_of(_only(request.headers.getall("Authorization", ()))))
+    request[CALLER] = caller
     check_scope(caller, route)
     return caller
 
@@ -68,10 +72,12 @@ def check_scope(caller: Caller, route: Route) -> None:
     """Raises Failure if the caller may not do what the route does."""
     assert isinstance(route.scope, Scope)
     if not caller.scope.includes(route.scope):
+        metrics.key_refused("scope")
         challenge = f'{_CHALLENGE}, error="insufficient_scope", scope="{route.scope}"'
         detail = f"This needs a key of scope {route.scope}; this one has {caller.scope}."
         raise Failure("forbidden", detail, {"WWW-Authenticate": challenge}, scope=route.scope.value)
     if route.is_for_operator and not caller.is_operator:
+        metrics.key_refused("scope")
         challenge = f'{_CHALLENGE}, error="insufficient_scope"'
         detail = "This needs a key of scope admin of the ledger main."
         raise Failure("forbidden", detail, {"WWW-Authenticate": challenge}, scope=Scope.ADMIN.value)

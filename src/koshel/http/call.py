@@ -16,6 +16,7 @@ from koshel.requests import Requests
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 HTML = "text/html"
+TEXT = "text/plain"
 MERGE_PATCH = "application/merge-patch+json"
 
 NO_HEADERS: Mapping[str, str] = {}
@@ -40,6 +41,7 @@ class Call(Struct):
     if_match: Tags | None = None
     if_none_match: Tags | None = None
     limits: CallerLimits | None = None  # of the caller, where a request counts as several
+    batch_id: str | None = None  # of the batch that has settled its command
 
     @property
     def requests(self) -> Requests:
@@ -55,6 +57,7 @@ class Reply(Struct):
     headers: Mapping[str, str] = NO_HEADERS
     media_type: str = JSON
     closes: bool = False  # the connection, after it
+    code: str | None = None  # of the problem that it is, if it is one
 
 
 def json(status: int, value: object, headers: Mapping[str, str] = NO_HEADERS) -> Reply:

@@ -12,6 +12,8 @@ from typing import Protocol
 import structlog
 from msgspec import Struct
 
+from koshel import metrics
+
 READ_RATE_MIN = 1_024  # bytes a second: a client that takes less of what waits for it counts as one that does not read
 LOOKS_PER_TIMEOUT = 4
 STOP_PATIENCE_S = 0.5  # how long a worker that stops waits for a client that does not read
@@ -56,12 +58,15 @@ class Connections:
     def opened(self, peer: Peer, transport: asyncio.Transport) -> None:
         """A connection began: another one may have to go for it, or it goes itself."""
         self._open[peer] = transport
+        metrics.CONNECTIONS_OPENED.add()
+        metrics.CONNECTIONS.set(len(self._open))
         if len(self._open) > self._most:
             self._make_room(peer)
 
     def ended(self, peer: Peer) -> None:
         """A connection ended."""
         self._open.pop(peer, None)
+        metrics.CONNECTIONS.set(len(self._open))
         if self._closed and len(self._open) < self._most * 0.9:
             _log.info("there is room for connections again", connections_max=self._most, closed=self._closed)
             self._closed = 0
@@ -70,6 +75,7 @@ class Connections:
         if not self._closed:
             _log.warning("too many connections: the ones idle longest are closed", connections_max=self._most)
         self._closed += 1
+        metrics.CONNECTIONS_CLOSED.add("room")
         victim = self._longest_idle()
         if victim is None and self._search(new):
             victim = self._longest_idle()
@@ -112,6 +118,7 @@ class Connections:
                         remote=str(transport.get_extra_info("peername")),
                         unsent_bytes=size,
                     )
+                    metrics.CONNECTIONS_CLOSED.add("unread")
                     transport.abort()
         self._next_look = loop.call_later(self._patience_s / LOOKS_PER_TIMEOUT, self.watch)
 

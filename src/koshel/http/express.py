@@ -10,6 +10,7 @@ request at a time on each connection: what is pipelined behind it waits.
 
 import asyncio
 from contextlib import suppress
+from time import perf_counter
 from typing import Any
 
 from koshel.authentication import Unauthenticated
@@ -17,8 +18,7 @@ from koshel.batcher import Batcher
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
 from koshel.errors import Overloaded
-from koshel.http import protocol, request_id
-from koshel.http.access import AccessLogger
+from koshel.http import protocol
 from koshel.http.call import Reply
 from koshel.http.limits import CallerLimits
 from koshel.http.pending_reply import PendingReply
@@ -27,6 +27,7 @@ from koshel.http.problems import Failure
 from koshel.http.protocol import Protocol
 from koshel.http.response import whole
 from koshel.http.server import LIMITS, SERVICE, failure_of, overloaded, problem
+from koshel.http.watch import Watcher, plain_line
 
 MOMENT_S = 0.05  # that the rest of a request may take
 REST_S = 0.05  # before a connection is asked again for a caller who was just refused
@@ -37,8 +38,8 @@ class Connection(Protocol):
     """One connection: what is plain is answered here, all else by aiohttp."""
 
     __slots__ = (
-        *("_at", "_batcher", "_limits", "_log", "_moment", "_owed", "_pending", "_reader", "_refused", "_replied"),
-        *("_rests_until", "_unread"),
+        *("_at", "_batcher", "_limits", "_moment", "_owed", "_pending", "_reader", "_refused", "_replied"),
+        *("_rests_until", "_unread", "_watch"),
     )
 
     def __init__(
@@ -49,7 +50,7 @@ class Connection(Protocol):
         self._batcher = batcher
         self._limits = limits
         # Asked once, and not for each reply: `isinstance` is slow for an abstract class.
-        self._log = self.access_logger.logger if isinstance(self.access_logger, AccessLogger) else None
+        self._watch = self.access_logger.logger if isinstance(self.access_logger, Watcher) else None
         self._unread = b""  # from `_at` on: what came, and is not taken off yet
         self._at = 0
         self._owed = 0  # bytes of aiohttp's last request that are still to come; less than 0: not known
@@ -165,19 +166,19 @@ class Connection(Protocol):
 
     def _take_off(self, plain: Plain) -> bool:
         """Send the request's command to the batcher; False if anything is wrong with it, and nothing was done."""
-        pending = PendingReply(self, request_id.named(plain.said.get("x-request-id")), plain.path, self._loop.time())
+        pending = PendingReply(self, plain)
         try:
             caller = self._reader.caller(plain)
             if caller is None:
                 return False
+            pending.caller = caller
             self._limits.enter(caller)
         except (Unauthenticated, Failure) as error:  # cheaply, since anybody can send as many as there are
             return self._refuse(plain, pending, error)
-        pending.caller = caller
         try:
             self._batcher.check(caller.share, len(plain.body))  # before it is decoded
             command = self._reader.command(plain, caller)
-            self._batcher.send(command, pending, size=len(plain.body), share=caller.share)
+            pending.waiting = self._batcher.send(command, pending, size=len(plain.body), share=caller.share)
         except Overloaded as error:
             self._limits.leave(caller)
             return self._refuse(plain, pending, error)
@@ -199,12 +200,18 @@ class Connection(Protocol):
         if self.transport is None or self.transport.is_closing():
             return
         self.transport.write(whole(reply, pending.name))
-        now = self._loop.time()
-        self._next_keepalive_close_time = now + self.keepalive_timeout
-        if self._log is not None:
-            remote = self.peername[0] if isinstance(self.peername, tuple) else self.peername
-            took = now - pending.started
-            self._log.write("POST", pending.path, reply.status, pending.name, remote=remote, duration_s=took)
+        self._next_keepalive_close_time = self._loop.time() + self.keepalive_timeout
+        if self._watch is not None:
+            took = perf_counter() - pending.started
+            self._watch.count(pending.plain.route.label, reply.status, reply.code, took)
+            if self._watch.log is not None:
+                remote = self.peername[0] if isinstance(self.peername, tuple) else self.peername
+                batch_id = None if pending.waiting is None else pending.waiting.batch_id
+                caller = None if reply.code == "unauthorized" else pending.caller
+                line = plain_line(
+                    pending.plain, reply, pending.name, took, caller=caller, batch_id=batch_id, remote=remote
+                )
+                self._watch.log.write(line)
 
     def _mark_replied(self) -> None:
         if self._replied is not None and not self._replied.done():

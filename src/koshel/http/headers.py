@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from koshel.core.model import Refusal
 from koshel.http import facts, keys, ledgers, receive, wire
+from koshel.http.call import TEXT
 from koshel.http.parameters import names
 from koshel.http.problems import PROBLEMS
 from koshel.http.route import Route
@@ -58,7 +59,7 @@ HEADERS: Mapping[str, Any] = {
         "schema": {"type": "string"},
     },
     "Cache-Control": {
-        "description": "`no-store`: the reply has a key in it.",
+        "description": "`no-store`: the reply has a key in it, or is another one each time.",
         "required": True,
         "schema": {"type": "string", "enum": ["no-store"]},
     },
@@ -103,8 +104,10 @@ def _made(route: Route, status: int, body: type[Struct] | str) -> Iterable[str]:
         yield "Idempotent-Replayed"
     if body in {keys.NewKey, ledgers.NewLedger}:
         yield "Cache-Control"
-    if route.is_page:
+    if route.is_page or body == TEXT:
         yield "Vary"
+    if body == TEXT:
+        yield "Cache-Control"
     if _PREFER in names(route.headers) and status != HTTPStatus.OK:
         yield "Preference-Applied"
 

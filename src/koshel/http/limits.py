@@ -7,6 +7,7 @@ from collections import Counter
 from math import ceil
 from typing import Literal, TypeAlias
 
+from koshel import metrics
 from koshel.callers import Caller
 from koshel.http.problems import Failure
 from koshel.rates import Buckets, Rate, Refusal
@@ -76,6 +77,7 @@ class CallerLimits:
 
 
 def _refused(policy: Policy, rate: Rate, refusal: Refusal) -> Failure:
+    metrics.rate_limited(policy)
     seconds = ceil(refusal.wait_s)
     headers = {
         "Retry-After": str(seconds),
@@ -87,6 +89,7 @@ def _refused(policy: Policy, rate: Rate, refusal: Refusal) -> Failure:
 
 
 def _too_many(most: int) -> Failure:
+    metrics.rate_limited("concurrency")
     headers = {
         "RateLimit": '"concurrency";r=0',
         "RateLimit-Policy": f'"concurrency";q={most};qu="concurrent-requests"',

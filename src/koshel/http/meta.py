@@ -7,10 +7,11 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from koshel.callers import Scope
 from koshel.db import schema
 from koshel.db.proof import RISKS
 from koshel.http import docs_page
-from koshel.http.call import HTML, JSON, NO_HEADERS, Call, Reply, json
+from koshel.http.call import HTML, JSON, NO_HEADERS, TEXT, Call, Reply, json
 from koshel.http.preconditions import OF_CACHES
 from koshel.http.problems import PROBLEMS, SHOWN_MAX, Failure, ProblemDocument, printable
 from koshel.http.route import Route
@@ -73,6 +74,17 @@ async def queue(call: Call) -> Reply:
     """GET /health/queue."""
     measured = await call.service.engine.store.measure_queue(call.caller.ledger_id)
     return json(200, QueueHealth(measured.depth, measured.retrying, round(measured.oldest_age_s, 3)))
+
+
+async def metrics(call: Call) -> Reply:
+    """GET /metrics."""
+    from koshel.http import exposition  # noqa: PLC0415  what it imports takes a while, and may never be needed
+
+    if call.service.sampler is None:
+        raise Failure("not-found", "There are no metrics here: KOSHEL_METRICS is off.")
+    call.service.sampler.sample()
+    text, media_type = await exposition.text(call.service.engine.store, call.headers.get("Accept", ""))
+    return Reply(200, text, {"Cache-Control": "no-store", **_EITHER}, media_type)
 
 
 async def problem(call: Call) -> Reply:
@@ -147,6 +159,19 @@ ROUTES: Sequence[Route] = (
         None,
         {200: QueueHealth},
         ("database-unavailable",),
+    ),
+    Route(
+        "GET",
+        "/metrics",
+        "What the service has done, and how it is, for Prometheus",
+        "read_metrics",
+        metrics,
+        None,
+        {200: TEXT},
+        ("not-found",),
+        passes_over=OF_CACHES,
+        scope=Scope.ADMIN,
+        is_for_operator=True,
     ),
     Route(
         "GET",

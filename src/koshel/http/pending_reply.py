@@ -1,14 +1,18 @@
 """A request of the express lane that is under way, and where the batcher puts its outcome."""
 
+from time import perf_counter
 from typing import Protocol
 
 import structlog
 
 from koshel.callers import ANYBODY
+from koshel.core.commands import Command
 from koshel.core.model import Outcome
-from koshel.http import answers
+from koshel.http import answers, request_id
 from koshel.http.call import Reply
+from koshel.http.plain import Plain
 from koshel.http.server import failure_of, problem
+from koshel.waiting import Waiting
 
 _log = structlog.get_logger()
 
@@ -26,14 +30,15 @@ class Connection(Protocol):
 class PendingReply:
     """A request whose reply is not sent yet, and where the batcher puts its outcome."""
 
-    __slots__ = ("caller", "connection", "name", "path", "started")
+    __slots__ = ("caller", "connection", "name", "plain", "started", "waiting")
 
-    def __init__(self, connection: Connection, name: str, path: str, started: float) -> None:
+    def __init__(self, connection: Connection, plain: Plain) -> None:
         self.caller = ANYBODY  # until it is known who it is
         self.connection: Connection | None = connection  # None: it is answered, or the caller hung up
-        self.name = name
-        self.path = path
-        self.started = started
+        self.name = request_id.named(plain.said.get("x-request-id"))
+        self.plain = plain
+        self.started = perf_counter()  # the loop's own clock has milliseconds
+        self.waiting: Waiting[Command, Outcome] | None = None  # None: it was refused at once
 
     def done(self) -> bool:
         """Whether nobody waits for the reply any more."""

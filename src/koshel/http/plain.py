@@ -59,6 +59,7 @@ class PlainRoute(NamedTuple):
     """A route, as it is served here."""
 
     asks: Asks
+    label: str  # by which metrics and logs know it
     decoder: "msgspec.json.Decoder[Any]"
     is_optional: bool  # a request may come without a body
 
@@ -91,7 +92,7 @@ class Reader:
         self._origins = Origins(settings)
         self._heads: dict[bytes, Said] = {}  # header lines that were seen before
         routes = {
-            one.path: PlainRoute(one.asks, msgspec.json.Decoder(one.body), is_optional(one.body))
+            one.path: PlainRoute(one.asks, one.label, msgspec.json.Decoder(one.body), is_optional(one.body))
             for one in ROUTES
             if one.asks is not None and one.body is not None
         }

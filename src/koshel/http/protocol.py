@@ -11,11 +11,11 @@ from msgspec import Struct
 
 from koshel.descriptors import CONNECTIONS_MAX
 from koshel.http import request_id
-from koshel.http.access import AccessLog, AccessLogger
 from koshel.http.connections import Connections
 from koshel.http.problems import Failure
 from koshel.http.response import Response
 from koshel.http.server import failure_of, problem
+from koshel.http.watch import Watch, Watcher
 from koshel.settings import Settings
 
 LINGER_S = 1  # how long the rest of a refused body is still received, so that its sender can read the reply
@@ -171,7 +171,7 @@ class Runner(web.AppRunner):
         self,
         app: web.Application,
         settings: Settings,
-        access_log: AccessLog | None,
+        watch: Watch | None,
         connections_max: int = CONNECTIONS_MAX,
     ) -> None:
         super().__init__(
@@ -182,8 +182,8 @@ class Runner(web.AppRunner):
             auto_decompress=False,
             max_line_size=settings.header_bytes_max,
             max_field_size=settings.header_bytes_max,
-            access_log=access_log,
-            access_log_class=AccessLogger,
+            access_log=watch,
+            access_log_class=Watcher,
         )
         self._settings = settings
         self._connections_max = connections_max

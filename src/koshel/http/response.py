@@ -11,7 +11,12 @@ from time import time
 from aiohttp import ClientConnectionResetError, HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
-from koshel.http.call import Reply
+from koshel.callers import Caller
+from koshel.http.call import Call, Reply
+from koshel.metrics import NO_ROUTE
+
+CALLER = web.RequestKey("caller", Caller)  # of a request, once it is known
+CALL = web.RequestKey("call", Call)  # of a request, once it is read
 
 _UNSENT_MAX = 64 * 1024  # bytes of answers on one connection
 
@@ -22,10 +27,12 @@ _HEADS = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\nServer: koshel\r\nContent-
 class Response(web.StreamResponse):
     """A Reply, as aiohttp sends it. Every header's value is ours, or has been checked: none can hold a line break."""
 
-    def __init__(self, reply: Reply, request_id: str) -> None:
+    def __init__(self, reply: Reply, request_id: str, route: str = NO_ROUTE, began: float | None = None) -> None:
         super().__init__(status=reply.status)
         self.reply = reply
         self.request_id = request_id
+        self.route = route
+        self.began = began  # by the performance counter; None: it never came to a route
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Nothing is sent yet."""

@@ -86,6 +86,11 @@ class Route(Struct, frozen=True):
         return self.asks is not None or self.weight > 1
 
     @property
+    def label(self) -> str:
+        """By which metrics and logs know it."""
+        return f"{self.method} {self.path}"
+
+    @property
     def preconditions(self) -> AbstractSet[str]:
         """The precondition headers that a request may have; any other is refused."""
         return self.passes_over | names(self.headers) & set(HEADERS)

@@ -5,6 +5,7 @@ bytes ─▶ Protocol ─▶ router ─▶ wrapper: origin, key, body, decode �
            └── what is not HTTP, or too slow, ends here
 """
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import cache
@@ -14,6 +15,7 @@ import msgspec
 import structlog
 from aiohttp import HttpVersion11, web
 
+from koshel import metrics
 from koshel.app import Service
 from koshel.authentication import Unauthenticated
 from koshel.callers import Caller
@@ -26,7 +28,7 @@ from koshel.http.limits import CallerLimits
 from koshel.http.origins import Origins
 from koshel.http.parameters import DryRun, QueryReader, names
 from koshel.http.problems import PROBLEMS, SHOWN_MAX, Failure, printable, validation_failed
-from koshel.http.response import Response
+from koshel.http.response import CALL, Response
 from koshel.http.route import Route, is_optional
 from koshel.http.routes import ROUTES
 from koshel.http.transactions import pointer
@@ -60,7 +62,7 @@ def application(
     origins = Origins(settings)
     no_route = _wrap(_no_route(origins), origins)
     for route in ROUTES:
-        serve = _wrap(_serve(route, settings), origins)
+        serve = _wrap(_serve(route, settings), origins, route.label)
         for method in methods(route):
             # An id may be any text without a slash: what cannot be one is answered as one that does not exist.
             app.router.add_route(method, route.path.replace("}", ":[^/]+}"), serve, expect_handler=_expected)
@@ -126,7 +128,7 @@ def _serve(route: Route, settings: Settings) -> Serve:
             if takes_prefer and "Prefer" in request.headers:
                 preference = prefer.parse(request.headers.getall("Prefer"))
         path, headers = request.match_info, request.headers
-        call = Call(service, caller, _api, path, headers, decoded, len(received), key, preference, query)
+        call = request[CALL] = Call(service, caller, _api, path, headers, decoded, len(received), key, preference, query)
         call.limits = request.app[LIMITS]
         if conditions:
             call.if_match = preconditions.tags(request, "If-Match")
@@ -143,11 +145,13 @@ def _shed(request: web.Request, caller: Caller, route: Route, bytes_max: int) ->
         batcher.check(caller.share, min(request.content_length or 0, bytes_max), is_heavy=route.weight > 1)
 
 
-def _wrap(serve: Serve, origins: Origins) -> Callable[[web.Request], Awaitable[Response]]:
+def _wrap(
+    serve: Serve, origins: Origins, label: str = metrics.NO_ROUTE
+) -> Callable[[web.Request], Awaitable[Response]]:
     """The wrapper of one route: its reply, or the problem that its exception is."""
 
     async def respond(request: web.Request) -> Response:
-        name = request_id.of(request)
+        name, began = request_id.of(request), time.perf_counter()
         try:
             origins.check(request.method, request.headers)
             reply = await serve(request)
@@ -156,7 +160,7 @@ def _wrap(serve: Serve, origins: Origins) -> Callable[[web.Request], Awaitable[R
         if granted := origins.grant(request.method, request.headers):
             vary = ", ".join(filter(None, (reply.headers.get("Vary"), granted["Vary"])))
             reply.headers = {**reply.headers, **granted, "Vary": vary}
-        return Response(reply, name)
+        return Response(reply, name, label, began)
 
     return respond
 
@@ -179,6 +183,7 @@ def failure_of(error: Exception, name: str) -> Failure:
         case Failure():
             return error
         case Unauthenticated():
+            metrics.key_refused(error.reason)
             return authorization.unauthenticated(error.reason)
         case Invalid():
             return validation_failed(pointer(error.field), error.reason)
@@ -200,7 +205,7 @@ def failure_of(error: Exception, name: str) -> Failure:
 def problem(failure: Failure) -> Reply:
     """The reply that a failure is."""
     known = PROBLEMS[failure.code]
-    return Reply(known.status, failure.document(), failure.headers, PROBLEM, known.closes)
+    return Reply(known.status, failure.document(), failure.headers, PROBLEM, known.closes, failure.code)
 
 
 @cache

@@ -1,0 +1,54 @@
+"""What is asked of the database about itself: its schema, its settings, what is due in it."""
+
+from typing import TYPE_CHECKING
+
+import asyncpg
+from msgspec import Struct
+
+from koshel.db.errors import Unfit
+from koshel.db.reads import Reads
+
+if TYPE_CHECKING:
+    from koshel.db.pools import AnyConnection
+
+
+class BackgroundMeasure(Struct, frozen=True):
+    """What waits for the background, over all ledgers."""
+
+    depth: int  # queued transactions
+    retrying: int  # of them, those that an accident has stopped at least once
+    oldest_age_s: float
+    holds_due: int  # 1000 at most
+
+
+class Facts(Reads):
+    """These are asked over the connections that read."""
+
+    async def applied_migrations(self) -> set[str]:
+        """Names of the migrations that the database has. Raises StoreError, Unfit where the role may not look."""
+
+        async def look(connection: "AnyConnection") -> set[str]:
+            try:
+                found = await connection.fetch(self._queries.applied_migrations)
+            except asyncpg.UndefinedTableError:
+                return set()
+            except asyncpg.InsufficientPrivilegeError as error:
+                message = f"{error}; run `koshel migrate --service-role` for this role, as the owner of the database"
+                raise Unfit(message) from error
+            return {row["migration_id"] for row in found}
+
+        return await self._read(look)
+
+    async def unsafe_settings(self) -> list[str]:
+        """Names of the settings for durability that are off. Raises StoreError."""
+
+        async def look(connection: "AnyConnection") -> list[str]:
+            return [row["name"] for row in await connection.fetch(self._queries.read_durability)]
+
+        return await self._read(look)
+
+    async def measure_background(self) -> BackgroundMeasure:
+        """What the background has to do. Raises StoreError."""
+        row = await self._read(lambda connection: connection.fetchrow(self._queries.measure_background))
+        assert row is not None, "an aggregate has a row"
+        return BackgroundMeasure(*row)
