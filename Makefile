@@ -18,7 +18,7 @@ check: $(VENV)/developing ## lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-tools: # what the tests need beyond Python packages; nearly every machine has it, but for PgBouncer
+tools: # what the tests need beyond Python packages; nearly every machine has it, but for PgBouncer and Prometheus
 	@for tool in curl:curl git:git pgrep:procps; do \
 		command -v $${tool%%:*} >/dev/null || { apt-get update -q && apt-get install -y -q $${tool##*:}; } \
 		|| { echo "the tests need $${tool%%:*}: install it"; exit 1; }; \
@@ -26,6 +26,9 @@ tools: # what the tests need beyond Python packages; nearly every machine has it
 	@PATH="$$PATH:/usr/sbin"; command -v pgbouncer >/dev/null \
 		|| { apt-get update -q && apt-get install -y -q --no-install-recommends pgbouncer; } \
 		|| { echo "the tests need pgbouncer: install it"; exit 1; }
+	@command -v promtool >/dev/null \
+		|| { apt-get update -q && apt-get install -y -q --no-install-recommends prometheus; } \
+		|| { echo "the tests need promtool: install prometheus"; exit 1; }
 
 bench: $(VENV)/developing ## the numbers, as ratios in one run; writes bench/RESULTS.md
 	@command -v wrk >/dev/null || { apt-get update -q && apt-get install -y -q wrk; } || { echo "bench needs wrk: install it"; exit 1; }
@@ -34,7 +37,7 @@ bench: $(VENV)/developing ## the numbers, as ratios in one run; writes bench/RES
 migrate: $(VENV)/installed ## bring the database's schema up to date
 	$(BIN)/koshel migrate
 
-docs: $(VENV)/developing ## write what is generated: docs/openapi.json, src/koshel/db/schema.sql
+docs: $(VENV)/developing ## write what is generated: docs/openapi.json, docs/metrics.md, src/koshel/db/schema.sql
 	$(BIN)/python -m tests.support.generate
 
 $(VENV)/installed: pyproject.toml constraints.txt
