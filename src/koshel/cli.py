@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from koshel import __version__, access_commands, commands, durations, settings
+from koshel import __version__, access_commands, commands, durations, settings, top_command
 from koshel.callers import MAIN_LEDGER, Scope
 from koshel.core.money import SCALE_MAX
 from koshel.settings import Settings
@@ -93,6 +93,11 @@ def _parser() -> Parser:
     verify.add_argument("--json", action="store_true", help="say it in JSON")
     psql = _command(add, "psql", commands.psql, "open a shell on the database", epilog=PSQL_EPILOG, passes_on=True)
     psql.usage = "koshel psql [settings] [arguments of psql]"
+    top = _command(add, "top", top_command.top, "watch what a running service does", takes=("host", "port"))
+    top.add_argument("url", nargs="?", help="where it answers (default: at the host and the port of the settings)")
+    top.add_argument("--key-file", metavar="FILE", help="has an API key of scope admin of the ledger main")
+    top.add_argument("--every", type=float, default=1.0, metavar="SECONDS", help="between two looks (default 1)")
+    top.add_argument("--once", action="store_true", help="look twice, print that, and exit")
     _command(add, "openapi", commands.openapi, "print the OpenAPI document")
     return parser
 

@@ -55,7 +55,7 @@ def test_help_reads(koshel: Koshel, arguments: list[str]) -> None:
 
 def test_the_first_help_names_every_command(koshel: Koshel) -> None:
     printed = koshel("--help").printed
-    for name in ("serve", "migrate", "currency", "ledger", "key", "verify", "psql", "openapi"):
+    for name in ("serve", "migrate", "currency", "ledger", "key", "verify", "psql", "top", "openapi"):
         assert re.search(rf"^ +{name} +\w.*$", printed, re.MULTILINE)
 
 

@@ -128,7 +128,9 @@ def _serve(route: Route, settings: Settings) -> Serve:
             if takes_prefer and "Prefer" in request.headers:
                 preference = prefer.parse(request.headers.getall("Prefer"))
         path, headers = request.match_info, request.headers
-        call = request[CALL] = Call(service, caller, _api, path, headers, decoded, len(received), key, preference, query)
+        call = request[CALL] = Call(
+            service, caller, _api, path, headers, decoded, len(received), key, preference, query
+        )
         call.limits = request.app[LIMITS]
         if conditions:
             call.if_match = preconditions.tags(request, "If-Match")

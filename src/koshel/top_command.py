@@ -1,0 +1,28 @@
+"""`koshel top`, as the command line asks for it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from koshel import address
+from koshel.commands import CommandError
+from koshel.settings import Settings
+
+EVERY_MIN_S = 0.2
+
+
+def top(chosen: Settings, options: Mapping[str, Any]) -> int:
+    """Show what a service does, until interrupted or once. Raises CommandError."""
+    try:
+        from rich.console import Console  # noqa: PLC0415  who does not watch needs none of it
+    except ImportError as error:
+        raise CommandError("koshel top draws with rich: install koshel[top], or rich itself") from error
+    from koshel import top as view  # noqa: PLC0415
+    from koshel.readings import NotReadable  # noqa: PLC0415
+
+    url = options["url"] or address.url(chosen.host.strip("[]"), chosen.port)
+    every_s = max(options["every"], EVERY_MIN_S)
+    try:
+        view.watch(Console(), url, options["key_file"], every_s, once=options["once"])
+    except NotReadable as error:
+        raise CommandError(str(error)) from error
+    return 0
