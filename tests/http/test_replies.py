@@ -80,8 +80,9 @@ def test_a_preference_is_said_to_be_followed_where_it_can_be() -> None:
 
 
 def test_what_is_away_for_a_while_says_for_how_long() -> None:
-    assert {status for _, status in with_header("Retry-After")} == {"503"}
-    assert len(with_header("Retry-After")) == len([1 for route in ROUTES if "503" in replies(route)])
+    for header, statuses in (("Retry-After", {"429", "503"}), ("RateLimit", {"429"}), ("RateLimit-Policy", {"429"})):
+        expected = {(route.name, status) for route in ROUTES for status in statuses & replies(route).keys()}
+        assert set(with_header(header)) == expected
 
 
 HEADERS = {"Content-Type": "application/json", "X-Request-Id": "a-1"}
