@@ -8,7 +8,8 @@ RUN python -m venv /opt/koshel \
 
 FROM python:3.12-slim
 # Its home is where an embedded database would be, for a first try without PostgreSQL.
-RUN useradd --uid 10001 --user-group --create-home --home-dir /var/lib/koshel --shell /usr/sbin/nologin koshel
+RUN useradd --uid 10001 --user-group --create-home --home-dir /var/lib/koshel --shell /usr/sbin/nologin koshel \
+    && install --directory --owner=koshel --group=koshel --mode=0700 /keys
 COPY --from=build /opt/koshel /opt/koshel
 ENV PATH=/opt/koshel/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -18,5 +19,5 @@ WORKDIR /var/lib/koshel
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
     CMD ["python", "-c", "import os, urllib.request as r; port = os.environ.get('KOSHEL_PORT', ''); r.urlopen('http://127.0.0.1:' + (port if port.isdecimal() else '8080') + '/health/ready', timeout=4)"]
-# WARNING: the service asks nobody who they are. Publish its port only to those who may move everybody's money.
+# WARNING: without an API key (`koshel key create`) it does not start. With KOSHEL_AUTH=off it asks nobody who they are.
 CMD ["koshel", "serve", "--host", "0.0.0.0"]

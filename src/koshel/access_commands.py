@@ -3,12 +3,13 @@
 As in `commands`, each imports what it needs when it is run.
 """
 
+import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from koshel.callers import MAIN_LEDGER, Scope
 from koshel.commands import CommandError, Options, opened
@@ -105,11 +106,15 @@ def create_key(chosen: Settings, options: Options) -> int:
     """Make a key, and print it."""
     from koshel.db import api_keys
 
-    scope = Scope(options["scope"])
-    with _opened(chosen) as database:
-        ledger = database.ledger(options["ledger"])
-        new = database.ask(api_keys.add, ledger.id, scope, name=options["name"], lasts_s=options["expires"])
-    _print_key(new, f"of the ledger {ledger.name}")
+    scope, path = Scope(options["scope"]), options["output"]
+    with _output(path) as output:
+        if output is None:
+            sys.stderr.write(f"koshel: {path} is there already, so no key is made\n")
+            return 0
+        with _opened(chosen) as database:
+            ledger = database.ledger(options["ledger"])
+            new = database.ask(api_keys.add, ledger.id, scope, name=options["name"], lasts_s=options["expires"])
+        _print_key(new, f"of the ledger {ledger.name}", output)
     return 0
 
 
@@ -157,7 +162,7 @@ def rotate_key(chosen: Settings, options: Options) -> int:
         except api_keys.NotUsable as error:
             raise CommandError(f"key {key_id} was revoked or has expired; make a new one") from error
     assert new is not None, "a key stays for ever"
-    _print_key(new, f"in place of key {key_id}, which expires in {overlap_s} s")
+    _print_key(new, f"in place of key {key_id}, which expires in {overlap_s} s", sys.stdout)
     return 0
 
 
@@ -165,6 +170,16 @@ def rotate_key(chosen: Settings, options: Options) -> int:
 def _opened(chosen: Settings) -> Iterator[_Database]:
     with opened(chosen) as at:
         yield _Database(at.owner_url, chosen.schema)
+
+
+@contextmanager
+def _output(path: str | None) -> Iterator[TextIO | None]:
+    """Standard output, or a new file; None if the file is there. One that stays empty is as good as none."""
+    if path is None:
+        yield sys.stdout
+        return
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+") as file:
+        yield None if os.fstat(file.fileno()).st_size else file
 
 
 def _checked(name: str) -> str:
@@ -182,10 +197,10 @@ def _keys(database: _Database, ledger_id: int) -> "Iterator[KeyRow]":
         before = page[-1].id
 
 
-def _print_key(new: "NewKey", what: str) -> None:
+def _print_key(new: "NewKey", what: str, output: TextIO) -> None:
     until = "" if new.row.expires_at is None else f", until {_moment(new.row.expires_at)}"
     sys.stderr.write(f"koshel: key {new.row.id} {what}, scope {new.row.scope}{until}; it is not shown again\n")
-    sys.stdout.write(f"{new.text}\n")
+    output.write(f"{new.text}\n")
 
 
 def _moment(moment: datetime | None) -> str:

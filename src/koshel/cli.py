@@ -130,6 +130,9 @@ def _key_commands(commands_: Any) -> None:
     command.add_argument("--scope", choices=list(Scope), required=True, help="each includes the one before")
     command.add_argument("--expires", type=_lifetime, metavar="DURATION", help="after 90d, 24h, 30m or 45s")
     command.add_argument("--name", type=_key_name, default="", help="what it is for")
+    command.add_argument(
+        "--output", metavar="FILE", help="write it there, for nobody else to read; if the file is there, make none"
+    )
     command = _command(add, "list", access_commands.list_keys, "list keys, without the keys themselves")
     command.add_argument("--ledger", help="of this one only")
     command = _command(add, "revoke", access_commands.revoke_key, "make a key worthless, within a second")

@@ -1,5 +1,8 @@
 """The commands of ledgers and keys: a key leaves alone, once."""
 
+import stat
+from pathlib import Path
+
 import pytest
 
 from koshel.api_keys import digest_of
@@ -30,6 +33,27 @@ def test_a_key_may_expire_and_be_of_any_ledger(koshel: Koshel, database: Databas
     lasts = "k.expires_at - k.ctime = interval '90 days'"
     found = query(database, f"SELECT l.name, {lasts} FROM api_key AS k JOIN ledger AS l ON l.id = k.ledger_id")
     assert found == [("shop", True)]
+
+
+def test_a_key_is_written_to_a_file_once(koshel: Koshel, database: Database, tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    create = ("key", "create", "--scope", "admin", "--output", str(path))
+    koshel(*create, database_url="postgresql://nobody@127.0.0.1:1/nothing")
+    made = koshel(*create, database_url=database.owner_url)
+    assert (made.status, made.printed) == (0, "")
+    assert "koshel_live_" not in made.complained
+    assert digest_of(path.read_text().strip()) is not None
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    again = koshel(*create, database_url=database.owner_url)
+    assert (again.status, again.printed) == (0, "")
+    assert "is there already" in again.complained
+    assert query(database, "SELECT count(*) FROM api_key") == [(1,)]
+
+
+def test_a_file_that_cannot_be_written_is_said_before_there_is_a_key(koshel: Koshel, database: Database) -> None:
+    ended = koshel(*("key", "create", "--scope", "admin", "--output", "/nowhere/key"), database_url=database.owner_url)
+    assert (ended.status, ended.complained.count("\n")) == (1, 1)
+    assert query(database, "SELECT count(*) FROM api_key") == [(0,)]
 
 
 def test_keys_are_listed_without_the_keys_themselves(koshel: Koshel, database: Database) -> None:

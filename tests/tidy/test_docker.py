@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -124,15 +125,30 @@ def test_the_health_check_asks_a_route_that_is_there() -> None:
 
 
 def test_compose_starts_the_database_then_migrates_then_serves(services: Mapping[str, Any]) -> None:
-    assert set(services) == {"postgres", "migrate", "koshel"}
+    assert set(services) == {"postgres", "migrate", "key", "koshel"}
     assert services["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
     assert services["koshel"]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
     assert "healthcheck" in services["postgres"]
 
 
+def test_compose_makes_a_first_key_before_it_serves_and_says_how_to_read_it(services: Mapping[str, Any]) -> None:
+    done = {"condition": "service_completed_successfully"}
+    assert services["key"]["depends_on"]["migrate"] == services["koshel"]["depends_on"]["key"] == done
+    (shell, flag, script) = services["key"]["command"]
+    assert (shell, flag) == ("sh", "-c")
+    made, said = script.split(" && ")
+    command = shlex.split(made)
+    assert_is_a_command(command)
+    path = command[command.index("--output") + 1]
+    assert services["key"]["volumes"] == [f"keys:{Path(path).parent}"]
+    assert f"run --rm --no-deps key cat {path}" in said
+    # A new volume belongs to whom the directory in the image belongs to.
+    assert any(f"--owner=koshel --group=koshel --mode=0700 {Path(path).parent}" in rest for rest in arguments_of("RUN"))
+
+
 def test_compose_names_settings_and_commands_that_exist(services: Mapping[str, Any]) -> None:
     assert_is_a_command(services["migrate"]["command"])
-    for name in ("migrate", "koshel"):
+    for name in ("migrate", "key", "koshel"):
         environment = environment_of(services[name])
         assert environment
         assert {variable.removeprefix(PREFIX).lower() for variable in environment} <= NAMES
