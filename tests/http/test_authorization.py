@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import socket
+import statistics
+import time
 from http.client import HTTPConnection
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from koshel import api_keys
 from koshel.callers import Scope
 from koshel.db.api_keys import NewKey
+from koshel.http.express import REST_S
 from koshel.http.route import Route
 from koshel.http.routes import ROUTES
 from tests.support.keyed import OTHER_LANE, Client, Keyed, Said, bearer, code, headers_of, new_key, revoke
@@ -137,3 +141,28 @@ def test_a_head_of_http_that_is_no_key_ends_nothing(keyed: Keyed) -> None:
         reply = connection.getresponse()
         assert (reply.status, reply.read()[:1]) == (401, b"{")
     connection.close()
+
+
+def test_a_wrong_key_does_not_hold_up_who_sends_a_right_one_over_the_same_connection(keyed: Keyed) -> None:
+    head = "POST /account/999999/payment HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    wrong, right = "koshel_live_" + "0" * 49, keyed.keys[Scope.WRITE].text
+
+    def request(key: str) -> bytes:
+        return f"{head}Authorization: Bearer {key}\r\nContent-Length: {len(PAYMENT)}\r\n\r\n".encode() + PAYMENT
+
+    with socket.create_connection(("127.0.0.1", keyed.service.port), timeout=30) as proxy:
+
+        def ask(key: str) -> bytes:
+            proxy.sendall(request(key))
+            received = b""
+            while not received.endswith(b"}\n"):
+                received += proxy.recv(65_536)
+            return received
+
+        took = []
+        for _ in range(9):
+            assert b" 401 " in ask(wrong)
+            began = time.perf_counter()
+            assert b" 404 " in ask(right)
+            took.append(time.perf_counter() - began)
+    assert statistics.median(took) < REST_S
