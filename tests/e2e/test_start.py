@@ -72,7 +72,7 @@ def started(directory: Path, *arguments: str, **variables: str) -> Iterator[Star
 def test_it_answers_where_it_says_and_warns_beyond_loopback(
     database: Database, tmp_path: Path, host: str, shown: str, reached: list[str], *, is_warned: bool
 ) -> None:
-    with started(tmp_path, "--host", host, "--database-url", database.service_url) as service:
+    with started(tmp_path, "--host", host, "--auth", "off", "--database-url", database.service_url) as service:
         assert service.host == shown
         assert all(service.reaches(one) for one in reached)
         warnings = [line for line in service.lines() if line["level"] == "warning"]
