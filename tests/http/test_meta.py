@@ -2,6 +2,8 @@ import json
 import re
 import urllib.error
 import urllib.request
+from base64 import b64encode
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -83,6 +85,39 @@ def test_who_would_have_html_gets_a_page_and_a_cache_knows_why(
     answer = send("GET", path, headers={"Accept": accept})
     assert answer.headers["Content-Type"] == ("text/html" if is_page else "application/json")
     assert answer.headers["Vary"] == "Accept"
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/problem/not-found"])
+def test_a_page_is_its_own_style_and_nothing_else(send: Send, path: str) -> None:
+    answer = send("GET", path, headers={"Accept": "text/html"})
+    policy = dict(part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; "))
+    (style,) = re.findall("<style>(.*?)</style>", answer.body.decode(), re.DOTALL)
+    assert policy["style-src"] == f"'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'"
+    assert {policy[name] for name in ("default-src", "base-uri", "form-action", "frame-ancestors")} == {"'none'"}
+    assert not re.search(r"<(script|img|link|iframe|form)|style=", answer.body.decode())
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("GET", "/", {"Accept": "text/html"}),
+        ("GET", "/account/999999", {}),
+        ("GET", "/nowhere", {}),
+        ("DELETE", "/account", {}),
+        ("POST", "/account", {"Content-Type": "application/json"}),  # no body: the express lane leaves it to aiohttp
+        ("GET", "/health/ready", {"If-Match": "*"}),
+        ("GET", "/openapi.json", {}),
+    ],
+)
+def test_no_answer_is_kept_by_a_cache_or_taken_for_another_type(
+    send: Send, method: str, path: str, headers: dict[str, str]
+) -> None:
+    answer = send(method, path, headers=headers)
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Strict-Transport-Security" not in answer.headers
 
 
 def test_the_root_says_what_this_is_and_where_the_rest_is(service: Running, send: Send) -> None:

@@ -214,7 +214,7 @@ def test_a_page_that_is_allowed_can_use_the_api(shop: Running) -> None:
     assert asked.headers["Access-Control-Allow-Origin"] == SHOP
     assert asked.headers["Access-Control-Allow-Methods"] == "POST"
     allowed = asked.headers["Access-Control-Allow-Headers"].lower().split(", ")
-    assert {"content-type", "idempotency-key", "if-match", "prefer"} <= set(allowed)
+    assert {"content-type", "authorization", "idempotency-key", "if-match", "prefer"} <= set(allowed)
     opened = shop.call("POST", "/account", {"email": "ann@example.com"}, Origin=SHOP, Sec_Fetch_Site="cross-site")
     assert opened.status == 201
     refused = shop.call("GET", "/account/999999", Origin="http://admin.example")

@@ -12,6 +12,10 @@ from koshel.http.facts import type_name
 
 DOCUMENT = openapi.document()
 _OF_HTTP = frozenset({"Connection", "Content-Length", "Content-Type", "Date", "Server"})  # of any reply
+# Of any reply too, and not said of each: what caches and browsers heed by themselves.
+_OF_CAUTION = frozenset(
+    {"Cache-Control", "Content-Security-Policy", "Referrer-Policy", "X-Content-Type-Options", "X-Frame-Options"}
+)
 _PATHS = {re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))): path for path in DOCUMENT["paths"]}
 
 
@@ -64,7 +68,9 @@ def _check_headers(described: Mapping[str, Any], headers: Mapping[str, str], whe
     for name in described:
         if DOCUMENT["components"]["headers"][name].get("required"):
             assert name in headers, f"{where}: no {name}"
-    ours = {name for name in headers if name not in _OF_HTTP and not _is_for_browsers(name, headers[name])}
+    ours = {
+        name for name in headers if name not in _OF_HTTP | _OF_CAUTION and not _is_for_browsers(name, headers[name])
+    }
     assert ours <= described.keys(), f"{where}: {ours - described.keys()}"
 
 

@@ -1,6 +1,8 @@
 """The API to read in a browser: one page of HTML that needs nothing from anywhere."""
 
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from html import escape
 from typing import Any
 
@@ -15,6 +17,8 @@ th, td { text-align: left; vertical-align: top; padding: 0.3rem 0.8rem 0.3rem 0;
 th { font-weight: 600; white-space: nowrap; }
 h3 { font-size: 0.95rem; margin: 1rem 0 0; }
 """
+
+STYLE_HASH = f"sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}"  # by which a browser knows it again
 
 
 def render(document: Mapping[str, Any]) -> str:

@@ -12,7 +12,8 @@ from aiohttp import ClientConnectionResetError, HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
 from koshel.callers import Caller
-from koshel.http.call import Call, Reply
+from koshel.http.call import HTML, Call, Reply
+from koshel.http.docs_page import STYLE_HASH
 from koshel.metrics import NO_ROUTE
 
 CALLER = web.RequestKey("caller", Caller)  # of a request, once it is known
@@ -21,7 +22,14 @@ CALL = web.RequestKey("call", Call)  # of a request, once it is read
 _UNSENT_MAX = 64 * 1024  # bytes of answers on one connection
 
 _WITHOUT_BODY = frozenset({204, 304})
-_HEADS = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\nServer: koshel\r\nContent-Type: " for s in HTTPStatus}
+# For every answer: its media type is what it is, and nobody keeps a copy of it.
+_SAFE = "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
+# A page is its own style and nothing else; nobody may frame it, or learn from a link where it was.
+_PAGE = (
+    f"Content-Security-Policy: default-src 'none'; style-src '{STYLE_HASH}'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'\r\nX-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\n"
+)
+_HEADS = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\nServer: koshel\r\n{_SAFE}Content-Type: " for s in HTTPStatus}
 
 
 class Response(web.StreamResponse):
@@ -57,6 +65,8 @@ def whole(reply: Reply, request_id: str, connection: str = "", *, is_head: bool 
     """The bytes of a reply; `connection` is its Connection header, `is_head`: the request was a HEAD."""
     date = _date(int(time()))
     head = f"{_HEADS[reply.status]}{reply.media_type}\r\nX-Request-Id: {request_id}\r\nDate: {date}\r\n"
+    if reply.media_type == HTML:
+        head += _PAGE
     for name, value in reply.headers.items():
         head += f"{name}: {value}\r\n"
     if reply.status not in _WITHOUT_BODY:
