@@ -44,11 +44,11 @@ def is_loopback(host: str) -> bool:
     return all(ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
 
 
-def url(host: str, port: int) -> str:
+def url(host: str, port: int, scheme: str = "http") -> str:
     """The address as a URL: that of IPv6 is in brackets."""
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def url_of(address: Sequence[Any]) -> str:
+def url_of(address: Sequence[Any], scheme: str = "http") -> str:
     """That of a socket's own address."""
-    return url(address[0], address[1])
+    return url(address[0], address[1], scheme)

@@ -34,7 +34,7 @@ def serve(chosen: Settings, options: Options) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # Nothing that is imported becomes garbage. To look for it again and again takes a tenth of the start.
     gc.disable()
-    from koshel import descriptors, logs, startup, surroundings
+    from koshel import descriptors, logs, startup, surroundings, tls
     from koshel.db.opening import opened
     from koshel.engine import opening_wishes
     from koshel.supervise import Supervisor, wait_for_port
@@ -44,13 +44,14 @@ def serve(chosen: Settings, options: Options) -> int:
     streams = logs.configure(chosen.log_format, chosen.log_level, chosen.log_buffer_bytes_max)
     startup.say_what_is_passed_over(options["environment"])
     connections_max = descriptors.connections_max(chosen)
+    identity = tls.identity(chosen.tls_certificate_file, chosen.tls_key_file)
     wait_for_port(chosen.host, chosen.port)
     startup.warn_of_strangers(chosen)
     with (
         _database(chosen, make=True, alone=not surroundings.of_libpq(options["environment"])) as at,
         opened(at, opening_wishes(chosen, partial(_bring_up_to_date, chosen, options, at))) as opening,
     ):
-        Supervisor(chosen, at.target, opening.gate, streams, connections_max).run()
+        Supervisor(chosen, at.target, opening.gate, streams, connections_max, identity=identity).run()
     return 0
 
 

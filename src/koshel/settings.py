@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 import msgspec
 from msgspec import NODEFAULT, Meta, Struct
 
-from koshel import cores, surroundings, takes
+from koshel import cores, proxies, surroundings, takes
 from koshel.values import CURRENCY_PATTERN
 from koshel.web_origins import origins
 
@@ -34,6 +34,8 @@ Schema = Annotated[
 ]
 Directory = Annotated[str, Meta(min_length=1, title="the path of a directory")]
 Web = Annotated[str, Meta(title="origins such as https://shop.example, with commas between")]
+File = Annotated[str, Meta(min_length=1, title="the path of a file")]
+Proxies = Annotated[str, Meta(title="addresses and networks such as 10.0.0.0/8, with commas between")]
 Role = Annotated[str, Meta(min_length=1, title="the name of a role")]
 # The most that PostgreSQL, the kernel and the event loop take: what is more is a slip of the finger.
 _INT_MAX = 2**31 - 1
@@ -62,6 +64,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     data_dir: Annotated[Directory, Meta(description="where the embedded PostgreSQL keeps its data")] = "./.koshel"
     host: Annotated[Address, Meta(description="address to listen on; :: is every one, of IPv4 too")] = "127.0.0.1"
     auth: Annotated[Literal["keys", "off"] | None, Meta(description="whether callers need an API key; absent: as soon as there is one, or if host is not a loopback address")] = None
+    tls_certificate_file: Annotated[File | None, Meta(description="certificate, with its chain, in PEM; absent: HTTP without TLS")] = None
+    tls_key_file: Annotated[File | None, Meta(description="private key of that certificate, in PEM, without a passphrase")] = None
+    trusted_proxies: Annotated[Proxies, Meta(description="addresses and networks of proxies that are believed who their client is")] = ""
     allowed_origins: Annotated[Web, Meta(description="web origins whose pages may use the service, with commas between")] = ""
     port: Annotated[int, Meta(ge=0, le=65535, description="port to listen on")] = 8080
     workers: Annotated[Processes, Meta(description="worker processes; default: the cores that it may use")] = msgspec.field(default_factory=cores.available)
@@ -145,11 +150,15 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             "KOSHEL_MAX_BALANCE must be from 0 to 999999999999999999": (
                 self.max_balance.is_finite() and 0 <= self.max_balance < Decimal(10) ** 18
             ),
+            "KOSHEL_TLS_CERTIFICATE_FILE and KOSHEL_TLS_KEY_FILE belong together: give both or none": (
+                (self.tls_certificate_file is None) == (self.tls_key_file is None)
+            ),
         }
         for rule, holds in relations.items():
             if not holds:
                 raise ValueError(rule)
         origins(self.allowed_origins)
+        proxies.networks(self.trusted_proxies)
 
     @property
     def connections_per_worker(self) -> int:

@@ -9,8 +9,10 @@ import gc
 import logging
 import signal
 import socket
+import ssl
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from mmap import mmap
 from queue import SimpleQueue
 from typing import Any
@@ -28,10 +30,12 @@ from koshel.http.access import AccessLog
 from koshel.http.express import Runner
 from koshel.http.server import application
 from koshel.http.watch import Watch
+from koshel.proxies import Proxies
 from koshel.rates import Buckets
 from koshel.seats import SeatedArbiter
 from koshel.settings import Settings
 from koshel.streams import Streams
+from koshel.tls import Identity
 
 GC_THRESHOLD = 50_000  # more objects than there were: then what is young is looked at
 # Bytes of an answer that the kernel takes beyond what it can send. Left to itself it takes megabytes, and room for
@@ -105,7 +109,8 @@ class Worker(GunicornUVLoopWebWorker):
         super().notify()
         if self.booted and self.age == 1 and not self._announced and self.app.gate.is_open:
             self._announced = True
-            self.app.streams.announce(address.url_of(self.sockets[0].getsockname()))
+            scheme = "http" if self.app.identity is None else "https"
+            self.app.streams.announce(address.url_of(self.sockets[0].getsockname(), scheme))
 
     def init_signals(self) -> None:
         """Signals, from here on; until here they went to the handler that the fork inherited, which only queues."""
@@ -116,12 +121,19 @@ class Worker(GunicornUVLoopWebWorker):
 
     async def _run(self) -> None:
         """Serve. Once that is over, being told again, as by Ctrl-C and by the master, must not kill what is exiting."""
+        if self.app.identity is not None:  # a handshake is the first that a client has to send
+            limit_s = self.app.first_byte_timeout_s
+            self.loop.create_server = partial(self.loop.create_server, ssl_handshake_timeout=limit_s)  # type: ignore[method-assign]
         try:
             await super()._run()
         finally:
             for sig in STOPPING:
                 self.loop.remove_signal_handler(sig)
                 signal.signal(sig, signal.SIG_IGN)
+
+    def _create_ssl_context(self, _: Any) -> ssl.SSLContext:  # type: ignore[override]  # aiohttp's knows no worker
+        assert self.app.identity is not None, "gunicorn was told of a certificate"
+        return self.app.identity.context
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM: stop now rather than at the next heartbeat, and let the master fill the seat meanwhile."""
@@ -173,8 +185,19 @@ class GunicornLogger(Logger):
 class Supervisor(BaseApplication):
     """`Supervisor(...).run()` serves until it is told to stop, then exits the process."""
 
-    def __init__(self, settings: Settings, target: Target, gate: Gate, streams: Streams, connections_max: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        target: Target,
+        gate: Gate,
+        streams: Streams,
+        connections_max: int,
+        *,
+        identity: Identity | None = None,
+    ) -> None:
         self.gate = gate
+        self.identity = identity
+        self.first_byte_timeout_s = settings.first_byte_timeout_ms / 1_000
         self._settings = settings
         self._target = target
         self.streams = streams
@@ -192,6 +215,8 @@ class Supervisor(BaseApplication):
             "workers": settings.workers,
             "worker_class": Worker,
             "timeout": HEARTBEAT_TIMEOUT_S,
+            "certfile": settings.tls_certificate_file,
+            "keyfile": settings.tls_key_file,
             "graceful_timeout": settings.shutdown_timeout_s,
             "logger_class": GunicornLogger,
             "proc_name": "koshel",
@@ -202,6 +227,12 @@ class Supervisor(BaseApplication):
         }
         for name, value in options.items():
             self.cfg.set(name, value)
+
+    def reload(self) -> None:
+        """SIGHUP: the workers that come now show the certificate as it is now."""
+        if self.identity is not None:
+            self.identity.reload()
+        super().reload()
 
     def run(self) -> None:
         """Serve."""
@@ -220,7 +251,7 @@ class Supervisor(BaseApplication):
         # is under way comes to some thousands. Next to nothing here is a cycle, so little waits to be freed.
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD)
-        log = AccessLog(self.streams) if settings.access_log else None
+        log = AccessLog(self.streams, Proxies(settings.trusted_proxies)) if settings.access_log else None
         app = application(settings, open_service(settings, self._target, self.gate), self._buckets)
         if log is not None:
             app.on_cleanup.append(log.close)

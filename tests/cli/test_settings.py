@@ -95,6 +95,7 @@ def test_a_value_that_cannot_be_used_is_refused_by_the_variables_name(name: str,
         ({"batches_in_flight": "9"}, ["BATCHES_IN_FLIGHT", "SETTLE_CONNECTIONS"]),
         ({"hold_lifetime_s": "61", "hold_lifetime_max_s": "60"}, ["HOLD_LIFETIME_S", "HOLD_LIFETIME_MAX_S"]),
         ({"hold_lifetime_max_s": "3153600001"}, ["HOLD_LIFETIME_MAX_S"]),
+        ({"tls_key_file": "tls.key"}, ["TLS_CERTIFICATE_FILE", "TLS_KEY_FILE"]),
         ({"background_retry_ms": "300001"}, ["BACKGROUND_RETRY_MS", "BACKGROUND_RETRY_MAX_MS"]),
     ],
 )

@@ -7,12 +7,13 @@ import pytest
 from koshel.settings import PREFIX, Settings, SettingsError, knobs, read
 
 NONE: dict[str, str | None] = {}
+TEXTS = {"database_url", "service_role", "tls_certificate_file", "tls_key_file"}  # whose default is none
 NAMES = [knob.name for knob in knobs()]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_number_is_so_large_that_only_the_database_or_the_kernel_would_refuse_it(name: str) -> None:
-    if isinstance(getattr(Settings(), name), int | Decimal | None) and name not in {"database_url", "service_role"}:
+    if isinstance(getattr(Settings(), name), int | Decimal | None) and name not in TEXTS:
         with pytest.raises(SettingsError, match=f"^{PREFIX}{name.upper()} "):
             read({PREFIX + name.upper(): "9" * 26}, NONE)
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from koshel.callers import Caller, Scope
 from koshel.http.access import GATHERED_MAX, AccessLog, Answered
 from koshel.http.watch import Watch, Watcher
 from koshel.line_writer import LineWriter
+from koshel.proxies import Proxies
 from koshel.streams import Streams
 from tests.support.database import Database
 from tests.support.launch import serving_into
@@ -85,12 +87,27 @@ def answered(
     return Answered(method, path, f"{method} {path}", status, None, name, caller, batch_id, remote, 0.0129)
 
 
+@pytest.mark.parametrize(("trusted", "client"), [("", "127.0.0.1"), ("10.0.0.0/8,127.0.0.1", "203.0.113.7")])
+def test_the_client_is_whom_a_trusted_proxy_names_whichever_way_a_request_takes(
+    database: Database, tmp_path: Path, trusted: str, client: str
+) -> None:
+    with serving_into(tmp_path, database.service_url, trusted_proxies=trusted, log_format="json") as (service, out, _):
+        service.call("POST", "/account", {"email": "ann@example.com"}, X_Forwarded_For="1.1.1.1, 203.0.113.7, 10.1.1.1")
+        service.call("POST", "/account/1/payment", {"amount": "1"}, X_Forwarded_For="1.1.1.1, 203.0.113.7")
+        head = "Host: 127.0.0.1\r\nForwarded: for=203.0.113.7\r\nContent-Type: application/json\r\nContent-Length: 13"
+        with socket.create_connection(("127.0.0.1", service.port), 10) as connection:
+            connection.sendall(f'POST /account/1/payment HTTP/1.1\r\n{head}\r\n\r\n{{"amount": 1}}'.encode())
+            assert connection.recv(1_000).startswith(b"HTTP/1.1 201 ")
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [line["remote"] for line in lines if line.get("method") == "POST"] == [client] * 3
+
+
 @pytest.fixture
 def piped() -> Iterator[tuple[int, AccessLog]]:
     """A pipe to read from, and a log that is written into it."""
     reader, descriptor = os.pipe()
     writer = LineWriter(descriptor, bytes_max=100_000, lost=lambda count: b"%d lost\n" % count)
-    yield reader, AccessLog(Streams(writer, writer, as_json=True))
+    yield reader, AccessLog(Streams(writer, writer, as_json=True), Proxies(""))
     os.close(reader)
     os.close(descriptor)
 

@@ -105,7 +105,7 @@ PRIVATE: dict[str, tuple[type, set[str]]] = {
     "the server": (web.Server, {"_kwargs", "_loop"}),
     "its runner": (web.AppRunner, {"_make_server"}),
     "a response": (web.StreamResponse, {"_keep_alive", "_req"}),
-    "gunicorn's worker": (GunicornWebWorker, {"_notify_waiter_done", "_run"}),
+    "gunicorn's worker": (GunicornWebWorker, {"_create_ssl_context", "_notify_waiter_done", "_run"}),
 }
 
 

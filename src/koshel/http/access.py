@@ -11,6 +11,7 @@ from msgspec.json import Encoder
 
 from koshel.callers import Caller
 from koshel.metrics import NO_ROUTE
+from koshel.proxies import Proxies
 from koshel.streams import Streams
 
 FLUSH_S = 0.1  # how long a line may wait
@@ -35,7 +36,8 @@ class Answered(Struct, gc=False):
 class AccessLog:
     """Gathers lines and hands them to the writer of standard output, at the latest when their time is up."""
 
-    def __init__(self, streams: Streams) -> None:
+    def __init__(self, streams: Streams, proxies: Proxies) -> None:
+        self.proxies = proxies
         self._writer = streams.out
         self._line = _json_line if streams.as_json else _console_line
         self._gathered = bytearray()

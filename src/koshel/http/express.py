@@ -205,7 +205,9 @@ class Connection(Protocol):
             took = perf_counter() - pending.started
             self._watch.count(pending.plain.route.label, reply.status, reply.code, took)
             if self._watch.log is not None:
-                remote = self.peername[0] if isinstance(self.peername, tuple) else self.peername
+                peer = self.peername[0] if isinstance(self.peername, tuple) else self.peername
+                said = pending.plain.said
+                remote = self._watch.log.proxies.client(peer, said.get("forwarded"), said.get("x-forwarded-for"))
                 batch_id = None if pending.waiting is None else pending.waiting.batch_id
                 caller = None if reply.code == "unauthorized" else pending.caller
                 line = plain_line(

@@ -69,9 +69,6 @@ class Watcher(AbstractAccessLogger):
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """One request was answered; `time` in seconds."""
-        path = (
-            request.path[:PATH_MAX].encode(errors="backslashreplace").decode()
-        )  # it may have bytes that are not UTF-8
         name, route, code = None, metrics.NO_ROUTE, None
         if isinstance(response, Response):
             name, route, code = response.request_id, response.route, response.reply.code
@@ -94,7 +91,7 @@ class Watcher(AbstractAccessLogger):
                 name,
                 request.get(CALLER),
                 None if call is None else call.batch_id,
-                request.remote,
+                self.logger.log.proxies.client_of(request.remote, request.headers),
                 time,
             )
         )
