@@ -1,4 +1,6 @@
-"""The commands of ledgers and keys. A key leaves alone on standard output, once; what is said of it on standard error.
+"""The commands of ledgers, keys and personal data.
+
+A key leaves alone on standard output, once; what is said of it on standard error.
 
 As in `commands`, each imports what it needs when it is run.
 """
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from koshel.callers import MAIN_LEDGER, Scope
 from koshel.commands import CommandError, Options, opened
+from koshel.core.commands import Status
 from koshel.settings import Settings
 from koshel.values import ID_MAX, is_ledger_name
 
@@ -163,6 +166,22 @@ def rotate_key(chosen: Settings, options: Options) -> int:
             raise CommandError(f"key {key_id} was revoked or has expired; make a new one") from error
     assert new is not None, "a key stays for ever"
     _print_key(new, f"in place of key {key_id}, which expires in {overlap_s} s", sys.stdout)
+    return 0
+
+
+def erase_account(chosen: Settings, options: Options) -> int:
+    """Erase the personal data of a closed account."""
+    from koshel.db import erasure
+
+    account_id = options["id"]
+    with _opened(chosen) as database:
+        ledger_id = database.ask(erasure.ledger_of, account_id)
+        if ledger_id is None:
+            raise CommandError(f"there is no account {account_id}")
+        status = database.ask(erasure.erase, ledger_id, account_id)
+    if status is not Status.CLOSED:
+        raise CommandError(f"account {account_id} is {status}; close it first")
+    sys.stdout.write(f"{account_id}: its email and its metadata are erased\n")
     return 0
 
 

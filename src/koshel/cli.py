@@ -83,6 +83,7 @@ def _parser() -> Parser:
     _currency_commands(add)
     _ledger_commands(add)
     _key_commands(add)
+    _account_commands(add)
     verify = _command(
         add,
         "verify",
@@ -142,6 +143,14 @@ def _key_commands(commands_: Any) -> None:
     command.add_argument(
         "--overlap", type=_duration, default="24h", metavar="DURATION", help="for how long the old one is still good"
     )
+
+
+def _account_commands(commands_: Any) -> None:
+    account = commands_.add_parser("account", help="personal data of accounts", allow_abbrev=False)
+    add = account.add_subparsers(title="actions", metavar="ACTION", required=True)
+    summary = "erase the email and the metadata of a closed account, wherever they are kept"
+    command = _command(add, "erase", access_commands.erase_account, summary)
+    command.add_argument("id", type=int, help="of the account")
 
 
 def _duration(text: str) -> int:

@@ -155,3 +155,18 @@ def test_an_old_schema_is_said(koshel: Koshel, database: Database) -> None:
     execute(database.owner_url, "DELETE FROM _yoyo_migration WHERE migration_id = '0006.api_keys'")
     ended = koshel("key", "list", database_url=database.owner_url)
     assert (ended.status, ended.complained) == (1, "koshel: the schema lacks 0006.api_keys; run `koshel migrate`\n")
+
+
+def test_the_personal_data_of_a_closed_account_is_erased(koshel: Koshel, database: Database) -> None:
+    insert = "INSERT INTO account VALUES (1, {}, 'ann@example.com', 'USD', 2, 0.00, 0.00, 0, 0.00, NULL, '{}', '{{}}')"
+    for statement in (insert.format(7, "closed"), insert.format(8, "frozen")):
+        execute(database.owner_url, statement.replace("'{}')", "'{}', NULL, now())"))
+    erased = koshel("account", "erase", "7", database_url=database.owner_url)
+    assert (erased.status, erased.printed) == (0, "7: its email and its metadata are erased\n")
+    for account_id, said in (("8", "account 8 is frozen; close it first"), ("9", "there is no account 9")):
+        refused = koshel("account", "erase", account_id, database_url=database.owner_url)
+        assert (refused.status, refused.printed, refused.complained) == (1, "", f"koshel: {said}\n")
+    assert query(database, "SELECT id, email FROM account ORDER BY id") == [
+        (7, "erased@erased.invalid"),
+        (8, "ann@example.com"),
+    ]

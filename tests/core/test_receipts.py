@@ -8,7 +8,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from koshel.core.book import after
-from koshel.core.commands import ChangeAccount, Command, Kind, Member, OpenAccount, Status
+from koshel.core.commands import ERASED, ChangeAccount, Command, Kind, Member, OpenAccount, Status
 from koshel.core.decide import decide
 from koshel.core.model import Book, Declined, Posted, Refusal, Replayed
 from koshel.core.receipts import replay
@@ -77,6 +77,18 @@ REPEATED: list[tuple[Command, Command]] = [
 def test_the_same_request_gets_the_first_answer(first: Command, again: Command) -> None:
     (answer,) = decide(START, [first])
     assert replay(settled(first), again) == Replayed(answer)  # type: ignore[arg-type]  # a first answer is none
+
+
+@pytest.mark.parametrize("asked", [OPENED, CHANGED, replace(CHANGED, metadata=UNSET, metadata_patch={"vip": "no"})])
+def test_of_what_was_erased_only_the_rest_is_compared(asked: OpenAccount | ChangeAccount) -> None:
+    first = replace(asked, email=ERASED, metadata={})
+    answer = Declined(first, Refusal.ACCOUNT_CLOSED, {})
+    known = settled(payment(1, "1"))
+    known.state.receipts[1, "k"] = answer
+    assert replay(known, asked) == Replayed(answer)
+    other = replay(known, replace(asked, min_balance=Decimal(-6)))
+    assert isinstance(other, Declined)
+    assert other.facts == {"field": "min_balance"}
 
 
 _first, _second, _third = GROUPED.members

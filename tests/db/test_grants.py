@@ -30,6 +30,7 @@ FORBIDDEN = [
     "UPDATE transaction SET group_id = NULL",
     "UPDATE receipt SET answer = NULL",
     "UPDATE receipt SET request = NULL",
+    "CREATE OR REPLACE FUNCTION erase_account(bigint, bigint) RETURNS void LANGUAGE sql AS ''",
     "TRUNCATE hold",
     "UPDATE hold SET expires_at = now()",
     "UPDATE hold SET id = 9",
@@ -67,6 +68,7 @@ ALLOWED = [
     "UPDATE ledger SET name = 'store' WHERE name = 'shop'",
     "INSERT INTO api_key VALUES (1, nextval('api_key_id'), '', 'read', sha256('key'), now())",
     "UPDATE api_key SET expires_at = now(), revoked_at = now(), last_used_at = now()",
+    "SELECT erase_account(1, 1)",
     "SELECT nextval('account_id'), nextval('transaction_id'), nextval('group_id')",
 ]
 

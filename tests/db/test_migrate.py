@@ -26,11 +26,13 @@ FROZEN = {
     "0004.kinds.sql": "29374a13c0d2044ef584e27c65248141e452c68dd75eec8a0acfbe961be9318b",
     "0005.kinds_valid.sql": "9769450cd550a98b5efb04bb997a4119b1cdfd84b2722e424f5a7016113a074f",
     "0006.api_keys.sql": "bdc9f437acdb5af33a597345e3a6ce1145e7eea41a36be34c68a8ef25b413c4c",
+    "0007.erasure.sql": "532941117a5fa19ac90381bb680606bd29277b75f4070c83aba655de1929ffca",
 }
 NAMES = [name.removesuffix(".sql") for name in FROZEN]
 DUE = "".join(f"due: {name}\n" for name in NAMES)
 APPLIED = "".join(f"applied: {name}\n" for name in NAMES)
 DROP_ALL = (
+    "DROP FUNCTION erase_account",
     "DROP TABLE ledger, currency, account, transaction, receipt, batch, hold, queued, declined, api_key",
     "DROP SEQUENCE account_id, transaction_id, group_id, api_key_id",
 )
@@ -119,7 +121,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty: str) -> None:
     with pytest.raises(migrate.MigrationError, match="receipt"):
         migrate.migrate(empty)
     assert "account" not in tables(empty)
-    execute(empty, "DROP TABLE receipt")
+    execute(empty, "DROP TABLE receipt CASCADE")
     assert migrate.migrate(empty) == NAMES
 
 

@@ -118,6 +118,7 @@ GRANTS = [
     *(f"USAGE ON {sequence}" for sequence in ("account_id", "transaction_id", "group_id")),
     *("UPDATE (amount) ON hold", "UPDATE (due, attempts, error) ON queued"),
     "UPDATE (balance, held, version, revision, min_balance, max_balance, status, email, metadata) ON account",
+    "EXECUTE ON FUNCTION erase_account",
 ]
 
 

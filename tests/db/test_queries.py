@@ -29,6 +29,7 @@ OWNERS = {
     "grant_service",
     "list_ledgers",
     "find_ledger_of_api_key",
+    "find_ledger_of_account",
 }
 READS = [
     "lock_accounts",

@@ -19,6 +19,7 @@ Metadata: TypeAlias = Mapping[str, str]
 MetadataPatch: TypeAlias = Mapping[str, str | None]  # merged into what is there; None removes an entry
 
 METADATA_MAX = 50  # entries
+ERASED = "erased@erased.invalid"  # the email of an account, or in a command, whose personal data was erased
 
 
 class Kind(StrEnum):

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from koshel.core import declined
 from koshel.core.book import asked
-from koshel.core.commands import ChangeAccount, Command, Enqueue, Group, Member, Move, OpenAccount, Request
+from koshel.core.commands import ERASED, ChangeAccount, Command, Enqueue, Group, Member, Move, OpenAccount, Request
 from koshel.core.model import Book, Declined, First, Grouped, Outcome, Posted, Queued, Replayed
 from koshel.core.money import rounded
 
@@ -18,6 +18,7 @@ _ASKED: Mapping[type, Sequence[str]] = {
     kind: tuple(name for name in kind.__struct_fields__ if name not in _NOT_ASKED)
     for kind in (*get_args(Request), OpenAccount, ChangeAccount)
 }
+_PERSONAL = frozenset({"email", "metadata", "metadata_patch"})
 
 
 def replay(book: Book, command: Command) -> Replayed | Declined | None:
@@ -48,7 +49,10 @@ def _request(first: First) -> Command:
 def _first_difference(was: Command, command: Command) -> str | None:
     if type(command) is not type(was):
         return "kind"
-    return next((field for field in _ASKED[type(was)] if getattr(was, field) != getattr(command, field)), None)
+    asked = _ASKED[type(was)]
+    if isinstance(was, OpenAccount | ChangeAccount) and was.email == ERASED:
+        asked = [field for field in asked if field not in _PERSONAL]  # nobody knows any more what these were
+    return next((field for field in asked if getattr(was, field) != getattr(command, field)), None)
 
 
 def _first_difference_of_groups(first: First, command: Group) -> str | None:

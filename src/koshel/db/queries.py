@@ -13,7 +13,7 @@ SCHEMA = "koshel"  # of a new database
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _TABLE = "ledger|currency|account|transaction|receipt|batch|hold|queued|declined|api_key|_yoyo_migration"
-_TABLES = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE|USING) ({_TABLE})\b")
+_TABLES = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE|USING) ({_TABLE}|erase_account)\b")
 _SEQUENCES = re.compile(r"\b(nextval|pg_sequence_last_value)\('(\w+)'\)")
 
 
@@ -70,6 +70,8 @@ class Queries(Struct, frozen=True):
     add_api_key: str
     list_api_keys: str
     get_api_key: str
+    find_ledger_of_account: str
+    erase_account: str
     find_ledger_of_api_key: str
     find_api_keys: str
     has_api_keys: str
@@ -148,7 +150,7 @@ def parse(text: str) -> Queries:
 
 
 def qualified(statement: str, schema: str) -> str:
-    """The statement, with the schema before the name of each table and each sequence of Koshel's.
+    """The statement, with the schema before the name of each table, each sequence and the function of Koshel's.
 
     They follow a keyword on the same line; a WITH query or an alias must not have the name of a table.
     """

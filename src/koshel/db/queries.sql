@@ -529,6 +529,14 @@ SELECT id, name, scope, ctime, expires_at, revoked_at, last_used_at, CASE
     END AS status
 FROM api_key WHERE ledger_id = $1 AND id = $2 FOR NO KEY UPDATE;
 
+-- name: find_ledger_of_account
+-- For the command line, which names an account by its id alone: it is unique over all ledgers.
+SELECT ledger_id FROM account WHERE id = $1;
+
+-- name: erase_account
+-- By a function of the owner's: receipts are nothing that the service may change. It names its ledger in $1.
+SELECT FROM erase_account($1, $2);
+
 -- name: find_ledger_of_api_key
 -- For the command line, which names a key by its id alone: it is unique over all ledgers.
 SELECT ledger_id FROM api_key WHERE id = $1;
@@ -681,6 +689,10 @@ FROM found
 INNER JOIN pg_attribute ON attrelid = oid AND attname = ANY(columns)
 WHERE NOT has_column_privilege(oid, attnum, 'UPDATE')
 GROUP BY privilege, relation, place
+UNION ALL
+SELECT 'EXECUTE ON FUNCTION ' || proname, 100
+FROM pg_proc WHERE pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND proname = 'erase_account'
+    AND NOT has_function_privilege(oid, 'EXECUTE')
 ORDER BY place;
 
 -- name: applied_migrations
@@ -766,6 +778,7 @@ FROM (VALUES
     ('GRANT UPDATE (due, attempts, error), DELETE ON queued TO %I'),
     ('GRANT UPDATE (name) ON ledger TO %I'),
     ('GRANT UPDATE (expires_at, revoked_at, last_used_at) ON api_key TO %I'),
+    ('GRANT EXECUTE ON FUNCTION erase_account TO %I'),
     ('GRANT USAGE ON SEQUENCE account_id, transaction_id, group_id, api_key_id TO %I')
 ) AS grants (statement);
 

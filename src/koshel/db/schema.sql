@@ -27,6 +27,29 @@ END))
 )
 WITH (fillfactor='50');
 
+CREATE TABLE receipt (
+    ledger_id bigint NOT NULL,
+    idempotency_key text NOT NULL COLLATE pg_catalog."C",
+    transaction_id bigint,
+    answer jsonb,
+    request jsonb,
+    CONSTRAINT receipt_answer_check CHECK (((transaction_id IS NOT NULL) OR (answer IS NOT NULL))),
+    CONSTRAINT receipt_request_check CHECK (((request IS NULL) OR ((transaction_id IS NOT NULL) AND (answer IS NULL))))
+);
+
+CREATE FUNCTION erase_account(of_ledger bigint, of_account bigint) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    BEGIN ATOMIC
+ UPDATE receipt SET answer = jsonb_set(jsonb_set(jsonb_set(jsonb_set(jsonb_set(receipt.answer, '{command,email}'::text[], '"erased@erased.invalid"'::jsonb), '{command,metadata}'::text[], '{}'::jsonb, false), '{command,metadata_patch}'::text[], '{}'::jsonb, false), '{account,email}'::text[], '"erased@erased.invalid"'::jsonb, false), '{account,metadata}'::text[], '{}'::jsonb, false)
+   WHERE ((receipt.ledger_id = erase_account.of_ledger) AND (COALESCE((receipt.answer #>> '{account,id}'::text[]), (receipt.answer #>> '{command,account_id}'::text[]), (receipt.answer #>> '{command,email}'::text[])) = ANY (ARRAY[(erase_account.of_account)::text, ( SELECT account.email
+            FROM account
+           WHERE ((account.ledger_id = erase_account.of_ledger) AND (account.id = erase_account.of_account)))])) AND (EXISTS ( SELECT
+            FROM account
+           WHERE ((account.ledger_id = erase_account.of_ledger) AND (account.id = erase_account.of_account) AND (account.status = 'closed'::text)))));
+ UPDATE account SET email = 'erased@erased.invalid'::text, metadata = '{}'::jsonb, revision = (account.revision + 1)
+   WHERE ((account.ledger_id = erase_account.of_ledger) AND (account.id = erase_account.of_account) AND (account.status = 'closed'::text) AND ((account.email <> 'erased@erased.invalid'::text) OR (account.metadata <> '{}'::jsonb)));
+END;
+
 CREATE SEQUENCE account_id
     START WITH 1
     INCREMENT BY 1
@@ -122,16 +145,6 @@ CREATE TABLE queued (
 )
 WITH (fillfactor='90');
 
-CREATE TABLE receipt (
-    ledger_id bigint NOT NULL,
-    idempotency_key text NOT NULL COLLATE pg_catalog."C",
-    transaction_id bigint,
-    answer jsonb,
-    request jsonb,
-    CONSTRAINT receipt_answer_check CHECK (((transaction_id IS NOT NULL) OR (answer IS NOT NULL))),
-    CONSTRAINT receipt_request_check CHECK (((request IS NULL) OR ((transaction_id IS NOT NULL) AND (answer IS NULL))))
-);
-
 CREATE TABLE transaction (
     ledger_id bigint NOT NULL,
     id bigint NOT NULL,
@@ -202,6 +215,8 @@ CREATE UNIQUE INDEX api_key_digest ON api_key USING btree (digest);
 CREATE INDEX hold_expires ON hold USING btree (expires_at, ledger_id);
 
 CREATE INDEX queued_due ON queued USING btree (ledger_id, due, id);
+
+CREATE INDEX receipt_person ON receipt USING btree (ledger_id, COALESCE((answer #>> '{account,id}'::text[]), (answer #>> '{command,account_id}'::text[]), (answer #>> '{command,email}'::text[]))) WHERE (COALESCE((answer #>> '{account,id}'::text[]), (answer #>> '{command,account_id}'::text[]), (answer #>> '{command,email}'::text[])) IS NOT NULL);
 
 CREATE INDEX transaction_parent ON transaction USING btree (ledger_id, parent_id) WHERE (parent_id IS NOT NULL);
 

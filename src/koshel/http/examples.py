@@ -76,7 +76,7 @@ def _move(source: int, target: int, amount: str, **fields: Any) -> JsonObject:
     return {"source_account_id": source, "target_account_id": target, "amount": amount} | fields
 
 
-_ANN, _BOB, _FEES = "ann@example.com", "bob@example.com", "fees@example.com"
+_ANN, _BOB, _CAT, _FEES = (f"{name}@example.com" for name in ("ann", "bob", "cat", "fees"))
 _GOLD = {"min_balance": "-50.00", "available": "50.00", "metadata": {"plan": "gold"}}
 _ORDER = {"metadata": {"order": "17"}}
 _TRANSFER = _transaction(2, "transfer", 1, 2, "12.50", idempotency_key="order-17", **_ORDER)
@@ -162,6 +162,15 @@ STORY: Sequence[Example] = (
         body={"max_balance": None, "metadata": {"for": "fees"}},
         path={"id": 3},
     ),
+    Example("open_account", "A client's account", _account(4, _CAT, "0.00"), 201, {"email": _CAT}),
+    Example(
+        "change_account",
+        "A client leaves",
+        _account(4, _CAT, "0.00", status="closed"),
+        body={"status": "closed"},
+        path={"id": 4},
+    ),
+    Example("erase_account", "All that was known of the client", None, 204, path={"id": 4}),
     Example("get_ledger", "The main ledger", _LEDGER),
     Example("rename_ledger", "The name that it has", _LEDGER, body={"ledger": "main"}),
     Example(

@@ -188,6 +188,7 @@ FACTS: Mapping[str, type[NoFacts]] = {
     "account-closed": _OfAccount,
     "account-frozen": _OfAccount,
     "account-not-empty": _NotEmpty,
+    "account-not-closed": _OfAccount,
     "capture-exceeds-hold": _Reserved,
     "refund-exceeds-original": _Refunded,
     "batch-refused": _Cause,

@@ -69,6 +69,7 @@ PROBLEMS: Mapping[str, Problem] = {
     "account-closed": Problem(409, "Account closed", "The account is closed, for ever."),
     "account-frozen": Problem(409, "Account frozen", "The account lets no money in or out."),
     "account-not-empty": Problem(409, "Account not empty", "An account with money or holds cannot be closed."),
+    "account-not-closed": Problem(409, "Account not closed", "Personal data is erased of closed accounts only."),
     "capture-exceeds-hold": Problem(409, "Capture exceeds hold", "The hold does not reserve that much any more."),
     "refund-exceeds-original": Problem(409, "Refund exceeds original", "Not that much of the transaction is left."),
     "batch-refused": Problem(

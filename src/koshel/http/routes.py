@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from koshel.http import accounts, following, keys, ledgers, meta, transactions
+from koshel.http import accounts, erasure, following, keys, ledgers, meta, transactions
 from koshel.http.route import Route
 
 ROUTES: Sequence[Route] = (
     *accounts.ROUTES,
+    *erasure.ROUTES,
     *transactions.ROUTES,
     *following.ROUTES,
     *ledgers.ROUTES,
