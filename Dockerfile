@@ -20,4 +20,5 @@ EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
     CMD ["python", "-c", "import os, urllib.request as r; port = os.environ.get('KOSHEL_PORT', ''); r.urlopen('http://127.0.0.1:' + (port if port.isdecimal() else '8080') + '/health/ready', timeout=4)"]
 # WARNING: without an API key (`koshel key create`) it does not start. With KOSHEL_AUTH=off it asks nobody who they are.
+# Then publish its port only to those who may move everybody's money.
 CMD ["koshel", "serve", "--host", "0.0.0.0"]
