@@ -3,8 +3,9 @@
 import itertools
 import os
 import shutil
+import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,12 +16,35 @@ from koshel.db import embedded, queries
 from koshel.db.embedded import Cluster
 from koshel.db.migrate import migrate
 from koshel.db.store import Store, StoreConfig, open_store
+from koshel.line_writer import LineWriter
+from tests.support import leaks
 from tests.support.database import Database
 
 TEMPLATE = "koshel_template"
 MEMORY = Path("/dev/shm")  # noqa: S108  where Linux keeps files in memory; only a directory made for us is used
 ROOM_MIN = 4 * 1024**3  # bytes
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def watched() -> Iterator[None]:
+    """All that is logged while tests run is looked at."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess, "Popen", leaks.WatchedPopen)
+        patch.setattr(LineWriter, "put", leaks.put)
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test fails in the end if something was logged meanwhile that no log may hold."""
+    report = yield
+    if call.when == "teardown":
+        for _, text in report.sections:
+            leaks.WATCH.put(text)
+        if found := leaks.WATCH.leaks():
+            report.outcome, report.longrepr = "failed", "\n".join(["this was logged:", *found])
+    return report
 
 
 @pytest.fixture(scope="session")

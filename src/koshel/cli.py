@@ -11,7 +11,7 @@ from koshel import __version__, access_commands, commands, durations, settings, 
 from koshel.callers import MAIN_LEDGER, Scope
 from koshel.core.money import SCALE_MAX
 from koshel.settings import Settings
-from koshel.surroundings import nearest, of_libpq
+from koshel.surroundings import nearest, of_libpq, without_passwords
 from koshel.values import is_key_name
 
 EPILOG = "Every setting is a flag and a variable: --batch-max is KOSHEL_BATCH_MAX. `koshel serve --help` lists them."
@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and exit."""
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+        self.exit(2, f"{self.prog}: {without_passwords(message)}; see {self.prog} --help\n")
 
     def refuse(self, unknown: Sequence[str]) -> NoReturn:
         """Say which arguments nobody knows, and exit."""

@@ -43,6 +43,7 @@ def serve(chosen: Settings, options: Options) -> int:
     gc.enable()
     streams = logs.configure(chosen.log_format, chosen.log_level, chosen.log_buffer_bytes_max)
     startup.say_what_is_passed_over(options["environment"])
+    startup.warn_of_password(options)
     connections_max = descriptors.connections_max(chosen)
     identity = tls.identity(chosen.tls_certificate_file, chosen.tls_key_file)
     wait_for_port(chosen.host, chosen.port)

@@ -7,6 +7,7 @@ import structlog
 from koshel import address, surroundings
 from koshel.db.standing import Wanted
 from koshel.settings import PREFIX, Settings
+from koshel.surroundings import without_passwords
 
 _log = structlog.get_logger()
 
@@ -15,6 +16,16 @@ def say_what_is_passed_over(environment: Mapping[str, str]) -> None:
     """Kubernetes' variables for a Service called `koshel` look like settings, and are none."""
     if names := surroundings.of_kubernetes(environment):
         _log.info("Kubernetes made these variables for a Service; they are not settings", variables=names)
+
+
+def warn_of_password(flags: Mapping[str, object]) -> None:
+    """A command's arguments can be read by everybody on the machine, for as long as it runs."""
+    url = flags.get("database_url")
+    if isinstance(url, str) and without_passwords(url) != url:
+        _log.warning(
+            "everybody on this machine can read the password in --database-url; set KOSHEL_DATABASE_URL instead, "
+            "or name a file by PGPASSFILE"
+        )
 
 
 def warn_of_strangers(settings: Settings) -> None:

@@ -14,6 +14,7 @@ _SERVICE = r"KOSHEL(?:_[A-Z0-9_]+)?"
 _ADDRESS_OF_SERVICE = re.compile(rf"{_SERVICE}_SERVICE_HOST")
 _PORT_OF_SERVICE = re.compile(rf"{_SERVICE}_SERVICE_PORT(?:_[A-Z0-9_]+)?")
 _LINK = re.compile(rf"{_SERVICE}_PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?")
+_PASSWORD = re.compile(r"(://[^\s:/@]*:)[^\s@]+(?=@)|([?&](?:ssl)?password=)[^\s&]+")
 _URL = re.compile(r"(?:tcp|udp|sctp)://\S+")
 
 
@@ -43,6 +44,11 @@ def nearest(name: str, known: Collection[str]) -> str | None:
     bare = {one.upper().strip("-").removeprefix(PREFIX): one for one in known}  # what all have in common is no likeness
     near = get_close_matches(name.upper().strip("-").removeprefix(PREFIX), bare, n=1)
     return bare[near[0]] if near else None
+
+
+def without_passwords(text: str) -> str:
+    """The text with every password of a URL hidden."""
+    return _PASSWORD.sub(lambda match: f"{match[1] or match[2]}…", text)
 
 
 def _is_of_kubernetes(name: str, text: str) -> bool:

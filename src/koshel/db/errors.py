@@ -108,7 +108,8 @@ def cause_of(conflict: Conflict) -> Cause:
 def translated() -> Iterator[None]:
     """Raise the driver's exceptions as Koshel's; what is not listed is a fault and stays as it is."""
     try:
-        yield
+        with _discreet():
+            yield
     except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
         raise Conflict(str(error)) from error
     except asyncpg.UniqueViolationError as error:
@@ -123,3 +124,13 @@ def translated() -> Iterator[None]:
         if isinstance(error, ValueError):
             raise  # the driver could not encode an argument: a fault of the command, not of the connection
         raise DatabaseUnavailable(str(error) or type(error).__name__) from error
+
+
+@contextmanager
+def _discreet() -> Iterator[None]:
+    """Without the values that the server quotes of a row which it refuses: they are personal, and errors are logged."""
+    try:
+        yield
+    except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:
+        error.detail = None
+        raise
