@@ -122,6 +122,11 @@ def test_what_is_no_key_of_ours_is_refused_whoever_it_resembles(target: Target, 
         assert target.ask(target.request("GET /account/1", [("Authorization", f"Bearer {text}")]))[0] == 401
 
 
+def test_no_header_comes_twice_in_an_answer_with_a_key_in_it(target: Target) -> None:
+    for start, body in (("POST /key", b'{"scope": "read"}'), ("POST /ledger", b'{"ledger": "shop"}')):
+        assert target.ask(target.request(start, [], body)) == [201, 200]
+
+
 def test_after_all_that_it_serves_as_before(target: Target) -> None:
     assert target.ask(target.request("POST /account/1/payment", [], PAYMENT)) == [201, 200]
     assert target.ask(target.request("GET /account/1", [])) == [200, 200]

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -115,6 +116,9 @@ class Target(logging.Handler):
         assert not faults, (request, faults)
         assert found, "something is answered"
         assert max(found) < 500, (request, answers)
+        for head in re.findall(rb"HTTP/1\.1 \d+ [^\r]*\r\n(.*?)\r\n\r\n", answers, re.DOTALL):
+            names = [line.partition(b":")[0].lower() for line in head.split(b"\r\n")]
+            assert len(set(names)) == len(names), (request, "a header comes twice", head)
         return found
 
     def request(self, start: str, lines: list[tuple[str, str]], body: bytes = b"") -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from koshel.core.model import Refusal
-from koshel.http import facts, keys, ledgers, receive, wire
+from koshel.http import facts, ledgers, receive, wire
 from koshel.http.call import TEXT
 from koshel.http.parameters import names
 from koshel.http.problems import PROBLEMS
@@ -58,11 +58,6 @@ HEADERS: Mapping[str, Any] = {
         "description": "The scheme of authentication, and what was wrong with the key (RFC 6750).",
         "schema": {"type": "string"},
     },
-    "Cache-Control": {
-        "description": "`no-store`: the reply has a key in it, or is another one each time.",
-        "required": True,
-        "schema": {"type": "string", "enum": ["no-store"]},
-    },
     "RateLimit": {
         "description": "The policy that was hit, how much of it remains, and when there is more (IETF httpapi draft).",
         "required": True,
@@ -102,12 +97,8 @@ def _made(route: Route, status: int, body: type[Struct] | str) -> Iterable[str]:
         yield "ETag"
     if route.takes_key:
         yield "Idempotent-Replayed"
-    if body in {keys.NewKey, ledgers.NewLedger}:
-        yield "Cache-Control"
     if route.is_page or body == TEXT:
         yield "Vary"
-    if body == TEXT:
-        yield "Cache-Control"
     if _PREFER in names(route.headers) and status != HTTPStatus.OK:
         yield "Preference-Applied"
 

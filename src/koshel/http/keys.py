@@ -156,7 +156,7 @@ def _key_id(call: Call) -> int:
 
 
 def _made(new: api_keys.NewKey) -> Reply:
-    return json(201, new_key(new), {"Location": f"/key/{new.row.id}", "Cache-Control": "no-store"})
+    return json(201, new_key(new), {"Location": f"/key/{new.row.id}"})
 
 
 def _fields(row: KeyRow) -> tuple[int, str, Scope, Status, str, str | None, str | None, str | None]:

@@ -53,7 +53,7 @@ async def create_ledger(call: Call) -> Reply:
         )
     except NameTaken as error:
         raise _taken(name) from error
-    return json(201, NewLedger(made.name, time(made.ctime), new_key(key)), {"Cache-Control": "no-store"})
+    return json(201, NewLedger(made.name, time(made.ctime), new_key(key)))
 
 
 async def rename_ledger(call: Call) -> Reply:
