@@ -19,6 +19,7 @@ from tests.support.database import Database
 from tests.support.service import Running, free_port, stop
 from tests.support.waiting import wait_until
 
+ROOT = Path(__file__).parents[2]
 ACCOUNT = json.dumps({"email": "ann@example.com"})
 PLAIN = {"Content-Type": "application/json"}  # both ways; with a Prefer it is not plain
 NOT_PLAIN = PLAIN | {"Prefer": "wait=1"}
@@ -51,6 +52,14 @@ def status(connection: http.client.HTTPSConnection, method: str, path: str, body
     return reply.status
 
 
+def health_check() -> list[str]:
+    """The one of the image."""
+    (line,) = [
+        line for line in (ROOT / "Dockerfile").read_text().splitlines() if line.strip().startswith('CMD ["python')
+    ]
+    return [sys.executable, *json.loads(line.strip().removeprefix("CMD "))[1:]]
+
+
 @contextmanager
 def serving(database: Database, at: Path, **settings: str) -> Iterator[tuple[Running, Path]]:
     out = at / "out"
@@ -72,7 +81,8 @@ def test_money_moves_over_tls_both_ways_and_a_new_certificate_is_shown_after_sig
     database: Database, tmp_path: Path
 ) -> None:
     first, second = trustme.CA(), trustme.CA()
-    with serving(database, tmp_path, **write(tmp_path, first)) as (service, err):
+    files = write(tmp_path, first)
+    with serving(database, tmp_path, **files) as (service, err):
         assert f"https://127.0.0.1:{service.port}" in (tmp_path / "out").read_text()
         with closing(connect(service.port, first)) as connection:
             for _ in range(2):
@@ -80,6 +90,8 @@ def test_money_moves_over_tls_both_ways_and_a_new_certificate_is_shown_after_sig
             for headers in (PLAIN, NOT_PLAIN):
                 assert status(connection, "POST", "/account/1/payment", '{"amount": "5"}', headers) in {201, 202}
             assert connection.sock.version() in {"TLSv1.2", "TLSv1.3"}
+        checked = subprocess.run(health_check(), env=environment({"port": str(service.port)} | files), check=False)
+        assert checked.returncode == 0
         write(tmp_path, second)
         service.process.send_signal(signal.SIGHUP)
 
@@ -115,6 +127,14 @@ def test_what_is_not_tls_and_what_is_too_old_get_no_answer_and_no_line_in_the_lo
         with socket.create_connection(("127.0.0.1", service.port), 10) as raw, pytest.raises(ssl.SSLError):
             old.wrap_socket(raw, server_hostname="127.0.0.1")
         assert err.read_text() == before
+
+
+def test_who_does_not_read_its_answers_is_cut_off_over_tls_too(database: Database, tmp_path: Path) -> None:
+    ca = trustme.CA()
+    chosen = write(tmp_path, ca) | {"send_timeout_ms": "1000", "auth": "off"}
+    with serving(database, tmp_path, **chosen) as (service, err), closing(connect(service.port, ca)) as connection:
+        connection.sock.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 50)
+        wait_until(lambda: "a client does not read its answers" in err.read_text(), "it is cut off")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from aiohttp.test_utils import make_mocked_request
 from yarl import URL
 
 from koshel.callers import Caller, Scope
-from koshel.http.access import GATHERED_MAX, AccessLog, Answered
+from koshel.http.access import GATHERED_MAX, AccessLog, Answered, shown
 from koshel.http.watch import Watch, Watcher
 from koshel.line_writer import LineWriter
 from koshel.proxies import Proxies
@@ -133,6 +133,20 @@ async def test_a_path_that_is_not_utf_8_is_a_line_too(piped: tuple[int, AccessLo
     line = json.loads(await asyncio.to_thread(os.read, reader, 65_536))
     assert line["path"].startswith("/\\udcffaaa")
     assert len(line["path"]) < 1_100
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("/account/ann@example.com/payment", "/account/…/payment"),
+        ("/key/koshel_live_" + "a" * 49, "/key/…"),
+        ("/account/@users:42/payment", "/account/@users:42/payment"),
+        ("/account/7", "/account/7"),
+        ("/" + "a" * 990 + "/ann@example.com", "/" + "a" * 990 + "/…"),
+    ],
+)
+def test_a_key_or_an_email_in_a_path_is_not_shown(path: str, line: str) -> None:
+    assert shown(path) == line
 
 
 async def test_many_lines_do_not_wait(piped: tuple[int, AccessLog]) -> None:

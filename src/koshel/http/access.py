@@ -9,11 +9,13 @@ from aiohttp import web
 from msgspec import Struct
 from msgspec.json import Encoder
 
+from koshel.api_keys import PREFIX
 from koshel.callers import Caller
 from koshel.metrics import NO_ROUTE
 from koshel.proxies import Proxies
 from koshel.streams import Streams
 
+PATH_MAX = 1_000  # characters of a path in a line
 FLUSH_S = 0.1  # how long a line may wait
 GATHERED_MAX = 16 * 1024  # bytes of lines that are handed over together
 
@@ -84,6 +86,14 @@ class Line(Struct, omit_defaults=True, gc=False):
 
 
 _encode = Encoder().encode
+
+
+def shown(path: str) -> str:
+    """The path, for a log: cut, without bytes that are not UTF-8, and without keys and emails that are put there."""
+    path = path[:PATH_MAX].encode(errors="backslashreplace").decode()
+    if "@" in path or PREFIX in path:
+        path = "/".join("…" if "@" in part[1:] or PREFIX in part else part for part in path.split("/"))
+    return path
 
 
 def _json_line(one: Answered) -> bytes:

@@ -9,12 +9,10 @@ from aiohttp.abc import AbstractAccessLogger
 
 from koshel import metrics
 from koshel.callers import Caller
-from koshel.http.access import AccessLog, Answered
+from koshel.http.access import AccessLog, Answered, shown
 from koshel.http.call import Call, Reply
 from koshel.http.plain import Plain
 from koshel.http.response import CALL, CALLER, Response
-
-PATH_MAX = 1_000  # characters of it in a line
 
 
 class Watch:
@@ -78,13 +76,10 @@ class Watcher(AbstractAccessLogger):
         if self.logger.log is None:
             return
         call: Call | None = request.get(CALL)
-        path = (
-            request.path[:PATH_MAX].encode(errors="backslashreplace").decode()
-        )  # it may have bytes that are not UTF-8
         self.logger.log.write(
             Answered(
                 request.method,
-                path,
+                shown(request.path),
                 route,
                 response.status,
                 code,
