@@ -16,6 +16,7 @@ from koshel.db import api_keys, once
 from koshel.http import express
 from koshel.http.access import AccessLog
 from koshel.http.server import application
+from koshel.http.watch import Watch
 from koshel.line_writer import LineWriter
 from koshel.proxies import Proxies
 from koshel.settings import Settings
@@ -142,7 +143,7 @@ async def open_target(url: str) -> AsyncIterator[Target]:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     writer = LineWriter(nowhere, bytes_max=1_000_000, lost=lambda count: b"%d lost\n" % count)
     log = AccessLog(Streams(writer, writer, as_json=True), Proxies(SETTINGS.trusted_proxies))
-    runner = express.Runner(application(SETTINGS, open_service(SETTINGS, url)), SETTINGS, log)
+    runner = express.Runner(application(SETTINGS, open_service(SETTINGS, url)), SETTINGS, Watch(log, counts=True))
     await runner.setup()
     target = Target(Way(runner), new.text, asyncio.get_running_loop())
     logging.getLogger().addHandler(target)
