@@ -19,6 +19,6 @@ WORKDIR /var/lib/koshel
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
     CMD ["python", "-c", "import os, ssl, urllib.request as r; port = os.environ.get('KOSHEL_PORT', ''); tls = os.environ.get('KOSHEL_TLS_CERTIFICATE_FILE'); r.urlopen(('https' if tls else 'http') + '://127.0.0.1:' + (port if port.isdecimal() else '8080') + '/health/ready', timeout=4, context=ssl._create_unverified_context() if tls else None)"]
-# WARNING: without an API key (`koshel key create`) it does not start. With KOSHEL_AUTH=off it asks nobody who they are.
-# Then publish its port only to those who may move everybody's money.
+# Without an API key (`koshel key create`) it does not start.
+# WARNING: with KOSHEL_AUTH=off it asks nobody who they are; publish its port only to those who may move everybody's money.
 CMD ["koshel", "serve", "--host", "0.0.0.0"]

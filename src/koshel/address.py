@@ -3,9 +3,13 @@
 import errno
 import os
 import socket
+import time
 from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Any
+
+PORT_TIMEOUT_S = 5
+PORT_PAUSE_S = 0.2
 
 
 class CannotListen(OSError):
@@ -33,6 +37,23 @@ def server(host: str, port: int, *, reuse_port: bool = False, backlog: int | Non
     except OSError as error:
         said = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         raise CannotListen(error.errno, f"cannot listen on {url(bare, port)}: {said}") from error
+
+
+def wait_until_free(host: str, port: int) -> None:
+    """Return when nobody else listens on the port. Raises OSError.
+
+    The workers of a master that was killed keep it until they notice, for a second or two.
+    """
+    deadline = time.monotonic() + PORT_TIMEOUT_S
+    while True:
+        try:
+            server(host, port).close()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                raise
+            time.sleep(PORT_PAUSE_S)
+        else:
+            return
 
 
 def is_loopback(host: str) -> bool:

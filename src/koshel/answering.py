@@ -21,7 +21,6 @@ OutcomeT = TypeVar("OutcomeT")
 Batch: TypeAlias = Sequence[Waiting[CommandT, OutcomeT]]
 Settle: TypeAlias = Callable[..., Awaitable[Sequence[Any]]]
 Lines: TypeAlias = AbstractSet[Hashable]
-
 Taken: TypeAlias = Callable[[], Lines]
 
 NONE: frozenset[Hashable] = frozenset()

@@ -34,10 +34,10 @@ def serve(chosen: Settings, options: Options) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # Nothing that is imported becomes garbage. To look for it again and again takes a tenth of the start.
     gc.disable()
-    from koshel import descriptors, logs, startup, surroundings, tls
+    from koshel import address, descriptors, logs, startup, surroundings, tls
     from koshel.db.opening import opened
     from koshel.engine import opening_wishes
-    from koshel.supervise import Supervisor, wait_for_port
+    from koshel.supervise import Supervisor
 
     gc.freeze()
     gc.enable()
@@ -46,7 +46,7 @@ def serve(chosen: Settings, options: Options) -> int:
     startup.warn_of_password(options)
     connections_max = descriptors.connections_max(chosen)
     identity = tls.identity(chosen.tls_certificate_file, chosen.tls_key_file)
-    wait_for_port(chosen.host, chosen.port)
+    address.wait_until_free(chosen.host, chosen.port)
     startup.warn_of_strangers(chosen)
     with (
         _database(chosen, make=True, alone=not surroundings.of_libpq(options["environment"])) as at,

@@ -4,13 +4,11 @@ master ─┬─ worker: runner ─ service ─ connections of its own
         └─ worker: ...
 """
 
-import errno
 import gc
 import logging
 import signal
 import socket
 import ssl
-import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from mmap import mmap
@@ -42,8 +40,6 @@ GC_THRESHOLD = 50_000  # more objects than there were: then what is young is loo
 # more is seen only when a third of them has been read: who reads slowly would look like who does not read at all.
 KERNEL_UNSENT = 16 * 1024
 BACKLOG = 2_048  # connections that may wait in each worker's queue
-PORT_TIMEOUT_S = 5
-PORT_PAUSE_S = 0.2
 HEARTBEAT_TIMEOUT_S = 30  # a worker that has not stirred for so long is killed and replaced
 # Parts of the memory for the metrics, for workers that stop while others have their seats; unused ones cost nothing.
 PARTS_PER_WORKER, PARTS_SPARE = 4, 32
@@ -62,23 +58,6 @@ def listen(host: str, port: int, count: int) -> list[socket.socket]:
 
 def _bind(host: str, port: int) -> socket.socket:
     return address.server(host, port, reuse_port=True, backlog=BACKLOG)
-
-
-def wait_for_port(host: str, port: int) -> None:
-    """Return when nobody else listens on the port. Raises OSError.
-
-    The workers of a master that was killed keep it until they notice, for a second or two.
-    """
-    deadline = time.monotonic() + PORT_TIMEOUT_S
-    while True:
-        try:
-            address.server(host, port).close()
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
-                raise
-            time.sleep(PORT_PAUSE_S)
-        else:
-            return
 
 
 class Worker(GunicornUVLoopWebWorker):

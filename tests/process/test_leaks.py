@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from koshel import startup
 from koshel.surroundings import without_passwords
@@ -116,14 +117,15 @@ def test_passwords_of_urls_are_hidden(text: str, shown: str) -> None:
     assert without_passwords(text) == shown
 
 
-def test_a_password_on_the_command_line_is_worth_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
-    startup.warn_of_password({"database_url": "postgresql://me@h/db"})
-    startup.warn_of_password({"database_url": None})
-    assert capsys.readouterr().out == ""
-    startup.warn_of_password({"database_url": "postgresql://me:pw@h/db"})
-    said = capsys.readouterr().out
-    assert "PGPASSFILE" in said
-    assert "pw@" not in said
+def test_a_password_on_the_command_line_is_worth_a_warning() -> None:
+    with capture_logs() as logged:
+        startup.warn_of_password({"database_url": "postgresql://me@h/db"})
+        startup.warn_of_password({"database_url": None})
+        assert logged == []
+        startup.warn_of_password({"database_url": "postgresql://me:pw@h/db"})
+    (said,) = logged
+    assert "PGPASSFILE" in said["event"]
+    assert "pw@" not in str(said)
 
 
 def test_psycopgs_words_for_a_refused_row_do_not_quote_it(database: Database) -> None:

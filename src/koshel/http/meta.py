@@ -84,7 +84,7 @@ async def metrics(call: Call) -> Reply:
         raise Failure("not-found", "There are no metrics here: KOSHEL_METRICS is off.")
     call.service.sampler.sample()
     text, media_type = await exposition.text(call.service.engine.store, call.headers.get("Accept", ""))
-    return Reply(200, text, {"Cache-Control": "no-store", **_EITHER}, media_type)
+    return Reply(200, text, _EITHER, media_type)
 
 
 async def problem(call: Call) -> Reply:

@@ -127,10 +127,8 @@ def _serve(route: Route, settings: Settings) -> Serve:
             decoded = receive.decode(decoders.get(receive.media_type(request), decoders[JSON]), received)
             if takes_prefer and "Prefer" in request.headers:
                 preference = prefer.parse(request.headers.getall("Prefer"))
-        path, headers = request.match_info, request.headers
-        call = request[CALL] = Call(
-            service, caller, _api, path, headers, decoded, len(received), key, preference, query
-        )
+        size, path, headers = len(received), request.match_info, request.headers
+        call = request[CALL] = Call(service, caller, _api, path, headers, decoded, size, key, preference, query)
         call.limits = request.app[LIMITS]
         if conditions:
             call.if_match = preconditions.tags(request, "If-Match")
