@@ -8,6 +8,8 @@ import time
 from http.client import HTTPConnection
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from koshel import api_keys
 from koshel.callers import Scope
@@ -84,6 +86,20 @@ def test_a_wrong_key_is_refused_alike_in_both_lanes(keyed: Keyed, client: Client
     assert len({*plain, *other, read}) == 1
     assert code(read) == "unauthorized"
     assert "koshel_live_" not in read.body.decode().replace("Bearer koshel_live_…", "")
+
+
+TEXTS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_categories=["Cc"]), max_size=90)
+TOKENS = st.one_of(TEXTS, st.from_regex(r"koshel_live_[0-9A-Za-z]{40,55}", fullmatch=True), st.builds(api_keys.make))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(scheme=st.one_of(TEXTS, st.sampled_from(["Bearer ", "bearer  ", "Bearer"])), token=TOKENS)
+def test_whatever_is_sent_for_a_key_is_refused_alike_in_both_lanes(client: Client, scheme: str, token: str) -> None:
+    header = "Authorization", scheme + token
+    first, again = (client.ask("POST", "/account/1/payment", PAYMENT, header) for _ in range(2))
+    other = client.ask("POST", "/account/1/payment", PAYMENT, header, *OTHER_LANE.items())
+    assert first == again == other
+    assert first.status == 401
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
