@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 REMEMBERED_MAX = 10_000  # keys, and as many that are none
 TRUSTED_S = 60.0  # while changes are heard of
+RENEWED_S = 45.0  # from then on a key that is in use is looked up again, beside its requests
 TRUSTED_DEAF_S = 5.0  # while they are not
 NOTE_PAUSE_S = 5.0  # between two looks for keys whose use is to be noted
 NOTE_EVERY_S = 60.0  # of one key
@@ -125,12 +126,10 @@ class Authentication:
             return caller
         digest = digest_of(token)
         assert digest is not None, "it can be looked up"
-        asked, found = await self.lookups.find(digest, is_known=digest in self._good)
-        known = _known(found, asked)
-        if self._changed < asked:
-            self._remember(digest, known)
+        known = await self._look_up(digest)
         if known.caller is None:
             raise Unauthenticated(known.reason)
+        known.is_used = True
         return known.caller
 
     def heard(self, digest: str) -> None:
@@ -144,6 +143,16 @@ class Authentication:
             self._good.clear()
             self._bad.clear()
             self._keys_asked = -TRUSTED_S
+
+    async def renew(self) -> None:
+        """Look keys that are in use up again before they are too old, so that none has to wait. Raises StoreError."""
+        now = time.monotonic()
+        old = [
+            digest
+            for digest, one in self._good.items()
+            if now - one.asked > RENEWED_S and (one.is_used or now - one.noted < NOTE_EVERY_S)
+        ]
+        await asyncio.gather(*map(self._look_up, old))
 
     async def note(self) -> None:
         """Note in the database which keys were used. Raises StoreError."""
@@ -159,13 +168,20 @@ class Authentication:
         for one in used:
             one.is_used, one.noted = False, now
 
+    async def _look_up(self, digest: bytes) -> _Known:
+        asked, found = await self.lookups.find(digest, is_known=digest in self._good)
+        known = _known(found, asked)
+        if self._changed < asked:
+            self._remember(digest, known)
+        return known
+
     def _is_fresh(self, asked: float, now: float) -> bool:
         return now - asked < (TRUSTED_S if self.changes.is_listening(now) else TRUSTED_DEAF_S)
 
     def _remember(self, digest: bytes, known: _Known) -> None:
         before = self._good.pop(digest, None) or self._bad.pop(digest, None)
         if before is not None:
-            known.noted = before.noted
+            known.is_used, known.noted = before.is_used, before.noted
         remembered = self._bad if known.caller is None else self._good
         if len(remembered) >= REMEMBERED_MAX:
             del remembered[next(iter(remembered))]  # the one that was asked for longest ago
@@ -180,13 +196,14 @@ def _known(found: FoundKey | None, asked: float) -> _Known:
     if found.remaining_s is not None and found.remaining_s <= 0:
         return _Known(None, "expired", asked, asked)
     ends = float("inf") if found.remaining_s is None else asked + found.remaining_s
-    return _Known(found.caller, "unknown", asked, ends, is_used=True, noted=-NOTE_EVERY_S)
+    return _Known(found.caller, "unknown", asked, ends, noted=-NOTE_EVERY_S)
 
 
 async def _keep_noting(authentication: Authentication) -> None:
     while True:
         await asyncio.sleep(NOTE_PAUSE_S)
         try:
+            await authentication.renew()
             await authentication.note()
         except StoreError as error:
             _log.debug("the use of keys could not be noted", error=str(error))

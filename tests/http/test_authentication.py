@@ -207,3 +207,22 @@ async def test_the_use_of_a_key_is_noted_once_a_minute(memory: Authentication, d
     await memory.note()
     await memory.note()
     assert database.noted == [[7], [7]]
+
+
+async def test_a_key_in_use_is_looked_up_again_before_it_is_too_old(memory: Authentication, database: Database) -> None:
+    used, left = database.add(), database.add()
+    await memory.find(used)
+    await memory.find(left)
+    await memory.note()
+    for _ in range(4):
+        database.clock.now += 50
+        assert memory.known(used) == CALLER, "at once, whenever it comes"
+        await memory.renew()
+    assert memory.known(left) is None
+    digest = api_keys.digest_of(used)
+    assert digest is not None
+    database.found[digest] = FoundKey(CALLER, is_revoked=True, remaining_s=None)
+    database.clock.now += 50
+    await memory.renew()
+    with pytest.raises(Unauthenticated, match="revoked"):
+        memory.known(used)
