@@ -23,6 +23,7 @@ from koshel import metrics
 from koshel.answering import Answering, Batch, Free, answer_all
 from koshel.errors import Overloaded
 from koshel.lanes import Lanes, Turn
+from koshel.pace import FLOOR
 from koshel.queue import Queue
 from koshel.room import Room
 from koshel.waiting import NOBODY, BatcherLimits, Recipient, Share, Waiting
@@ -120,7 +121,7 @@ class Batcher(Generic[CommandT, OutcomeT]):
         """
         if self._draining:
             raise Overloaded
-        if len(self._partitions) == 1:
+        if self._room.weight >= FLOOR and len(self._partitions) == 1:  # below that nobody is refused, but for bytes
             (partition,) = self._partitions.values()
             partition.queue.check(share, size, is_heavy=is_heavy)
 

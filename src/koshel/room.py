@@ -34,7 +34,7 @@ class Room:
 
     def __init__(self, limits: BatcherLimits) -> None:
         self._limits = limits
-        self._weight = 0
+        self.weight = 0  # of what waits
         self._bytes = 0
         self._heavy_weight = 0  # of it, what is heavy
         self._heavy_bytes = 0
@@ -44,7 +44,7 @@ class Room:
     def check(self, share: Share, size: int, here: int, most: int) -> None:
         """Raise Overloaded if a light command has no place in a line of `here`, where `most` should wait at most."""
         limits = self._limits
-        if self._weight < limits.queue_max and self._bytes + size <= limits.queue_bytes_max and here < most:
+        if self.weight < limits.queue_max and self._bytes + size <= limits.queue_bytes_max and here < most:
             return
         used, parts = self._shares.get(share, _NOTHING), self._parts(share)
         is_part = used.weight * parts < min(most, limits.queue_max)
@@ -58,7 +58,7 @@ class Room:
         all_weight, all_bytes = self._heavy_weight + weight, self._heavy_bytes + size
         # The first always has a place: else what is larger than half of the queue could never come in.
         is_over = self._heavy_weight and (all_weight * 2 > limits.queue_max or all_bytes * 2 > limits.queue_bytes_max)
-        if is_over or self._weight >= limits.queue_max or self._bytes + size > limits.queue_bytes_max:
+        if is_over or self.weight >= limits.queue_max or self._bytes + size > limits.queue_bytes_max:
             used = self._shares.get(share, _NOTHING)
             if self._parts(share) == 1 or used.heavy or self._is_past_all_bounds(size):
                 raise Overloaded
@@ -72,7 +72,7 @@ class Room:
         used.count += 1
         used.weight += one.weight
         used.size += one.size
-        self._weight += one.weight
+        self.weight += one.weight
         self._bytes += one.size
         if is_heavy:
             used.heavy += 1
@@ -85,7 +85,7 @@ class Room:
         used.count -= count
         used.weight -= weight
         used.size -= size
-        self._weight -= weight
+        self.weight -= weight
         self._bytes -= size
         if is_heavy:
             used.heavy -= count
@@ -105,4 +105,4 @@ class Room:
 
     def _is_past_all_bounds(self, size: int) -> bool:
         limits = self._limits
-        return self._weight >= 2 * limits.queue_max or self._bytes + size > 2 * limits.queue_bytes_max
+        return self.weight >= 2 * limits.queue_max or self._bytes + size > 2 * limits.queue_bytes_max

@@ -48,7 +48,7 @@ class Connection(Protocol):
         super().__init__(*args, **kwargs)
         self._reader = reader
         self._batcher = batcher
-        self._limits = limits
+        self._limits = None if limits.are_none else limits
         # Asked once, and not for each reply: `isinstance` is slow for an abstract class.
         self._watch = self.access_logger.logger if isinstance(self.access_logger, Watcher) else None
         self._unread = b""  # from `_at` on: what came, and is not taken off yet
@@ -89,7 +89,8 @@ class Connection(Protocol):
     def reply(self, pending: PendingReply, reply: Reply) -> None:
         """Send the answer, and go on to what came meanwhile."""
         self._pending = None
-        self._limits.leave(pending.caller)
+        if self._limits is not None:
+            self._limits.leave(pending.caller)
         self._mark_replied()
         self._send(reply, pending)
         if self._close and self.transport is not None:
@@ -109,7 +110,8 @@ class Connection(Protocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         """The connection ended; a command that has not left the queue is not done."""
         if self._pending is not None:
-            self._limits.leave(self._pending.caller)
+            if self._limits is not None:
+                self._limits.leave(self._pending.caller)
             self._pending.connection = None
             self._pending = None
             self._mark_replied()
@@ -129,7 +131,7 @@ class Connection(Protocol):
                 if self._moment is None:  # one for the whole request, not another for each byte of it
                     self._moment = self._loop.call_later(MOMENT_S, self._hand_over)
                 break
-            if found is not None and self._rests(found):
+            if self._rests_until and found is not None and self._rests(found):
                 if self._moment is None:
                     self._moment = self._loop.call_at(self._rests_until, self._wake)
                 break
@@ -172,18 +174,22 @@ class Connection(Protocol):
             if caller is None:
                 return False
             pending.caller = caller
-            self._limits.enter(caller)
+            if self._limits is not None:
+                self._limits.enter(caller)
         except (Unauthenticated, Failure) as error:  # cheaply, since anybody can send as many as there are
             return self._refuse(plain, pending, error)
+        share, size = caller.share, len(plain.body)
         try:
-            self._batcher.check(caller.share, len(plain.body))  # before it is decoded
+            self._batcher.check(share, size)  # before it is decoded
             command = self._reader.command(plain, caller)
-            pending.waiting = self._batcher.send(command, pending, size=len(plain.body), share=caller.share)
+            pending.waiting = self._batcher.send(command, pending, size=size, share=share)
         except Overloaded as error:
-            self._limits.leave(caller)
+            if self._limits is not None:
+                self._limits.leave(caller)
             return self._refuse(plain, pending, error)
         except Exception:  # noqa: BLE001  whatever it is, aiohttp meets it again, and answers it
-            self._limits.take_back(caller)
+            if self._limits is not None:
+                self._limits.take_back(caller)
             return False
         self._at, self._pending = plain.end, pending
         return True
