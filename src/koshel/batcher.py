@@ -115,10 +115,7 @@ class Batcher(Generic[CommandT, OutcomeT]):
         return one
 
     def check(self, share: Share, size: int, *, is_heavy: bool = False) -> None:
-        """Raise Overloaded if a command of this share and size would be refused now, wherever it belongs.
-
-        So that nothing is read and decoded in vain. What passes may be refused nevertheless.
-        """
+        """Raise Overloaded before anything is read or decoded in vain; what passes may be refused nevertheless."""
         if self._draining:
             raise Overloaded
         if self._room.weight >= FLOOR and len(self._partitions) == 1:  # below that nobody is refused, but for bytes

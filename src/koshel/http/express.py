@@ -4,8 +4,8 @@
                └── no: aiohttp, on the same connection
 
 The reply is aiohttp's, to the byte. So a request that is not quite plain, or wrong in any way, is left to aiohttp, and
-the express lane knows no error of its own, but for keys that are none, since anybody can send any number of them. One
-request at a time on each connection: what is pipelined behind it waits.
+the express lane knows no error of its own, but for those that must be cheap: keys that are none, rates, and a queue
+that is full. One request at a time on each connection: what is pipelined behind it waits.
 """
 
 import asyncio
@@ -38,8 +38,8 @@ class Connection(Protocol):
     """One connection: what is plain is answered here, all else by aiohttp."""
 
     __slots__ = (
-        *("_at", "_batcher", "_limits", "_moment", "_owed", "_pending", "_reader", "_refused", "_replied"),
-        *("_rests_until", "_unread", "_watch"),
+        *("_at", "_batcher", "_is_limited", "_limits", "_moment", "_owed", "_pending", "_reader", "_refused"),
+        *("_replied", "_rests_until", "_unread", "_watch"),
     )
 
     def __init__(
@@ -48,7 +48,7 @@ class Connection(Protocol):
         super().__init__(*args, **kwargs)
         self._reader = reader
         self._batcher = batcher
-        self._limits = None if limits.are_none else limits
+        self._limits, self._is_limited = limits, not limits.are_none
         # Asked once, and not for each reply: `isinstance` is slow for an abstract class.
         self._watch = self.access_logger.logger if isinstance(self.access_logger, Watcher) else None
         self._unread = b""  # from `_at` on: what came, and is not taken off yet
@@ -89,7 +89,7 @@ class Connection(Protocol):
     def reply(self, pending: PendingReply, reply: Reply) -> None:
         """Send the answer, and go on to what came meanwhile."""
         self._pending = None
-        if self._limits is not None:
+        if self._is_limited:
             self._limits.leave(pending.caller)
         self._mark_replied()
         self._send(reply, pending)
@@ -110,8 +110,7 @@ class Connection(Protocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         """The connection ended; a command that has not left the queue is not done."""
         if self._pending is not None:
-            if self._limits is not None:
-                self._limits.leave(self._pending.caller)
+            self._limits.leave(self._pending.caller)
             self._pending.connection = None
             self._pending = None
             self._mark_replied()
@@ -174,7 +173,7 @@ class Connection(Protocol):
             if caller is None:
                 return False
             pending.caller = caller
-            if self._limits is not None:
+            if self._is_limited:
                 self._limits.enter(caller)
         except (Unauthenticated, Failure) as error:  # cheaply, since anybody can send as many as there are
             return self._refuse(plain, pending, error)
@@ -184,12 +183,10 @@ class Connection(Protocol):
             command = self._reader.command(plain, caller)
             pending.waiting = self._batcher.send(command, pending, size=size, share=share)
         except Overloaded as error:
-            if self._limits is not None:
-                self._limits.leave(caller)
+            self._limits.leave(caller)
             return self._refuse(plain, pending, error)
         except Exception:  # noqa: BLE001  whatever it is, aiohttp meets it again, and answers it
-            if self._limits is not None:
-                self._limits.take_back(caller)
+            self._limits.take_back(caller)
             return False
         self._at, self._pending = plain.end, pending
         return True
