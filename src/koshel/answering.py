@@ -176,8 +176,7 @@ class Answering(Generic[CommandT, OutcomeT]):
     async def _answer_one_by_one(
         self, batch: Batch[CommandT, OutcomeT], taken: Taken, free: Free | None
     ) -> Batch[CommandT, OutcomeT]:
-        # An accident, and nothing was done: so a poisonous command hurts itself only. A few at a time, but one after
-        # another along a line.
+        # Nothing was done: so a poisonous command hurts itself only. A few at a time, but one after another on a line.
         chains = iter(_chains(batch, free.lines) if free else [[one] for one in batch])
         put_off: list[Waiting[CommandT, OutcomeT]] = []
 
