@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from koshel import address
 from koshel.authentication import Authentication, open_authentication
@@ -15,6 +15,8 @@ from koshel.sampling import Sampler, open_sampler
 from koshel.settings import Settings
 from koshel.submit import Submit, rehearsed
 
+LEDGERS_MAX = 10_000  # whose commands are made in the same place again
+
 
 class Service(Struct, frozen=True):
     """What the routes work with."""
@@ -24,10 +26,15 @@ class Service(Struct, frozen=True):
     rehearse: Submit
     authentication: Authentication | None  # None: nobody is asked
     sampler: Sampler | None  # None: there are no metrics
+    _made: dict[int, Requests] = field(default_factory=dict)  # by ledger id
 
     def requests(self, ledger_id: int) -> Requests:
         """The commands of one ledger."""
-        return Requests(ledger_id, self.terms)
+        if (made := self._made.get(ledger_id)) is None:
+            if len(self._made) >= LEDGERS_MAX:
+                self._made.clear()
+            made = self._made[ledger_id] = Requests(ledger_id, self.terms)
+        return made
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """Who sends a request: the ledger that a caller may use, and what it may do there."""
 
 from enum import StrEnum
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -23,7 +24,7 @@ class Scope(StrEnum):
 _ORDER = tuple(Scope)
 
 
-class Caller(Struct, frozen=True):
+class Caller(Struct, frozen=True, dict=True):
     """Who sends a request: the ledger it may use, and what it may do there."""
 
     ledger_id: int
@@ -31,7 +32,7 @@ class Caller(Struct, frozen=True):
     scope: Scope
     key_id: str | None = None  # of the key, as `koshel key list` shows it; `jwt:<sub>` of a JWT; None without keys
 
-    @property
+    @cached_property
     def share(self) -> tuple[int, str | None]:
         """Whose share of the queue and of the rates its requests have."""
         return self.ledger_id, self.key_id

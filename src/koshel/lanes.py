@@ -8,7 +8,7 @@ flights leave that line alone. So order along it is kept: a command that is stop
 them. A lane ends when nothing waits in it and nothing is under way. Knows nothing of money.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Generic, TypeVar
@@ -16,86 +16,13 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 
 from koshel.errors import Overloaded
+from koshel.lane import Lane
 from koshel.queue import PUT_OFF_MAX
 from koshel.room import Room
-from koshel.waiting import BatcherLimits, Waiting
-
-UP = 1e-9  # a time that is over, and not none
+from koshel.waiting import BatcherLimits, Share, Waiting
 
 CommandT = TypeVar("CommandT")
 OutcomeT = TypeVar("OutcomeT")
-
-
-class Lane(Generic[CommandT, OutcomeT]):
-    """Commands in order, and the lines that stop them and those under way."""
-
-    def __init__(self, room: Room) -> None:
-        self.lines: set[Hashable] = set()
-        self.lasting: set[Hashable] = set()  # of these, those that somebody had locked for long
-        self.flights = 0
-        self.weight = self.size = 0  # of what waits
-        self.is_stuck = False  # locks were waited for in vain
-        self.waiting: deque[Waiting[CommandT, OutcomeT]] = deque()
-        self._room = room
-        self.into: Lane[CommandT, OutcomeT] | None = None  # the one that it was joined to
-
-    @property
-    def now(self) -> "Lane[CommandT, OutcomeT]":
-        """The lane that this one is now: itself, unless it was joined to another."""
-        return self if self.into is None else self.into.now
-
-    def enter(self, one: Waiting[CommandT, OutcomeT], *, first: bool = False) -> None:
-        """It waits here; its place was kept, so it is never refused."""
-        one.has_left, one.queue = False, self
-        one.lasting |= one.lines & self.lasting  # it waits behind what was stopped there
-        self.lines |= one.lines
-        self.lasting |= one.lasting
-        # Not as heavy: what waits here takes nothing of the share of those that do not.
-        self._room.enter(one, is_heavy=False)
-        self.weight += one.weight
-        self.size += one.size
-        (self.waiting.appendleft if first else self.waiting.append)(one)
-
-    def take(self, room: int) -> list[Waiting[CommandT, OutcomeT]]:
-        """The next ones in order, as many as there is room for, without those whose callers hung up."""
-        batch: list[Waiting[CommandT, OutcomeT]] = []
-        while self.waiting and self.waiting[0].weight <= room:
-            one = self.waiting.popleft()
-            if one.has_left:
-                continue
-            self._leave(one)
-            if not one.recipient.done():
-                room -= one.weight
-                batch.append(one)
-        return batch
-
-    def withdraw(self, one: Waiting[CommandT, OutcomeT]) -> bool:
-        """Take it back if it has not left yet; whether it had not. Else its time is up when its flight lands."""
-        if one.has_left or one.recipient.done():
-            one.until = UP
-            return False
-        self._leave(one)
-        return True
-
-    def join(self, other: "Lane[CommandT, OutcomeT]") -> None:
-        """The other lane's commands, flights and lines are this one's from now on, in the order in which they left."""
-        other.into = self
-        both = sorted((*self.waiting, *other.waiting), key=lambda one: one.number)
-        for one in both:
-            one.queue = self
-        self.waiting = deque(both)
-        self.lines |= other.lines
-        self.lasting |= other.lasting
-        self.flights += other.flights
-        self.weight += other.weight
-        self.size += other.size
-        self.is_stuck |= other.is_stuck
-
-    def _leave(self, one: Waiting[CommandT, OutcomeT]) -> None:
-        one.has_left = True
-        self.weight -= one.weight
-        self.size -= one.size
-        self._room.leave(one.share, 1, one.weight, one.size, is_heavy=False)
 
 
 class Turn(Struct, Generic[CommandT, OutcomeT]):
@@ -145,11 +72,15 @@ class Lanes(Generic[CommandT, OutcomeT]):
 
     def enter(self, one: Waiting[CommandT, OutcomeT]) -> None:
         """It waits behind all that it has a line in common with. Raises Overloaded."""
-        weight = sum(lane.weight for lane in self.open)
-        size = sum(lane.size for lane in self.open)
+        weight = sum(lane.heavy_weight for lane in self.open)
+        size = sum(lane.heavy_size for lane in self.open)
+        if not one.is_heavy:  # the heavy ones are not in the way of the light ones, nor these in theirs
+            weight = sum(lane.weight for lane in self.open) - weight
+            size = sum(lane.size for lane in self.open) - size
         limits = self._limits
         # The first always has a place: else what is larger than half of the queue could never come in.
-        if weight and (2 * (weight + one.weight) > limits.queue_max or 2 * (size + one.size) > limits.queue_bytes_max):
+        is_over = 2 * (weight + one.weight) > limits.queue_max or 2 * (size + one.size) > limits.queue_bytes_max
+        if weight and is_over and (weight > limits.queue_max or not self._is_part(one)):
             raise Overloaded
         lane = self._one_of(one.lines)
         if lane is None:
@@ -215,6 +146,15 @@ class Lanes(Generic[CommandT, OutcomeT]):
         for lane in turn.lanes:
             self._settle_down(lane.now)
             lane.now.is_stuck = in_vain and id(lane.now) in stopped
+
+    def _is_part(self, one: Waiting[CommandT, OutcomeT]) -> bool:
+        """Whether others wait too, and a command's own share has less than an equal part of the lanes' half."""
+        shares = Counter[Share]()
+        for lane in self.open:
+            for waiting in lane.waiting:
+                shares[waiting.share] += waiting.weight
+        parts = len(shares.keys() | {one.share})
+        return parts > 1 and 2 * parts * (shares[one.share] + one.weight) <= self._limits.queue_max
 
     def _begin(
         self, lanes: Sequence[Lane[CommandT, OutcomeT]], *, waits: bool, is_stuck: bool

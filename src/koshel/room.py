@@ -39,6 +39,8 @@ class Room:
         self._heavy_weight = 0  # of it, what is heavy
         self._heavy_bytes = 0
         self._shares: dict[Share, _Used] = {}
+        self._last: Share | None = None
+        self._last_used: _Used | None = None  # of the last share that came, if it still waits
         self._houses: Counter[Hashable] = Counter()  # how many shares wait of each
 
     def check(self, share: Share, size: int, here: int, most: int) -> None:
@@ -65,10 +67,11 @@ class Room:
 
     def enter(self, one: Waiting[CommandT, OutcomeT], *, is_heavy: bool) -> None:
         """It waits: there was a place, or it had one before."""
-        used = self._shares.get(one.share)
+        used = self._last_used if one.share is self._last else self._shares.get(one.share)
         if used is None:
             used = self._shares[one.share] = _Used()
             self._houses[one.share[0]] += 1
+        self._last, self._last_used = one.share, used  # nearly always the next one's too
         used.count += 1
         used.weight += one.weight
         used.size += one.size
@@ -92,6 +95,7 @@ class Room:
             self._heavy_weight -= weight
             self._heavy_bytes -= size
         if not used.count:
+            self._last = self._last_used = None
             del self._shares[share]
             self._houses[share[0]] -= 1
             if not self._houses[share[0]]:

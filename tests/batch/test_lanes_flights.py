@@ -2,12 +2,15 @@
 
 import asyncio
 
+import pytest
+
+from koshel.errors import Overloaded
 from koshel.lanes import Lanes
 from koshel.queue import PUT_OFF_MAX, Queue
 from koshel.room import Room
-from koshel.waiting import NOBODY, BatcherLimits, Waiting
+from koshel.waiting import NOBODY, BatcherLimits, Share, Waiting
 
-LIMITS = BatcherLimits(batch_max=3)
+LIMITS = BatcherLimits(batch_max=3, queue_max=20)
 
 
 class Waiter:
@@ -18,9 +21,9 @@ class Waiter:
         self.lanes: Lanes[str, str] = Lanes(self.room, LIMITS)
         self._queue: Queue[str, str] = Queue(self.room, LIMITS)
 
-    def one(self, number: int, lines: str, weight: int = 1) -> Waiting[str, str]:
+    def one(self, number: int, lines: str, weight: int = 1, share: Share = NOBODY) -> Waiting[str, str]:
         recipient = asyncio.get_running_loop().create_future()
-        values = (lines, 1, weight, 0.0, recipient, self._queue, NOBODY, number)
+        values = (lines, 1, weight, 0.0, recipient, self._queue, share, number)
         return Waiting(*values, put_off=PUT_OFF_MAX, lines=frozenset(lines))
 
     def enter(self, *commands: Waiting[str, str]) -> None:
@@ -101,3 +104,30 @@ async def test_there_is_as_much_in_a_flight_as_there_is_room_for() -> None:
         rest.append([each.number for each in waiter.lanes.take(flight)])
         waiter.lanes.landed(flight, [], in_vain=False)
     assert rest == [[3, 4], [7]]
+
+
+async def test_heavy_ones_and_light_ones_have_each_their_place() -> None:
+    waiter = Waiter()
+    waiter.enter(*(waiter.one(number, "a", weight=5) for number in (1, 2)))
+    waiter.enter(*(waiter.one(number, "ab") for number in range(3, 13)))
+    for one in (waiter.one(13, "c", weight=5), waiter.one(14, "c")):
+        with pytest.raises(Overloaded):
+            waiter.enter(one)
+    flight = waiter.lanes.next()
+    assert flight is not None
+    assert [one.number for one in waiter.lanes.take(flight)] == [1]
+    waiter.enter(waiter.one(15, "c", weight=5))
+    with pytest.raises(Overloaded):
+        waiter.enter(waiter.one(16, "c"))
+
+
+async def test_whose_part_of_the_lanes_is_small_has_a_place_though_another_one_fills_them() -> None:
+    waiter = Waiter()
+    flood, quiet = ("house", "flood"), ("house", "quiet")
+    waiter.enter(*(waiter.one(number, "a", share=flood) for number in range(10)))
+    with pytest.raises(Overloaded):
+        waiter.enter(waiter.one(10, "a", share=flood))
+    waiter.enter(*(waiter.one(number, "a", share=quiet) for number in range(11, 16)))
+    for share in (quiet, flood):
+        with pytest.raises(Overloaded):
+            waiter.enter(waiter.one(16, "a", share=share))

@@ -161,7 +161,7 @@ def test_wrong_keys_by_the_thousand_harm_nobody(crowd: Crowd, database: Database
             sent, refused = sent + CONNECTIONS, refused and statuses <= {401, 503}
     good.close()
     assert refused
-    assert sent >= 500
+    assert sent >= 100, "each connection rests a moment after each refusal"
     assert paid.result() < 1, "as fast as the machine lets it, and never refused"
 
 

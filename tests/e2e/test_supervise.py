@@ -102,7 +102,8 @@ def test_while_a_worker_that_was_told_to_stop_is_busy_another_serves_its_socket(
     with serving_into(tmp_path, database.service_url, workers="1") as (service, _, err):
         (first,) = service.workers()
         with socket.create_connection(("127.0.0.1", service.port), timeout=30) as caller:
-            caller.sendall(b"POST /account HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{")
+            head = b"POST /account HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 9"
+            caller.sendall(head + b"\r\n\r\n{")
             assert service.call("GET", "/health/live").status == 200  # so what was sent before is there too
             os.kill(first, signal.SIGTERM)
             wait_until(lambda: len(service.workers()) == 2, "another worker")

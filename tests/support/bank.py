@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from koshel.answering import Free, Way
 from koshel.batcher import Batcher, open_batcher
-from koshel.lanes import Lane
+from koshel.lane import Lane
 from koshel.waiting import BatcherLimits, Waiting
 
 TIMEOUT_MS = 300

@@ -58,11 +58,10 @@ def prove(url: str, schema: str | None = None, progress: Progress = lambda _: No
     return Proof(right=not wrong, wrong=wrong, seconds=round(time.monotonic() - start, 3), **counted)
 
 
-def find(connection: Connection, schema: str | None = None) -> list[str]:
-    """What is wrong, as the open transaction of one connection sees it."""
-    return [
-        sentence for check in _checks(connection, _queries(connection, schema)) for sentence in check.run(connection)
-    ]
+def find(connection: Connection, schema: str | None = None) -> Iterator[str]:
+    """What is wrong, as the open transaction of one connection sees it; looked for as far as one asks."""
+    for check in _checks(connection, _queries(connection, schema)):
+        yield from check.run(connection)
 
 
 def _queries(connection: Connection, schema: str | None) -> Queries:
