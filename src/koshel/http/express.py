@@ -111,7 +111,7 @@ class Connection(Protocol):
         """The connection ended; a command that has not left the queue is not done."""
         if self._pending is not None:
             self._limits.leave(self._pending.caller)
-            self._pending.connection = None
+            self._pending.connection = self._pending.waiting = None
             self._pending = None
             self._mark_replied()
         self._stop_moment()

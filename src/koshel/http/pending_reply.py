@@ -64,3 +64,5 @@ class PendingReply:
         except Exception:  # noqa: BLE001  the batcher has others to answer
             _log.exception("an answer could not be sent", request_id=self.name)
             connection.force_close()
+        # It knows this one too: two that know each other would wait for the garbage collector, at a tenth of all time.
+        self.waiting = None
