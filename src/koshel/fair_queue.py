@@ -1,8 +1,8 @@
 """Whose command leaves next: ledgers take turns, and in a ledger its keys, each with as much weight as the others.
 
-    one share waits ──▶ a plain deque
-    several do      ──▶ ledger ─┬─ key ── its commands, in order
-                                └─ key ── ...               deficit round robin, on both levels
+    one share waits, or all that waits can leave ──▶ a plain deque
+    several do, and not all can ──▶ ledger ─┬─ key ── its commands, in order
+                                            └─ key ── ...               deficit round robin, on both levels
 
 So one that floods waits for itself. Of one share the order is that in which its commands came; of two there is none but
 that in which they leave. Knows nothing of ledgers: a share is a pair of names.
@@ -10,7 +10,7 @@ that in which they leave. Knows nothing of ledgers: a share is a pair of names.
 
 from collections import deque
 from collections.abc import Hashable
-from typing import Generic, TypeAlias, TypeVar, cast
+from typing import Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -85,30 +85,32 @@ Commands: TypeAlias = deque[Waiting[CommandT, OutcomeT]] | RoundRobin[CommandT, 
 
 
 class FairQueue(Generic[CommandT, OutcomeT]):
-    """What waits of one kind: a plain deque, until a second share waits."""
+    """What waits of one kind: a plain deque, until several shares wait and not all of it can leave at once."""
 
     def __init__(self, quantum: int) -> None:
         self.commands: Commands[CommandT, OutcomeT] = deque()
         self._quantum = quantum
-        self._share: Share | None = None  # whose all of them are; None: they take turns
+        self._share: Share | None = None  # whose all of them are; None: several shares'
 
     @property
     def is_shared(self) -> bool:
-        """Whether several have taken turns since nothing waited."""
+        """Whether several shares have waited since nothing did."""
         return self._share is None and bool(self.commands)
 
     def append(self, one: Waiting[CommandT, OutcomeT]) -> None:
         """It waits."""
         if one.share != self._share:
-            self._widen(one.share)
+            if self.commands:
+                self._share = None
+            else:
+                self.commands, self._share = deque(), one.share
         self.commands.append(one)
 
-    def _widen(self, share: Share) -> None:
-        """Another share comes: the only one, or one among others."""
-        if not self.commands:
-            self.commands, self._share = deque(), share
-        elif self._share is not None:
-            waiting = cast("deque[Waiting[CommandT, OutcomeT]]", self.commands)
-            self.commands, self._share = RoundRobin(self._quantum), None
-            for one in waiting:
-                self.commands.append(one)
+    def for_room(self, room: int) -> Commands[CommandT, OutcomeT]:
+        """The commands, in the order in which they leave where so many have room. If all have, nobody needs a turn."""
+        if len(self.commands) > room and self.is_shared and isinstance(self.commands, deque):
+            turns = RoundRobin[CommandT, OutcomeT](self._quantum)
+            for one in self.commands:
+                turns.append(one)
+            self.commands = turns
+        return self.commands

@@ -80,7 +80,7 @@ class Queue(Generic[CommandT, OutcomeT]):
     def take(self, now: float) -> list[Waiting[CommandT, OutcomeT]]:
         """The next batch: each share in order, without those whose callers hung up or waited too long."""
         batch: list[Waiting[CommandT, OutcomeT]] = []
-        room, light, heavy = self._batch_max, self.light, self._heavy.commands
+        room, light, heavy = self._batch_max, self.light, self._heavy.for_room(1)
         if not light or (now >= self._heavy_not_before and not self._heavy_flights):
             room = self._fill(batch, heavy, room, now, is_heavy=True)
         if self._again:
@@ -88,7 +88,7 @@ class Queue(Generic[CommandT, OutcomeT]):
         if not self._again:
             if self._light.is_shared:  # a flood makes batches large, and others wait for them to land
                 room = min(room, self._pace.shared)
-            self._fill(batch, self._light.commands, room, now, is_heavy=False)
+            self._fill(batch, self._light.for_room(room), room, now, is_heavy=False)
         if not batch and heavy:  # they were held back for callers who have gone
             self._fill(batch, heavy, room, now, is_heavy=True)
         self._light_came = light > self.light
