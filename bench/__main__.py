@@ -14,6 +14,7 @@ from bench.against import EARLIER, OURS, Version, against, asked
 from bench.backlog import BACKLOG, QUICK_BACKLOG, DrainFailed, backlog, drains_of
 from bench.batches import batched
 from bench.books import BooksWrong, open_databases
+from bench.callers import callers
 from bench.contest import Contest, Plan
 from bench.holds import held
 from bench.in_process import NotPosted, settling
@@ -32,6 +33,7 @@ ALWAYS = (
     "http",
     "earlier",
     "logged",
+    "callers",
     "locked",
     "overload",
     "flood",
@@ -138,6 +140,8 @@ def _compare(part: str, results: Results, contest: Contest, options: Any) -> Non
         case "logged":
             results.logged = logged(contest, rounds=2 * contest.plan.rounds)
             print(results.logged, flush=True)
+        case "callers":
+            _all(results.callers, callers(contest, rounds=2 * contest.plan.rounds))
         case "locked":
             _all(results.locked, locked(contest, rounds=2 * contest.plan.rounds))
         case "overload":

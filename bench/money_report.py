@@ -17,12 +17,16 @@ COMPARED = (
 )
 LOGGED = "With the access log on, in a file : without = ratio. The rest is as above."
 
+CALLERS_TEXT = "The first : the second = ratio. The rest is as above."
+
 
 def sections(results: Results) -> list[str]:
     """Those that were measured."""
     parts = _earlier(results)
     if results.logged is not None:
         parts += ["## The access log", LOGGED, _comparison([results.logged])]
+    if results.callers:
+        parts += ["## Keys, metrics, ledgers", CALLERS_TEXT, _comparison(results.callers)]
     if results.locked:
         parts += _locked(results.locked)
     if results.batched:

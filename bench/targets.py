@@ -9,7 +9,8 @@ from statistics import median
 
 from msgspec import Struct
 
-from bench.against import BATCHED, HELD, OURS, SINGLE
+from bench.against import BATCHED, HELD, OURS, SINGLE, Compared
+from bench.callers import KEYED, MANY, MEASURED
 from bench.contest import Measure
 from bench.lifetime import MILLION
 from bench.load import Shape
@@ -61,6 +62,9 @@ EARLIER = Target(
     more_is_better=True,
 )
 LOGGED = Target("transfers/s with the access log on, in a file, against none", 0.92, 0.97, "x", more_is_better=True)
+KEYS_ON = Target("transfers/s with API keys on, against off", *(0.95, 0.98, "x"), more_is_better=True)
+METRICS_ON = Target("transfers/s with metrics on, against off", *(0.97, 0.99, "x"), more_is_better=True)
+MANY_LEDGERS = Target(f"transfers/s, {MANY}", *(0.9, 0.97, "x"), more_is_better=True)
 LOCKED = Target("other accounts beside 1 and 1,000 locked rows: transfers/s", *(0.7, 0.9, "x"), more_is_better=True)
 LOCKED_P99 = Target("the same: p99", *(3, 1.5, "x"), more_is_better=False)
 GOODPUT = Target("offered 3 x the load: transfers/s against the best", *(0.85, 0.95, "x"), more_is_better=True)
@@ -115,6 +119,7 @@ def judged(results: Results) -> list[tuple[str, str, str, str, str]]:
         *_transfers(results.table),
         *_earlier(results),
         LOGGED.row([median(results.logged.ratios)] if results.logged else []),
+        *_callers(results.callers),
         LOCKED.row([median(one.compared.ratios) for one in results.locked]),
         LOCKED_P99.row([median(one.p99_ratios) for one in results.locked]),
         *_pressed(results),
@@ -130,6 +135,13 @@ def judged(results: Results) -> list[tuple[str, str, str, str, str]]:
     # Only developers compare versions, so without that it is not missing.
     compared = [median(one.ratios) for one in results.compared]
     return [*rows, AGAINST.row(compared)] if compared else rows
+
+
+def _callers(callers: Sequence[Compared]) -> list[tuple[str, str, str, str, str]]:
+    return [
+        target.row([median(one.ratios) for one in callers if one.what == what])
+        for what, target in ((KEYED, KEYS_ON), (MEASURED, METRICS_ON), (MANY, MANY_LEDGERS))
+    ]
 
 
 def _pressed(results: Results) -> list[tuple[str, str, str, str, str]]:

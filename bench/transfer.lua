@@ -1,10 +1,12 @@
 -- wrk's script: POSTs transfers among accounts 1 .. n, and prints what it counted as one line of JSON.
 --
---     wrk ... -s transfer.lua URL -- ACCOUNTS DISTRIBUTION KEYS RUN LATER
+--     wrk ... -s transfer.lua URL -- ACCOUNTS DISTRIBUTION KEYS RUN LATER TOKENS
 --
 -- DISTRIBUTION is uniform, zipf (exponent 1, both sides) or hot (all to account 1). KEYS is yes or no.
 -- RUN is a word unlike that of any other run against the same database: with it no key comes twice.
 -- LATER is `later`, and then each asks with Prefer: respond-async, or empty.
+-- TOKENS is a file with a bearer token in each line, or empty. Each token has an equal part of the accounts, in
+-- order, and pays among these only.
 -- wrk shares the cores with what it measures, so every request is built before the first is sent; with
 -- keys, all but a counter in the middle.
 
@@ -46,15 +48,25 @@ end
 
 local before, after, size, count = {}, {}, 0, 0
 
-local function build(accounts, distribution, key, headers)
-   local sample = sampler(distribution, accounts)
+local function bearers(path)
+   if path == "" then return { "" } end
+   local found = {}
+   for token in io.lines(path) do found[#found + 1] = "\r\nAuthorization: Bearer " .. token end
+   return found
+end
+
+local function build(accounts, distribution, key, headers, bearer)
+   local part = math.floor(accounts / #bearer)
+   local sample = sampler(distribution, part)
    for i = 1, POOL do
+      local whose = i % #bearer
+      local first = whose * part
       local target = distribution == "hot" and 1 or sample()
       local body = string.format(
          '{"source_account_id": %d, "target_account_id": %d, "amount": "%d.%02d"}',
-         other(target, sample), target, math.random(0, 9), math.random(1, 99))
+         first + other(target, sample), first + target, math.random(0, 9), math.random(1, 99))
       before[i] = "POST " .. wrk.path .. " HTTP/1.1\r\nHost: " .. wrk.host
-         .. "\r\nContent-Type: application/json" .. headers .. "\r\nContent-Length: " .. #body
+         .. "\r\nContent-Type: application/json" .. headers .. bearer[whose + 1] .. "\r\nContent-Length: " .. #body
       after[i] = "\r\n\r\n" .. body
       if key then
          -- Random at the front, as clients' keys are: neighbours in time are not neighbours in the index.
@@ -84,7 +96,7 @@ function init(args)
    math.randomseed(seed)
    local keys = args[3] == "yes"
    local headers = args[5] == "later" and "\r\nPrefer: respond-async" or ""
-   build(tonumber(args[1]), args[2], keys and args[4] .. "-" .. number, headers)
+   build(tonumber(args[1]), args[2], keys and args[4] .. "-" .. number, headers, bearers(args[6]))
    request = keys and next_request_with_key or next_request
 end
 

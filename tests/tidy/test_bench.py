@@ -7,6 +7,7 @@ import pytest
 
 from bench import earlier, machine, report
 from bench.against import BATCHED, HELD, SINGLE, Compared
+from bench.callers import KEYED, MANY, MEASURED
 from bench.contest import Measure, Plan
 from bench.load import Shape
 from bench.proving import Proving
@@ -65,6 +66,17 @@ def test_the_access_log_may_cost_eight_percent(rate: int, verdict: str) -> None:
     with_log = Measure(rate, 1, 2, 60, 50, 40, 60)
     logged = Compared("single", PLAIN, [with_log], [MEASURE])
     assert reached(results(logged=logged), "transfers/s with the access log on")[1] == verdict
+
+
+@pytest.mark.parametrize(
+    ("what", "row"),
+    [(KEYED, "transfers/s with API keys on"), (MEASURED, "transfers/s with metrics on"), (MANY, "transfers/s, 1,000")],
+)
+def test_keys_metrics_and_ledgers_are_judged_each_by_its_own_comparison(what: str, row: str) -> None:
+    slower = Measure(890, 1, 2, 60, 50, 40, 60)
+    found = results(callers=[Compared(what, PLAIN, [slower], [MEASURE])])
+    assert reached(found, row) == ("0.89x", "**missed**")
+    assert f"| {what} |" in report.render(found)
 
 
 def test_each_floor_has_its_own_row_with_and_without_keys() -> None:
