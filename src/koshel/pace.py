@@ -7,7 +7,7 @@ FLOOR = 256  # commands that may always wait: after a standstill batches must be
 SEEN_MIN = 32  # commands: what a smaller batch takes is not for its commands, but for being a batch
 SMOOTHING = 0.25  # of the newest batch
 UNKNOWN = 2**63  # as long as no pace was seen
-SHARED_S = 0.025  # that a batch takes for which several wait in turn: the next turn is that far away
+SHARED_S = 0.008  # that a batch takes while one of several shares floods: the next turn is that far away
 SHARED_MIN = 64  # commands: below that a batch costs more for being one than for its commands
 
 assert SEEN_MIN < FLOOR, "else a pace that was slow once would stay so"
@@ -18,7 +18,7 @@ class Pace:
 
     def __init__(self, target_s: float) -> None:
         self.limit = UNKNOWN  # commands that should wait at most
-        self.shared = UNKNOWN  # commands in a batch for which several wait in turn
+        self.shared = UNKNOWN  # commands in a batch while one of several shares floods
         self._target_s = target_s
         self._per_s = 0.0  # commands settled lately
         self._landed = 0.0

@@ -86,7 +86,7 @@ class Queue(Generic[CommandT, OutcomeT]):
         if self._again:
             room = self._fill(batch, self._again, room, now, is_heavy=False)
         if not self._again:
-            if self._light.is_shared:  # a flood makes batches large, and others wait for them to land
+            if self._light.is_shared and self._room.is_flooded:  # it makes batches large, for which all others wait
                 room = min(room, self._pace.shared)
             self._fill(batch, self._light.for_room(room), room, now, is_heavy=False)
         if not batch and heavy:  # they were held back for callers who have gone

@@ -101,6 +101,12 @@ class Room:
             if not self._houses[share[0]]:
                 del self._houses[share[0]]
 
+    @property
+    def is_flooded(self) -> bool:
+        """Whether one share has more light commands waiting than all others together."""
+        light = [used.count - used.heavy for used in self._shares.values()]
+        return 2 * max(light, default=0) > sum(light)
+
     def _parts(self, share: Share) -> int:
         """Into how many equal parts the room is divided: by houses, and its house by those who wait there."""
         house = share[0]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from koshel.errors import Overloaded
-from koshel.pace import FLOOR
+from koshel.pace import FLOOR, SHARED_S
 from koshel.queue import Queue
 from koshel.room import Room
 from koshel.waiting import BatcherLimits, Share, Waiting
@@ -147,16 +147,37 @@ def test_after_a_standstill_the_pace_is_found_again_within_a_few_batches() -> No
     assert counts[-1] > 900
 
 
-def test_a_batch_for_which_several_wait_in_turn_is_no_larger_than_is_settled_in_a_moment() -> None:
-    queue = paced(0.000_25, target_ms=500)
+def test_beside_a_flood_a_batch_is_no_larger_than_is_settled_in_a_moment() -> None:
+    queue = paced(0.000_1, target_ms=200)
     assert fill(queue, FLOOD) == 2_000
     assert len(queue.take(0.0)) == 1_000, "nobody else waits for it"
     assert send(queue, OTHER)
     left = queue.take(0.0)
-    assert len(left) == 0.025 / 0.000_25
+    assert len(left) == SHARED_S / 0.000_1
     assert OTHER in {one.share for one in left[:2]}
-    assert len(queue.take(0.0)) == 100, "those of one share are left, but the others may be back in a moment"
+    assert len(queue.take(0.0)) == 80, "those of one share are left, but the others may be back in a moment"
     while queue.take(0.0):
         pass
     assert fill(queue, FLOOD) == 2_000
     assert len(queue.take(0.0)) == 1_000, "and now they are forgotten"
+
+
+def test_where_nobody_floods_batches_are_as_large_as_ever() -> None:
+    queue = paced(0.000_1, target_ms=200)
+    for number in range(1_000):
+        assert send(queue, (number % 250, "key"))
+    assert len(queue.take(0.0)) == 1_000
+    for share in (OTHER, ELSEWHERE):
+        for _ in range(200):
+            assert send(queue, share)
+    assert len(queue.take(0.0)) == 400, "two with as much each"
+
+
+def test_batches_of_whoever_floods_the_heavy_lane_leave_the_light_ones_as_large_as_ever() -> None:
+    queue = paced(0.000_1, target_ms=200)
+    assert fill(queue, FLOOD, weight=500) > 5
+    for share in (OTHER, ELSEWHERE):
+        for _ in range(200):
+            assert send(queue, share)
+    queue.landed(queue.take(0.0), 1.0, 1.0)  # a heavy one
+    assert len(queue.take(1.5)) == 400

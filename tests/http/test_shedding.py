@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from koshel.errors import Overloaded
-from koshel.http.express import REST_S
+from koshel.http.rests import REST_S
 from koshel.http.server import SERVICE
 from tests.support.ways import ALWAYS, BYE, Room, post, statuses
 

@@ -30,7 +30,6 @@ from koshel.http.server import LIMITS, SERVICE, failure_of, overloaded, problem
 from koshel.http.watch import Watcher, plain_line
 
 MOMENT_S = 0.05  # that the rest of a request may take
-REST_S = 0.05  # before a connection is asked again for a caller who was just refused
 UNREAD_MAX = 64 * 1024  # bytes behind a request, before no more are received
 
 
@@ -194,7 +193,8 @@ class Connection(Protocol):
     def _refuse(self, plain: Plain, pending: PendingReply, error: Exception) -> bool:
         """Answer at once, as aiohttp would."""
         self._at = plain.end
-        self._refused, self._rests_until = plain.credentials, self._loop.time() + REST_S
+        self._refused = plain.credentials
+        self._rests_until = self._limits.rests.until(self._refused, self._loop.time())
         is_known = isinstance(error, Overloaded)
         self._send(overloaded() if is_known else problem(failure_of(error, pending.name)), pending)
         return True

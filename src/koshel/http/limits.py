@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from koshel import metrics
 from koshel.callers import Caller
 from koshel.http.problems import Failure
+from koshel.http.rests import Rests
 from koshel.rates import Buckets, Rate, Refusal
 from koshel.settings import Settings
 from koshel.waiting import Share
@@ -27,6 +28,7 @@ class CallerLimits:
         self._concurrency = settings.concurrency_per_key
         self._buckets = buckets or Buckets()
         self._under_way: Counter[Share] = Counter()
+        self.rests = Rests()
         self.are_none = not (self._key or self._ledger or self._concurrency)
 
     def enter(self, caller: Caller) -> None:

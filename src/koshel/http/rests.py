@@ -1,0 +1,32 @@
+"""How long a connection rests after a refusal, before the next request of the same caller is looked at.
+
+A caller that repeats at once what was refused would otherwise take a processor for itself: to read a request costs a
+good third of answering it. The more of a caller's requests are refused, over all its connections, the longer each
+rests. So its refusals take a small part of the worker's time, however many connections it has.
+"""
+
+from typing import TypeAlias
+
+REST_S = 0.05  # at least
+REST_MAX_S = 1.0  # what a `Retry-After` asks for, too
+REFUSALS_PER_S = 500  # of one caller
+CALLERS_MAX = 1_000  # that are remembered, before those whose rest is over are forgotten
+
+Credentials: TypeAlias = bytes | str | None
+
+
+class Rests:
+    """Those of one worker. Times are the event loop's."""
+
+    def __init__(self) -> None:
+        self._next: dict[Credentials, float] = {}  # when the caller's next refusal is due
+
+    def until(self, caller: Credentials, now: float) -> float:
+        """When a connection on which a request was refused may be asked again."""
+        due = max(self._next.get(caller, now), now) + 1 / REFUSALS_PER_S
+        if len(self._next) >= CALLERS_MAX and caller not in self._next:
+            self._next = {known: until for known, until in self._next.items() if until > now}
+            if len(self._next) >= CALLERS_MAX:  # a flood of callers: each has the shortest rest
+                return now + REST_S
+        self._next[caller] = min(due, now + REST_MAX_S)
+        return max(self._next[caller], now + REST_S)
