@@ -10,7 +10,7 @@ run: $(VENV)/installed ## the service on http://127.0.0.1:8080, with a PostgreSQ
 	@exec $(BIN)/koshel serve
 
 test: check tools ## lint, types, import contracts, every test
-	$(BIN)/pytest --cov --cov-report=term
+	$(BIN)/pytest -n 2 --cov --cov-report=term
 
 check: $(VENV)/developing ## lint, types, import contracts
 	$(BIN)/ruff format --check .

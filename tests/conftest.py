@@ -21,9 +21,27 @@ from tests.support import leaks
 from tests.support.database import Database
 
 TEMPLATE = "koshel_template"
+TESTS = Path(__file__).parent
+ALONE = "alone"
 MEMORY = Path("/dev/shm")  # noqa: S108  where Linux keeps files in memory; only a directory made for us is used
 ROOM_MIN = 4 * 1024**3  # bytes
 _numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two processes run tests, each file in one of them; but those that need the machine for themselves are the last.
+
+    These are whole services under load, and whatever looks at a clock.
+    """
+    groups = {item: _group(item) for item in items}
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: groups[item] == ALONE)
+
+
+def _group(item: pytest.Item) -> str:
+    file = item.path.relative_to(TESTS).as_posix()
+    return ALONE if file.startswith("e2e/") or item.get_closest_marker("alone") else file
 
 
 @pytest.fixture(scope="session", autouse=True)

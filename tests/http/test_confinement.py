@@ -160,6 +160,7 @@ def test_the_queue_that_is_measured_is_the_ledgers_own(ledgers: Ledgers, client:
     assert json.loads(said.body)["depth"] == 0
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [

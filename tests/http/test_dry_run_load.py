@@ -18,6 +18,8 @@ from tests.support.clients import Clients, Reply, clients_of
 from tests.support.service import Running, serving
 from tests.support.till import Till, transfer
 
+pytestmark = pytest.mark.alone
+
 DATABASE = "dry_run_tests"
 TOO_MANY = 9
 CALLERS = 40

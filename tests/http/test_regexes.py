@@ -27,6 +27,8 @@ from koshel.settings import Settings
 from koshel.values import CURRENCY_PATTERN, KEY_PATTERN
 from tests.http.test_explain import patterns_of
 
+pytestmark = pytest.mark.alone
+
 SIZE = 4_096  # where a quadratic pattern takes a hundred times as long as a linear one
 GROWTH_MAX = 3.0  # of the time, for twice the text; a linear pattern has 2, a quadratic one 4
 FLOOR_S = 0.02  # what takes less may grow as it likes: a clock that others use too says nothing there
