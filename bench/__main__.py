@@ -22,7 +22,7 @@ from bench.lifetime import first_answer_s, million
 from bench.load import LoadFailed, shapes
 from bench.locked import locked
 from bench.logged import logged
-from bench.overload import flood, overload
+from bench.overload import flood, overload, wrong_keys
 from bench.proving import HISTORY, QUICK_HISTORY, proving
 from bench.results import Results, Row
 from bench.servers import ServerFailed
@@ -149,7 +149,8 @@ def _compare(part: str, results: Results, contest: Contest, options: Any) -> Non
             print(results.overload, flush=True)
         case "flood":
             results.flood = flood(contest)
-            print(results.flood, flush=True)
+            results.wrong_keys = wrong_keys(contest)
+            print(results.flood, results.wrong_keys, sep="\n", flush=True)
         case "against":
             _all(results.compared, against(contest, Version("other", options.other), asked(quick=quick)))
 

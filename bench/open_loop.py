@@ -40,6 +40,7 @@ class Stream(Struct, frozen=True):
     connections: int = 256
     headers: str = ""
     accounts: Sequence[int] = (1, 10_000)  # the first and the last of those that pay each other
+    tokens: Sequence[str] = ()  # bearer tokens, one after another
 
 
 class Became(Struct):
@@ -184,12 +185,13 @@ def _quantile(took: Sequence[float], part: float) -> float:
 
 def _requests(stream: Stream) -> Iterator[bytes]:
     chance, (first, last) = random.Random(stream.name), stream.accounts
-    for _ in range(POOL):
+    headers = [f"{stream.headers}\r\nAuthorization: Bearer {token}" for token in stream.tokens] or [stream.headers]
+    for number in range(max(POOL, len(headers))):
         source, target = chance.sample(range(first, last + 1), 2)
         body = f'{{"source_account_id": {source}, "target_account_id": {target}, "amount": "0.01"}}'
         yield (
-            f"POST /transaction HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json{stream.headers}\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n{body}"
+            f"POST /transaction HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json"
+            f"{headers[number % len(headers)]}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
         ).encode()
 
 

@@ -17,6 +17,7 @@ from bench.books import prove
 from bench.contest import Contest
 from bench.open_loop import Became, Stream, drive
 from bench.servers import Server, ServerFailed
+from koshel.api_keys import make
 
 WORKERS = 1
 OFFERED = 3.0  # times what is settled at best
@@ -26,6 +27,8 @@ RECOVERS_S = 2
 QUIET = 5  # keys beside the one that floods
 QUIET_LOAD = 0.1  # of the best, all of them together
 FLOOD = 10  # times what all the others send together
+WRONG_PER_S = 10_000  # requests with wrong keys
+WRONG = 20_000  # wrong keys: more than are remembered
 
 
 class Overload(Struct, frozen=True):
@@ -67,6 +70,21 @@ class Flood(Struct, frozen=True):
         )
 
 
+class WrongKeys(Struct, frozen=True):
+    """What a caller notices of requests with keys that are none, each with another one."""
+
+    alone_p99_ms: float
+    beside_p99_ms: float
+    refused: int  # of the caller's
+    answered_per_s: float  # requests with wrong keys
+
+    def __str__(self) -> str:
+        return (
+            f"beside {WRONG_PER_S:,} requests a second with wrong keys, of which {self.answered_per_s:,.0f} were "
+            f"answered: p99 {self.beside_p99_ms:.1f} ms against {self.alone_p99_ms:.1f} ms, {self.refused} refused"
+        )
+
+
 def overload(contest: Contest, *, seconds: int) -> Overload:
     """Offer three times what can be settled for so long."""
     with contest.databases.fresh("overload_bench") as (url,):
@@ -104,6 +122,23 @@ def flood(contest: Contest) -> Flood:
     refused = sum(became.unsent + sum(became.refused.values()) for became in others)
     worst = _worst(alone.values()), _worst(others)
     return Flood(*worst, refused, beside["flood"].made / ends_s)
+
+
+def wrong_keys(contest: Contest) -> WrongKeys:
+    """Beside a flood of wrong keys, and alone."""
+    ends_s = 2.0 * contest.plan.run_s
+    with contest.databases.fresh("wrong_bench") as (url,):
+        key = _key(url)
+        with servers.koshel(url, WORKERS, contest.directory) as server:
+            best, _ = _best(contest, server, key)
+            good = Stream("good", server.port, QUIET_LOAD * best, ends_s, 0.0, 256, _bearer(key))
+            tokens = [make() for _ in range(WRONG)]
+            wrong = Stream("wrong", server.port, WRONG_PER_S, ends_s, 0.0, 1_000, tokens=tokens)
+            alone, beside = drive([good])["good"], drive([good, wrong])
+        contest.prove(partial(prove, url))
+    became = beside["good"]
+    refused = became.unsent + sum(became.refused.values())
+    return WrongKeys(alone.p99_ms, became.p99_ms, refused, sum(beside["wrong"].refused.values()) / ends_s)
 
 
 def _worst(became: Iterable[Became]) -> float:

@@ -28,8 +28,8 @@ def render(results: Results) -> str:
     if results.table:
         parts += _against_baseline(results.table) + _against_nothing(results.table)
     parts += money_report.sections(results)
-    if found := [str(one) for one in (results.overload, results.flood) if one is not None]:
-        parts += ["## Overload, and a flood", PRESSED, "\n".join(f"- {one}." for one in found)]
+    if found := [str(one) for one in (results.overload, results.flood, results.wrong_keys) if one is not None]:
+        parts += ["## Overload, a flood, and wrong keys", PRESSED, "\n".join(f"- {one}." for one in found)]
     if results.settling:
         parts += _settling(results.settling)
     for title, rows in results.tuned.items():

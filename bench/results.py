@@ -13,7 +13,7 @@ from bench.in_process import Settling
 from bench.lifetime import Look
 from bench.load import Shape
 from bench.locked import Locked
-from bench.overload import Flood, Overload
+from bench.overload import Flood, Overload, WrongKeys
 from bench.proving import Proving
 
 Row: TypeAlias = tuple[Shape, Mapping[str, Measure]]
@@ -42,6 +42,7 @@ class Results(Struct):
     locked: list[Locked] = field(default_factory=list)
     overload: Overload | None = None
     flood: Flood | None = None
+    wrong_keys: WrongKeys | None = None
     first_answer_s: float | None = None
     proving: Proving | None = None
     serve_ratio: float | None = None  # `serve` on a migrated database : importing what it is made of

@@ -14,6 +14,7 @@ from bench.callers import KEYED, MANY, MEASURED
 from bench.contest import Measure
 from bench.lifetime import MILLION
 from bench.load import Shape
+from bench.overload import WRONG_PER_S
 from bench.results import Results, Row
 
 PLAIN = Shape("uniform", 256, keys=False)
@@ -75,6 +76,10 @@ OVER_MEMORY = Target("the same: a worker's memory afterwards", *(1.2, 1.1, "x"),
 RECOVERED = Target("the same: settled from 2 s after on, of what is sent", *(0.99, 1, "x"), more_is_better=True)
 FLOODED = Target("beside a key with 10 x the load of all others: their p99", *(2, 1.5, "x"), more_is_better=False)
 FLOOD_REFUSED = Target("the same: how many of theirs are refused", *(0, 0, ""), more_is_better=False)
+WRONG_KEYS = Target(
+    f"beside {WRONG_PER_S:,} requests a second with wrong keys: a good key's p99", *(2, 1.5, "x"), more_is_better=False
+)
+WRONG_REFUSED = Target("the same: how many of its requests are refused", *(0, 0, ""), more_is_better=False)
 SERVE = Target(
     "first answer of `serve` on a migrated database, against importing aiohttp, asyncpg, gunicorn and uvloop",
     *(2, 1.5, "x"),
@@ -145,7 +150,7 @@ def _callers(callers: Sequence[Compared]) -> list[tuple[str, str, str, str, str]
 
 
 def _pressed(results: Results) -> list[tuple[str, str, str, str, str]]:
-    over, flood = results.overload, results.flood
+    over, flood, wrong = results.overload, results.flood, results.wrong_keys
     return [
         GOODPUT.row([over.over_per_s / over.best_per_s] if over else []),
         OVER_P99.row([over.over_p99_ms / over.p99_limit_ms] if over else []),
@@ -153,6 +158,8 @@ def _pressed(results: Results) -> list[tuple[str, str, str, str, str]]:
         RECOVERED.row([over.recovered] if over else []),
         FLOODED.row([flood.beside_p99_ms / flood.alone_p99_ms] if flood else []),
         FLOOD_REFUSED.row([flood.refused] if flood else []),
+        WRONG_KEYS.row([wrong.beside_p99_ms / wrong.alone_p99_ms] if wrong else []),
+        WRONG_REFUSED.row([wrong.refused] if wrong else []),
     ]
 
 

@@ -19,7 +19,11 @@ from koshel.http.transactions import BatchRequest, TransactionRequest
 
 MOVE = '"source_account_id": 1, "target_account_id": 2, "amount": "1"'
 ID_WORDS = "must be a whole number from 1 to 9223372036854775807"
-DECODERS = {body: msgspec.json.Decoder(body) for body in {route.body for route in ROUTES} | {AccountPatch} if body}
+DECODERS = {
+    body: msgspec.json.Decoder(body)
+    for body in dict.fromkeys([*(route.body for route in ROUTES), AccountPatch])
+    if body
+}
 
 
 def failure_of(body: type[Struct], received: bytes) -> Failure | None:

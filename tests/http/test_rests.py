@@ -1,5 +1,7 @@
 """How long connections rest after refusals: the more a caller is refused, the longer, and each caller for itself."""
 
+import asyncio
+
 import pytest
 
 from koshel.http.rests import CALLERS_MAX, REFUSALS_PER_S, REST_MAX_S, REST_S, Rests
@@ -42,3 +44,21 @@ def test_a_flood_of_callers_takes_no_more_memory_than_is_meant_for_it() -> None:
         assert until >= 1.0 + REST_S
     assert len(one._next) <= CALLERS_MAX
     assert one.until("late", 100.0) == 100.0 + REST_S
+
+
+async def test_what_is_refused_at_leisure_has_the_same_rate_and_the_first_does_not_wait() -> None:
+    one, loop = Rests(), asyncio.get_running_loop()
+    began = loop.time()
+    await one.pause("127.0.0.1")
+    assert loop.time() - began < REST_S
+    count = 100
+    await asyncio.gather(*(one.pause("127.0.0.1") for _ in range(count)))
+    assert loop.time() - began >= (count - 1) / REFUSALS_PER_S
+    await asyncio.gather(one.pause("127.0.0.2"))
+
+
+async def test_no_refusal_waits_longer_than_the_most() -> None:
+    one, loop = Rests(), asyncio.get_running_loop()
+    began = loop.time()
+    await asyncio.gather(*(one.pause("127.0.0.1") for _ in range(3 * REFUSALS_PER_S)))
+    assert loop.time() - began < 2 * REST_MAX_S

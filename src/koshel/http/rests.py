@@ -1,10 +1,14 @@
 """How long a connection rests after a refusal, before the next request of the same caller is looked at.
 
+    the express lane    refuses, and then rests if the next request has the same credentials
+    the ordinary lane   of a request that nobody knows the sender of, rests before it refuses: by the client's address
+
 A caller that repeats at once what was refused would otherwise take a processor for itself: to read a request costs a
 good third of answering it. The more of a caller's requests are refused, over all its connections, the longer each
 rests. So its refusals take a small part of the worker's time, however many connections it has.
 """
 
+import asyncio
 from typing import TypeAlias
 
 REST_S = 0.05  # at least
@@ -30,3 +34,11 @@ class Rests:
                 return now + REST_S
         self._next[caller] = min(due, now + REST_MAX_S)
         return max(self._next[caller], now + REST_S)
+
+    async def pause(self, caller: Credentials) -> None:
+        """Rest before a refusal: not at all for the first one."""
+        now = asyncio.get_running_loop().time()
+        due = self._next.get(caller, now)
+        self.until(caller, now)
+        if due > now:
+            await asyncio.sleep(due - now)

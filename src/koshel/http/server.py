@@ -100,7 +100,7 @@ def _serve(route: Route, settings: Settings) -> Serve:
     not_taken = [name for name in preconditions.HEADERS if name not in conditions]
 
     async def serve(request: web.Request) -> Reply:
-        caller = await authorization.caller_of(request, route, request.app[SERVICE].authentication)
+        caller = await _caller(request, route)
         if route.scope is None:
             return await answer(request, caller)
         limits = request.app[LIMITS]
@@ -136,6 +136,14 @@ def _serve(route: Route, settings: Settings) -> Serve:
         return await route.answer(call)
 
     return serve
+
+
+async def _caller(request: web.Request, route: Route) -> Caller:
+    try:
+        return await authorization.caller_of(request, route, request.app[SERVICE].authentication)
+    except Unauthenticated:
+        await request.app[LIMITS].rests.pause(request.remote)
+        raise
 
 
 def _shed(request: web.Request, caller: Caller, route: Route, bytes_max: int) -> None:
