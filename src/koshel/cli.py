@@ -7,10 +7,10 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from koshel import __version__, access_commands, commands, durations, settings, top_command
+from koshel import __version__, access_commands, commands, durations, settings_text, top_command
 from koshel.callers import MAIN_LEDGER, Scope
 from koshel.core.money import SCALE_MAX
-from koshel.settings import Settings
+from koshel.settings import Settings, SettingsError
 from koshel.surroundings import nearest, of_libpq, without_passwords
 from koshel.values import is_key_name
 
@@ -44,11 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if rest and not options["passes_on"]:
         parser.refuse(rest)
     run: Run = options.pop("run")
-    names = {knob.name for knob in settings.knobs()}
+    names = {knob.name for knob in settings_text.knobs()}
     flags = {name: value for name, value in options.items() if name in names}
     environment = dict(os.environ)
     try:
-        chosen = settings.read(environment, flags)
+        chosen = settings_text.read(environment, flags)
         if chosen.database_url is None:
             # They say where some other database is, and libpq would heed them for the embedded one too.
             for name in of_libpq(environment):
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        said = str(error) if isinstance(error, settings.SettingsError) else commands.complaint(error)
+        said = str(error) if isinstance(error, SettingsError) else commands.complaint(error)
         if said is None:
             if options["failure"] == 1:
                 raise
@@ -189,7 +189,7 @@ def _command(
     )
     parser.set_defaults(run=run, parser=parser, passes_on=passes_on, failure=failure)
     group = parser.add_argument_group("settings")
-    for knob in settings.knobs():
+    for knob in settings_text.knobs():
         if takes is None or knob.name in takes:
             default = "" if knob.default is None else f" (default {knob.default})"
             flag = f"--{knob.name.replace('_', '-')}"

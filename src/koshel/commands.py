@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from koshel.core.money import SCALE_MAX, iso_scales
-from koshel.settings import Settings, came_as
+from koshel.settings import Settings
+from koshel.settings_text import came_as
 
 if TYPE_CHECKING:
     from koshel.db.databases import Database

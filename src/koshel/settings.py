@@ -1,23 +1,18 @@
-"""Every knob: read from the environment once, by `cli`, and frozen.
+"""The table of settings: every knob, with its limits, its default, and how it must stand to others; frozen.
 
 A setting is a field here: `KOSHEL_` and its name in capitals is its variable, `--` and its name with
-dashes its flag. Its unit is in its name, its meaning in its description.
+dashes its flag. Its unit is in its name, its meaning in its description. `settings_text` reads them.
 """
 
-import re
-from collections.abc import Mapping
 from decimal import Decimal
-from functools import cache
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import NODEFAULT, Meta, Struct
+from msgspec import Meta, Struct
 
-from koshel import cores, proxies, surroundings, takes
+from koshel import cores, proxies
 from koshel.values import CURRENCY_PATTERN
 from koshel.web_origins import origins
-
-PREFIX = surroundings.PREFIX
 
 # A title says what a type takes where its pattern could not: it stands in messages.
 Url = Annotated[str, Meta(pattern="^postgres(ql)?://", title="a URL that begins with postgresql://")]
@@ -165,86 +160,3 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         """How many connections to the database one worker may have open."""
         keys = 0 if self.auth == "off" else 1
         return self.settle_connections + self.read_connections + self.rehearsal_connections + keys
-
-
-def read(environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Settings:
-    """The settings from the environment, overridden by flags that are not None. Raises SettingsError."""
-    known = {PREFIX + field.name.upper(): field.name for field in msgspec.structs.fields(Settings)}
-    if unknown := surroundings.unknown(environment, known):
-        what = "; ".join(
-            f"{name} is not a setting" + (f", the nearest is {near}" if near else "") for name, near in unknown.items()
-        )
-        raise SettingsError(f"{what}; `koshel serve --help` lists them all")
-    passed_over = surroundings.of_kubernetes(environment)
-    values: dict[str, Any] = {
-        name: text
-        for variable, name in known.items()
-        if (text := environment.get(variable)) and variable not in passed_over
-    }
-    given = {name: text for name, text in flags.items() if text is not None}
-    for name, text in (values | given).items():
-        _check_text(came_as(name, given), text)
-    try:
-        return msgspec.convert(values | given, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise SettingsError(_what_is_wrong(str(error), values | given, given)) from error
-
-
-def came_as(name: str, flags: Mapping[str, str | None]) -> str:
-    """The name by which the setting came: its flag's, or else its variable's."""
-    return PREFIX + name.upper() if flags.get(name) is None else f"--{name.replace('_', '-')}"
-
-
-def _check_text(name: str, text: str) -> None:
-    """Refuse what neither a database nor a log could take. It is not shown: a URL may have a password in it."""
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise SettingsError(f"{name} takes text in UTF-8, and was given bytes that are none")
-
-
-def _what_is_wrong(message: str, values: Mapping[str, str], flags: Mapping[str, str]) -> str:
-    """The message in our words, with each setting by the name by which it came."""
-    defaults = {knob.name: knob.default for knob in knobs()}
-    if at := re.search(r" - at `\$\.(\w+)", message):
-        name = at[1]
-        # A URL may have a password in it, and messages go into logs.
-        shown = "" if name == "database_url" else f", not {values[name]!r}"
-        return f"{came_as(name, flags)} takes {takes.words(_hints()[name])}{shown}"
-
-    def said(variable: re.Match[str]) -> str:
-        name = variable[1].lower()
-        value = values[name] if name in values else f"{defaults[name]} by default"
-        return f"{came_as(name, flags)} ({value})"
-
-    return re.sub(rf"{PREFIX}([A-Z_]+)", said, message)
-
-
-class Knob(Struct, frozen=True):
-    """One setting, to be listed."""
-
-    name: str
-    description: str
-    default: Any
-    metavar: str
-
-
-@cache
-def knobs() -> tuple[Knob, ...]:
-    """All settings, in order."""
-    hints = _hints()
-    return tuple(
-        Knob(
-            field.name,
-            _description(hints[field.name]),
-            field.default if field.default_factory is NODEFAULT else field.default_factory(),
-            takes.metavar(field.name, hints[field.name]),
-        )
-        for field in msgspec.structs.fields(Settings)
-    )
-
-
-def _hints() -> dict[str, Any]:
-    return get_type_hints(Settings, include_extras=True)
-
-
-def _description(annotation: Any) -> str:
-    return next(meta.description for meta in annotation.__metadata__ if isinstance(meta, Meta) and meta.description)

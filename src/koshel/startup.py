@@ -6,8 +6,8 @@ import structlog
 
 from koshel import address, surroundings
 from koshel.db.standing import Wanted
-from koshel.settings import PREFIX, Settings
-from koshel.surroundings import without_passwords
+from koshel.settings import Settings
+from koshel.surroundings import PREFIX, without_passwords
 
 _log = structlog.get_logger()
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from koshel import settings
+from koshel import settings_text
 from koshel.cli import main
 from tests.support.ended import Ended, Koshel
 
@@ -14,10 +14,10 @@ def koshel(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
     """Runs a command in this process, with no settings but those it is given."""
 
     def run(*arguments: str, **chosen: str) -> Ended:
-        for name in [name for name in os.environ if name.startswith(settings.PREFIX)]:
+        for name in [name for name in os.environ if name.startswith(settings_text.PREFIX)]:
             monkeypatch.delenv(name)
         for name, text in chosen.items():
-            monkeypatch.setenv(settings.PREFIX + name.upper(), text)
+            monkeypatch.setenv(settings_text.PREFIX + name.upper(), text)
         try:
             status: int | str | None = main(arguments)
         except SystemExit as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from koshel import __version__, settings
+from koshel import __version__, settings_text
 from koshel.db.embedded import Cluster
 from tests.support import command, generate
 from tests.support.database import Database
@@ -61,7 +61,7 @@ def test_the_first_help_names_every_command(koshel: Koshel) -> None:
 
 def test_the_help_of_serve_names_every_setting_with_its_default(koshel: Koshel) -> None:
     printed = " ".join(koshel("serve", "--help").printed.split())
-    for knob in settings.knobs():
+    for knob in settings_text.knobs():
         default = "" if knob.default is None else f" (default {knob.default})"
         assert f"--{knob.name.replace('_', '-')} {knob.metavar} {knob.description}{default}" in printed
 

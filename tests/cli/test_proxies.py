@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from koshel.proxies import HOPS_MAX, Proxies, networks
-from koshel.settings import SettingsError, read
+from koshel.settings import SettingsError
+from koshel.settings_text import read
 
 PROXY = "10.0.0.1"
 KNOWN = Proxies("10.0.0.0/8, 2001:db8::/32,192.0.2.1")

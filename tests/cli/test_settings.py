@@ -6,7 +6,8 @@ from typing import Any, get_type_hints
 import pytest
 
 from koshel import takes
-from koshel.settings import PREFIX, Settings, SettingsError, knobs, read
+from koshel.settings import Settings, SettingsError
+from koshel.settings_text import PREFIX, knobs, read
 from koshel.web_origins import origins
 
 NONE: dict[str, str | None] = {}

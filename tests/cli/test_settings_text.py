@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from koshel.settings import PREFIX, Settings, SettingsError, knobs, read
+from koshel.settings import Settings, SettingsError
+from koshel.settings_text import PREFIX, knobs, read
 
 NONE: dict[str, str | None] = {}
 TEXTS = {"database_url", "service_role", "tls_certificate_file", "tls_key_file"}  # whose default is none

@@ -2,7 +2,8 @@
 
 import pytest
 
-from koshel.settings import Settings, SettingsError, read
+from koshel.settings import Settings, SettingsError
+from koshel.settings_text import read
 from koshel.surroundings import of_kubernetes, of_libpq
 from tests.support.ended import Koshel
 

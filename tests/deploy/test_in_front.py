@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from koshel.http.routes import ROUTES
-from koshel.settings import PREFIX, Settings, knobs
+from koshel.settings import Settings
+from koshel.settings_text import PREFIX, knobs
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

@@ -9,7 +9,8 @@ from ruamel.yaml import YAML
 
 from koshel import __version__
 from koshel.http.routes import ROUTES
-from koshel.settings import PREFIX, Settings, read
+from koshel.settings import Settings
+from koshel.settings_text import PREFIX, read
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 WRITABLE = "/tmp"  # noqa: S108  the one directory of a pod that is

@@ -14,7 +14,8 @@ from ruamel.yaml import YAML
 
 from koshel.cli import _parser
 from koshel.http.routes import ROUTES
-from koshel.settings import PREFIX, Settings, knobs, read
+from koshel.settings import Settings
+from koshel.settings_text import PREFIX, knobs, read
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(sys.executable).parent

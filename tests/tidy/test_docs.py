@@ -17,7 +17,7 @@ from koshel.http import wire
 from koshel.http.problems import PROBLEMS, document
 from koshel.http.route import is_optional
 from koshel.http.routes import ROUTES
-from koshel.settings import PREFIX, knobs
+from koshel.settings_text import PREFIX, knobs
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
