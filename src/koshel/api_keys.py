@@ -12,6 +12,7 @@ from hashlib import sha256
 from zlib import crc32
 
 PREFIX = "koshel_live_"
+JWT_BEGINS = "eyJ"  # the Base64 of `{"`: by this, what is no key of ours may be one of others
 SECRET_LENGTH = 43  # 62 ** 43 is just more than 2 ** 256
 CHECK_LENGTH = 6  # 62 ** 6 is more than 2 ** 32
 LENGTH = len(PREFIX) + SECRET_LENGTH + CHECK_LENGTH

@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from msgspec import Struct, field
 
 from koshel import address
-from koshel.authentication import Authentication, open_authentication
+from koshel.authentication import Authentication, OpenJwtCallers, open_authentication
 from koshel.db.gate import Gate
 from koshel.db.url import Target
 from koshel.engine import Engine, open_engine, store_config
@@ -66,7 +67,15 @@ async def _authentication(
     if settings.auth == "off":
         yield None
         return
-    always = settings.auth == "keys" or not address.is_loopback(settings.host)
+    takes_jwts = settings.jwt_issuer is not None
+    always = settings.auth == "keys" or takes_jwts or not address.is_loopback(settings.host)
     config = store_config(settings, database_url, gate)
-    async with open_authentication(engine.store, config, always=always) as authentication:
+    jwts = _open_jwt_callers(settings) if takes_jwts else None
+    async with open_authentication(engine.store, config, always=always, open_jwt_callers=jwts) as authentication:
         yield authentication
+
+
+def _open_jwt_callers(settings: Settings) -> OpenJwtCallers:
+    from koshel.jwt_callers import open_jwt_callers  # noqa: PLC0415  who takes no JWTs need not have what they need
+
+    return partial(open_jwt_callers, settings)

@@ -3,6 +3,8 @@
     token ──check sum──▶ digest ──▶ memory ──▶ a Caller, or why not
                                       └── not there, or too old: looked up, and remembered
 
+A token with a dot in it is a JWT, where those are taken: `jwt_callers` says who that is, by the same clock.
+
 What is remembered is bounded in number, and trusted for a bounded time: long while changes are heard of, since a change
 makes it forgotten at once, and a few seconds otherwise. When a key expires is the database's word, counted from when it
 was asked, by a clock that nobody sets.
@@ -10,16 +12,16 @@ was asked, by a clock that nobody sets.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from hashlib import sha256
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import structlog
 from msgspec import Struct
 
 from koshel.api_keys import digest_of
-from koshel.callers import Caller
+from koshel.callers import Caller, Reason, Unauthenticated
 from koshel.db import api_keys
 from koshel.db.api_keys import FoundKey
 from koshel.db.errors import StoreError
@@ -30,6 +32,7 @@ from koshel.db.store import Store, StoreConfig
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
+    from koshel.jwt_callers import IsFresh, JwtCallers, KnownJwt  # who takes no JWTs need not have what they need
 
 REMEMBERED_MAX = 10_000  # keys, and as many that are none
 TRUSTED_S = 60.0  # while changes are heard of
@@ -39,17 +42,9 @@ NOTE_PAUSE_S = 5.0  # between two looks for keys whose use is to be noted
 NOTE_EVERY_S = 60.0  # of one key
 LAST_NOTE_S = 1.0  # that a stop waits for the last note
 
-Reason: TypeAlias = Literal["absent", "malformed", "twice", "query", "unknown", "revoked", "expired"]
+OpenJwtCallers: TypeAlias = "Callable[[KeyChanges, IsFresh], AbstractAsyncContextManager[JwtCallers]]"
 
 _log = structlog.get_logger()
-
-
-class Unauthenticated(Exception):
-    """Nobody knows who sends this."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class _Known(Struct):
@@ -75,13 +70,24 @@ class Authentication:
         self._good: dict[bytes, _Known] = {}
         self._bad: dict[bytes, _Known] = {}
         self._changed = 0.0  # when a change was heard of: what was asked before may be true no more
+        self._jwts: JwtCallers | None = None
+        self._good_jwts: Mapping[bytes, KnownJwt] = {}
+
+    @property
+    def takes_jwts(self) -> bool:
+        """Whether a JWT may say who somebody is."""
+        return self._jwts is not None
+
+    def take_jwts(self, jwts: "JwtCallers") -> None:
+        """From now on they say who a JWT is."""
+        self._jwts, self._good_jwts = jwts, jwts.good
 
     @property
     def asks(self) -> bool | None:
         """Whether callers need a key; None: that has to be asked, with `check`."""
         if self._keys_exist:
             return True
-        return False if self._is_fresh(self._keys_asked, time.monotonic()) else None
+        return False if self.is_fresh(self._keys_asked, time.monotonic()) else None
 
     async def check(self) -> bool:
         """Whether callers need a key. Raises StoreError."""
@@ -94,35 +100,39 @@ class Authentication:
 
     def remembered(self, token: bytes) -> Caller | None:
         """Who the token is, if that is remembered: the shortest way, for what is right. All else is for `known`."""
-        known = self._good.get(sha256(token).digest())
+        digest = sha256(token).digest()
+        known = self._good.get(digest) or self._good_jwts.get(digest)
         if known is not None:
             now = time.monotonic()
-            if known.ends > now and self._is_fresh(known.asked, now):
+            if known.ends > now and self.is_fresh(known.asked, now):
                 known.is_used = True
                 return known.caller
         return None
 
     def known(self, token: str) -> Caller | None:
-        """Who the token is; None if that has to be looked up, with `find`. Raises Unauthenticated."""
+        """Who the token is; None: ask `find`. Raises Unauthenticated, IssuerUnavailable, Overloaded."""
+        if self._jwts is not None and "." in token:
+            return self._jwts.known(token)
         digest = digest_of(token)
         if digest is None:
             raise Unauthenticated("malformed")
         now = time.monotonic()
         known = self._good.get(digest)
         if known is not None:
-            if self._is_fresh(known.asked, now):
+            if self.is_fresh(known.asked, now):
                 if known.ends <= now:
                     raise Unauthenticated("expired")
                 known.is_used = True
                 return known.caller
-        elif (bad := self._bad.get(digest)) is not None and self._is_fresh(bad.asked, now):
+        elif (bad := self._bad.get(digest)) is not None and self.is_fresh(bad.asked, now):
             raise Unauthenticated(bad.reason)
         return None
 
     async def find(self, token: str) -> Caller:
-        """Who the token is. Raises Unauthenticated, StoreError."""
-        caller = self.known(token)
-        if caller is not None:
+        """Who the token is. Raises Unauthenticated, IssuerUnavailable, Overloaded, StoreError."""
+        if self._jwts is not None and "." in token:
+            return await self._jwts.find(token)
+        if (caller := self.known(token)) is not None:
             return caller
         digest = digest_of(token)
         assert digest is not None, "it can be looked up"
@@ -143,6 +153,8 @@ class Authentication:
             self._good.clear()
             self._bad.clear()
             self._keys_asked = -TRUSTED_S
+            if self._jwts is not None:
+                self._jwts.forget_ledgers()
 
     async def renew(self) -> None:
         """Look keys that are in use up again before they are too old, so that none has to wait. Raises StoreError."""
@@ -153,6 +165,8 @@ class Authentication:
             if now - one.asked > RENEWED_S and (one.is_used or now - one.noted < NOTE_EVERY_S)
         ]
         await asyncio.gather(*map(self._look_up, old))
+        if self._jwts is not None:
+            await self._jwts.renew(RENEWED_S)
 
     async def note(self) -> None:
         """Note in the database which keys were used. Raises StoreError."""
@@ -175,7 +189,8 @@ class Authentication:
             self._remember(digest, known)
         return known
 
-    def _is_fresh(self, asked: float, now: float) -> bool:
+    def is_fresh(self, asked: float, now: float) -> bool:
+        """Whether what the database said then is still to be trusted."""
         return now - asked < (TRUSTED_S if self.changes.is_listening(now) else TRUSTED_DEAF_S)
 
     def _remember(self, digest: bytes, known: _Known) -> None:
@@ -210,13 +225,18 @@ async def _keep_noting(authentication: Authentication) -> None:
 
 
 @asynccontextmanager
-async def open_authentication(store: Store, config: StoreConfig, *, always: bool) -> AsyncIterator[Authentication]:
+async def open_authentication(
+    store: Store, config: StoreConfig, *, always: bool, open_jwt_callers: "OpenJwtCallers | None" = None
+) -> AsyncIterator[Authentication]:
     """It listens for changes, and notes uses, for as long as the block lasts."""
     authentication = Authentication(always=always)
     async with AsyncExitStack() as stack:
         changes = await stack.enter_async_context(open_key_changes(store, config, authentication.heard))
         authentication.changes = changes
         authentication.lookups = await stack.enter_async_context(open_key_lookups(changes))
+        if open_jwt_callers is not None:
+            opened = open_jwt_callers(changes, authentication.is_fresh)
+            authentication.take_jwts(await stack.enter_async_context(opened))
         noting = asyncio.get_running_loop().create_task(_keep_noting(authentication))
         try:
             yield authentication

@@ -1,12 +1,40 @@
-"""Who sends a request: the ledger that a caller may use, and what it may do there."""
+"""Who sends a request: the ledger that a caller may use, and what it may do there; or why nobody knows."""
 
 from enum import StrEnum
 from functools import cached_property
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
 MAIN_LEDGER_ID = 1  # the first migration makes it
 MAIN_LEDGER = "main"
+
+JwtReason: TypeAlias = Literal[
+    "jwt-malformed",
+    "jwt-algorithm",
+    "jwt-signing-key",
+    "jwt-signature",
+    "jwt-claims",
+    "jwt-not-yet-valid",
+    "jwt-expired",
+    "jwt-issuer",
+    "jwt-audience",
+    "jwt-scope",
+    "jwt-ledger",
+]
+Reason: TypeAlias = Literal["absent", "malformed", "twice", "query", "unknown", "revoked", "expired"] | JwtReason
+
+
+class Unauthenticated(Exception):
+    """Nobody knows who sends this."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class IssuerUnavailable(Exception):
+    """Whether a JWT is right cannot be said now: the keys of its issuer cannot be had."""
 
 
 class Scope(StrEnum):

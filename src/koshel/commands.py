@@ -45,6 +45,7 @@ def serve(chosen: Settings, options: Options) -> int:
     streams = logs.configure(chosen.log_format, chosen.log_level, chosen.log_buffer_bytes_max)
     startup.say_what_is_passed_over(options["environment"])
     startup.warn_of_password(options)
+    startup.check_jwts(chosen)
     connections_max = descriptors.connections_max(chosen)
     identity = tls.identity(chosen.tls_certificate_file, chosen.tls_key_file)
     address.wait_until_free(chosen.host, chosen.port)
@@ -202,7 +203,7 @@ def _check_keys(chosen: Settings, at: "Database") -> None:
     from koshel.db import api_keys, once
 
     is_loopback = address.is_loopback(chosen.host)
-    if chosen.auth == "off" or (is_loopback and chosen.auth is None):
+    if chosen.auth == "off" or chosen.jwt_issuer is not None or (is_loopback and chosen.auth is None):
         return
     if asyncio.run(once.transact(at.service_url, api_keys.exist, schema=chosen.schema)):
         return

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from koshel import cores, proxies
+from koshel import cores, proxies, web_addresses
 from koshel.values import CURRENCY_PATTERN
 from koshel.web_origins import origins
 
@@ -31,6 +31,10 @@ Directory = Annotated[str, Meta(min_length=1, title="the path of a directory")]
 Web = Annotated[str, Meta(title="origins such as https://shop.example, with commas between")]
 File = Annotated[str, Meta(min_length=1, title="the path of a file")]
 Proxies = Annotated[str, Meta(title="addresses and networks such as 10.0.0.0/8, with commas between")]
+Issuer = Annotated[str, Meta(min_length=1, title="the issuer of JWTs, as their claim iss has it")]
+Audience = Annotated[str, Meta(min_length=1, title="an audience, as the claim aud has it")]
+Jwks = Annotated[str, Meta(min_length=1, title="the path of a file, or a URL that begins with https://")]
+Claim = Annotated[str, Meta(min_length=1, title="the name of a claim")]
 Role = Annotated[str, Meta(min_length=1, title="the name of a role")]
 # The most that PostgreSQL, the kernel and the event loop take: what is more is a slip of the finger.
 _INT_MAX = 2**31 - 1
@@ -59,6 +63,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     data_dir: Annotated[Directory, Meta(description="where the embedded PostgreSQL keeps its data")] = "./.koshel"
     host: Annotated[Address, Meta(description="address to listen on; :: is every one, of IPv4 too")] = "127.0.0.1"
     auth: Annotated[Literal["keys", "off"] | None, Meta(description="whether callers need an API key; absent: as soon as there is one, or if host is not a loopback address")] = None
+    jwt_issuer: Annotated[Issuer | None, Meta(description="whose JWTs are taken, beside API keys; absent: none are")] = None
+    jwt_audience: Annotated[Audience | None, Meta(description="audience that a JWT must be for; needed with jwt_issuer")] = None
+    jwt_keys: Annotated[Jwks | None, Meta(description="JWKS with the issuer's signing keys, a file or a URL; absent: the one that the issuer's configuration names")] = None
+    jwt_ledger_claim: Annotated[Claim, Meta(description="claim of a JWT that names its ledger")] = "koshel_ledger"
+    jwt_scope_claim: Annotated[Claim, Meta(description="claim of a JWT that has koshel:read, koshel:write or koshel:admin among its words")] = "scope"
     tls_certificate_file: Annotated[File | None, Meta(description="certificate, with its chain, in PEM; absent: HTTP without TLS")] = None
     tls_key_file: Annotated[File | None, Meta(description="private key of that certificate, in PEM, without a passphrase")] = None
     trusted_proxies: Annotated[Proxies, Meta(description="addresses and networks of proxies that are believed who their client is")] = ""
@@ -149,11 +158,27 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
                 (self.tls_certificate_file is None) == (self.tls_key_file is None)
             ),
         }
-        for rule, holds in relations.items():
+        for rule, holds in (relations | self._jwt_relations()).items():
             if not holds:
                 raise ValueError(rule)
         origins(self.allowed_origins)
         proxies.networks(self.trusted_proxies)
+
+    def _jwt_relations(self) -> dict[str, bool]:
+        issuer, keys = self.jwt_issuer, self.jwt_keys
+        asked = keys if keys is not None else issuer
+        is_file = keys is not None and not web_addresses.is_web_address(keys)
+        named = "KOSHEL_JWT_ISSUER" if keys is None else "KOSHEL_JWT_KEYS"
+        return {
+            "KOSHEL_JWT_ISSUER and KOSHEL_JWT_AUDIENCE belong together: give both or none": (
+                (issuer is None) == (self.jwt_audience is None)
+            ),
+            "KOSHEL_JWT_KEYS are those of KOSHEL_JWT_ISSUER: give that too": keys is None or issuer is not None,
+            "KOSHEL_AUTH must not be off with KOSHEL_JWT_ISSUER": issuer is None or self.auth != "off",
+            f"{named} must be an https:// URL, or an http:// one of this machine, to be asked for signing keys": (
+                asked is None or is_file or web_addresses.may_be_asked(asked)
+            ),
+        }
 
     @property
     def connections_per_worker(self) -> int:

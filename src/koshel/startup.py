@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import structlog
 
-from koshel import address, surroundings
+from koshel import address, surroundings, web_addresses
 from koshel.db.standing import Wanted
-from koshel.settings import Settings
+from koshel.settings import Settings, SettingsError
 from koshel.surroundings import PREFIX, without_passwords
 
 _log = structlog.get_logger()
@@ -32,6 +32,26 @@ def warn_of_strangers(settings: Settings) -> None:
     """Where nobody is asked for a key, an address beyond this machine is worth a warning."""
     if settings.auth == "off" and not address.is_loopback(settings.host):
         _log.warning("the service listens beyond this machine, and asks nobody who they are", host=settings.host)
+
+
+def check_jwts(settings: Settings) -> None:
+    """Raises SettingsError if JWTs are to be taken, and what that needs is not installed, or the file has no keys.
+
+    An issuer that is away stops nothing: its keys are read when it is back.
+    """
+    if settings.jwt_issuer is None:
+        return
+    try:
+        from koshel import jwks_source, signing_keys  # noqa: PLC0415  who takes no JWTs need not have what they need
+    except ImportError as error:
+        raise SettingsError("KOSHEL_JWT_ISSUER needs PyJWT and cryptography: install koshel[jwt]") from error
+    if settings.jwt_keys is not None and not web_addresses.is_web_address(settings.jwt_keys):
+        try:
+            signing_keys.read(jwks_source.read_file(settings.jwt_keys))
+        except jwks_source.Unreadable as error:
+            raise SettingsError(f"KOSHEL_JWT_KEYS cannot be read: {error}") from error
+        except signing_keys.Unusable as error:
+            raise SettingsError(f"KOSHEL_JWT_KEYS cannot be used: {settings.jwt_keys}: {error}") from error
 
 
 def warn_of_no_keys() -> None:

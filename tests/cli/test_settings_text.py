@@ -8,7 +8,9 @@ from koshel.settings import Settings, SettingsError
 from koshel.settings_text import PREFIX, knobs, read
 
 NONE: dict[str, str | None] = {}
-TEXTS = {"database_url", "service_role", "tls_certificate_file", "tls_key_file"}  # whose default is none
+TEXTS = {  # whose default is none
+    *("database_url", "service_role", "tls_certificate_file", "tls_key_file", "jwt_issuer", "jwt_audience", "jwt_keys"),
+}
 NAMES = [knob.name for knob in knobs()]
 
 

@@ -1,7 +1,6 @@
 """Keys over several workers: made, revoked and heard of within a second, and wrong ones harm nobody."""
 
 import asyncio
-import json
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -13,43 +12,12 @@ import pytest
 from koshel import api_keys
 from koshel.db.api_keys import NewKey
 from tests.support import command
+from tests.support.crowd import CONNECTIONS, PAYMENT, Crowd
 from tests.support.database import Database
-from tests.support.keyed import Client, Said, bearer, new_key, revoke
+from tests.support.keyed import Client, bearer, new_key, revoke
 from tests.support.service import Running, serving
 
 HEARD_WITHIN_S = 1.0
-CONNECTIONS = 24  # so many that each of the workers has some
-PAYMENT = json.dumps({"amount": "1"}).encode()
-
-
-class Crowd:
-    """Clients of one service, with connections to all of its workers."""
-
-    def __init__(self, service: Running) -> None:
-        self._clients = [Client(service.port) for _ in range(CONNECTIONS)]
-        self._pool = ThreadPoolExecutor(CONNECTIONS)
-
-    def ask(self, method: str, path: str, body: bytes | None, *headers: tuple[str, str]) -> list[Said]:
-        """The same request over each connection, all at once."""
-        sent = [self._pool.submit(one.ask, method, path, body, *headers) for one in self._clients]
-        return [one.result() for one in sent]
-
-    def statuses(self, *headers: tuple[str, str]) -> set[int]:
-        return {one.status for one in self.ask("POST", "/account/1/payment", PAYMENT, *headers)}
-
-    def wait_for(self, status: int, *headers: tuple[str, str]) -> float:
-        """How long it takes until every worker answers with this status, and with no other for a while."""
-        began = time.monotonic()
-        while self.statuses(*headers) != {status}:
-            assert time.monotonic() - began < 20, "not every worker has heard of it"
-        took = time.monotonic() - began
-        assert all(self.statuses(*headers) == {status} for _ in range(3))
-        return took
-
-    def close(self) -> None:
-        self._pool.shutdown()
-        for one in self._clients:
-            one.close()
 
 
 @pytest.fixture

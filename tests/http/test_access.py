@@ -140,12 +140,14 @@ async def test_a_path_that_is_not_utf_8_is_a_line_too(piped: tuple[int, AccessLo
     [
         ("/account/ann@example.com/payment", "/account/…/payment"),
         ("/key/koshel_live_" + "a" * 49, "/key/…"),
+        ("/account/eyJhbGciOiJub25lIn0.e30./payment", "/account/…/payment"),
+        ("/account/eyJhbGci", "/account/eyJhbGci"),
         ("/account/@users:42/payment", "/account/@users:42/payment"),
         ("/account/7", "/account/7"),
         ("/" + "a" * 990 + "/ann@example.com", "/" + "a" * 990 + "/…"),
     ],
 )
-def test_a_key_or_an_email_in_a_path_is_not_shown(path: str, line: str) -> None:
+def test_a_key_a_jwt_or_an_email_in_a_path_is_not_shown(path: str, line: str) -> None:
     assert shown(path) == line
 
 

@@ -5,7 +5,8 @@ import time
 import pytest
 
 from koshel import api_keys, authentication
-from koshel.authentication import TRUSTED_DEAF_S, TRUSTED_S, Authentication, Unauthenticated
+from koshel.authentication import TRUSTED_DEAF_S, TRUSTED_S, Authentication
+from koshel.callers import Unauthenticated
 from koshel.db.api_keys import FoundKey
 from tests.support.key_memory import CALLER, Clock, Database, remembering
 

@@ -135,15 +135,15 @@ class Target(logging.Handler):
 
 
 @asynccontextmanager
-async def open_target(url: str) -> AsyncIterator[Target]:
+async def open_target(url: str, settings: Settings = SETTINGS) -> AsyncIterator[Target]:
     """The service on this database, with a key for everything."""
     new = await once.transact(
         url, lambda connection, q: api_keys.add(connection, q, 1, Scope.ADMIN, name="", lasts_s=None)
     )
     nowhere = os.open(os.devnull, os.O_WRONLY)
     writer = LineWriter(nowhere, bytes_max=1_000_000, lost=lambda count: b"%d lost\n" % count)
-    log = AccessLog(Streams(writer, writer, as_json=True), Proxies(SETTINGS.trusted_proxies))
-    runner = express.Runner(application(SETTINGS, open_service(SETTINGS, url)), SETTINGS, Watch(log, counts=True))
+    log = AccessLog(Streams(writer, writer, as_json=True), Proxies(settings.trusted_proxies))
+    runner = express.Runner(application(settings, open_service(settings, url)), settings, Watch(log, counts=True))
     await runner.setup()
     target = Target(Way(runner), new.text, asyncio.get_running_loop())
     logging.getLogger().addHandler(target)

@@ -40,8 +40,10 @@ class Scraped:
         }
 
 
-def scrape(service: Running, accept: str = "") -> Scraped:
+def scrape(service: Running, accept: str = "", authorization: str = "") -> Scraped:
     """The metrics as they are now."""
-    request = urllib.request.Request(f"{service.url}/metrics", headers={"Accept": accept} if accept else {})
+    told = {"Accept": accept, "Authorization": authorization}
+    named = {name: value for name, value in told.items() if value}
+    request = urllib.request.Request(f"{service.url}/metrics", headers=named)
     with urllib.request.urlopen(request, timeout=30) as reply:
         return Scraped(reply.read().decode(), dict(reply.headers.items()))

@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec import Struct
 from msgspec.json import Encoder
 
-from koshel.api_keys import PREFIX
+from koshel.api_keys import JWT_BEGINS, PREFIX
 from koshel.callers import Caller
 from koshel.metrics import NO_ROUTE
 from koshel.proxies import Proxies
@@ -89,11 +89,15 @@ _encode = Encoder().encode
 
 
 def shown(path: str) -> str:
-    """The path, for a log: cut, without bytes that are not UTF-8, and without keys and emails that are put there."""
+    """The path, for a log: cut, without bytes that are not UTF-8, and without keys, JWTs and emails in it."""
     path = path[:PATH_MAX].encode(errors="backslashreplace").decode()
-    if "@" in path or PREFIX in path:
-        path = "/".join("…" if "@" in part[1:] or PREFIX in part else part for part in path.split("/"))
+    if "@" in path or PREFIX in path or JWT_BEGINS in path:
+        path = "/".join("…" if _is_private(part) else part for part in path.split("/"))
     return path
+
+
+def _is_private(part: str) -> bool:
+    return "@" in part[1:] or PREFIX in part or (JWT_BEGINS in part and "." in part)
 
 
 def _json_line(one: Answered) -> bytes:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 from aiohttp import web
 
 from koshel import metrics
-from koshel.api_keys import PREFIX
-from koshel.authentication import Authentication, Reason, Unauthenticated
-from koshel.callers import ANYBODY, Caller, Scope
+from koshel.api_keys import JWT_BEGINS, PREFIX
+from koshel.authentication import Authentication
+from koshel.callers import ANYBODY, Caller, Reason, Scope, Unauthenticated
 from koshel.http.problems import Failure
 from koshel.http.response import CALLER
 from koshel.http.route import Route
@@ -35,6 +35,23 @@ _REFUSALS: Mapping[Reason, _Refusal] = {
     "unknown": _Refusal("This API key is not known.", "invalid_token"),
     "revoked": _Refusal("This API key was revoked.", "invalid_token"),
     "expired": _Refusal("This API key has expired.", "invalid_token"),
+    "jwt-malformed": _Refusal(
+        "This JWT cannot be read, or it calls something critical that is not known here.", "invalid_token"
+    ),
+    "jwt-algorithm": _Refusal(
+        "This JWT's algorithm is not taken, or is not one of the key that it names.", "invalid_token"
+    ),
+    "jwt-signing-key": _Refusal("The issuer has no key that this JWT could be signed with.", "invalid_token"),
+    "jwt-signature": _Refusal("This JWT's signature is wrong.", "invalid_token"),
+    "jwt-claims": _Refusal("This JWT lacks one of the claims exp, iss, aud and sub.", "invalid_token"),
+    "jwt-not-yet-valid": _Refusal("This JWT is not valid yet.", "invalid_token"),
+    "jwt-expired": _Refusal("This JWT has expired.", "invalid_token"),
+    "jwt-issuer": _Refusal("This JWT is another issuer's.", "invalid_token"),
+    "jwt-audience": _Refusal("This JWT is for another audience.", "invalid_token"),
+    "jwt-scope": _Refusal(
+        "This JWT has none of the scopes koshel:read, koshel:write and koshel:admin.", "invalid_token"
+    ),
+    "jwt-ledger": _Refusal("This JWT names no ledger that is here.", "invalid_token"),
 }
 
 
@@ -54,18 +71,25 @@ def token_of(header: str) -> str:
 
 
 async def caller_of(request: web.Request, route: Route, authentication: Authentication | None) -> Caller:
-    """Who sends the request, if it may be sent to the route. Raises Failure, Unauthenticated, StoreError."""
+    """Who sends the request, if it may be sent to the route.
+
+    Raises Failure, Unauthenticated, IssuerUnavailable, StoreError.
+    """
     if route.scope is None:
         return NOBODY
     if authentication is None or not await authentication.check():
         request[CALLER] = ANYBODY
         return ANYBODY
-    if request.rel_url.raw_query_string and PREFIX in request.query_string:
+    if request.rel_url.raw_query_string and _has_token(request.query_string, authentication):
         raise Unauthenticated("query")
     caller = await authentication.find(token_of(_only(request.headers.getall("Authorization", ()))))
     request[CALLER] = caller
     check_scope(caller, route)
     return caller
+
+
+def _has_token(query: str, authentication: Authentication) -> bool:
+    return PREFIX in query or (authentication.takes_jwts and JWT_BEGINS in query and query.count(".") > 1)
 
 
 def check_scope(caller: Caller, route: Route) -> None:

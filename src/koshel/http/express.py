@@ -13,8 +13,8 @@ from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
-from koshel.authentication import Unauthenticated
 from koshel.batcher import Batcher
+from koshel.callers import IssuerUnavailable, Unauthenticated
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
 from koshel.errors import Overloaded
@@ -174,7 +174,7 @@ class Connection(Protocol):
             pending.caller = caller
             if self._is_limited:
                 self._limits.enter(caller)
-        except (Unauthenticated, Failure) as error:  # cheaply, since anybody can send as many as there are
+        except (Unauthenticated, IssuerUnavailable, Failure, Overloaded) as error:  # cheaply: anybody can send them
             return self._refuse(plain, pending, error)
         share, size = caller.share, len(plain.body)
         try:

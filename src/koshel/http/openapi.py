@@ -34,7 +34,8 @@ _KEY = {
     "type": "http",
     "scheme": "bearer",
     "bearerFormat": "koshel_live_...",
-    "description": "An API key. Its scope, of read, write and admin, must include the one that an operation names.",
+    "description": "An API key, or a JWT where the service takes those. "
+    "Its scope, of read, write and admin, must include the one that an operation names.",
 }
 _SERVICE = ("Service", "What the service says of itself.")
 

@@ -9,8 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from koshel.app import Service
-from koshel.authentication import Unauthenticated
-from koshel.callers import ANYBODY, Caller, Scope
+from koshel.callers import ANYBODY, Caller, Scope, Unauthenticated
 from koshel.core.commands import Request
 from koshel.http import receive
 from koshel.http.authorization import token_of
@@ -122,7 +121,10 @@ class Reader:
         return "partial" if end > len(data) else Plain(*found, said, data[start:end], end, authorization)
 
     def caller(self, plain: Plain) -> Caller | None:
-        """Who sends a request; None if that has to be looked up, or if it may not be sent. Raises Unauthenticated."""
+        """Who sends a request; None if that has to be looked up, or if it may not be sent.
+
+        Raises Unauthenticated, IssuerUnavailable, Overloaded.
+        """
         if self._authentication is None:
             return ANYBODY
         asks = self._authentication.asks

@@ -40,7 +40,9 @@ PROBLEMS: Mapping[str, Problem] = {
         403, "Cross site", "The request comes from a page, or by a name, that is not this service's."
     ),
     "unauthorized": Problem(
-        401, "Unauthorized", "The request has no API key, or one that is not known, was revoked or has expired."
+        401,
+        "Unauthorized",
+        "The request has neither an API key nor a JWT, or one that is not known, was revoked or has expired.",
     ),
     "forbidden": Problem(403, "Forbidden", "The API key's scope does not allow this."),
     "not-found": Problem(404, "Not found", "There is no such route."),
@@ -84,6 +86,9 @@ PROBLEMS: Mapping[str, Problem] = {
     ),
     "database-unavailable": Problem(
         503, "Database unavailable", "The database cannot be used; nothing was done.", retryable=True
+    ),
+    "issuer-unavailable": Problem(
+        503, "Issuer unavailable", "Whether a JWT is right cannot be found out now; nothing was done.", retryable=True
     ),
     "outcome-unknown": Problem(
         503,

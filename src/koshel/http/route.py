@@ -19,7 +19,7 @@ Handler: TypeAlias = Callable[[Call], Awaitable[Reply]]
 Asks: TypeAlias = Callable[[Call], Request]
 
 # What any request may be answered.
-CONFINED = ("unauthorized", "forbidden", "rate-limited")  # by a route that needs a scope
+CONFINED = ("unauthorized", "forbidden", "rate-limited", "issuer-unavailable")  # by a route that needs a scope
 ALWAYS = ("malformed-request", "headers-too-large", "cross-site", "validation-failed", "internal-error")
 POST = (
     "malformed-json",

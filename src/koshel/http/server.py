@@ -17,8 +17,7 @@ from aiohttp import HttpVersion11, web
 
 from koshel import metrics
 from koshel.app import Service
-from koshel.authentication import Unauthenticated
-from koshel.callers import Caller
+from koshel.callers import Caller, IssuerUnavailable, Unauthenticated
 from koshel.db.errors import OutcomeUnknown, StoreError
 from koshel.errors import Overloaded
 from koshel.http import authorization, preconditions, prefer, receive, request_id
@@ -193,6 +192,8 @@ def failure_of(error: Exception, name: str) -> Failure:
         case Unauthenticated():
             metrics.key_refused(error.reason)
             return authorization.unauthenticated(error.reason)
+        case IssuerUnavailable():
+            return Failure("issuer-unavailable", "The keys by which JWTs are verified cannot be had; nothing was done.")
         case Invalid():
             return validation_failed(pointer(error.field), error.reason)
         case Overloaded():

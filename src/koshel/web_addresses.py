@@ -1,0 +1,28 @@
+"""Web addresses that a setting names: encrypted, or of this machine."""
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+
+def is_web_address(text: str) -> bool:
+    """Whether the text is a URL, and not a path."""
+    return "://" in text
+
+
+def may_be_asked(url: str) -> bool:
+    """Whether nobody on the way could change what is answered there: https://, or http:// on this machine."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or parts.username is not None or not url.isascii() or not url.isprintable() or " " in url:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
