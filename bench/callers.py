@@ -1,5 +1,6 @@
 """Asking callers who they are, and counting what they do: each against the same service without it."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -18,11 +19,13 @@ from koshel.callers import Scope
 from koshel.db import api_keys, ledgers
 from koshel.db.migrate import migrate
 from koshel.db.once import transact
+from tests.support.jwt_issuer import AUDIENCE, ISSUER, jwks, rsa_signer
 
 SHAPE = Shape("uniform", 256, keys=False)
 LEDGERS = 1_000
 LEDGERS_TEMPLATE = "template_ledgers_bench"
 KEYED = "API keys on, against off"
+WITH_JWT = "a JWT, against no keys"
 MEASURED = "metrics on, against off"
 MANY = f"{LEDGERS:,} ledgers with a key each, against one with a key"
 
@@ -43,6 +46,7 @@ def callers(contest: Contest, *, rounds: int) -> Iterator[Compared]:
     _fill(contest)
     pairs = [
         (KEYED, with_key, Asking("open", {})),
+        (WITH_JWT, _with_jwt(contest), Asking("open", {})),
         (MEASURED, Asking("measured", {}), Asking("unmeasured", {"metrics": "off"})),
         (MANY, many, with_key),
     ]
@@ -69,6 +73,14 @@ def _compared(contest: Contest, what: str, pair: tuple[Asking, Asking], rounds: 
         for url in urls:
             contest.prove(partial(prove, url))
     return Compared(what, SHAPE, runs[pair[0].name], runs[pair[1].name])
+
+
+def _with_jwt(contest: Contest) -> Asking:
+    issuer = rsa_signer()
+    keys = contest.directory / "jwks.json"
+    keys.write_bytes(jwks(issuer))
+    settings = {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE, "jwt_keys": keys}
+    return Asking("jwt", settings, lambda _: [issuer.sign(exp=int(time.time()) + 3_600)])
 
 
 def _main_key(url: str) -> Sequence[str]:

@@ -10,7 +10,7 @@ from statistics import median
 from msgspec import Struct
 
 from bench.against import BATCHED, HELD, OURS, SINGLE, Compared
-from bench.callers import KEYED, MANY, MEASURED
+from bench.callers import KEYED, MANY, MEASURED, WITH_JWT
 from bench.contest import Measure
 from bench.lifetime import MILLION
 from bench.load import Shape
@@ -64,6 +64,7 @@ EARLIER = Target(
 )
 LOGGED = Target("transfers/s with the access log on, in a file, against none", 0.92, 0.97, "x", more_is_better=True)
 KEYS_ON = Target("transfers/s with API keys on, against off", *(0.95, 0.98, "x"), more_is_better=True)
+JWT_ON = Target("transfers/s with a JWT, against no keys", *(0.9, 0.97, "x"), more_is_better=True)
 METRICS_ON = Target("transfers/s with metrics on, against off", *(0.97, 0.99, "x"), more_is_better=True)
 MANY_LEDGERS = Target(f"transfers/s, {MANY}", *(0.9, 0.97, "x"), more_is_better=True)
 LOCKED = Target("other accounts beside 1 and 1,000 locked rows: transfers/s", *(0.7, 0.9, "x"), more_is_better=True)
@@ -145,7 +146,7 @@ def judged(results: Results) -> list[tuple[str, str, str, str, str]]:
 def _callers(callers: Sequence[Compared]) -> list[tuple[str, str, str, str, str]]:
     return [
         target.row([median(one.ratios) for one in callers if one.what == what])
-        for what, target in ((KEYED, KEYS_ON), (MEASURED, METRICS_ON), (MANY, MANY_LEDGERS))
+        for what, target in ((KEYED, KEYS_ON), (WITH_JWT, JWT_ON), (MEASURED, METRICS_ON), (MANY, MANY_LEDGERS))
     ]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bench import earlier, machine, report
 from bench.against import BATCHED, HELD, SINGLE, Compared
-from bench.callers import KEYED, MANY, MEASURED
+from bench.callers import KEYED, MANY, MEASURED, WITH_JWT
 from bench.contest import Measure, Plan
 from bench.load import Shape
 from bench.proving import Proving
@@ -70,7 +70,12 @@ def test_the_access_log_may_cost_eight_percent(rate: int, verdict: str) -> None:
 
 @pytest.mark.parametrize(
     ("what", "row"),
-    [(KEYED, "transfers/s with API keys on"), (MEASURED, "transfers/s with metrics on"), (MANY, "transfers/s, 1,000")],
+    [
+        (KEYED, "transfers/s with API keys on"),
+        (WITH_JWT, "transfers/s with a JWT"),
+        (MEASURED, "transfers/s with metrics on"),
+        (MANY, "transfers/s, 1,000"),
+    ],
 )
 def test_keys_metrics_and_ledgers_are_judged_each_by_its_own_comparison(what: str, row: str) -> None:
     slower = Measure(890, 1, 2, 60, 50, 40, 60)
