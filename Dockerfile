@@ -4,7 +4,7 @@ WORKDIR /build
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY src ./src
 RUN python -m venv /opt/koshel \
-    && /opt/koshel/bin/pip install --no-cache-dir --constraint constraints.txt '.[jwt]'
+    && /opt/koshel/bin/pip install --no-cache-dir --constraint constraints.txt '.[jwt,tracing]'
 
 FROM python:3.12-slim
 # Its home is where an embedded database would be, for a first try without PostgreSQL.

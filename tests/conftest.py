@@ -1,6 +1,7 @@
 """A real PostgreSQL for the whole session, and a database of its own, cloned from a template, for each test."""
 
 import itertools
+import logging
 import os
 import shutil
 import subprocess
@@ -101,3 +102,13 @@ async def store(database: Database) -> AsyncIterator[Store]:
     """A store on a fresh database, connected as the service's own role."""
     async with open_store(StoreConfig(database.service_url)) as store:
         yield store
+
+
+@pytest.fixture
+def library() -> Iterator[logging.Logger]:
+    """The logger of OpenTelemetry, and when the test has ended it is as it was before."""
+    library, urllib3 = logging.getLogger("opentelemetry"), logging.getLogger("urllib3")
+    before = (library.handlers, library.propagate, urllib3.level)
+    yield library
+    library.handlers, library.propagate = before[:2]
+    urllib3.setLevel(before[2])

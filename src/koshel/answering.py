@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from msgspec import Struct
 
 from koshel import metrics
+from koshel.chains import chains, in_order
 from koshel.errors import OutcomeUnknown
 from koshel.outcomes import Outcomes
 from koshel.queue import PUT_OFF_MAX
@@ -22,6 +23,7 @@ Batch: TypeAlias = Sequence[Waiting[CommandT, OutcomeT]]
 Settle: TypeAlias = Callable[..., Awaitable[Sequence[Any]]]
 Lines: TypeAlias = AbstractSet[Hashable]
 Taken: TypeAlias = Callable[[], Lines]
+Carry: TypeAlias = Callable[[Sequence[object]], object]
 
 NONE: frozenset[Hashable] = frozenset()
 
@@ -58,15 +60,24 @@ class Free(Struct, frozen=True):
 
 
 class Answering(Generic[CommandT, OutcomeT]):
-    """`outages` are everybody's answer, `singles_max` is how many commands are settled alone at once."""
+    """`outages` are everybody's answer, `singles_max` is how many commands are settled alone at once.
+
+    `carry` is told the traces of the commands that are settled next, in this context.
+    """
 
     def __init__(
-        self, settle: Settle, free: Free | None, outages: tuple[type[Exception], ...], singles_max: int
+        self,
+        settle: Settle,
+        free: Free | None,
+        outages: tuple[type[Exception], ...],
+        singles_max: int,
+        carry: Carry | None = None,
     ) -> None:
         self._settle = settle
         self._free = free
         self._outages = outages
         self._singles_max = singles_max
+        self._carry = carry
         self._loop = asyncio.get_running_loop()
 
     async def answer(self, batch: Batch[CommandT, OutcomeT], taken: Taken, *, waits: bool) -> Batch[CommandT, OutcomeT]:
@@ -130,10 +141,10 @@ class Answering(Generic[CommandT, OutcomeT]):
             return batch
         with_key: list[Waiting[CommandT, OutcomeT]] = []
         without: list[Waiting[CommandT, OutcomeT]] = []
-        for chain in _chains(batch, free.lines):
+        for chain in chains(batch, free.lines):
             (with_key if any(free.keys(one.command) for one in chain) else without).extend(chain)
-        put_off = [*await self._answer_spent(_in_order(without), taken, free)] if without else []
-        return _in_order([*put_off, *await self._answer_one_by_one(_in_order(with_key), taken, free)])
+        put_off = [*await self._answer_spent(in_order(without), taken, free)] if without else []
+        return in_order([*put_off, *await self._answer_one_by_one(in_order(with_key), taken, free)])
 
     async def _answer(
         self,
@@ -148,7 +159,7 @@ class Answering(Generic[CommandT, OutcomeT]):
             raises = () if free is None else free.obstructed
         put_off = []
         try:
-            outcomes = await settle([one.command for one in batch])
+            outcomes = await settle(self._commands(batch))
         except raises:
             raise
         except Exception as error:  # noqa: BLE001  whatever it is, every caller gets an answer
@@ -173,15 +184,20 @@ class Answering(Generic[CommandT, OutcomeT]):
             return []
         return put_off
 
+    def _commands(self, batch: Batch[CommandT, OutcomeT]) -> list[CommandT]:
+        if self._carry is not None:
+            self._carry([one.trace for one in batch])
+        return [one.command for one in batch]
+
     async def _answer_one_by_one(
         self, batch: Batch[CommandT, OutcomeT], taken: Taken, free: Free | None
     ) -> Batch[CommandT, OutcomeT]:
         # Nothing was done: so a poisonous command hurts itself only. A few at a time, but one after another on a line.
-        chains = iter(_chains(batch, free.lines) if free else [[one] for one in batch])
+        waiting = iter(chains(batch, free.lines) if free else [[one] for one in batch])
         put_off: list[Waiting[CommandT, OutcomeT]] = []
 
         async def one_after_another() -> None:
-            for chain in chains:
+            for chain in waiting:
                 stopped: set[Hashable] = set()
                 for one in chain:
                     if not is_wanted(one, self._loop.time()):
@@ -196,7 +212,7 @@ class Answering(Generic[CommandT, OutcomeT]):
                     stopped |= one.lines
 
         await asyncio.gather(*(one_after_another() for _ in range(self._singles_max)))
-        return _in_order(put_off)
+        return in_order(put_off)
 
 
 def answer_all(batch: Batch[CommandT, OutcomeT], error: Exception) -> None:
@@ -216,34 +232,3 @@ def _put_off(one: Waiting[CommandT, OutcomeT], on: Lines) -> None:
     one.lasting |= getattr(on, "lasting", NONE)
     one.lines = on | one.lasting
     one.put_off += 1
-
-
-def _in_order(batch: Batch[CommandT, OutcomeT]) -> Batch[CommandT, OutcomeT]:
-    return sorted(batch, key=lambda one: one.number)
-
-
-def _chains(
-    batch: Batch[CommandT, OutcomeT], lines: Callable[[CommandT], Lines]
-) -> list[list[Waiting[CommandT, OutcomeT]]]:
-    """The commands, each in one chain with all that it has a line in common with."""
-    chains: dict[int, _Chain[CommandT, OutcomeT]] = {}
-    by_line: dict[Hashable, _Chain[CommandT, OutcomeT]] = {}
-    for one in batch:
-        its = lines(one.command)
-        common = {id(chain): chain for line in its if (chain := by_line.get(line)) is not None}
-        chain, *others = common.values() or [_Chain([], set())]
-        for other in others:
-            chain.members = [*_in_order([*chain.members, *other.members])]
-            chain.lines |= other.lines
-            by_line |= dict.fromkeys(other.lines, chain)
-            del chains[id(other)]
-        chain.members.append(one)
-        chain.lines |= its
-        by_line |= dict.fromkeys(its, chain)
-        chains[id(chain)] = chain
-    return [chain.members for chain in chains.values()]
-
-
-class _Chain(Struct, Generic[CommandT, OutcomeT], eq=False):
-    members: list[Waiting[CommandT, OutcomeT]]
-    lines: set[Hashable]

@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from koshel import address
+from koshel import __version__, address
 from koshel.authentication import Authentication, OpenJwtCallers, open_authentication
 from koshel.db.gate import Gate
 from koshel.db.url import Target
@@ -15,6 +16,9 @@ from koshel.requests import Requests, Terms, terms_of
 from koshel.sampling import Sampler, open_sampler
 from koshel.settings import Settings
 from koshel.submit import Submit, rehearsed
+
+if TYPE_CHECKING:
+    from koshel.tracing import Tracing
 
 LEDGERS_MAX = 10_000  # whose commands are made in the same place again
 
@@ -27,6 +31,7 @@ class Service(Struct, frozen=True):
     rehearse: Submit
     authentication: Authentication | None  # None: nobody is asked
     sampler: Sampler | None  # None: there are no metrics
+    tracing: "Tracing | None"  # None: there are no traces
     _made: dict[int, Requests] = field(default_factory=dict)  # by ledger id
 
     def requests(self, ledger_id: int) -> Requests:
@@ -40,15 +45,24 @@ class Service(Struct, frozen=True):
 
 @asynccontextmanager
 async def open_service(
-    settings: Settings, database_url: str | Target, gate: Gate | None = None
+    settings: Settings, database_url: str | Target, gate: Gate | None = None, tracing: "Tracing | None" = None
 ) -> AsyncIterator[Service]:
     """The service of one process; at the end what waits is settled, then the connections close."""
     async with (
-        open_engine(settings, database_url, gate=gate) as engine,
+        open_engine(settings, database_url, gate=gate, tracing=tracing) as engine,
         _authentication(settings, database_url, gate, engine) as authentication,
         _sampler(settings, engine) as sampler,
     ):
-        yield Service(engine, terms_of(settings), rehearsed(engine.store), authentication, sampler)
+        yield Service(engine, terms_of(settings), rehearsed(engine.store), authentication, sampler, tracing)
+
+
+def tracing_of(settings: Settings) -> "Tracing | None":
+    """The traces of one process, if it has any."""
+    if settings.tracing == "off":
+        return None
+    from koshel import trace_export  # noqa: PLC0415  it needs OpenTelemetry, which need not be there
+
+    return trace_export.open_tracing(settings, __version__)
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct
 
 from koshel import metrics
-from koshel.answering import Answering, Batch, Free, answer_all
+from koshel.answering import Answering, Batch, Carry, Free, answer_all
 from koshel.errors import Overloaded
 from koshel.lanes import Lanes, Turn
 from koshel.pace import FLOOR
@@ -95,7 +95,7 @@ class Batcher(Generic[CommandT, OutcomeT]):
     ) -> Waiting[CommandT, OutcomeT]:
         """As `submit`; the outcome goes to `recipient`, which is asked whether it is done before the batch leaves.
 
-        Whether it has left, and taking it back before, is a matter of what is returned.
+        Whether it has left, and taking it back before, is a matter of what is returned; so is its trace.
         """
         if self._draining:
             raise Overloaded
@@ -234,13 +234,14 @@ async def open_batcher(
     limits: BatcherLimits,
     outages: tuple[type[Exception], ...] = (),
     free: Free | None = None,
+    carry: Carry | None = None,
 ) -> AsyncIterator[Batcher[CommandT, OutcomeT]]:
     """A batcher over `settle`, drained at the end.
 
     `partition` says which commands may share a batch; `outages` are the exceptions of `settle` that no
-    command of the batch is to blame for: they are everybody's answer.
+    command of the batch is to blame for: they are everybody's answer. `carry` is told the traces before it settles.
     """
-    answering: Answering[CommandT, OutcomeT] = Answering(settle, free, outages, limits.singles_max)
+    answering: Answering[CommandT, OutcomeT] = Answering(settle, free, outages, limits.singles_max, carry)
     batcher = Batcher(answering, partition, limits)
     try:
         yield batcher

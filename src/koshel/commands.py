@@ -46,6 +46,7 @@ def serve(chosen: Settings, options: Options) -> int:
     startup.say_what_is_passed_over(options["environment"])
     startup.warn_of_password(options)
     startup.check_jwts(chosen)
+    startup.check_tracing(chosen, options["environment"])
     connections_max = descriptors.connections_max(chosen)
     identity = tls.identity(chosen.tls_certificate_file, chosen.tls_key_file)
     address.wait_until_free(chosen.host, chosen.port)

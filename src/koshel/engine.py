@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -26,6 +26,9 @@ from koshel.retry import settle_again, settle_free_again
 from koshel.settings import Settings
 from koshel.waiting import BatcherLimits
 
+if TYPE_CHECKING:
+    from koshel.tracing import Tracing
+
 NO_LINES: Lines = frozenset()
 
 
@@ -39,14 +42,19 @@ class Engine(Struct, frozen=True):
 
 @asynccontextmanager
 async def open_engine(
-    settings: Settings, database_url: str | Target, *, background: bool = True, gate: Gate | None = None
+    settings: Settings,
+    database_url: str | Target,
+    *,
+    background: bool = True,
+    gate: Gate | None = None,
+    tracing: "Tracing | None" = None,
 ) -> AsyncIterator[Engine]:
     """The engine; at the end what waits is settled, then the connections close.
 
     Without `background` it leaves queued transactions and expired holds to other processes.
     """
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(open_store(store_config(settings, database_url, gate)))
+        store = await stack.enter_async_context(open_store(store_config(settings, database_url, gate, tracing)))
         batcher = await stack.enter_async_context(
             open_batcher(
                 _patiently(store, settings.settle_attempts),
@@ -64,6 +72,7 @@ async def open_engine(
                     lane_timeout_ms=settings.lock_timeout_ms,
                 ),
                 outages=(DatabaseUnavailable, OutcomeUnknown),
+                carry=None if tracing is None else tracing.carry,
             )
         )
         limits = BackgroundLimits(
@@ -117,7 +126,9 @@ def _free(store: Store, attempts_max: int) -> Free:
     return Free(settle_what_is_free, (Obstructed,), lines, keys, too_long)
 
 
-def store_config(settings: Settings, database_url: str | Target, gate: Gate | None = None) -> StoreConfig:
+def store_config(
+    settings: Settings, database_url: str | Target, gate: Gate | None = None, tracing: "Tracing | None" = None
+) -> StoreConfig:
     """The settings that the store needs."""
     return StoreConfig(
         database_url,
@@ -137,6 +148,7 @@ def store_config(settings: Settings, database_url: str | Target, gate: Gate | No
         ),
         gate=gate,
         measured=settings.metrics == "on",
+        tracing=tracing,
     )
 
 

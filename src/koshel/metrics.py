@@ -143,11 +143,11 @@ def log_lines_dropped(stream: str, count: int) -> None:
 class Stopwatch:
     """Of one batch: how long each step took, up to now from the last one."""
 
-    __slots__ = ("_last", "_took")
+    __slots__ = ("_last", "took")
 
     def __init__(self) -> None:
         self._last = time.perf_counter()
-        self._took: dict[Step, float] = {}
+        self.took: dict[Step, float] = {}  # seconds
 
     def start(self) -> None:
         """What was between does not count."""
@@ -156,10 +156,10 @@ class Stopwatch:
     def lap(self, step: Step) -> None:
         """The step has ended."""
         now = time.perf_counter()
-        self._took[step] = now - self._last
+        self.took[step] = now - self._last
         self._last = now
 
     def count(self) -> None:
         """The batch is committed: its steps count."""
-        for step, seconds in self._took.items():
+        for step, seconds in self.took.items():
             BATCH_SECONDS.observe(seconds, step)

@@ -84,6 +84,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     log_format: Annotated[Literal["auto", "json", "console"], Meta(description="auto: console on a terminal, else json")] = "auto"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="the least level that is logged")] = "info"
     metrics: Annotated[Literal["on", "off"], Meta(description="count and time what is done, and show it at /metrics")] = "on"
+    tracing: Annotated[Literal["on", "off"], Meta(description="traces by OpenTelemetry: a span for each request and each batch")] = "off"
     access_log: Annotated[bool, Meta(description="log every request")] = True
     log_buffer_bytes_max: Annotated[Buffer, Meta(description="bytes of log lines that may wait for their reader, in each process and stream")] = 1024 * 1024
     hold_lifetime_s: Annotated[Lifetime, Meta(description="lifetime of a hold made without one")] = 7 * 24 * 3600

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from koshel import address, surroundings, web_addresses
+from koshel import __version__, address, surroundings, web_addresses
 from koshel.db.standing import Wanted
 from koshel.settings import Settings, SettingsError
 from koshel.surroundings import PREFIX, without_passwords
@@ -57,6 +57,26 @@ def check_jwts(settings: Settings) -> None:
 def warn_of_no_keys() -> None:
     """Whoever asks for keys where there is none serves nobody."""
     _log.warning("callers need an API key, and there is none yet; make one with `koshel key create --scope admin`")
+
+
+def check_tracing(settings: Settings, environment: Mapping[str, str]) -> None:
+    """Raises SettingsError if traces are wanted, and OpenTelemetry is not there, or cannot be set up by its variables.
+
+    What is imported here the workers have in common.
+    """
+    if settings.tracing == "off":
+        return
+    for name in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
+        if environment.get(name) not in {None, "", "http/protobuf"}:
+            raise SettingsError(f"{name} can be http/protobuf only, not {environment[name]!r}")
+    try:
+        from koshel import trace_export  # noqa: PLC0415  without traces nobody waits for it
+
+        trace_export.check(settings, __version__)
+    except ImportError as error:
+        raise SettingsError(f"{PREFIX}TRACING=on needs OpenTelemetry: install koshel[tracing]") from error
+    except (ValueError, RuntimeError) as error:
+        raise SettingsError(f"OpenTelemetry cannot be set up: {error}") from error
 
 
 def wanted(settings: Settings) -> Wanted:

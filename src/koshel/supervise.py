@@ -21,7 +21,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from koshel import address, metrics
-from koshel.app import open_service
+from koshel.app import open_service, tracing_of
 from koshel.db.gate import Gate
 from koshel.db.url import Target
 from koshel.http.access import AccessLog
@@ -231,9 +231,12 @@ class Supervisor(BaseApplication):
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD)
         log = AccessLog(self.streams, Proxies(settings.trusted_proxies)) if settings.access_log else None
-        app = application(settings, open_service(settings, self._target, self.gate), self._buckets)
+        tracing = tracing_of(settings)
+        app = application(settings, open_service(settings, self._target, self.gate, tracing), self._buckets)
         if log is not None:
             app.on_cleanup.append(log.close)
+        if tracing is not None:
+            app.on_cleanup.append(tracing.close)
         counts = settings.metrics == "on"
-        watch = Watch(log, counts=counts) if counts or log is not None else None
+        watch = Watch(log, counts=counts) if counts or log is not None or tracing is not None else None
         return Runner(app, settings, watch, self._connections_max)

@@ -70,6 +70,7 @@ class Waiting(Struct, Generic[CommandT, OutcomeT], eq=False):
     lines: AbstractSet[Hashable] = frozenset()  # that stop it: those that did the last time, and
     lasting: AbstractSet[Hashable] = frozenset()  # those that somebody had locked for long, now or before
     until: float = 0.0  # when it has waited in a lane for long enough; 0: it is in none
+    trace: object = None  # of its caller's request, if that has one
 
     @property
     def is_heavy(self) -> bool:

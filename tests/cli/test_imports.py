@@ -67,5 +67,6 @@ def test_a_service_on_a_migrated_database_imports_no_more_than_it_serves_with(
         process.wait(ENDS_WITHIN_S)
     modules = imported(log.read_text())
     assert SERVER - {"koshel.http"} <= modules
-    needless = {"psycopg", "yoyo", "email_validator", "difflib", "jwt", "cryptography"}
-    assert not (needless | {"koshel.http.openapi", "koshel.db.embedded"}) & modules
+    needless = {"psycopg", "yoyo", "email_validator", "difflib", "jwt", "cryptography", "opentelemetry", "requests"}
+    needless |= {"koshel.http.openapi", "koshel.db.embedded", "koshel.tracing", "koshel.trace_export"}
+    assert not needless & modules

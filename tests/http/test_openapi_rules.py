@@ -181,14 +181,14 @@ def sent_headers() -> Iterator[str]:
 
 def test_every_header_that_is_sent_is_described_and_no_other() -> None:
     # A 405 answers no operation of the document, since that has none with this method; so it has no place there.
-    assert set(sent_headers()) - {"Allow"} | {"X-Request-Id"} == set(DOCUMENT["components"]["headers"])
+    assert set(sent_headers()) - {"Allow"} | {"X-Request-Id", "traceparent"} == set(DOCUMENT["components"]["headers"])
 
 
 def test_what_is_taken_instead_is_said_where_a_body_is_not() -> None:
     for method, path, operation in OPERATIONS:
         refused = operation["responses"].get("415", {"headers": {}})["headers"]
         said = {"post": {"Accept-Post"}, "patch": {"Accept-Patch"}}.get(method, set()) | {"Accept-Encoding"}
-        assert refused.keys() - {"X-Request-Id"} == (said if "requestBody" in operation else set()), path
+        assert refused.keys() - {"X-Request-Id", "traceparent"} == (said if "requestBody" in operation else set()), path
 
 
 def test_the_path_and_the_parameters_have_the_same_names() -> None:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from hypothesis import strategies as st
+from opentelemetry.sdk.trace import SpanProcessor
 
 from koshel.app import open_service
 from koshel.callers import Scope
@@ -21,6 +22,7 @@ from koshel.line_writer import LineWriter
 from koshel.proxies import Proxies
 from koshel.settings import Settings
 from koshel.streams import Streams
+from koshel.tracing import Tracing
 from tests.support.ways import BYE, Way, statuses
 
 SETTINGS = Settings(
@@ -30,6 +32,7 @@ SETTINGS = Settings(
     body_bytes_max=8_000,
     settle_connections=2,
     read_connections=2,
+    tracing="on",
 )
 NUMBERS = ["0", "1", "-1", "12.3", "999999999999999999", "9" * 40, "1e9", "\xb2", "0x1"]
 ADDRESSES = ["10.0.0.1", "203.0.113.7", "[::1]", "2001:db9::1", "[2001:db9::1]:80", "unknown", "_hidden", "1.2.3", "::"]
@@ -62,6 +65,7 @@ PIECES = {
     "X-Forwarded-For": ADDRESSES,
     "X-Request-Id": ["a", "-", "b" * 200],
     "traceparent": ["00-", "4bf92f3577b34da6a3ce929d0e0e4736", "-00f067aa0ba902b7", "-01", "ff-"],
+    "tracestate": ["vendor=", "a@b=", "x", "y", "z" * 256, "*", "/"],
 }
 _COMMON = [",", ";", '"', "\\", "=", " ", "\t", "%", "\xff", *NUMBERS]
 _ANY = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=60)
@@ -143,7 +147,9 @@ async def open_target(url: str, settings: Settings = SETTINGS) -> AsyncIterator[
     nowhere = os.open(os.devnull, os.O_WRONLY)
     writer = LineWriter(nowhere, bytes_max=1_000_000, lost=lambda count: b"%d lost\n" % count)
     log = AccessLog(Streams(writer, writer, as_json=True), Proxies(settings.trusted_proxies))
-    runner = express.Runner(application(settings, open_service(settings, url)), settings, Watch(log, counts=True))
+    tracing = Tracing(SpanProcessor(), "1.2.3")  # which makes spans, and sends none
+    service = open_service(settings, url, tracing=tracing)
+    runner = express.Runner(application(settings, service), settings, Watch(log, counts=True))
     await runner.setup()
     target = Target(Way(runner), new.text, asyncio.get_running_loop())
     logging.getLogger().addHandler(target)

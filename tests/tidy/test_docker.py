@@ -101,7 +101,7 @@ def test_the_image_installs_the_versions_that_were_tested() -> None:
 
 
 def test_the_image_has_what_settings_need_that_not_everybody_installs() -> None:
-    assert any("pip install" in rest and "'.[jwt]'" in rest for rest in arguments_of("RUN"))
+    assert any("pip install" in rest and "'.[jwt,tracing]'" in rest for rest in arguments_of("RUN"))
 
 
 def test_the_service_does_not_run_as_root() -> None:

@@ -61,10 +61,6 @@ class Batch:
     def _queries(self) -> Queries:
         return self._namespace.queries
 
-    @property
-    def _limit(self) -> str | None:
-        return None if self.wait_ms is None else str(self.wait_ms)
-
     async def resolve(self, commands: Sequence[Command | Claim]) -> Sequence[Command]:
         """The commands, with what is due in the place of each claim; what they refer to is found."""
         resolved: list[Any] = list(commands)
@@ -160,8 +156,8 @@ class Batch:
     async def _lock_free(self, ledger_ids: AbstractSet[int], ids: AbstractSet[int]) -> list[asyncpg.Record]:
         if not ids:
             return await self._lock_nothing()
-        query = self._queries.lock_free_accounts
-        locked = await self.connection.fetch(query, ledger_ids, columns.ids(ids), max(ids), self._limit)
+        query, wait_ms = self._queries.lock_free_accounts, None if self.wait_ms is None else str(self.wait_ms)
+        locked = await self.connection.fetch(query, ledger_ids, columns.ids(ids), max(ids), wait_ms)
         self.locked_at = time.monotonic()
         if new := self._known.those_unknown(ids):  # of a process that has run for a while, nearly always none
             self._known.add({row["id"]: row["ledger_id"] for row in locked if row["id"] in new})
@@ -201,6 +197,9 @@ class Batch:
         written = await write(self.connection, self._queries, self.id, self._ids, outcomes)
         self.written_ledger_id = written.ledger_id
         return Outcomes(written.outcomes, self.id)
+
+    def ended(self, error: Exception | None = None) -> None:
+        """It is committed; or with an error it is not, or nobody knows whether it is."""
 
     async def _find_originals(self, wanted: set[QualifiedId]) -> None:
         """Twice, as what is still queued at the first look may be posted at the second."""

@@ -20,7 +20,7 @@ from koshel.db.batch import Batch
 from koshel.db.batches import Batches, Impatient, Rehearsals
 from koshel.db.calls import CallLimits, Calls
 from koshel.db.claims import ClaimExpired, ClaimQueued
-from koshel.db.errors import Conflict, Obstructed, OutcomeUnknown, translated
+from koshel.db.errors import Conflict, Obstructed, OutcomeUnknown, StoreError, translated
 from koshel.db.facts import Facts
 from koshel.db.gate import Gate
 from koshel.db.known import Known
@@ -30,11 +30,12 @@ from koshel.db.namespace import Namespace
 from koshel.db.pools import PoolMeasure, TimeLimits, open_pool
 from koshel.db.queries import Queries
 from koshel.db.strangers import Strangers
-from koshel.db.timed import TimedBatch
+from koshel.db.traced import batch_maker
 from koshel.db.url import Target, parse
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection, Connection, Pool
+    from koshel.tracing import Tracing
 
 FENCE_PAUSE_S = 0.1
 BLOCKED = "Obstructed: another transaction has locked an account for long"  # or what is due before it waits for that
@@ -60,6 +61,7 @@ class StoreConfig(Struct, frozen=True):
     limits: TimeLimits = TimeLimits()
     gate: Gate | None = None  # closed until the start has reached the database, if it is still away
     measured: bool = False  # whether batches are, for the metrics
+    tracing: "Tracing | None" = None  # where batches have spans
 
 
 class QueueMeasure(Struct, frozen=True):
@@ -89,7 +91,7 @@ class Store(Facts):
         self._settling = settling
         self._reading = reading
         self._rehearsing = rehearsing
-        self._make_batch = TimedBatch if config.measured else Batch
+        self._make_batch = batch_maker(config.tracing, measured=config.measured)
         self._batches_open = 0
         self._known = Known()
         self.strangers = Strangers()
@@ -106,10 +108,7 @@ class Store(Facts):
 
     @asynccontextmanager
     async def batch(self, wait_ms: int | None = None) -> AsyncIterator[Batch]:
-        """A transaction for one batch, committed at the end. Raises StoreError.
-
-        `wait_ms`: for a lock, other than the connection's limit.
-        """
+        """A transaction for one batch, committed at the end; `wait_ms`: for a lock. Raises StoreError."""
         batch = self._make_batch(self.namespace, self._known, self.strangers)
         batch.wait_ms = wait_ms
         end = End.NOT_REACHED
@@ -133,15 +132,19 @@ class Store(Facts):
             if end is End.NOT_REACHED:
                 if isinstance(error, Obstructed):
                     metrics.LOCK_TIMEOUTS.add()
+                batch.ended(error)
                 raise
         finally:
             self._batches_open -= 1
         # Without a row of its own there is nothing to ask for, and nothing that could be missing.
         ledger_id = batch.written_ledger_id if end is End.LOST else None
-        if ledger_id is not None and not await self._committed(ledger_id, batch):
-            raise Conflict("the connection was lost before COMMIT took effect")
-        if isinstance(batch, TimedBatch):
-            batch.committed()
+        try:
+            if ledger_id is not None and not await self._committed(ledger_id, batch):
+                raise Conflict("the connection was lost before COMMIT took effect")
+        except StoreError as error:
+            batch.ended(error)
+            raise
+        batch.ended()
 
     def waiting(self) -> Batches:
         """Batches that wait for a lock as long as another batch may hold it, and not as long as a stranger may."""

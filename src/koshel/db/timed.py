@@ -55,8 +55,10 @@ class TimedBatch(Batch):
         self._watch.lap("write")
         return written
 
-    def committed(self) -> None:
-        """It is: all that was measured counts."""
+    def ended(self, error: Exception | None = None) -> None:
+        """If it is committed, all that was measured counts."""
+        if error is not None:
+            return
         self._watch.lap("commit")
         self._watch.count()
         if self._outcomes:

@@ -33,6 +33,7 @@ class Answered(Struct, gc=False):
     batch_id: str | None
     remote: str | None
     duration_s: float
+    trace_id: str | None = None
 
 
 class AccessLog:
@@ -83,6 +84,7 @@ class Line(Struct, omit_defaults=True, gc=False):
     code: str | None = None
     key: str | None = None
     batch: str | None = None
+    trace_id: str | None = None
 
 
 _encode = Encoder().encode
@@ -118,6 +120,7 @@ def _json_line(one: Answered) -> bytes:
         one.code,
         key,
         one.batch_id,
+        one.trace_id,
     )
     return _encode(line) + b"\n"
 

@@ -60,6 +60,7 @@ async def _settled(call: Call, command: Command, weight: int = 1) -> Outcome:
     """The command's outcome, together with what others ask for at the same moment."""
     answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
     waiting = call.service.engine.batcher.send(command, answer, size=call.size, weight=weight, share=call.caller.share)
+    waiting.trace = call.trace
     outcome = await answer
     call.batch_id = waiting.batch_id
     return outcome
@@ -87,6 +88,7 @@ async def _within(call: Call, command: Request) -> Outcome | None:
     batcher = call.service.engine.batcher
     settled: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
     waiting = batcher.send(command, settled, size=call.size, share=call.caller.share)
+    waiting.trace = call.trace
     try:
         done, _ = await asyncio.wait([settled], timeout=call.prefer.wait_s)
     except asyncio.CancelledError:

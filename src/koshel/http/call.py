@@ -42,6 +42,7 @@ class Call(Struct):
     if_none_match: Tags | None = None
     limits: CallerLimits | None = None  # of the caller, where a request counts as several
     batch_id: str | None = None  # of the batch that has settled its command
+    trace: object = None  # of the request, if it has one
 
     @property
     def requests(self) -> Requests:

@@ -10,8 +10,7 @@ that is full. One request at a time on each connection: what is pipelined behind
 
 import asyncio
 from contextlib import suppress
-from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from koshel.batcher import Batcher
 from koshel.callers import IssuerUnavailable, Unauthenticated
@@ -27,7 +26,10 @@ from koshel.http.problems import Failure
 from koshel.http.protocol import Protocol
 from koshel.http.response import whole
 from koshel.http.server import LIMITS, SERVICE, failure_of, overloaded, problem
-from koshel.http.watch import Watcher, plain_line
+from koshel.http.watch import Watcher
+
+if TYPE_CHECKING:
+    from koshel.tracing import Tracing
 
 MOMENT_S = 0.05  # that the rest of a request may take
 UNREAD_MAX = 64 * 1024  # bytes behind a request, before no more are received
@@ -38,15 +40,21 @@ class Connection(Protocol):
 
     __slots__ = (
         *("_at", "_batcher", "_is_limited", "_limits", "_moment", "_owed", "_pending", "_reader", "_refused"),
-        *("_replied", "_rests_until", "_unread", "_watch"),
+        *("_replied", "_rests_until", "_tracing", "_unread", "_watch"),
     )
 
     def __init__(
-        self, *args: Any, reader: Reader, batcher: Batcher[Command, Outcome], limits: CallerLimits, **kwargs: Any
+        self,
+        *args: Any,
+        reader: Reader,
+        batcher: Batcher[Command, Outcome],
+        limits: CallerLimits,
+        tracing: "Tracing | None",
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._reader = reader
-        self._batcher = batcher
+        self._batcher, self._tracing = batcher, tracing
         self._limits, self._is_limited = limits, not limits.are_none
         # Asked once, and not for each reply: `isinstance` is slow for an abstract class.
         self._watch = self.access_logger.logger if isinstance(self.access_logger, Watcher) else None
@@ -167,6 +175,8 @@ class Connection(Protocol):
     def _take_off(self, plain: Plain) -> bool:
         """Send the request's command to the batcher; False if anything is wrong with it, and nothing was done."""
         pending = PendingReply(self, plain)
+        if self._tracing is not None:
+            pending.trace = plain.begin(self._tracing)
         try:
             caller = self._reader.caller(plain)
             if caller is None:
@@ -180,7 +190,8 @@ class Connection(Protocol):
         try:
             self._batcher.check(share, size)  # before it is decoded
             command = self._reader.command(plain, caller)
-            pending.waiting = self._batcher.send(command, pending, size=size, share=share)
+            pending.waiting = waiting = self._batcher.send(command, pending, size=size, share=share)
+            waiting.trace = pending.trace
         except Overloaded as error:
             self._limits.leave(caller)
             return self._refuse(plain, pending, error)
@@ -202,21 +213,10 @@ class Connection(Protocol):
     def _send(self, reply: Reply, pending: PendingReply) -> None:
         if self.transport is None or self.transport.is_closing():
             return
-        self.transport.write(whole(reply, pending.name))
+        self.transport.write(whole(reply, pending.name, "" if pending.trace is None else pending.trace.header))
         self._next_keepalive_close_time = self._loop.time() + self.keepalive_timeout
         if self._watch is not None:
-            took = perf_counter() - pending.started
-            self._watch.count(pending.plain.route.label, reply.status, reply.code, took)
-            if self._watch.log is not None:
-                peer = self.peername[0] if isinstance(self.peername, tuple) else self.peername
-                said = pending.plain.said
-                remote = self._watch.log.proxies.client(peer, said.get("forwarded"), said.get("x-forwarded-for"))
-                batch_id = None if pending.waiting is None else pending.waiting.batch_id
-                caller = None if reply.code == "unauthorized" else pending.caller
-                line = plain_line(
-                    pending.plain, reply, pending.name, took, caller=caller, batch_id=batch_id, remote=remote
-                )
-                self._watch.log.write(line)
+            self._watch.answered(pending, reply, self.peername)
 
     def _mark_replied(self) -> None:
         if self._replied is not None and not self._replied.done():
@@ -245,4 +245,5 @@ class Runner(protocol.Runner):
         server.connect = Connection
         reader, limits = Reader(service, self._settings), self.app[LIMITS]
         server.shared |= {"reader": reader, "batcher": service.engine.batcher, "limits": limits}
+        server.shared["tracing"] = service.tracing
         return server

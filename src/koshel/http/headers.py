@@ -19,6 +19,10 @@ HEADERS: Mapping[str, Any] = {
         "required": True,
         "schema": {"type": "string"},
     },
+    "traceparent": {
+        "description": "The request's span, where the service has traces (W3C Trace Context).",
+        "schema": {"type": "string"},
+    },
     "Location": {
         "description": "The path of what was made.",
         "required": True,
@@ -75,6 +79,7 @@ HEADERS: Mapping[str, Any] = {
     },
 }
 _LIMITED = ("Retry-After", "RateLimit", "RateLimit-Policy")
+_ALWAYS = ("X-Request-Id", "traceparent")
 _PREFER = "Prefer"
 _REFUSED = {PROBLEMS[facts.code_of(one)].status for one in Refusal}  # a refusal is an answer too, and has a receipt
 
@@ -90,7 +95,7 @@ def of_problem(route: Route, status: int) -> dict[str, Any]:
 
 
 def _made(route: Route, status: int, body: type[Struct] | str) -> Iterable[str]:
-    yield "X-Request-Id"
+    yield from _ALWAYS
     if status in {HTTPStatus.CREATED, HTTPStatus.ACCEPTED} and body not in {wire.BatchReply, ledgers.NewLedger}:
         yield "Location"
     if body is wire.Account or status == HTTPStatus.NOT_MODIFIED:
@@ -104,7 +109,7 @@ def _made(route: Route, status: int, body: type[Struct] | str) -> Iterable[str]:
 
 
 def _refused(route: Route, status: int) -> Iterable[str]:
-    yield "X-Request-Id"
+    yield from _ALWAYS
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} and route.scope is not None:
         yield "WWW-Authenticate"
     if status == HTTPStatus.SERVICE_UNAVAILABLE:

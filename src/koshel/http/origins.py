@@ -34,6 +34,9 @@ class Origins:
     def __init__(self, settings: Settings) -> None:
         self._allowed = frozenset(origins(settings.allowed_origins))
         self._hosts = frozenset(origin.partition("://")[2] for origin in self._allowed)
+        is_traced = settings.tracing == "on"
+        self._exposed = f"{_EXPOSED}, traceparent" if is_traced else _EXPOSED
+        self._taken = f"{_TAKEN}, traceparent, tracestate" if is_traced else _TAKEN
         self._on_loopback = _is_loopback(settings.host.strip("[]"))
 
     def check(self, method: str, headers: MultiMapping[str]) -> None:
@@ -64,7 +67,7 @@ class Origins:
         origin = headers.get("Origin", "")
         if not self._is_allowed(origin):
             return {"Vary": "Origin"} if method in _READS else NO_HEADERS
-        return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": _EXPOSED, "Vary": "Origin"}
+        return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": self._exposed, "Vary": "Origin"}
 
     def preflight(self, headers: Mapping[str, str], methods: str) -> Mapping[str, str] | None:
         """The headers of the reply to a preflight; None: the request is none, or its origin is not allowed."""
@@ -72,7 +75,7 @@ class Origins:
             return None
         return {
             "Access-Control-Allow-Methods": methods,
-            "Access-Control-Allow-Headers": _TAKEN,
+            "Access-Control-Allow-Headers": self._taken,
             "Access-Control-Max-Age": str(_PREFLIGHT_S),
         }
 

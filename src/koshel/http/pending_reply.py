@@ -1,7 +1,7 @@
 """A request of the express lane that is under way, and where the batcher puts its outcome."""
 
 from time import perf_counter
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -13,6 +13,9 @@ from koshel.http.call import Reply
 from koshel.http.plain import Plain
 from koshel.http.server import failure_of, problem
 from koshel.waiting import Waiting
+
+if TYPE_CHECKING:
+    from koshel.tracing import RequestTrace
 
 _log = structlog.get_logger()
 
@@ -30,7 +33,7 @@ class Connection(Protocol):
 class PendingReply:
     """A request whose reply is not sent yet, and where the batcher puts its outcome."""
 
-    __slots__ = ("caller", "connection", "name", "plain", "started", "waiting")
+    __slots__ = ("caller", "connection", "name", "plain", "started", "trace", "waiting")
 
     def __init__(self, connection: Connection, plain: Plain) -> None:
         self.caller = ANYBODY  # until it is known who it is
@@ -38,6 +41,7 @@ class PendingReply:
         self.name = request_id.named(plain.said.get("x-request-id"))
         self.plain = plain
         self.started = perf_counter()  # the loop's own clock has milliseconds
+        self.trace: RequestTrace | None = None
         self.waiting: Waiting[Command, Outcome] | None = None  # None: it was refused at once
 
     def done(self) -> bool:

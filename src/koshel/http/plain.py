@@ -4,7 +4,7 @@ A request that could be read in two ways is not plain: it must not mean one thin
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -21,6 +21,9 @@ from koshel.http.route import Asks, is_optional
 from koshel.http.routes import ROUTES
 from koshel.settings import Settings
 from koshel.values import is_key
+
+if TYPE_CHECKING:
+    from koshel.tracing import RequestTrace, Tracing
 
 HEAD_MAX = 4_096  # bytes
 HEADS_MAX = 1_000  # that are kept, to be looked up
@@ -78,6 +81,10 @@ class Plain(NamedTuple):
     def credentials(self) -> bytes | str | None:
         """The header's value, however it is written."""
         return self.authorization or self.said.get("authorization")
+
+    def begin(self, tracing: "Tracing") -> "RequestTrace":
+        """Its span."""
+        return tracing.request("POST", self.route.label, self.said.get("traceparent"), self.said.get("tracestate"))
 
 
 class Reader:

@@ -7,6 +7,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 from time import time
+from typing import TYPE_CHECKING
 
 from aiohttp import ClientConnectionResetError, HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
@@ -15,6 +16,9 @@ from koshel.callers import Caller
 from koshel.http.call import HTML, Call, Reply
 from koshel.http.docs_page import STYLE_HASH
 from koshel.metrics import NO_ROUTE
+
+if TYPE_CHECKING:
+    from koshel.tracing import RequestTrace
 
 CALLER = web.RequestKey("caller", Caller)  # of a request, once it is known
 CALL = web.RequestKey("call", Call)  # of a request, once it is read
@@ -35,12 +39,20 @@ _HEADS = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\nServer: koshel\r\n{_SAFE}C
 class Response(web.StreamResponse):
     """A Reply, as aiohttp sends it. Every header's value is ours, or has been checked: none can hold a line break."""
 
-    def __init__(self, reply: Reply, request_id: str, route: str = NO_ROUTE, began: float | None = None) -> None:
+    def __init__(
+        self,
+        reply: Reply,
+        request_id: str,
+        route: str = NO_ROUTE,
+        began: float | None = None,
+        trace: "RequestTrace | None" = None,
+    ) -> None:
         super().__init__(status=reply.status)
         self.reply = reply
         self.request_id = request_id
         self.route = route
         self.began = began  # by the performance counter; None: it never came to a route
+        self.trace = trace
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Nothing is sent yet."""
@@ -61,8 +73,8 @@ class Response(web.StreamResponse):
             await request.writer.drain()
 
 
-def whole(reply: Reply, request_id: str, connection: str = "", *, is_head: bool = False) -> bytes:
-    """The bytes of a reply; `connection` is its Connection header, `is_head`: the request was a HEAD."""
+def whole(reply: Reply, request_id: str, last: str = "", *, is_head: bool = False) -> bytes:
+    """The bytes of a reply; `last` are its last headers, `is_head`: the request was a HEAD."""
     date = _date(int(time()))
     head = f"{_HEADS[reply.status]}{reply.media_type}\r\nX-Request-Id: {request_id}\r\nDate: {date}\r\n"
     if reply.media_type == HTML:
@@ -71,16 +83,16 @@ def whole(reply: Reply, request_id: str, connection: str = "", *, is_head: bool 
         head += f"{name}: {value}\r\n"
     if reply.status not in _WITHOUT_BODY:
         head += f"Content-Length: {len(reply.body)}\r\n"
-    return f"{head}{connection}\r\n".encode() + (b"" if is_head else reply.body)
+    return f"{head}{last}\r\n".encode() + (b"" if is_head else reply.body)
 
 
 def _whole(response: Response, request: web.BaseRequest) -> bytes:
-    connection = ""
+    last = "" if response.trace is None else response.trace.header
     if not response.keep_alive:
-        connection = "Connection: close\r\n"
+        last += "Connection: close\r\n"
     elif request.version < HttpVersion11:
-        connection = "Connection: keep-alive\r\n"
-    return whole(response.reply, response.request_id, connection, is_head=request.method == "HEAD")
+        last += "Connection: keep-alive\r\n"
+    return whole(response.reply, response.request_id, last, is_head=request.method == "HEAD")
 
 
 @lru_cache(maxsize=1)

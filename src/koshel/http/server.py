@@ -8,7 +8,7 @@ bytes ─▶ Protocol ─▶ router ─▶ wrapper: origin, key, body, decode �
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 import msgspec
@@ -20,7 +20,7 @@ from koshel.app import Service
 from koshel.callers import Caller, IssuerUnavailable, Unauthenticated
 from koshel.db.errors import OutcomeUnknown, StoreError
 from koshel.errors import Overloaded
-from koshel.http import authorization, preconditions, prefer, receive, request_id
+from koshel.http import authorization, preconditions, prefer, receive, request_id, traces
 from koshel.http.accounts import MERGED
 from koshel.http.call import JSON, MERGE_PATCH, PROBLEM, Call, Reply
 from koshel.http.limits import CallerLimits
@@ -59,9 +59,10 @@ def application(
 
     app.cleanup_ctx.append(run_service)
     origins = Origins(settings)
-    no_route = _wrap(_no_route(origins), origins)
+    wrap = partial(_wrap, origins=origins, traced=settings.tracing == "on")
+    no_route = wrap(_no_route(origins))
     for route in ROUTES:
-        serve = _wrap(_serve(route, settings), origins, route.label)
+        serve = wrap(_serve(route, settings), label=route.label)
         for method in methods(route):
             # An id may be any text without a slash: what cannot be one is answered as one that does not exist.
             app.router.add_route(method, route.path.replace("}", ":[^/]+}"), serve, expect_handler=_expected)
@@ -128,7 +129,7 @@ def _serve(route: Route, settings: Settings) -> Serve:
                 preference = prefer.parse(request.headers.getall("Prefer"))
         size, path, headers = len(received), request.match_info, request.headers
         call = request[CALL] = Call(service, caller, _api, path, headers, decoded, size, key, preference, query)
-        call.limits = request.app[LIMITS]
+        call.limits, call.trace = request.app[LIMITS], request.get(traces.TRACE)
         if conditions:
             call.if_match = preconditions.tags(request, "If-Match")
             call.if_none_match = preconditions.tags(request, "If-None-Match")
@@ -153,12 +154,13 @@ def _shed(request: web.Request, caller: Caller, route: Route, bytes_max: int) ->
 
 
 def _wrap(
-    serve: Serve, origins: Origins, label: str = metrics.NO_ROUTE
+    serve: Serve, *, origins: Origins, traced: bool, label: str = metrics.NO_ROUTE
 ) -> Callable[[web.Request], Awaitable[Response]]:
     """The wrapper of one route: its reply, or the problem that its exception is."""
 
     async def respond(request: web.Request) -> Response:
         name, began = request_id.of(request), time.perf_counter()
+        trace = traces.begin(request.app[SERVICE].tracing, request, label) if traced else None
         try:
             origins.check(request.method, request.headers)
             reply = await serve(request)
@@ -167,7 +169,7 @@ def _wrap(
         if granted := origins.grant(request.method, request.headers):
             vary = ", ".join(filter(None, (reply.headers.get("Vary"), granted["Vary"])))
             reply.headers = {**reply.headers, **granted, "Vary": vary}
-        return Response(reply, name, label, began)
+        return Response(reply, name, label, began, trace)
 
     return respond
 
