@@ -15,7 +15,6 @@ from tests.support.jwt_issuer import rsa_signer, signer
 
 OURS = signer("ours")  # the issuer has this key, and that for RS256
 OTHER = signer("ours")
-NOW = int(time.time())
 
 
 def part(value: Any) -> str:
@@ -93,7 +92,7 @@ WRONG: dict[str, tuple[str, Callable[[], str]]] = {
     "with a sub that is a number": ("jwt-malformed", lambda: OURS.sign(sub=7)),
     "with an exp that is no time": ("jwt-malformed", lambda: OURS.sign(exp="soon")),
     "with an infinite exp": ("jwt-malformed", lambda: OURS.sign(exp=float("inf"))),
-    "expired": ("jwt-expired", lambda: OURS.sign(exp=NOW - LEEWAY_S - 2)),
+    "expired": ("jwt-expired", lambda: OURS.sign(exp=int(time.time()) - LEEWAY_S - 2)),
     "expired long ago": ("jwt-expired", lambda: OURS.sign(exp=-(10**30))),
     "not yet valid": ("jwt-not-yet-valid", lambda: OURS.sign(nbf=int(time.time()) + LEEWAY_S + 60)),
     "issued in the future": ("jwt-not-yet-valid", lambda: OURS.sign(iat=int(time.time()) + LEEWAY_S + 60)),
