@@ -5,11 +5,15 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from koshel import api_keys
+from tests.support import command
 from tests.support.database import Database
+from tests.support.outage import own_postgres
 from tests.support.scraped import Scraped, scrape
 from tests.support.service import Answer, Running, serving
 from tests.support.waiting import wait_until
@@ -161,3 +165,20 @@ def test_what_is_now_is_said_of_all_workers(service: Running) -> None:
     assert now.value("koshel_http_connections_opened_total") >= 2
     assert (now.value("koshel_database_up"), now.value("koshel_database_durable")) == (1, 1)
     assert now.value("koshel_schema_current") == 1
+
+
+def test_an_operator_who_was_known_scrapes_on_while_the_database_is_away(tmp_path: Path) -> None:
+    with own_postgres(tmp_path / "data") as postgres:
+        made = command.run("key", "create", "--scope", "admin", database_url=postgres.owner_url)
+        bearer = f"Bearer {made.stdout.strip()}"
+        with serving(postgres.service_url, workers="1") as service:
+            assert scrape(service, authorization=bearer).value("koshel_database_up") == 1
+            postgres.stop()
+            wait_until(
+                lambda: service.call("GET", "/account/1", Authorization=bearer).status == 503, "the key is not trusted"
+            )
+            assert scrape(service, authorization=bearer).value("koshel_database_up") == 0
+            unknown = f"Bearer {api_keys.make()}"
+            assert service.call("GET", "/metrics", Authorization=unknown).status == 503
+            postgres.start()
+            wait_until(lambda: scrape(service, authorization=bearer).value("koshel_database_up") == 1, "it is back")

@@ -227,3 +227,17 @@ async def test_a_key_in_use_is_looked_up_again_before_it_is_too_old(memory: Auth
     await memory.renew()
     with pytest.raises(Unauthenticated, match="revoked"):
         memory.known(used)
+
+
+async def test_what_is_too_old_to_be_trusted_is_still_there_for_whoever_asks_for_it(
+    memory: Authentication, database: Database, clock: Clock
+) -> None:
+    lasting, ending = database.add(), database.add(3_600.0)
+    for key in (lasting, ending):
+        await memory.find(key)
+    clock.now += TRUSTED_S + 1
+    assert memory.remembered(lasting.encode()) is None
+    assert memory.remembered(lasting.encode(), even_if_old=True) == CALLER
+    clock.now += 3_600.0
+    assert memory.remembered(ending.encode(), even_if_old=True) is None, "it has expired"
+    assert memory.remembered(api_keys.make().encode(), even_if_old=True) is None

@@ -172,6 +172,7 @@ ROUTES: Sequence[Route] = (
         passes_over=OF_CACHES,
         scope=Scope.ADMIN,
         is_for_operator=True,
+        outlives_database=True,
     ),
     Route(
         "GET",

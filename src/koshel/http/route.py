@@ -18,8 +18,8 @@ from koshel.http.preconditions import HEADERS
 Handler: TypeAlias = Callable[[Call], Awaitable[Reply]]
 Asks: TypeAlias = Callable[[Call], Request]
 
-# What any request may be answered.
-CONFINED = ("unauthorized", "forbidden", "rate-limited", "issuer-unavailable")  # by a route that needs a scope
+# What any request may be answered, and before that, one of a route that needs a scope.
+CONFINED = ("unauthorized", "forbidden", "rate-limited", "issuer-unavailable", "database-unavailable")
 ALWAYS = ("malformed-request", "headers-too-large", "cross-site", "validation-failed", "internal-error")
 POST = (
     "malformed-json",
@@ -64,6 +64,7 @@ class Route(Struct, frozen=True):
         UNSET  # that a caller needs; None: it is open to everybody; left out: by the method
     )
     is_for_operator: bool = False  # it concerns the service as a whole, and not one ledger
+    outlives_database: bool = False  # who was known before the database went away may ask it
 
     def __post_init__(self) -> None:
         """Who reads needs the scope for that, who changes something another one."""
