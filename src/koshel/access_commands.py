@@ -37,7 +37,7 @@ class _Database:
         self._url = url
         self._schema = schema
 
-    def ask(self, work: Work[T], *arguments: Any, **named: Any) -> T:
+    def ask(self, work: Work[T], *arguments: Any, ledger_id: int | None = None, **named: Any) -> T:
         import asyncio
 
         from koshel.db import once
@@ -45,7 +45,10 @@ class _Database:
         def bound(connection: Any, q: Any) -> Awaitable[T]:
             return work(connection, q, *arguments, **named)
 
-        return asyncio.run(once.transact(self._url, bound, schema=self._schema))
+        return asyncio.run(once.transact(self._url, bound, ledger_id=ledger_id, schema=self._schema))
+
+    def ask_of(self, ledger_id: int, work: Work[T], *arguments: Any, **named: Any) -> T:
+        return self.ask(work, ledger_id, *arguments, ledger_id=ledger_id, **named)
 
     def ledger(self, name: str) -> "LedgerRow":
         from koshel.db import ledgers
@@ -116,7 +119,7 @@ def create_key(chosen: Settings, options: Options) -> int:
             return 0
         with _opened(chosen) as database:
             ledger = database.ledger(options["ledger"])
-            new = database.ask(api_keys.add, ledger.id, scope, name=options["name"], lasts_s=options["expires"])
+            new = database.ask_of(ledger.id, api_keys.add, scope, name=options["name"], lasts_s=options["expires"])
         _print_key(new, f"of the ledger {ledger.name}", output)
     return 0
 
@@ -142,7 +145,7 @@ def revoke_key(chosen: Settings, options: Options) -> int:
     key_id = options["id"]
     with _opened(chosen) as database:
         ledger_id = database.ledger_of_key(key_id)
-        revoke = partial(database.ask, api_keys.revoke, ledger_id, key_id)
+        revoke = partial(database.ask_of, ledger_id, api_keys.revoke, key_id)
         try:
             revoke()
         except api_keys.LastAdminKey:
@@ -161,7 +164,7 @@ def rotate_key(chosen: Settings, options: Options) -> int:
     with _opened(chosen) as database:
         ledger_id = database.ledger_of_key(key_id)
         try:
-            new = database.ask(api_keys.rotate, ledger_id, key_id, overlap_s=overlap_s)
+            new = database.ask_of(ledger_id, api_keys.rotate, key_id, overlap_s=overlap_s)
         except api_keys.NotUsable as error:
             raise CommandError(f"key {key_id} was revoked or has expired; make a new one") from error
     assert new is not None, "a key stays for ever"
@@ -178,7 +181,7 @@ def erase_account(chosen: Settings, options: Options) -> int:
         ledger_id = database.ask(erasure.ledger_of, account_id)
         if ledger_id is None:
             raise CommandError(f"there is no account {account_id}")
-        status = database.ask(erasure.erase, ledger_id, account_id)
+        status = database.ask_of(ledger_id, erasure.erase, account_id)
     if status is not Status.CLOSED:
         raise CommandError(f"account {account_id} is {status}; close it first")
     sys.stdout.write(f"{account_id}: its email and its metadata are erased\n")
@@ -211,7 +214,7 @@ def _keys(database: _Database, ledger_id: int) -> "Iterator[KeyRow]":
     from koshel.db import api_keys
 
     before = ID_MAX
-    while page := database.ask(api_keys.page, ledger_id, before=before, count=PAGE):
+    while page := database.ask_of(ledger_id, api_keys.page, before=before, count=PAGE):
         yield from page
         before = page[-1].id
 

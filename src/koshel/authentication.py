@@ -178,7 +178,7 @@ class Authentication:
             await api_keys.note_used(connection, q, callers)
 
         if callers:
-            await self.changes.ask(note)
+            await self.changes.transact({one.ledger_id for one in callers}, note)
         for one in used:
             one.is_used, one.noted = False, now
 

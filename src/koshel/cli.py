@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from koshel import __version__, access_commands, commands, durations, settings_text, top_command
+from koshel import __version__, access_commands, commands, durations, reader_commands, settings_text, top_command
 from koshel.callers import MAIN_LEDGER, Scope
 from koshel.core.money import SCALE_MAX
 from koshel.settings import Settings, SettingsError
@@ -77,7 +77,7 @@ def _parser() -> Parser:
         "migrate",
         commands.migrate,
         "bring the database's schema up to date",
-        takes=(*WHERE, "migration_lock_timeout_ms"),
+        takes=(*WHERE, "row_security", "migration_lock_timeout_ms"),
     )
     migrate.add_argument("--check", action="store_true", help="change nothing; exit 1 if a migration is due")
     _currency_commands(add)
@@ -121,6 +121,14 @@ def _ledger_commands(commands_: Any) -> None:
     command = _command(add, "rename", access_commands.rename_ledger, "give a ledger another name")
     command.add_argument("name", help="the name that it has")
     command.add_argument("new_name", metavar="new-name", help="the name that it gets")
+    summary = "let a role of PostgreSQL read the rows of a ledger, and of no other"
+    for verb, run, said in (
+        ("grant", reader_commands.grant_ledger, summary),
+        ("revoke", reader_commands.revoke_ledger, "take that back"),
+    ):
+        command = _command(add, verb, run, said)
+        command.add_argument("name", help="of the ledger")
+        command.add_argument("role", help="of PostgreSQL: one that logs in, or a group of such")
 
 
 def _key_commands(commands_: Any) -> None:

@@ -223,6 +223,7 @@ def _apply_what_is_due(chosen: Settings, at: "Database") -> list[str]:
         at.owner_url,
         schema=chosen.schema,
         service_role=at.service_role,
+        row_security=chosen.row_security,
         lock_timeout_ms=chosen.migration_lock_timeout_ms,
     )
 

@@ -155,7 +155,7 @@ def store_config(
 def opening_wishes(settings: Settings, bring_up_to_date: Callable[[Inspected], None]) -> Wishes:
     """What the settings want of the database at the start."""
     known = frozenset(name for name in RISKS if getattr(settings, f"allow_{name}_off"))
-    return Wishes(store_config(settings, "").limits, settings.schema, known, bring_up_to_date)
+    return Wishes(store_config(settings, "").limits, settings.schema, settings.row_security, known, bring_up_to_date)
 
 
 def _database(_: Command) -> Hashable:

@@ -60,6 +60,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     # fmt: off
     database_url: Annotated[Url | None, Meta(description="PostgreSQL 15 or newer; absent: the embedded one")] = None
     schema: Annotated[Schema | None, Meta(description="schema that the tables are in; absent: the one where they are, or koshel")] = None
+    row_security: Annotated[Literal["on", "off"] | None, Meta(description="whether PostgreSQL confines the service to the ledgers at hand, by row-level security; absent: as it is")] = None
     data_dir: Annotated[Directory, Meta(description="where the embedded PostgreSQL keeps its data")] = "./.koshel"
     host: Annotated[Address, Meta(description="address to listen on; :: is every one, of IPv4 too")] = "127.0.0.1"
     auth: Annotated[Literal["keys", "off"] | None, Meta(description="whether callers need an API key; absent: as soon as there is one, or if host is not a loopback address")] = None

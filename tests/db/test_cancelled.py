@@ -131,7 +131,7 @@ async def test_a_store_that_closes_lets_end_what_was_asked(database: Database) -
         ended.set()
 
     async with open_store(StoreConfig(database.service_url)) as store:
-        asked = asyncio.create_task(store._read(look))
+        asked = asyncio.create_task(store._read(1, look))
         await begun.wait()
         asked.cancel()
     assert ended.is_set()

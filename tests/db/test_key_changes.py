@@ -50,7 +50,9 @@ async def test_every_change_of_a_key_is_heard_of(database: Database) -> None:
         await until(lambda: heard == [digest(key).hex()], "it was made")
         heard.clear()
         new = await once.transact(
-            database.service_url, lambda connection, q: api_keys.rotate(connection, q, 1, key.row.id, overlap_s=9)
+            database.service_url,
+            lambda connection, q: api_keys.rotate(connection, q, 1, key.row.id, overlap_s=9),
+            ledger_id=1,
         )
         assert new is not None
         await until(lambda: heard == [digest(new).hex(), digest(key).hex()], "it was rotated")
@@ -66,7 +68,7 @@ async def test_every_change_of_a_key_is_heard_of(database: Database) -> None:
 async def test_what_is_not_committed_is_not_heard_of(database: Database) -> None:
     async with listening(database) as (_, heard):
         with pytest.raises(ZeroDivisionError):
-            await once.transact(database.service_url, _add_and_fail)
+            await once.transact(database.service_url, _add_and_fail, ledger_id=1)
         key = await new_key(database.service_url, Scope.READ)
         await until(lambda: heard != [], "the second one is heard of")
         assert heard == [digest(key).hex()]

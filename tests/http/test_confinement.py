@@ -20,6 +20,7 @@ from koshel.db.embedded import Cluster
 from koshel.http.route import Route
 from koshel.http.routes import ROUTES
 from tests.support.clone import cloned
+from tests.support.confined import confined
 from tests.support.database import Database
 from tests.support.id_places import put, requests
 from tests.support.keyed import OTHER_LANE, Client, Said, bearer, new_key, new_ledger
@@ -74,9 +75,9 @@ def begin_ids(database: Database, first: int) -> None:
             connection.execute(f"ALTER SEQUENCE koshel.{sequence} RESTART {first}".encode())
 
 
-@pytest.fixture(scope="module")
-def ledgers(cluster: Cluster) -> Iterator[Ledgers]:
-    with cloned(cluster, "confinement_tests") as database:
+@pytest.fixture(scope="module", params=[cloned, confined], ids=["by the statements", "by PostgreSQL too"])
+def ledgers(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Ledgers]:
+    with request.param(cluster, "confinement_tests") as database:
         begin_ids(database, FIRST)
 
         async def make() -> tuple[str, str]:

@@ -142,7 +142,7 @@ class Target(logging.Handler):
 async def open_target(url: str, settings: Settings = SETTINGS) -> AsyncIterator[Target]:
     """The service on this database, with a key for everything."""
     new = await once.transact(
-        url, lambda connection, q: api_keys.add(connection, q, 1, Scope.ADMIN, name="", lasts_s=None)
+        url, lambda connection, q: api_keys.add(connection, q, 1, Scope.ADMIN, name="", lasts_s=None), ledger_id=1
     )
     nowhere = os.open(os.devnull, os.O_WRONLY)
     writer = LineWriter(nowhere, bytes_max=1_000_000, lost=lambda count: b"%d lost\n" % count)

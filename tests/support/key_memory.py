@@ -54,6 +54,10 @@ class Database:
     async def ask(self, work: Callable[..., Awaitable[Any]]) -> Any:
         return await work(self, self)
 
+    async def transact(self, ledger_ids: set[int], work: Callable[..., Awaitable[Any]]) -> Any:
+        assert ledger_ids == {CALLER.ledger_id}
+        return await work(self, self)
+
     # As a connection, and as its queries.
     has_api_keys = note_api_keys_used = ""
     noted: list[list[int]]

@@ -73,7 +73,9 @@ async def new_key(
 ) -> NewKey:
     """A key of a ledger."""
     return await once.transact(
-        url, lambda connection, q: api_keys.add(connection, q, ledger_id, Scope(scope), name=name, lasts_s=lasts_s)
+        url,
+        lambda connection, q: api_keys.add(connection, q, ledger_id, Scope(scope), name=name, lasts_s=lasts_s),
+        ledger_id=ledger_id,
     )
 
 
@@ -85,7 +87,9 @@ async def new_ledger(url: str, name: str) -> LedgerRow:
 async def revoke(url: str, key: NewKey, ledger_id: int = 1) -> None:
     """Revoke a key, even the last one."""
     await once.transact(
-        url, lambda connection, q: api_keys.revoke(connection, q, ledger_id, key.row.id, even_the_last=True)
+        url,
+        lambda connection, q: api_keys.revoke(connection, q, ledger_id, key.row.id, even_the_last=True),
+        ledger_id=ledger_id,
     )
 
 

@@ -19,6 +19,7 @@ from koshel.db.ids import Ids, take_before
 from koshel.db.known import Known
 from koshel.db.namespace import Namespace
 from koshel.db.queries import Queries
+from koshel.db.row_security import confine
 from koshel.db.strangers import Patience, Strangers
 from koshel.db.writing import write
 from koshel.outcomes import Outcomes
@@ -63,6 +64,8 @@ class Batch:
 
     async def resolve(self, commands: Sequence[Command | Claim]) -> Sequence[Command]:
         """The commands, with what is due in the place of each claim; what they refer to is found."""
+        if self._namespace.is_confined:
+            await confine(self.connection, self._namespace, {command.ledger_id for command in commands})
         resolved: list[Any] = list(commands)
         due = [place for place, command in enumerate(commands) if isinstance(command, _CLAIMS)]  # nearly always none
         for place in due:
@@ -226,8 +229,7 @@ class Batch:
     async def _find_receipts(self, keys: Sequence[str]) -> dict[tuple[int, str], First]:
         if not keys:
             return {}
-        found = await self.connection.fetch(self._queries.find_receipts, *keys)
-        receipts = dict(map(rows.receipt, found))
+        receipts = dict(map(rows.receipt, await self.connection.fetch(self._queries.find_receipts, *keys)))
         groups = [one for one in receipts.values() if isinstance(one, group_receipts.GroupReceipt)]
         members = set[QualifiedId]().union(*map(group_receipts.transactions, groups))
         posted = {one.id: one for one in map(rows.posted, await self._find(self._queries.find_members, members))}

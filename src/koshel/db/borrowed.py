@@ -12,6 +12,7 @@ from koshel.db.batches import Rehearsal
 from koshel.db.errors import MISUSES, translated
 from koshel.db.namespace import Namespace
 from koshel.db.reads import Reads
+from koshel.db.row_security import confine
 from koshel.errors import Misuse
 
 if TYPE_CHECKING:
@@ -52,8 +53,15 @@ class Borrowed(Reads):
                 raise
             await _to_its_end(connection.execute(q.release_savepoint))
 
-    async def _read(self, look: "Callable[[AnyConnection], Awaitable[T]]", *, weight: int = 1) -> T:  # noqa: ARG002
+    async def _read(
+        self,
+        ledger_id: int | None,
+        look: "Callable[[AnyConnection], Awaitable[T]]",
+        *,
+        weight: int = 1,  # noqa: ARG002
+    ) -> T:
         with _understood():
+            await confine(self._connection, self.namespace, None if ledger_id is None else [ledger_id])
             return await look(self._connection)
 
 

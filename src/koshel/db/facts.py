@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
 
 
+class QueueMeasure(Struct, frozen=True):
+    """The queue of a ledger's background transactions."""
+
+    depth: int
+    retrying: int  # of them, those that an accident has stopped at least once
+    oldest_age_s: float
+
+
 class BackgroundMeasure(Struct, frozen=True):
     """What waits for the background, over all ledgers."""
 
@@ -37,7 +45,7 @@ class Facts(Reads):
                 raise Unfit(message) from error
             return {row["migration_id"] for row in found}
 
-        return await self._read(look)
+        return await self._read(None, look)
 
     async def unsafe_settings(self) -> list[str]:
         """Names of the settings for durability that are off. Raises StoreError."""
@@ -45,10 +53,18 @@ class Facts(Reads):
         async def look(connection: "AnyConnection") -> list[str]:
             return [row["name"] for row in await connection.fetch(self._queries.read_durability)]
 
-        return await self._read(look)
+        return await self._read(None, look)
+
+    async def measure_queue(self, ledger_id: int) -> QueueMeasure:
+        """How long the queue of a ledger is. Raises StoreError."""
+        row = await self._read(
+            ledger_id, lambda connection: connection.fetchrow(self._queries.measure_queue, ledger_id)
+        )
+        assert row is not None, "an aggregate has a row"
+        return QueueMeasure(*row)
 
     async def measure_background(self) -> BackgroundMeasure:
         """What the background has to do. Raises StoreError."""
-        row = await self._read(lambda connection: connection.fetchrow(self._queries.measure_background))
+        row = await self._read(None, lambda connection: connection.fetchrow(self._queries.measure_background))
         assert row is not None, "an aggregate has a row"
         return BackgroundMeasure(*row)

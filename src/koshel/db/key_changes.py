@@ -7,7 +7,7 @@ lost    ──▶ another connection; then all is forgotten, since nobody knows 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -61,6 +61,12 @@ class KeyChanges:
                     self._lose()
         return await self._store.look(work)
 
+    async def transact(
+        self, ledger_ids: Collection[int], work: "Callable[[AnyConnection, Queries], Awaitable[T]]"
+    ) -> T:
+        """What the work returns, once it is committed, of these ledgers: over one of the store's. Raises StoreError."""
+        return await self._store.transact(ledger_ids, work)
+
     async def run(self) -> None:
         """Listen, for ever."""
         pause_s, is_silent = TRY_PAUSE_S, False
@@ -85,6 +91,7 @@ class KeyChanges:
         connection = await connect(parse(self._config.url), self._config.limits, "keys")
         try:
             await self._namespace.look(connection)
+            await connection.execute(self._namespace.queries.see_all_ledgers)
             await connection.add_listener(CHANNEL, self._hear)
             self._connection = connection
             self._note_heard()

@@ -42,6 +42,7 @@ async def add(connection: "AnyConnection", q: Queries, name: str) -> LedgerRow:
 async def add_with_key(connection: "AnyConnection", q: Queries, name: str) -> tuple[LedgerRow, NewKey]:
     """A new ledger, and a key of scope admin for it. Raises NameTaken."""
     made = await add(connection, q, name)
+    await connection.execute(q.see_ledgers, f"{{{made.id}}}")  # nobody could name it before, if this is confined
     return made, await api_keys.add(connection, q, made.id, Scope.ADMIN, name=FIRST_KEY, lasts_s=None)
 
 

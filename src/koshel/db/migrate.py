@@ -6,8 +6,10 @@ from urllib.parse import quote
 import psycopg
 from psycopg.rows import tuple_row
 
-from koshel.db import namespace, queries, words
+from koshel.db import namespace, policies, queries, words
 from koshel.db import schema as migrations
+from koshel.db.errors import Unfit
+from koshel.db.namespace import Wish
 from koshel.db.patience import be_patient
 from koshel.db.url import parse
 
@@ -40,12 +42,17 @@ def due(url: str, schema: str | None = None) -> list[str]:
 
 
 def migrate(
-    url: str, *, schema: str | None = None, service_role: str | None = None, lock_timeout_ms: int = LOCK_TIMEOUT_MS
+    url: str,
+    *,
+    schema: str | None = None,
+    service_role: str | None = None,
+    row_security: Wish = None,
+    lock_timeout_ms: int = LOCK_TIMEOUT_MS,
 ) -> list[str]:
     """Apply what is due, then grant the service role what it needs. Returns the names applied.
 
-    `schema`: that of the tables, made if it is not there; None: where they are, or `koshel`. Waits while another
-    process does the same. Raises MigrationError.
+    `schema`: that of the tables, made if it is not there; None: where they are, or `koshel`. `row_security`: see
+    `policies`. Waits while another process does the same. Raises MigrationError.
     """
     try:
         with psycopg.connect(url, autocommit=True, cursor_factory=psycopg.RawCursor) as guard:
@@ -59,6 +66,9 @@ def migrate(
                 _apply(url, found, lock_timeout_ms)
             if service_role is not None:
                 _grant(guard, service_role, found)
+            policies.secure(guard, found, row_security)
+    except Unfit as error:
+        raise MigrationError(str(error)) from error
     except psycopg.Error as error:
         raise _translated(error, lock_timeout_ms, url) from error
     return names

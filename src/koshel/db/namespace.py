@@ -4,7 +4,7 @@ Every statement names it, so that nothing depends on a session's search_path, an
 called `account` or `transaction` is ever meant.
 """
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -15,17 +15,25 @@ if TYPE_CHECKING:
     import psycopg
 
 
+Wish: TypeAlias = Literal["on", "off"] | None  # whether the service is to be confined; None: as it is
+
+
 class Looks(Protocol):
     """A connection of either driver's, as far as it is needed here."""
 
-    async def fetchval(self, query: str) -> Any:
+    async def fetchval(self, query: str, *arguments: Any) -> Any:
         """The first value."""
 
 
 class Namespace(msgspec.Struct):
-    """The schema; without a name it is found out over the first connection, and until then said to be `koshel`."""
+    """The schema; without a name it is found out over the first connection, and until then said to be `koshel`.
+
+    So is whether its row-level security confines the service to the ledgers that it names.
+    """
 
     name: str | None = None
+    is_confined: bool = False
+    _is_known: bool = False
 
     @property
     def queries(self) -> Queries:
@@ -34,8 +42,12 @@ class Namespace(msgspec.Struct):
 
     async def look(self, connection: Looks) -> None:
         """Find out where the tables are, unless that is known. Raises what the driver raises."""
+        if self._is_known:
+            return
         if self.name is None:
             self.name = await connection.fetchval(queries.load().find_schema) or queries.SCHEMA
+        self.is_confined = await connection.fetchval(queries.load().is_confined, self.name)
+        self._is_known = True
 
 
 def of_owner(connection: "psycopg.Connection[Any]", named: str | None) -> str:

@@ -20,6 +20,7 @@ from koshel.db import proof
 from koshel.db.databases import Database
 from koshel.db.errors import Away, DatabaseUnavailable, Unfit
 from koshel.db.gate import Gate
+from koshel.db.namespace import Wish
 from koshel.db.pools import TimeLimits
 from koshel.db.proof import Inspected
 
@@ -39,6 +40,7 @@ class Wishes(Struct, frozen=True):
 
     limits: TimeLimits
     schema: str | None  # of the tables; None: where they are
+    row_security: Wish
     known: frozenset[str]  # settings of the server that may be off
     bring_up_to_date: Callable[[Inspected], None]  # what is to be done once it is there and fit
 
@@ -73,14 +75,16 @@ class Opening:
             self._thread.join(LEAVE_TIMEOUT_S)
 
     def _attempt(self) -> None:
-        at, limits, schema = self._at, self._wishes.limits, self._wishes.schema
+        at, limits, schema, security = self._at, self._wishes.limits, self._wishes.schema, self._wishes.row_security
         is_ours = at.service_url != at.owner_url
         try:
-            looking = proof.inspect(at.target, limits, self._wishes.known, schema=schema, granted_later=is_ours)
+            looking = proof.inspect(
+                at.target, limits, self._wishes.known, schema=schema, row_security=security, granted_later=is_ours
+            )
             found = asyncio.run(looking)
             self._wishes.bring_up_to_date(found)
             if is_ours:
-                asyncio.run(proof.check_rights(at.target, limits, schema))
+                asyncio.run(proof.check_rights(at.target, limits, schema, security))
         except Exception as error:
             if _is_away(error):
                 raise Away(" ".join(str(error).split())) from error

@@ -14,7 +14,7 @@ from msgspec import Struct
 from koshel.db import queries
 from koshel.db import schema as migrations
 from koshel.db.errors import Away, Unfit
-from koshel.db.namespace import Namespace
+from koshel.db.namespace import Namespace, Wish
 from koshel.db.pools import TimeLimits, connect
 from koshel.db.url import Target, parse, place
 
@@ -68,11 +68,13 @@ async def inspect(
     known: Collection[str],
     *,
     schema: str | None = None,
+    row_security: Wish = None,
     granted_later: bool = False,
 ) -> Inspected:
     """What database this is, if it is fit. `known` are the settings that may be off. Raises Unfit or Away.
 
-    `granted_later`: rights are no matter yet, since the owner will have given them before `check_rights` asks.
+    `granted_later`: rights are no matter yet, nor is `row_security`, since the owner will have seen to both before
+    `check_rights` asks.
     """
     async with connect_to(url, limits) as connection:
         row = await connection.fetchrow(queries.load().read_server)
@@ -88,6 +90,7 @@ async def inspect(
         await namespace.look(connection)
         if not granted_later:
             await _refuse_missing(connection, namespace)
+            await _refuse_unconfined(connection, namespace, row_security)
         due = await _due(connection, namespace)
     for name in unsafe:
         if name not in known:
@@ -95,12 +98,15 @@ async def inspect(
     return Inspected(row["database"], row["role"], row["version"], row["room"], due, unsafe)
 
 
-async def check_rights(url: str | Target, limits: TimeLimits, schema: str | None = None) -> None:
-    """The rights alone, once there is a schema. Raises Unfit or Away."""
+async def check_rights(
+    url: str | Target, limits: TimeLimits, schema: str | None = None, row_security: Wish = None
+) -> None:
+    """The rights and row-level security alone, once there is a schema. Raises Unfit or Away."""
     async with connect_to(url, limits) as connection:
         namespace = Namespace(schema)
         await namespace.look(connection)
         await _refuse_missing(connection, namespace)
+        await _refuse_unconfined(connection, namespace, row_security)
 
 
 async def _due(connection: "Connection", namespace: Namespace) -> list[str]:
@@ -120,6 +126,25 @@ async def _refuse_missing(connection: "Connection", namespace: Namespace) -> Non
         raise Unfit(
             f"the role {row['role']} lacks {', '.join(missing)}; run"
             f" `koshel migrate --service-role {row['role']}` as the owner of the database {row['database']}"
+        )
+
+
+async def _refuse_unconfined(connection: "Connection", namespace: Namespace, wish: Wish) -> None:
+    """Raises Unfit if row-level security does not hold this role though it should, or is on though it should be off."""
+    if wish == "off" and namespace.is_confined:
+        raise Unfit(
+            "KOSHEL_ROW_SECURITY is off, and the tables have row-level security for the service; run"
+            " `koshel migrate --row-security off` as the owner of the database, or leave the setting out"
+        )
+    if wish != "on" and not namespace.is_confined:
+        return
+    row = await connection.fetchrow(queries.load().read_server)
+    assert row is not None, "every database is in the catalogue"
+    if reasons := [one["reason"] for one in await connection.fetch(queries.load().find_unconfined, namespace.name)]:
+        raise Unfit(
+            f"row-level security does not hold the role {row['role']}, which {'; '.join(reasons)}: let the service log"
+            " in as a role that has only the rights that `koshel migrate --row-security on --service-role NAME` grants,"
+            f" run as the owner of the database {row['database']}"
         )
 
 

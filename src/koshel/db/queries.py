@@ -80,14 +80,18 @@ class Queries(Struct, frozen=True):
     end_api_key: str
     note_api_keys_used: str
     set_for_session: str
+    see_ledgers: str
+    see_all_ledgers: str
     set_savepoint: str
     release_savepoint: str
     roll_back_to_savepoint: str
     find_schema: str
+    is_confined: str
     read_server: str
     read_durability: str
     read_backend: str
     missing_rights: str
+    find_unconfined: str
     applied_migrations: str
     lock_migrations: str
     find_holders: str
@@ -100,6 +104,12 @@ class Queries(Struct, frozen=True):
     add_currency: str
     list_currencies: str
     grant_service: str
+    find_policies: str
+    lock_tables: str
+    secure_rows: str
+    find_unfit_reader: str
+    grant_ledger: str
+    revoke_ledger: str
     plan_for_whole_tables: str
     plan_for_look_ups: str
     export_snapshot: str

@@ -593,6 +593,15 @@ FROM free WHERE api_key.ledger_id = free.ledger_id AND api_key.id = free.id;
 -- Touches no table, so no ledger.
 SELECT count(set_config(name, setting, false)) FROM unnest($1::text [], $2::text []) AS wanted (name, setting);
 
+-- name: see_ledgers
+-- Whose rows the rest of the database transaction sees and writes, where row-level security confines it: $1 is an array
+-- of ledgers as text, or `all`, to read only. Touches no table, so no ledger.
+SELECT set_config('koshel.ledgers', $1, true);
+
+-- name: see_all_ledgers
+-- Likewise, for a whole session: one that only looks up whose key a digest is. Touches no table, so no ledger.
+SELECT set_config('koshel.ledgers', 'all', false);
+
 -- name: set_savepoint
 -- In the caller's own transaction, however that was begun; a driver's own would begin one where there is none. One of
 -- the same name inside another hides it, and gives it back. Touches no table, so no ledger.
@@ -616,6 +625,16 @@ WHERE c.relname = ANY('{ledger,currency,account,transaction,receipt,batch,accoun
     AND c.relkind = ANY('{r,p,S}') AND (n.nspname = 'koshel' OR pg_table_is_visible(c.oid))
 GROUP BY n.nspname HAVING count(*) = 8
 ORDER BY n.nspname <> 'koshel' LIMIT 1;
+
+-- name: is_confined
+-- Whether row-level security confines the service's role to the ledgers that it names. $1 is the schema, which
+-- belongs to all ledgers.
+SELECT EXISTS (
+    SELECT FROM pg_policy AS p
+    INNER JOIN pg_class AS c ON c.oid = p.polrelid
+    INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = $1::text AND p.polname = 'koshel_service_confined'
+);
 
 -- name: read_server
 -- What the start wants to know of a database before it trusts it with money. Of connections, the server's own reserve is
@@ -693,6 +712,45 @@ UNION ALL
 SELECT 'EXECUTE ON FUNCTION ' || proname, 100
 FROM pg_proc WHERE pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND proname = 'erase_account'
     AND NOT has_function_privilege(oid, 'EXECUTE')
+ORDER BY place;
+
+-- name: find_unconfined
+-- Why row-level security does not hold the role of this session, in words; nothing: it does, in every table that has a
+-- ledger_id and that it was given rights to. $1 is the schema, which belongs to all ledgers.
+WITH tables AS (
+    SELECT c.oid, c.relname, c.relowner
+    FROM pg_class AS c INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = $1::text AND c.relkind = ANY('{r,p}') AND EXISTS (
+        SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'ledger_id' AND NOT a.attisdropped
+    ) AND EXISTS (
+        SELECT FROM aclexplode(c.relacl) AS granted
+        WHERE granted.grantee <> 0 AND pg_has_role(current_user, granted.grantee, 'USAGE')
+    )
+), policies AS (
+    SELECT p.polrelid, p.polname FROM pg_policy AS p
+    WHERE p.polpermissive AND EXISTS (
+        SELECT FROM unnest(p.polroles) AS one (role)
+        WHERE role = 0 OR pg_has_role(current_user, nullif(role, 0), 'USAGE')
+    )
+)
+SELECT 'is a superuser' AS reason, 1 AS place FROM pg_roles WHERE rolname = current_user AND rolsuper
+UNION ALL
+SELECT 'has BYPASSRLS', 2 FROM pg_roles WHERE rolname = current_user AND rolbypassrls AND NOT rolsuper
+UNION ALL
+SELECT DISTINCT 'is, or is a member of, ' || rolname || ', who owns the tables', 3
+FROM tables INNER JOIN pg_roles AS owner ON owner.oid = relowner
+WHERE pg_has_role(current_user, relowner, 'MEMBER')
+    AND NOT EXISTS (SELECT FROM pg_roles AS own WHERE own.rolname = current_user AND own.rolsuper)
+UNION ALL
+SELECT 'has no policy of its own on ' || string_agg(relname, ', ' ORDER BY relname), 4
+FROM tables
+WHERE NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = tables.oid AND c.relrowsecurity)
+    OR NOT EXISTS (SELECT FROM policies WHERE polrelid = oid AND polname = 'koshel_service_confined')
+HAVING count(*) > 0
+UNION ALL
+SELECT 'may see more by the policy ' || string_agg(polname || ' on ' || relname, ', ' ORDER BY relname, polname), 5
+FROM tables INNER JOIN policies ON polrelid = oid AND polname <> 'koshel_service_confined'
+HAVING count(*) > 0
 ORDER BY place;
 
 -- name: applied_migrations
@@ -782,6 +840,190 @@ FROM (VALUES
     ('GRANT USAGE ON SEQUENCE account_id, transaction_id, group_id, api_key_id TO %I')
 ) AS grants (statement);
 
+-- name: find_policies
+-- Whether the service's roles are confined, and whether any role reads a single ledger; and those roles, which are the
+-- ones that may add transactions. $1 is the schema, which belongs to all ledgers.
+SELECT coalesce(bool_or(p.polname = 'koshel_service_confined'), false) AS is_confined,
+    coalesce(bool_or(c.relname = 'account' AND p.polname ~ '^koshel_ledger_[0-9]+$'), false) AS has_readers,
+    EXISTS (
+        SELECT FROM aclexplode(t.relacl) AS granted
+        WHERE granted.privilege_type = 'INSERT' AND granted.grantee NOT IN (0, t.relowner)
+    ) AS has_service
+FROM pg_class AS t
+INNER JOIN pg_namespace AS n ON n.oid = t.relnamespace AND n.nspname = $1::text
+LEFT JOIN pg_class AS c ON c.relnamespace = n.oid
+LEFT JOIN pg_policy AS p ON p.polrelid = c.oid
+WHERE t.relname = 'transaction'
+GROUP BY t.oid, t.relacl, t.relowner;
+
+-- name: lock_tables
+-- The statement that locks the tables in the schema $1 which may have policies, `account` first, as a batch locks them.
+-- All ledgers wait for it, for a moment.
+SELECT format(
+    'LOCK TABLE %s IN ACCESS EXCLUSIVE MODE',
+    string_agg(format('%I.%I', n.nspname, c.relname), ', ' ORDER BY c.relname <> 'account', c.relname)
+) AS statement
+FROM pg_class AS c INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = $1::text AND c.relkind = ANY('{r,p}') AND c.relacl IS NOT NULL
+    AND (c.relname = 'ledger' OR EXISTS (
+        SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'ledger_id' AND NOT a.attisdropped
+    ))
+HAVING count(*) > 0;
+
+-- name: secure_rows
+-- The statements after which row-level security is as it should be in the schema $1, in order; nothing: it is. $2:
+-- whether the service is confined to the ledgers that it names; $3: whether there is row-level security at all. The
+-- policies are those of the service's roles, which may add transactions, and those of the roles that read a single
+-- ledger, which `account` tells. Each table with a ledger_id that one of these may use is covered, whichever migration has
+-- made it, and `ledger`, where a row is one. A table of somebody else's in the same schema is not.
+-- An API key is nothing that a reader of a ledger sees.
+-- The setting is asked for once in each statement, not for each row: that is what the subqueries are for. Without a
+-- setting it raises, and so it does when a database transaction that had one is over: nothing is hidden by mistake.
+WITH served AS (
+    SELECT DISTINCT granted.grantee AS role
+    FROM pg_class AS c
+    INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    CROSS JOIN LATERAL aclexplode(c.relacl) AS granted
+    WHERE n.nspname = $1::text AND c.relname = 'transaction' AND granted.privilege_type = 'INSERT'
+        AND granted.grantee NOT IN (0, c.relowner)
+), service AS (
+    SELECT string_agg(quote_ident(pg_get_userbyid(role)), ', ' ORDER BY quote_ident(pg_get_userbyid(role))) AS roles
+    FROM served
+), concerned AS (
+    SELECT role FROM served
+    UNION
+    SELECT unnest(p.polroles)
+    FROM pg_policy AS p
+    INNER JOIN pg_class AS c ON c.oid = p.polrelid AND c.relname = 'account'
+    INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = $1::text
+    WHERE p.polname ~ '^koshel_ledger_[0-9]+$'
+), tables AS (
+    SELECT c.oid, c.relname, c.relrowsecurity, CASE c.relname WHEN 'ledger' THEN 'id' ELSE 'ledger_id' END AS key
+    FROM pg_class AS c INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = $1::text AND c.relkind = ANY('{r,p}') AND (c.relname = 'ledger' OR EXISTS (
+        SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'ledger_id' AND NOT a.attisdropped
+    )) AND (
+        EXISTS (SELECT FROM aclexplode(c.relacl) AS granted INNER JOIN concerned ON concerned.role = granted.grantee)
+        OR EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = c.oid AND p.polname ~ '^koshel_')
+    )
+), present AS (
+    SELECT t.oid, t.relname, p.polname, (
+        SELECT string_agg(quote_ident(pg_get_userbyid(role)), ', ' ORDER BY quote_ident(pg_get_userbyid(role)))
+        FROM unnest(p.polroles) AS one (role)
+    ) AS roles
+    FROM tables AS t INNER JOIN pg_policy AS p ON p.polrelid = t.oid
+    WHERE p.polname ~ '^koshel_(service|service_confined|ledger_[0-9]+)$'
+), confined (definition) AS (VALUES (
+    'USING ((SELECT current_setting(''koshel.ledgers'') = ''all'') OR ledger_id = ANY ((SELECT'
+    ' CASE WHEN current_setting(''koshel.ledgers'') <> ''all'' THEN current_setting(''koshel.ledgers'')::bigint[] END'
+    ')::bigint[])) WITH CHECK (ledger_id = ANY ((SELECT'
+    ' CASE WHEN current_setting(''koshel.ledgers'') <> ''all'' THEN current_setting(''koshel.ledgers'')::bigint[] END'
+    ')::bigint[]))'
+)), wanted AS (
+    SELECT t.oid, t.relname, 'koshel_service_confined' AS polname, s.roles,
+        format('FOR ALL TO %s %s', s.roles, (SELECT definition FROM confined)) AS definition
+    FROM tables AS t CROSS JOIN service AS s
+    WHERE $3::boolean AND $2::boolean AND t.relname <> 'ledger' AND s.roles IS NOT NULL
+    UNION ALL
+    SELECT t.oid, t.relname, 'koshel_service', s.roles, format('FOR ALL TO %s USING (true)', s.roles)
+    FROM tables AS t CROSS JOIN service AS s
+    WHERE $3 AND (NOT $2 OR t.relname = 'ledger') AND s.roles IS NOT NULL
+    UNION ALL
+    SELECT t.oid, t.relname, p.polname, p.roles, format(
+        'FOR SELECT TO %s USING (%I = %s)', p.roles, t.key, substr(p.polname::text, 15)
+    )
+    FROM tables AS t CROSS JOIN present AS p
+    WHERE p.relname = 'account' AND p.polname ~ '^koshel_ledger_' AND t.relname <> 'api_key'
+)
+SELECT statement FROM (
+    SELECT 1 AS place, relname, NULL AS polname,
+        format('ALTER TABLE %I.%I DISABLE ROW LEVEL SECURITY', $1::text, relname) AS statement
+    FROM tables WHERE relrowsecurity AND NOT $3 AND oid IN (SELECT oid FROM present)
+    UNION ALL
+    SELECT 2, relname, polname, format('DROP POLICY %I ON %I.%I', polname, $1::text, relname)
+    FROM present WHERE (oid, polname, roles) NOT IN (SELECT oid, polname, roles FROM wanted)
+    UNION ALL
+    SELECT 3, relname, polname, format('CREATE POLICY %I ON %I.%I %s', polname, $1::text, relname, definition)
+    FROM wanted WHERE (oid, polname, roles) NOT IN (SELECT oid, polname, roles FROM present)
+    UNION ALL
+    SELECT 4, relname, NULL, format('ALTER TABLE %I.%I ENABLE ROW LEVEL SECURITY', $1::text, relname)
+    FROM tables WHERE NOT relrowsecurity AND $3
+) AS changes
+ORDER BY place, relname, polname;
+
+-- name: find_unfit_reader
+-- Why the role $2 must not read a single ledger of the schema $1: what it may besides, in words. A role belongs to no ledger.
+-- Who is a member of a role may become that role.
+SELECT CASE
+    WHEN r.rolsuper THEN 'is a superuser'
+    WHEN r.rolbypassrls THEN 'has BYPASSRLS'
+    WHEN pg_has_role(r.oid, t.relowner, 'MEMBER') THEN 'is a member of the owner of the tables'
+    WHEN EXISTS (
+        SELECT FROM aclexplode(t.relacl) AS granted
+        WHERE granted.privilege_type = 'INSERT' AND granted.grantee <> 0 AND pg_has_role(r.oid, granted.grantee, 'MEMBER')
+    ) THEN 'is a role of the service'
+    WHEN EXISTS (
+        SELECT FROM pg_roles AS strong
+        WHERE (strong.rolsuper OR strong.rolbypassrls) AND pg_has_role(r.oid, strong.oid, 'MEMBER')
+    ) THEN 'is a member of a role that sees all'
+END AS reason
+FROM pg_roles AS r, pg_class AS t INNER JOIN pg_namespace AS n ON n.oid = t.relnamespace
+WHERE r.rolname = $2::text AND n.nspname = $1::text AND t.relname = 'transaction';
+
+-- name: grant_ledger
+-- What a role may do that reads a single ledger, as statements: $1 is the schema, $2 the role, $3 the ledger. The
+-- policies on the other tables follow from that on `account`; see `secure_rows`.
+WITH present AS (
+    SELECT (
+        SELECT string_agg(quote_ident(pg_get_userbyid(role)), ', ') FROM unnest(p.polroles) AS one (role)
+        WHERE pg_get_userbyid(role) <> $2::text
+    ) AS others
+    FROM pg_policy AS p
+    INNER JOIN pg_class AS c ON c.oid = p.polrelid AND c.relname = 'account'
+    INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = $1::text
+    WHERE p.polname = 'koshel_ledger_' || $3::bigint
+)
+SELECT format('GRANT USAGE ON SCHEMA %I TO %I', $1::text, $2::text) AS statement
+UNION ALL
+SELECT format('GRANT SELECT ON %I.%I TO %I', $1::text, name, $2::text)
+FROM unnest('{ledger,currency,account,transaction,receipt,batch,hold,queued,declined}'::text []) AS tables (name)
+UNION ALL
+SELECT format('ALTER POLICY %I ON %I.account TO %s', 'koshel_ledger_' || $3::bigint, $1::text, concat_ws(', ', others, quote_ident($2::text)))
+FROM present
+UNION ALL
+SELECT format(
+    'CREATE POLICY %I ON %I.account FOR SELECT TO %I USING (ledger_id = %s)',
+    'koshel_ledger_' || $3::bigint, $1::text, $2::text, $3::bigint
+)
+WHERE NOT EXISTS (SELECT FROM present);
+
+-- name: revoke_ledger
+-- The reverse of `grant_ledger`, as statements: $1 is the schema, $2 the role, $3 the ledger. Who still reads another one
+-- keeps its rights to the tables. Nothing: it did not read this ledger.
+WITH present AS (
+    SELECT p.polname, pg_get_userbyid(role) AS reader
+    FROM pg_policy AS p
+    INNER JOIN pg_class AS c ON c.oid = p.polrelid AND c.relname = 'account'
+    INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = $1::text
+    CROSS JOIN LATERAL unnest(p.polroles) AS one (role)
+    WHERE p.polname ~ '^koshel_ledger_[0-9]+$'
+), mine AS (
+    SELECT polname FROM present WHERE polname = 'koshel_ledger_' || $3::bigint AND reader = $2::text
+), others AS (
+    SELECT string_agg(quote_ident(reader), ', ') AS roles FROM present
+    WHERE polname = 'koshel_ledger_' || $3::bigint AND reader <> $2::text
+)
+SELECT CASE WHEN roles IS NULL THEN format('DROP POLICY %I ON %I.account', polname, $1::text)
+        ELSE format('ALTER POLICY %I ON %I.account TO %s', polname, $1::text, roles)
+    END AS statement
+FROM mine CROSS JOIN others
+UNION ALL
+SELECT format(statement, $1::text, $2::text)
+FROM mine CROSS JOIN (VALUES
+    ('REVOKE SELECT ON ALL TABLES IN SCHEMA %I FROM %I'), ('REVOKE USAGE ON SCHEMA %I FROM %I')
+) AS revoked (statement)
+WHERE NOT EXISTS (SELECT FROM present WHERE reader = $2::text AND polname <> 'koshel_ledger_' || $3::bigint);
+
 -- name: plan_for_whole_tables
 -- For this transaction only. Where the statistics are older than the rows, a nested loop over a window's
 -- rows took minutes for what a hash takes a second for. To compile each statement took longer than it saved, and so did
@@ -789,7 +1031,7 @@ FROM (VALUES
 -- so no ledger.
 SELECT set_config(name, setting, true) FROM (VALUES
     ('enable_nestloop', 'off'), ('enable_seqscan', 'on'), ('jit', 'off'), ('work_mem', '64MB'), ('timezone', 'UTC'),
-    ('max_parallel_workers_per_gather', '0')
+    ('max_parallel_workers_per_gather', '0'), ('row_security', 'off')
 ) AS wanted (name, setting);
 
 -- name: plan_for_look_ups

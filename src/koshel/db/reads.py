@@ -27,8 +27,13 @@ class Reads:
     def _queries(self) -> Queries:
         return self.namespace.queries
 
-    async def _read(self, look: "Callable[[AnyConnection], Awaitable[T]]", *, weight: int = 1) -> T:
-        """What is found over a connection. `weight`: 0 if the house itself asks."""
+    async def _read(
+        self, ledger_id: int | None, look: "Callable[[AnyConnection], Awaitable[T]]", *, weight: int = 1
+    ) -> T:
+        """What is found over a connection, of one ledger or, if that is None, of all.
+
+        `weight`: 0 if the house itself asks.
+        """
         raise NotImplementedError
 
     async def rehearse(self, call: Callable[[], Coroutine[Any, Any, T]], *, weight: int) -> T:  # noqa: ARG002  the store's counts
@@ -37,12 +42,14 @@ class Reads:
 
     async def get_account(self, ledger_id: int, account_id: int) -> AccountDetails | None:
         """The account, None if there is none. Raises StoreError."""
-        row = await self._read(lambda connection: connection.fetchrow(self._queries.get_account, ledger_id, account_id))
+        row = await self._read(
+            ledger_id, lambda connection: connection.fetchrow(self._queries.get_account, ledger_id, account_id)
+        )
         return None if row is None else rows.account_details(row)
 
     async def get_transaction(self, ledger_id: int, transaction_id: int) -> FoundTransaction | None:
         """The transaction as it stands, None if there is none. Raises StoreError."""
-        return await self._read(partial(self._find_transaction, ledger_id, transaction_id))
+        return await self._read(ledger_id, partial(self._find_transaction, ledger_id, transaction_id))
 
     async def _find_transaction(
         self, ledger_id: int, transaction_id: int, connection: "AnyConnection"

@@ -6,7 +6,7 @@ backend that still lives, and if there is none, the row that is left makes sure 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
@@ -29,6 +29,7 @@ from koshel.db.lock_wait import LockWait
 from koshel.db.namespace import Namespace
 from koshel.db.pools import PoolMeasure, TimeLimits, open_pool
 from koshel.db.queries import Queries
+from koshel.db.row_security import confine, confined
 from koshel.db.strangers import Strangers
 from koshel.db.traced import batch_maker
 from koshel.db.url import Target, parse
@@ -62,14 +63,6 @@ class StoreConfig(Struct, frozen=True):
     gate: Gate | None = None  # closed until the start has reached the database, if it is still away
     measured: bool = False  # whether batches are, for the metrics
     tracing: "Tracing | None" = None  # where batches have spans
-
-
-class QueueMeasure(Struct, frozen=True):
-    """The queue of a ledger's background transactions."""
-
-    depth: int
-    retrying: int  # of them, those that an accident has stopped at least once
-    oldest_age_s: float
 
 
 class Delay(NamedTuple):
@@ -160,7 +153,7 @@ class Store(Facts):
 
     async def due(self) -> Sequence[ClaimQueued | ClaimExpired]:
         """A claim for each ledger that has something due; their counts are still 0. Raises StoreError."""
-        found = await self._read(lambda connection: connection.fetch(self._queries.find_due), weight=0)
+        found = await self._read(None, lambda connection: connection.fetch(self._queries.find_due), weight=0)
         return [
             ClaimQueued(ledger_id, 0) if what == "queued" else ClaimExpired(ledger_id, 0) for what, ledger_id in found
         ]
@@ -168,28 +161,25 @@ class Store(Facts):
     async def postpone(self, ledger_id: int, transaction_id: int, error: str, delay: Delay) -> None:
         """Not to try a queued transaction again for a while, the longer the more often it failed. Raises StoreError."""
         arguments = (ledger_id, transaction_id, error, *delay)
-        await self._read(lambda connection: connection.execute(self._queries.postpone, *arguments), weight=0)
+        await self._read(ledger_id, lambda connection: connection.execute(self._queries.postpone, *arguments), weight=0)
 
     async def note_blocked(self, ledger_id: int, transaction_ids: Sequence[int]) -> None:
         """That others' locks stop queued transactions, for whoever looks why they wait. Raises StoreError."""
-        arguments = (ledger_id, transaction_ids, BLOCKED)
-        await self._read(lambda connection: connection.execute(self._queries.note_blocked, *arguments), weight=0)
+        q, arguments = self._queries, (ledger_id, transaction_ids, BLOCKED)
+        await self._read(ledger_id, lambda connection: connection.execute(q.note_blocked, *arguments), weight=0)
 
     async def look(self, work: "Work[T]") -> T:
-        """What the house itself looks up. Raises StoreError."""
-        return await self._read(lambda connection: work(connection, self._queries), weight=0)
+        """What the house itself looks up, in all ledgers. Raises StoreError."""
+        return await self._read(None, lambda connection: work(connection, self._queries), weight=0)
 
-    async def transact(self, work: "Work[T]") -> T:
+    async def transact(self, ledger_ids: Collection[int], work: "Work[T]") -> T:
         """What the work returns, once it is committed: of ledgers and keys, not of money. Raises StoreError."""
-        return await self._reads.run(
-            partial(self._look, lambda connection: transacted(connection, partial(work, connection, self._queries)))
-        )
 
-    async def measure_queue(self, ledger_id: int) -> QueueMeasure:
-        """How long the queue of a ledger is. Raises StoreError."""
-        row = await self._read(lambda connection: connection.fetchrow(self._queries.measure_queue, ledger_id))
-        assert row is not None, "an aggregate has a row"
-        return QueueMeasure(*row)
+        async def confined_work(connection: "Connection") -> T:
+            await confine(connection, self.namespace, ledger_ids)
+            return await work(connection, self._queries)
+
+        return await self._lent(lambda connection: transacted(connection, partial(confined_work, connection)))
 
     def measure_pools(self) -> list[PoolMeasure]:
         """The connections to the database, and who waits for them."""
@@ -200,13 +190,18 @@ class Store(Facts):
             PoolMeasure.of("rehearse", self._rehearsing, self._dry_runs.waiting),
         ]
 
-    async def _read(self, look: "Callable[[AnyConnection], Awaitable[T]]", *, weight: int = 1) -> T:
-        return await self._reads.run(partial(self._look, look), weight=weight)
+    async def _read(
+        self, ledger_id: int | None, look: "Callable[[AnyConnection], Awaitable[T]]", *, weight: int = 1
+    ) -> T:
+        return await self._lent(lambda one: confined(one, self.namespace, ledger_id, look), weight=weight)
 
-    async def _look(self, look: "Callable[[Connection], Awaitable[T]]") -> T:
-        with translated():
-            async with lease(self._reading, None) as connection:  # as many are admitted as there are
-                return await look(connection)
+    async def _lent(self, use: "Callable[[Connection], Awaitable[T]]", *, weight: int = 1) -> T:
+        async def lent() -> T:
+            with translated():
+                async with lease(self._reading, None) as connection:  # as many are admitted as there are
+                    return await use(connection)
+
+        return await self._reads.run(lent, weight=weight)
 
     async def _committed(self, ledger_id: int, batch: Batch) -> bool:
         """Whether the batch has committed; after this it has or never will. Raises OutcomeUnknown."""
@@ -224,8 +219,13 @@ class Store(Facts):
     async def _fence(self, ledger_id: int, batch: Batch) -> bool:
         with translated():
             async with lease(self._settling, self._acquire_timeout_s) as connection:
-                await connection.execute(self._queries.fence_batch, ledger_id, batch.id)
-                return bool(await connection.fetchval(self._queries.find_batch, ledger_id, batch.id))
+                return await confined(
+                    connection, self.namespace, ledger_id, partial(self._is_committed, ledger_id, batch)
+                )
+
+    async def _is_committed(self, ledger_id: int, batch: Batch, connection: "Connection") -> bool:
+        await connection.execute(self._queries.fence_batch, ledger_id, batch.id)
+        return bool(await connection.fetchval(self._queries.find_batch, ledger_id, batch.id))
 
 
 @asynccontextmanager

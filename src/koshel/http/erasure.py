@@ -24,7 +24,7 @@ async def erase_account(call: Call) -> Reply:
         raise account_not_found(call.path["id"]) from None
     caller = call.caller
     status = await call.service.engine.store.transact(
-        lambda connection, q: erasure.erase(connection, q, caller.ledger_id, account_id)
+        [caller.ledger_id], lambda connection, q: erasure.erase(connection, q, caller.ledger_id, account_id)
     )
     if status is None:
         raise account_not_found(account_id)

@@ -77,9 +77,10 @@ async def create_key(call: Call) -> Reply:
     body: KeyRequest = call.body
     lasts_s = None if body.expires_in is UNSET else body.expires_in
     new = await call.service.engine.store.transact(
+        [call.caller.ledger_id],
         lambda connection, q: api_keys.add(
             connection, q, call.caller.ledger_id, body.scope, name=body.name, lasts_s=lasts_s
-        )
+        ),
     )
     return _made(new)
 
@@ -107,7 +108,7 @@ async def revoke_key(call: Call) -> Reply:
     key_id = _key_id(call)
     try:
         found = await call.service.engine.store.transact(
-            lambda connection, q: api_keys.revoke(connection, q, call.caller.ledger_id, key_id)
+            [call.caller.ledger_id], lambda connection, q: api_keys.revoke(connection, q, call.caller.ledger_id, key_id)
         )
     except LastAdminKey as error:
         detail = f"Key {key_id} is the last one of its ledger with scope admin; make another one first."
@@ -122,7 +123,8 @@ async def rotate_key(call: Call) -> Reply:
     key_id, overlap_s = _key_id(call), call.body.overlap
     try:
         new = await call.service.engine.store.transact(
-            lambda connection, q: api_keys.rotate(connection, q, call.caller.ledger_id, key_id, overlap_s=overlap_s)
+            [call.caller.ledger_id],
+            lambda connection, q: api_keys.rotate(connection, q, call.caller.ledger_id, key_id, overlap_s=overlap_s),
         )
     except NotUsable as error:
         raise Failure("key-not-usable", f"Key {key_id} was revoked or has expired.", key_id=key_id) from error
@@ -144,7 +146,8 @@ def key_not_found(key_id: int | str) -> Failure:
 
 async def _page(call: Call, before: int, count: int) -> Sequence[KeyRow]:
     return await call.service.engine.store.transact(
-        lambda connection, q: api_keys.page(connection, q, call.caller.ledger_id, before=before, count=count)
+        [call.caller.ledger_id],
+        lambda connection, q: api_keys.page(connection, q, call.caller.ledger_id, before=before, count=count),
     )
 
 

@@ -39,7 +39,7 @@ class NewLedger(Ledger, frozen=True):
 async def get_ledger(call: Call) -> Reply:
     """GET /ledger."""
     found = await call.service.engine.store.transact(
-        lambda connection, q: ledgers.get(connection, q, call.caller.ledger_id)
+        [call.caller.ledger_id], lambda connection, q: ledgers.get(connection, q, call.caller.ledger_id)
     )
     return json(200, Ledger(found.name, time(found.ctime)))
 
@@ -49,7 +49,7 @@ async def create_ledger(call: Call) -> Reply:
     name = call.body.ledger
     try:
         made, key = await call.service.engine.store.transact(
-            lambda connection, q: ledgers.add_with_key(connection, q, name)
+            [call.caller.ledger_id], lambda connection, q: ledgers.add_with_key(connection, q, name)
         )
     except NameTaken as error:
         raise _taken(name) from error
@@ -63,7 +63,7 @@ async def rename_ledger(call: Call) -> Reply:
         raise validation_failed("/ledger", f"the ledger {call.caller.ledger} keeps its name")
     try:
         renamed = await call.service.engine.store.transact(
-            lambda connection, q: ledgers.rename(connection, q, ledger_id, name)
+            [call.caller.ledger_id], lambda connection, q: ledgers.rename(connection, q, ledger_id, name)
         )
     except NameTaken as error:
         raise _taken(name) from error
