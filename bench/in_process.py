@@ -92,7 +92,7 @@ def _commands(accounts: Accounts, batch: int, keys: bool) -> Callable[[], list[M
             source, target = chance.sample(ids, 2)
             amount = Decimal(chance.randint(1, 999)).scaleb(-2)
             key = f"{chance.getrandbits(128):032x}" if keys else None
-            commands.append(Move(ledger_id, Kind.TRANSFER, source, target, amount, {}, key))
+            commands.append(Move(ledger_id, Kind.TRANSFER, source, target, amount, key=key))
         return commands
 
     return make

@@ -2,16 +2,24 @@
 
 from typing import TypeVar
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType, defstruct
 from msgspec.structs import fields, replace
 
 from koshel import values
 from koshel.core.commands import Command, Enqueue, Group, Hold, Kind, Member, Move, Request
+from koshel.requests import Labels
 from koshel.values import ID_MAX, Invalid
 
 CommandT = TypeVar("CommandT", bound=Command)
 
-_FIELDS = tuple(one.name for one in fields(values.Fields))
+_Fields = defstruct(
+    "Fields",
+    [(one.name, one.type | UnsetType, UNSET) for one in fields(Labels)],
+    bases=(values.Fields,),
+    frozen=True,
+    forbid_unknown_fields=True,
+    kw_only=True,
+)
 _MAPPINGS = ("metadata", "metadata_patch")  # any Mapping is taken, and kept as a dict
 
 
@@ -25,9 +33,9 @@ def checked(command: CommandT) -> CommandT:
             return replace(command, command=checked(_request(command.command, "command")))
         case Move() | Hold():
             _check_sides(command)
-    own = [name for name in _FIELDS if name in command.__struct_fields__]
+    own = [name for name in _Fields.__struct_fields__ if name in command.__struct_fields__]
     given = {name: value for name in own if (value := getattr(command, name)) is not UNSET}
-    taken = values.fields(given)
+    taken = values.fields(given, _Fields)
     if (amount := getattr(command, "amount", None)) is not None:
         values.amount(amount)
     mappings = {name: getattr(taken, name) for name in _MAPPINGS if type(given.get(name, {})) is not dict}

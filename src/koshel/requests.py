@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, field
 
 from koshel import values
 from koshel.core.commands import (
@@ -13,7 +14,6 @@ from koshel.core.commands import (
     Group,
     Hold,
     Kind,
-    Metadata,
     MetadataPatch,
     Move,
     OpenAccount,
@@ -23,9 +23,15 @@ from koshel.core.commands import (
     Void,
 )
 from koshel.settings import Settings
-from koshel.values import MEMBERS_MAX, Given, Invalid
+from koshel.values import MEMBERS_MAX, Given, Invalid, Notes
 
 Strings = Mapping[str, str]
+
+
+class Labels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a caller may say of a transaction. The bodies of all requests for one have these fields."""
+
+    metadata: Notes = field(default_factory=dict)
 
 
 class Terms(Struct, frozen=True):
@@ -114,19 +120,22 @@ class Requests:
         self, account_id: int, *, amount: Given, metadata: Strings | None = None, key: str | None = None
     ) -> Move:
         """Money in, from outside."""
-        return self.move(Kind.PAYMENT, None, account_id, values.amount(amount), metadata=metadata or {}, key=key)
+        wanted = values.amount(amount)
+        return Move(self.ledger_id, Kind.PAYMENT, None, account_id, wanted, key, metadata=metadata or {})
 
     def withdrawal(
         self, account_id: int, *, amount: Given, metadata: Strings | None = None, key: str | None = None
     ) -> Move:
         """Money out, to outside."""
-        return self.move(Kind.WITHDRAWAL, account_id, None, values.amount(amount), metadata=metadata or {}, key=key)
+        wanted = values.amount(amount)
+        return Move(self.ledger_id, Kind.WITHDRAWAL, account_id, None, wanted, key, metadata=metadata or {})
 
     def transfer(
         self, *, source: int, target: int, amount: Given, metadata: Strings | None = None, key: str | None = None
     ) -> Move:
         """Money across, from one account to another."""
-        return self.move(Kind.TRANSFER, source, target, values.amount(amount), metadata=metadata or {}, key=key)
+        wanted = values.amount(amount)
+        return Move(self.ledger_id, Kind.TRANSFER, source, target, wanted, key, metadata=metadata or {})
 
     def move(
         self,
@@ -134,12 +143,12 @@ class Requests:
         source: int | None,
         target: int | None,
         amount: Decimal,
+        labels: Mapping[str, Any],
         *,
-        metadata: Metadata,
         key: str | None,
     ) -> Move:
-        """Any of the three, of an amount that `values.amount` has passed."""
-        return Move(self.ledger_id, kind, source, target, amount, metadata, key)
+        """Any of the three, of an amount that `values.amount` has passed, with its labels by name."""
+        return Move(self.ledger_id, kind, source, target, amount, key, **labels)
 
     def hold(
         self,
@@ -154,7 +163,7 @@ class Requests:
         """Money reserved, for `expires_in` seconds; without a target it is for a withdrawal."""
         wanted, terms = values.amount(amount), self.terms
         lasts = UNSET if expires_in is UNSET else values.lifetime(expires_in, terms.hold_lifetime_max_s)
-        return Hold(self.ledger_id, source, target, wanted, lasts, metadata or {}, key, terms.hold_lifetime_s)
+        return Hold(self.ledger_id, source, target, wanted, lasts, key, terms.hold_lifetime_s, metadata=metadata or {})
 
     def capture(
         self,
@@ -167,11 +176,11 @@ class Requests:
     ) -> Capture:
         """A hold's money moved to its target: `amount`, or all of it. Unless it is final, the rest stays reserved."""
         wanted = None if amount is None else values.amount(amount)
-        return Capture(self.ledger_id, hold_id, wanted, final, metadata or {}, key)
+        return Capture(self.ledger_id, hold_id, wanted, final, key, metadata=metadata or {})
 
     def void(self, hold_id: int, *, metadata: Strings | None = None, key: str | None = None) -> Void:
         """Release all that a hold still reserves."""
-        return Void(self.ledger_id, hold_id, metadata or {}, key)
+        return Void(self.ledger_id, hold_id, key, metadata=metadata or {})
 
     def refund(
         self,
@@ -183,7 +192,7 @@ class Requests:
     ) -> Refund:
         """Money back the way it came: `amount`, or all that is left of it."""
         wanted = None if amount is None else values.amount(amount)
-        return Refund(self.ledger_id, transaction_id, wanted, metadata or {}, key)
+        return Refund(self.ledger_id, transaction_id, wanted, key, metadata=metadata or {})
 
     def batch(self, members: Sequence[Request], *, atomic: bool = True, key: str | None = None) -> Group:
         """Requests that are settled together, in order; if atomic, all of them or none."""

@@ -96,13 +96,13 @@ class Fields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     key: Key | UnsetType | None = UNSET
 
 
-def fields(given: dict[str, Any]) -> Fields:
-    """The fields, each of its type. Raises Invalid for the first that is not."""
+def fields(given: dict[str, Any], kind: type[Struct] = Fields) -> Any:
+    """The fields, as a `kind`, each of its type. Raises Invalid for the first that is not."""
     try:
-        taken = convert(given, Fields)
+        taken = convert(given, kind)
         json.encode(taken)
     except ValidationError:
-        path, reason = next(faults(given, inspect.type_info(Fields)))
+        path, reason = next(faults(given, inspect.type_info(kind)))
         raise Invalid("/".join(map(str, path)), reason) from None
     except UnicodeEncodeError:
         name = next(name for name, value in given.items() if not _is_unicode(value))

@@ -9,9 +9,10 @@ import pytest
 from msgspec import UNSET, Struct
 from msgspec.structs import asdict, fields
 
-from koshel import values
+from koshel import checks
 from koshel.checks import checked
 from koshel.core.commands import (
+    LABELS,
     Capture,
     ChangeAccount,
     Enqueue,
@@ -23,8 +24,9 @@ from koshel.core.commands import (
     Refund,
     Status,
     Void,
+    labels,
 )
-from koshel.requests import Requests, Terms
+from koshel.requests import Labels, Requests, Terms
 from koshel.values import MEMBERS_MAX, Invalid
 
 LEDGER = 7
@@ -35,15 +37,15 @@ requests = Requests(LEDGER, TERMS)
 def test_every_request_is_its_command() -> None:
     notes = {"order": "7"}
     assert requests.payment(1, amount="5", metadata=notes, key="k") == Move(
-        LEDGER, Kind.PAYMENT, None, 1, Decimal(5), notes, "k"
+        LEDGER, Kind.PAYMENT, None, 1, Decimal(5), "k", metadata=notes
     )
     assert requests.withdrawal(1, amount=5) == Move(LEDGER, Kind.WITHDRAWAL, 1, None, Decimal(5))
     assert requests.transfer(source=1, target=2, amount=Decimal(5)) == Move(LEDGER, Kind.TRANSFER, 1, 2, Decimal(5))
     assert requests.hold(source=1, target=None, amount=5, expires_in=9) == Hold(
-        LEDGER, 1, None, Decimal(5), 9, {}, None, 60
+        LEDGER, 1, None, Decimal(5), 9, None, 60
     )
     assert requests.capture(3, amount="1", final=False, key="k") == Capture(LEDGER, 3, Decimal(1), final=False, key="k")
-    assert requests.void(3, metadata=notes) == Void(LEDGER, 3, notes)
+    assert requests.void(3, metadata=notes) == Void(LEDGER, 3, metadata=notes)
     assert requests.refund(3, amount="2.50") == Refund(LEDGER, 3, Decimal("2.50"))
 
 
@@ -177,6 +179,11 @@ def test_a_member_that_is_wrong_is_named_by_its_place() -> None:
     assert refused.value.field == "transactions/1/parent_id"
 
 
+def test_a_caller_may_give_every_label_and_no_other() -> None:
+    assert Labels.__struct_fields__ == LABELS
+    assert labels(Labels()) == {}
+
+
 OURS = {"ledger_id", "default_currency", "default_max_balance", "default_expires_in"}  # nobody outside gives these
 PARSED = {"amount", "min_balance", "max_balance", "status", "expected", "unexpected"}  # each by a function of its own
 WHOLE = {"kind", "members", "command"}
@@ -185,4 +192,4 @@ WHOLE = {"kind", "members", "command"}
 @pytest.mark.parametrize("command", [OpenAccount, ChangeAccount, Move, Hold, Capture, Void, Refund, Group, Enqueue])
 def test_every_field_of_a_command_passes_the_front_door(command: type[Struct]) -> None:
     names = {one.name for one in fields(command)}
-    assert names <= OURS | PARSED | WHOLE | {one.name for one in fields(values.Fields)}
+    assert names <= OURS | PARSED | WHOLE | {one.name for one in fields(checks._Fields)}

@@ -148,14 +148,14 @@ def payment(
     target: int, amount: str, *, key: str | None = None, ledger_id: int = 1, metadata: Metadata | None = None
 ) -> Move:
     """Money in."""
-    return Move(ledger_id, Kind.PAYMENT, None, target, Decimal(amount), metadata or {}, key)
+    return Move(ledger_id, Kind.PAYMENT, None, target, Decimal(amount), key, metadata=metadata or {})
 
 
 def withdrawal(
     source: int, amount: str, *, key: str | None = None, ledger_id: int = 1, metadata: Metadata | None = None
 ) -> Move:
     """Money out."""
-    return Move(ledger_id, Kind.WITHDRAWAL, source, None, Decimal(amount), metadata or {}, key)
+    return Move(ledger_id, Kind.WITHDRAWAL, source, None, Decimal(amount), key, metadata=metadata or {})
 
 
 def transfer(
@@ -168,7 +168,7 @@ def transfer(
     metadata: Metadata | None = None,
 ) -> Move:
     """Money across."""
-    return Move(ledger_id, Kind.TRANSFER, source, target, Decimal(amount), metadata or {}, key)
+    return Move(ledger_id, Kind.TRANSFER, source, target, Decimal(amount), key, metadata=metadata or {})
 
 
 def hold(
@@ -182,7 +182,7 @@ def hold(
     metadata: Metadata | None = None,
 ) -> Hold:
     """Money that waits, for a day if nothing is said."""
-    return Hold(ledger_id, source, target, Decimal(amount), seconds, metadata or {}, key, DAY)
+    return Hold(ledger_id, source, target, Decimal(amount), seconds, key, DAY, metadata=metadata or {})
 
 
 def capture(

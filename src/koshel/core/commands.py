@@ -11,7 +11,8 @@ Amounts are as they were sent: positive, not rounded yet; None where all that is
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
-from typing import ClassVar, TypeAlias
+from operator import attrgetter
+from typing import Any, ClassVar, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType, field
 
@@ -76,7 +77,23 @@ class ChangeAccount(Struct, frozen=True, gc=False, tag="change-account"):
     key: str | None = None
 
 
-class Move(Struct, frozen=True, gc=False, tag="move"):
+class Labelled(Struct, frozen=True, gc=False, kw_only=True):
+    """What a caller says of a transaction that moves no money. Of an expiry nobody says anything."""
+
+    metadata: Metadata = field(default_factory=dict)
+
+
+LABELS = Labelled.__struct_fields__
+_values = attrgetter(*LABELS)
+_NOTHING = _values(Labelled())
+
+
+def labels(one: Struct) -> Mapping[str, Any]:
+    """The labels of whatever has fields of these names; empty where nothing is said, as nearly always."""
+    return {} if _values(one) == _NOTHING else {name: getattr(one, name) for name in LABELS}
+
+
+class Move(Labelled, frozen=True, gc=False, tag="move"):
     """Move `amount` from source to target; a side that is None is the world outside."""
 
     ledger_id: int
@@ -84,12 +101,11 @@ class Move(Struct, frozen=True, gc=False, tag="move"):
     source_account_id: int | None
     target_account_id: int | None
     amount: Decimal
-    metadata: Metadata = field(default_factory=dict)
     key: str | None = None
     parent_id: ClassVar[None] = None
 
 
-class Hold(Struct, frozen=True, gc=False, tag="hold"):
+class Hold(Labelled, frozen=True, gc=False, tag="hold"):
     """Reserve `amount` on the source, for a target or, if that is None, for the world outside."""
 
     ledger_id: int
@@ -97,54 +113,49 @@ class Hold(Struct, frozen=True, gc=False, tag="hold"):
     target_account_id: int | None
     amount: Decimal
     expires_in: int | UnsetType = UNSET  # seconds
-    metadata: Metadata = field(default_factory=dict)
     key: str | None = None
     default_expires_in: int = 0  # seconds
     kind: ClassVar[Kind] = Kind.HOLD
     parent_id: ClassVar[None] = None
 
 
-class Capture(Struct, frozen=True, gc=False, tag="capture"):
+class Capture(Labelled, frozen=True, gc=False, tag="capture"):
     """Move what the hold `parent_id` has reserved; the rest is released if this is the final capture."""
 
     ledger_id: int
     parent_id: int
     amount: Decimal | None = None
     final: bool = True
-    metadata: Metadata = field(default_factory=dict)
     key: str | None = None
     kind: ClassVar[Kind] = Kind.CAPTURE
 
 
-class Void(Struct, frozen=True, gc=False, tag="void"):
+class Void(Labelled, frozen=True, gc=False, tag="void"):
     """Release what the hold `parent_id` still has reserved."""
 
     ledger_id: int
     parent_id: int
-    metadata: Metadata = field(default_factory=dict)
     key: str | None = None
     amount: ClassVar[None] = None
     kind: ClassVar[Kind] = Kind.VOID
 
 
-class Expire(Struct, frozen=True, gc=False, tag="expire"):
+class Expire(Labelled, frozen=True, gc=False, tag="expire"):
     """Release what the hold `parent_id` still has reserved, since its time is up."""
 
     ledger_id: int
     parent_id: int
-    metadata: ClassVar[Metadata] = {}
     key: ClassVar[str | None] = None
     amount: ClassVar[None] = None
     kind: ClassVar[Kind] = Kind.EXPIRY
 
 
-class Refund(Struct, frozen=True, gc=False, tag="refund"):
+class Refund(Labelled, frozen=True, gc=False, tag="refund"):
     """Send back what the transaction `parent_id` has moved, or a part of it."""
 
     ledger_id: int
     parent_id: int
     amount: Decimal | None = None
-    metadata: Metadata = field(default_factory=dict)
     key: str | None = None
     kind: ClassVar[Kind] = Kind.REFUND
 

@@ -24,6 +24,7 @@ from koshel.core.commands import (
     Execute,
     Group,
     Kind,
+    Labelled,
     Metadata,
     OpenAccount,
     Request,
@@ -118,7 +119,7 @@ class Named(Struct, frozen=True, gc=False):
     version: ClassVar[None] = None
 
 
-class Posted(Struct, frozen=True, gc=False, tag="posted"):
+class Posted(Labelled, frozen=True, gc=False, tag="posted"):
     """A transaction, with its sides; a side that is None is the world outside."""
 
     ledger_id: int
@@ -127,7 +128,6 @@ class Posted(Struct, frozen=True, gc=False, tag="posted"):
     target: Side | Named | None
     amount: Decimal
     currency: str
-    metadata: Metadata
     key: str | None
     ctime: datetime
     parent_id: int | None = None  # the hold of a capture, void or expiry; what a refund sends back

@@ -27,13 +27,13 @@ def post(
         target,
         amount,
         currency,
-        command.metadata,
         command.key,
         book.facts.now,
         command.parent_id,
         None if isinstance(command, _SAID_BY_ITSELF) else command,
         expires_at,
         rest,
+        metadata=command.metadata,
     )
 
 

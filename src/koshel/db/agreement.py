@@ -12,7 +12,20 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import UNSET
 
-from koshel.core.commands import Capture, Execute, Expire, Group, Hold, Kind, Move, Refund, Request, Status, Void
+from koshel.core.commands import (
+    LABELS,
+    Capture,
+    Execute,
+    Expire,
+    Group,
+    Hold,
+    Kind,
+    Move,
+    Refund,
+    Request,
+    Status,
+    Void,
+)
 from koshel.core.model import Changed, Declined, Opened, Queued
 from koshel.core.money import SCALE_MAX, rounded, rounded_limit
 from koshel.db.group_receipts import MemberReceipt
@@ -45,7 +58,7 @@ def of_request(request: Request, row: Row) -> str | None:
         return "amount"
     if isinstance(request, Hold) and row["lifetime_s"] != _lifetime_s(request):
         return "expires_at"
-    return None if request.metadata == _metadata(row) else "metadata"
+    return _first(n for n in LABELS if getattr(request, n) != (_metadata(row) if n == "metadata" else row[n]))
 
 
 def of_queued(queued: Queued) -> str | None:

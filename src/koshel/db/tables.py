@@ -11,6 +11,8 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from koshel.core.commands import LABELS
+
 
 class Mostly(Enum):
     """What a column nearly always has, which decides how an array of it is made. It changes nothing of what is kept."""
@@ -64,7 +66,7 @@ TRANSACTION: Columns = (
     Column("parent_id", "bigint", "parent_id", Mostly.NULL, shown=True),
     Column("group_id", "bigint", "group_id", Mostly.NULL, shown=True),
     Column("idempotency_key", "text", "key", Mostly.NULL, shown=True),
-    Column("metadata", "jsonb", "metadata", Mostly.NULL, shown=True),
+    *(Column(label, "jsonb" if label == "metadata" else "text", label, Mostly.NULL, shown=True) for label in LABELS),
     Column("expires_at", "timestamptz", "expires_at", Mostly.NULL, shown=True),
     Column("ctime", "timestamptz", "ctime", Mostly.ONE, shown=True),
 )

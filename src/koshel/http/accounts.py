@@ -9,14 +9,15 @@ from typing import Annotated
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from koshel import values
-from koshel.core.commands import Kind, Move, Status
+from koshel.core.commands import Kind, Move, Status, labels
 from koshel.http import preconditions, wire
 from koshel.http.answers import answer_now
 from koshel.http.call import Call, Reply, json
 from koshel.http.parameters import ChangeHeaders, KeyHeader, ReadHeaders
 from koshel.http.problems import account_not_found
 from koshel.http.route import MOVE, POST, Route, making
-from koshel.http.wire import Amount, Labelled, money
+from koshel.http.wire import Amount, money
+from koshel.requests import Labels
 from koshel.values import CurrencyCode, Email, Invalid, Notes, NotesPatch
 
 Floor = Annotated[Raw, money("Zero or less: an overdraft line.", sign="-?")]
@@ -53,13 +54,13 @@ class AccountPatch(AccountChange, frozen=True, forbid_unknown_fields=True):
 MERGED: Mapping[type[Struct] | None, type[Struct]] = {AccountChange: AccountPatch}
 
 
-class PaymentRequest(Labelled, frozen=True, forbid_unknown_fields=True):
+class PaymentRequest(Labels, frozen=True, forbid_unknown_fields=True):
     """Money in."""
 
     amount: Amount
 
 
-class WithdrawalRequest(Labelled, frozen=True, forbid_unknown_fields=True):
+class WithdrawalRequest(Labels, frozen=True, forbid_unknown_fields=True):
     """Money out."""
 
     amount: Amount
@@ -114,14 +115,14 @@ def pay(call: Call) -> Move:
     """POST /account/{id}/payment."""
     amount = values.amount(call.body.amount)
     target, requests = _account_id(call), call.requests
-    return requests.move(Kind.PAYMENT, None, target, amount, **call.body.labels(), key=call.key)
+    return requests.move(Kind.PAYMENT, None, target, amount, labels(call.body), key=call.key)
 
 
 def withdraw(call: Call) -> Move:
     """POST /account/{id}/withdrawal."""
     amount = values.amount(call.body.amount)
     source, requests = _account_id(call), call.requests
-    return requests.move(Kind.WITHDRAWAL, source, None, amount, **call.body.labels(), key=call.key)
+    return requests.move(Kind.WITHDRAWAL, source, None, amount, labels(call.body), key=call.key)
 
 
 def _account_id(call: Call) -> int:

@@ -6,28 +6,29 @@ from decimal import Decimal
 from msgspec import UNSET, Raw, UnsetType
 
 from koshel import values
-from koshel.core.commands import Capture, Refund, Void
+from koshel.core.commands import Capture, Refund, Void, labels
 from koshel.http.call import Call
 from koshel.http.problems import transaction_not_found
 from koshel.http.route import MONEY, POST, Route, making
-from koshel.http.wire import Amount, Labelled
+from koshel.http.wire import Amount
+from koshel.requests import Labels
 from koshel.values import Invalid
 
 _HELD = (*POST, "transaction-not-found", "not-a-hold", "hold-not-open", "hold-expired")
 
 
-class CaptureRequest(Labelled, frozen=True, forbid_unknown_fields=True):
+class CaptureRequest(Labels, frozen=True, forbid_unknown_fields=True):
     """Of a hold: `amount`, or all that it still reserves. Unless it is final, the rest stays reserved."""
 
     amount: Amount | UnsetType = UNSET
     final: bool = True
 
 
-class VoidRequest(Labelled, frozen=True, forbid_unknown_fields=True):
+class VoidRequest(Labels, frozen=True, forbid_unknown_fields=True):
     """Of a hold: all that it still reserves."""
 
 
-class RefundRequest(Labelled, frozen=True, forbid_unknown_fields=True):
+class RefundRequest(Labels, frozen=True, forbid_unknown_fields=True):
     """Of a transaction: `amount`, or all that is left of it."""
 
     amount: Amount | UnsetType = UNSET
@@ -38,18 +39,18 @@ def capture(call: Call) -> Capture:
     body: CaptureRequest = call.body
     amount = optional_amount(body.amount)
     hold_id, requests = transaction_id(call), call.requests
-    return requests.capture(hold_id, amount=amount, final=body.final, **body.labels(), key=call.key)
+    return requests.capture(hold_id, amount=amount, final=body.final, **labels(body), key=call.key)
 
 
 def void(call: Call) -> Void:
     """POST /transaction/{id}/void."""
-    return call.requests.void(transaction_id(call), **call.body.labels(), key=call.key)
+    return call.requests.void(transaction_id(call), **labels(call.body), key=call.key)
 
 
 def refund(call: Call) -> Refund:
     """POST /transaction/{id}/refund."""
     amount = optional_amount(call.body.amount)
-    return call.requests.refund(transaction_id(call), amount=amount, **call.body.labels(), key=call.key)
+    return call.requests.refund(transaction_id(call), amount=amount, **labels(call.body), key=call.key)
 
 
 def transaction_id(call: Call) -> int:

@@ -10,11 +10,12 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from koshel.http.transactions import HoldTerms
-from koshel.http.wire import Amount, AnyRefusal, Labelled, Transaction
+from koshel.http.wire import Amount, AnyRefusal, Transaction
+from koshel.requests import Labels
 from koshel.values import Id, Key
 
 
-class _Member(Labelled, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Member(Labels, frozen=True, kw_only=True, forbid_unknown_fields=True):
     idempotency_key: Key | UnsetType | None = UNSET
 
 

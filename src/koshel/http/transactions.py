@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from koshel import values
-from koshel.core.commands import Hold, Kind, Move, Request
+from koshel.core.commands import Hold, Kind, Move, Request, labels
 from koshel.core.model import Posted
 from koshel.http import wire
 from koshel.http.answers import answer_together
@@ -17,8 +17,8 @@ from koshel.http.parameters import DryRun, KeyHeader
 from koshel.http.problems import transaction_not_found, validation_failed
 from koshel.http.refusals import refused
 from koshel.http.route import MOVE, POST, Route, making
-from koshel.http.wire import Amount, Labelled
-from koshel.requests import Requests
+from koshel.http.wire import Amount
+from koshel.requests import Labels, Requests
 from koshel.values import MEMBERS_MAX, Id, Invalid, Key, Lifetime
 
 # The fields that make a member something other than a transfer, and the fields that may come with each.
@@ -32,7 +32,7 @@ class HoldTerms(Struct, frozen=True, forbid_unknown_fields=True):
     expires_in: Lifetime | UnsetType = UNSET
 
 
-class TransactionRequest(Labelled, frozen=True, forbid_unknown_fields=True):
+class TransactionRequest(Labels, frozen=True, forbid_unknown_fields=True):
     """Money across, or reserved for that; a hold without a target is for a withdrawal."""
 
     source_account_id: Id
@@ -41,7 +41,7 @@ class TransactionRequest(Labelled, frozen=True, forbid_unknown_fields=True):
     hold: HoldTerms | UnsetType = UNSET
 
 
-class MemberRequest(Labelled, frozen=True, forbid_unknown_fields=True):
+class MemberRequest(Labels, frozen=True, forbid_unknown_fields=True):
     """A member of a batch: the body of POST /transaction, with either side null or neither; or what it refers to."""
 
     source_account_id: Id | UnsetType | None = UNSET
@@ -74,7 +74,7 @@ def transfer(call: Call) -> Move | Hold:
         return _hold(requests, body, (body.source_account_id, target, amount), call.key)
     assert target is not None
     source = body.source_account_id
-    return requests.move(Kind.TRANSFER, source, target, amount, **body.labels(), key=call.key)
+    return requests.move(Kind.TRANSFER, source, target, amount, labels(body), key=call.key)
 
 
 async def batch(call: Call) -> Reply:
@@ -113,11 +113,11 @@ def _member(requests: Requests, body: MemberRequest) -> Request:
     amount = optional_amount(body.amount)
     if body.capture is not UNSET:
         final = body.final is UNSET or body.final
-        return requests.capture(body.capture, amount=amount, final=final, **body.labels(), key=key)
+        return requests.capture(body.capture, amount=amount, final=final, **labels(body), key=key)
     if body.void is not UNSET:
-        return requests.void(body.void, **body.labels(), key=key)
+        return requests.void(body.void, **labels(body), key=key)
     assert body.refund is not UNSET
-    return requests.refund(body.refund, amount=amount, **body.labels(), key=key)
+    return requests.refund(body.refund, amount=amount, **labels(body), key=key)
 
 
 def _plain_member(requests: Requests, body: MemberRequest, key: str | None) -> Hold | Move:
@@ -137,7 +137,7 @@ def _plain_member(requests: Requests, body: MemberRequest, key: str | None) -> H
     if source is None and target is None:
         raise Invalid("target_account_id", "must not be null when the source is")
     kind = Kind.PAYMENT if source is None else Kind.WITHDRAWAL if target is None else Kind.TRANSFER
-    return requests.move(kind, source, target, amount, **body.labels(), key=key)
+    return requests.move(kind, source, target, amount, labels(body), key=key)
 
 
 def _missing(**fields: object) -> NoReturn:
@@ -158,7 +158,7 @@ def _hold(
         target=target,
         amount=amount,
         expires_in=body.hold.expires_in,
-        **body.labels(),
+        **labels(body),
         key=key,
     )
 

@@ -6,9 +6,9 @@ exactly the decimals of its currency.
 
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from msgspec.structs import replace
 
 from koshel.core.book import available
@@ -16,7 +16,7 @@ from koshel.core.commands import Kind, Metadata
 from koshel.core.model import AccountDetails, Posted, Queued, TransactionStatus
 from koshel.core.money import plain
 from koshel.db.rows import FoundTransaction
-from koshel.values import AMOUNT_PATTERN, Id, Notes
+from koshel.values import AMOUNT_PATTERN, Id
 
 _ROUNDED = "Rounded half-even to the currency's decimals. A JSON number is taken as well, exactly as it is written."
 
@@ -34,22 +34,6 @@ Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 AccountStatus = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/AccountStatus"})]
 AnyRefusal = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/components/schemas/Refusal"})]
 Amount = Annotated[Raw, money("More than zero.")]
-
-
-class Labels(TypedDict):
-    """What a caller says of a transaction for its own use, as the arguments of the methods of Requests."""
-
-    metadata: Metadata
-
-
-class Labelled(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the body of any request that makes a transaction may say of it."""
-
-    metadata: Notes = field(default_factory=dict)
-
-    def labels(self) -> Labels:
-        """All of it."""
-        return {"metadata": self.metadata}
 
 
 class Account(Struct, frozen=True, gc=False):
