@@ -12,14 +12,7 @@ from koshel.values import ID_MAX, Invalid
 
 CommandT = TypeVar("CommandT", bound=Command)
 
-_Fields = defstruct(
-    "Fields",
-    [(one.name, one.type | UnsetType, UNSET) for one in fields(Labels)],
-    bases=(values.Fields,),
-    frozen=True,
-    forbid_unknown_fields=True,
-    kw_only=True,
-)
+_Fields = defstruct("Fields", [(f.name, f.type | UnsetType, UNSET) for f in fields(Labels)], bases=(values.Fields,))
 _MAPPINGS = ("metadata", "metadata_patch")  # any Mapping is taken, and kept as a dict
 
 

@@ -62,7 +62,19 @@ UNPROVED = {
     },
     "... whether an answer says that there is nothing, or says nothing of it: both are read alike": {
         f"receipt.answer:grouped:members/*/outcome/{name}"
-        for name in ["cause", "parent_id", "first/expires_at", "first/group_id", "first/parent_id", "first/request"]
+        for name in [
+            "cause",
+            "parent_id",
+            "first/expires_at",
+            "first/group_id",
+            "first/parent_id",
+            "first/request",
+            "command/key",
+            "command/metadata",
+            "request/final",
+            "request/key",
+            "request/metadata",
+        ]
     },
     "... how an account stood that refused something": {
         f"{column}/{name}"

@@ -12,27 +12,13 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import UNSET
 
-from koshel.core.commands import (
-    LABELS,
-    Capture,
-    Execute,
-    Expire,
-    Group,
-    Hold,
-    Kind,
-    Move,
-    Refund,
-    Request,
-    Status,
-    Void,
-)
-from koshel.core.model import Changed, Declined, Opened, Queued
+from koshel.core.commands import LABELS, Direct, Execute, Expire, Group, Hold, Request, Status
+from koshel.core.model import Changed, Declined, Opened, Queued, Replayed
 from koshel.core.money import SCALE_MAX, rounded, rounded_limit
-from koshel.db.group_receipts import MemberReceipt
+from koshel.db.group_receipts import MemberReceipt, restored
 
 Row: TypeAlias = Mapping[str, Any]
 
-_KINDS: Mapping[type, Kind] = {Hold: Kind.HOLD, Capture: Kind.CAPTURE, Void: Kind.VOID, Refund: Kind.REFUND}
 _SIDES = ("source_account_id", "target_account_id")
 _FIXED = ("ledger_id", "id", "currency", "scale", "ctime")  # of an account
 _CHANGED = ("email", "min_balance", "max_balance", "status", "metadata")
@@ -44,16 +30,16 @@ def of_request(request: Request, row: Row) -> str | None:
         return "ledger_id"
     if request.key != row["idempotency_key"]:
         return "idempotency_key"
-    if _kind(request) != row["kind"]:
+    if request.kind != row["kind"]:
         return "kind"
-    if isinstance(request, Move | Hold):
+    if isinstance(request, Direct):
         if request.source_account_id != row["source_account_id"]:
             return "source_account_id"
         if request.target_account_id != row["target_account_id"]:
             return "target_account_id"
     elif request.parent_id != row["parent_id"]:
         return "parent_id"
-    amount = None if isinstance(request, Void) else request.amount
+    amount = request.amount
     if amount is not None and amount != row["amount"] and _rounded(amount, _scale(row["amount"])) != row["amount"]:
         return "amount"
     if isinstance(request, Hold) and row["lifetime_s"] != _lifetime_s(request):
@@ -117,9 +103,8 @@ def is_own(member: MemberReceipt) -> bool:
 
 def is_answered(member: MemberReceipt) -> bool:
     """Whether a refused member was refused what it asked for; a replayed refusal may have been of another form."""
-    one: Row = msgspec.to_builtins(member.outcome)
-    is_same = bool(one.get("command") == msgspec.to_builtins(member.command))
-    return is_same or one.get("type") == "replayed"
+    answer = restored(member.outcome)
+    return isinstance(answer, Replayed) or bool(answer.command == member.command)
 
 
 def of_member(member: MemberReceipt, told: Row, row: Row) -> str | None:
@@ -128,7 +113,8 @@ def of_member(member: MemberReceipt, told: Row, row: Row) -> str | None:
     now["key"] = now.pop("idempotency_key")
     if field := _first(name for name, value in now.items() if told.get(name) != value):
         return field
-    if is_own(member) and told.get("request") not in (None, msgspec.to_builtins(member.command)):
+    asked = msgspec.convert(told.get("request"), Request | None)
+    if is_own(member) and asked not in (None, member.command):
         return "request"
     lasting = dict(row) | {"lifetime_s": _seconds(row["ctime"], row["expires_at"])}
     return None if isinstance(member.command, Expire | Execute) else of_request(member.command, lasting)
@@ -176,15 +162,8 @@ def _of_change(answer: Changed) -> str | None:
 
 def _told(request: Request) -> dict[str, Any]:
     """What a request says of its transaction; the amount as it was sent, None for all that is left."""
-    if isinstance(request, Move | Hold):
-        told: dict[str, Any] = {name: getattr(request, name) for name in _SIDES} | {"parent_id": None}
-    else:
-        told = {"parent_id": request.parent_id}
-    return told | {"kind": _kind(request), "amount": None if isinstance(request, Void) else request.amount}
-
-
-def _kind(request: Request) -> Kind:
-    return request.kind if isinstance(request, Move) else _KINDS[type(request)]
+    sides = _SIDES if isinstance(request, Direct) else ()
+    return {name: getattr(request, name) for name in (*sides, "parent_id", "kind", "amount")}
 
 
 def _lifetime_s(request: Hold) -> int:
