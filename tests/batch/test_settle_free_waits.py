@@ -22,7 +22,7 @@ from tests.support.database import Database
 from tests.support.settled import open_accounts, opening, waits
 from tests.support.wallets import enqueue, payment, transfer, withdrawal
 
-pytestmark = pytest.mark.usefixtures("books")
+pytestmark = [pytest.mark.usefixtures("books"), pytest.mark.alone]
 
 MISSING = 999_999
 

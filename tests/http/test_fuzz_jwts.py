@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -27,7 +28,7 @@ from tests.support.jwt_issuer import AUDIENCE, ISSUER, TERMS, document, jwks, pu
 
 OURS = signer("ours")
 KEYS = public_keys(OURS, rsa_signer(), signer("ec", "ES256"))
-RIGHT = OURS.sign(scope="koshel:admin")
+RIGHT = OURS.sign(scope="koshel:admin", exp=int(time.time()) + 86_400)
 PAYMENT = b'{"amount": "1"}'
 ODD: list[Any] = [0, -1, 2**63, 10**40, 1e308, float("inf"), float("nan"), True, None, "", "0", "\ud800", [], {}, [[]]]
 values = st.one_of(st.sampled_from(ODD), json_values)

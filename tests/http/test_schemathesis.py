@@ -111,6 +111,7 @@ def test_it_does_so_too_where_accounts_and_transactions_are_there(
     ids = {
         "/account/{id}": ann,
         "/account/{id}/payment": ann,
+        "/account/{id}/personal-data": ann,
         "/account/{id}/withdrawal": bob,
         "/transaction/{id}": made(till.pay(ann, "1"))["id"],
         "/transaction/{id}/capture": made(till.hold(bob, ann, "100"))["id"],
