@@ -17,7 +17,8 @@ from koshel.callers import MAIN_LEDGER, Scope
 from koshel.commands import CommandError, Options, opened
 from koshel.core.commands import Status
 from koshel.settings import Settings
-from koshel.values import ID_MAX, is_ledger_name
+from koshel.texts import is_ledger_name
+from koshel.values import ID_MAX
 
 if TYPE_CHECKING:
     from koshel.db.api_keys import KeyRow, NewKey
@@ -181,9 +182,10 @@ def erase_account(chosen: Settings, options: Options) -> int:
         ledger_id = database.ask(erasure.ledger_of, account_id)
         if ledger_id is None:
             raise CommandError(f"there is no account {account_id}")
-        status = database.ask_of(ledger_id, erasure.erase, account_id)
-    if status is not Status.CLOSED:
-        raise CommandError(f"account {account_id} is {status}; close it first")
+        erased = database.ask_of(ledger_id, erasure.erase, account_id)
+    assert erased is not None, "an account stays for ever"
+    if erased.status is not Status.CLOSED:
+        raise CommandError(f"account {account_id} is {erased.status}; close it first")
     sys.stdout.write(f"{account_id}: its email and its metadata are erased\n")
     return 0
 

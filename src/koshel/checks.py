@@ -13,6 +13,7 @@ from koshel.values import ID_MAX, Invalid
 CommandT = TypeVar("CommandT", bound=Command)
 
 _Fields = defstruct("Fields", [(f.name, f.type | UnsetType, UNSET) for f in fields(Labels)], bases=(values.Fields,))
+_BY_NAME = {"account_id": "account", "source_account_id": "source", "target_account_id": "target"}
 _MAPPINGS = ("metadata", "metadata_patch")  # any Mapping is taken, and kept as a dict
 
 
@@ -27,7 +28,8 @@ def checked(command: CommandT) -> CommandT:
         case Move() | Hold():
             _check_sides(command)
     own = [name for name in _Fields.__struct_fields__ if name in command.__struct_fields__]
-    given = {name: value for name in own if (value := getattr(command, name)) is not UNSET}
+    by_name = {id_ for id_, name in _BY_NAME.items() if getattr(command, name, None) is not None}  # it has no id yet
+    given = {name: value for name in own if (value := getattr(command, name)) is not UNSET and name not in by_name}
     taken = values.fields(given, _Fields)
     if (amount := getattr(command, "amount", None)) is not None:
         values.amount(amount)

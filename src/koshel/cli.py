@@ -12,7 +12,7 @@ from koshel.callers import MAIN_LEDGER, Scope
 from koshel.core.money import SCALE_MAX
 from koshel.settings import Settings, SettingsError
 from koshel.surroundings import nearest, of_libpq, without_passwords
-from koshel.values import is_key_name
+from koshel.texts import is_key_name
 
 EPILOG = "Every setting is a flag and a variable: --batch-max is KOSHEL_BATCH_MAX. `koshel serve --help` lists them."
 PSQL_EPILOG = r"Whatever is not a setting goes to psql: koshel psql -c '\d account'"

@@ -76,7 +76,7 @@ def migrate(chosen: Settings, options: Options) -> int:
 def add_currency(chosen: Settings, options: Options) -> int:
     """Register a currency."""
     from koshel.db import currencies
-    from koshel.values import is_currency_code
+    from koshel.texts import is_currency_code
 
     code, scale = options["code"], options["scale"]
     if not is_currency_code(code):

@@ -5,7 +5,7 @@ its own reason: `Annotated[str, Meta(pattern=…, extra={"reason": …})]`.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 from msgspec import inspect
@@ -52,8 +52,9 @@ def _of_struct(value: Any, type_: inspect.StructType, at: Path) -> Iterator[Faul
             yield from faults(one, fields[name].type, (*at, name))
         else:
             yield (*at, name), "is not a field"
-    for name, field in fields.items():
-        if field.required and name not in value:
+    instead: Mapping[str, str] = getattr(type_.cls, "INSTEAD", {})  # of a field that is required: another that will do
+    for name in (*instead, *(name for name, field in fields.items() if field.required)):
+        if name not in value and instead.get(name) not in value:
             yield (*at, name), "is required"
 
 

@@ -19,7 +19,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from koshel.callers import JwtReason, Scope, Unauthenticated
 from koshel.signing_keys import ALGORITHMS, SigningKey
-from koshel.values import is_ledger_name
+from koshel.texts import is_ledger_name
 
 LENGTH_MAX = 8_000  # characters
 LEEWAY_S = 30  # that the issuer's clock may be before or behind this one's

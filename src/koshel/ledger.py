@@ -30,7 +30,8 @@ from koshel.requests import Requests, terms_of
 from koshel.results import Account, Promise, Transaction
 from koshel.settings import Settings
 from koshel.submit import Submit, alone, rehearsed, settled
-from koshel.values import LEDGER_REASON, Invalid, is_ledger_name
+from koshel.texts import AccountRef, asked, is_ledger_name
+from koshel.values import LEDGER_REASON, Invalid
 
 if TYPE_CHECKING:
     from koshel.db.borrowed import Borrowable
@@ -142,10 +143,12 @@ class Ledger(Methods):
         borrowed = borrow(connection, self._reads.namespace, rehearses=self._rehearses)
         return Ledger(self._life, self.requests, borrowed, alone(borrowed), rehearses=self._rehearses)
 
-    async def account(self, account_id: int) -> Account | None:
-        """The account, None if there is none. Raises StoreError, Misuse."""
+    async def account(self, account: AccountRef) -> Account | None:
+        """The account, by its id or by "@" and its name; None if there is none. Raises StoreError, Misuse."""
         self._life.check()
-        details = await self._reads.get_account(self.requests.ledger_id, checked_id(account_id, "account_id"))
+        id_, name = asked(account, "account")
+        wanted = checked_id(id_, "account_id") if name is None else name
+        details = await self._reads.get_account(self.requests.ledger_id, wanted)
         return None if details is None else results.account(details)
 
     async def transaction(self, transaction_id: int) -> Transaction | Promise | None:

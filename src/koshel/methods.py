@@ -10,12 +10,14 @@ from koshel.core.model import Outcome
 from koshel.errors import Refused
 from koshel.requests import Requests, Strings
 from koshel.results import Account, Hold, Promise, Transaction
+from koshel.texts import AccountRef
 from koshel.values import Money
 
 
 class Methods:
     """The requests of a ledger; who inherits them says where commands go.
 
+    An account is asked for by its id, or by "@" and its name: 42, or "@users:42".
     Amounts are exact: a Decimal, a str or an int, of at most as many decimals as are kept; they are rounded half-even
     to the currency's. `metadata` are notes of the caller's own. A `key` is an idempotency key: the same one gives the
     same answer for ever. Each method returns when its effect is durable. Each raises Misuse for what can never be
@@ -37,20 +39,47 @@ class Methods:
         min_balance: Money = 0,
         max_balance: Money | UnsetType | None = UNSET,
         metadata: Strings | None = None,
+        name: str | None = None,
         key: str | None = None,
     ) -> Account:
         """A new account, without money. `currency` and `max_balance` are those of the settings if they are left out.
 
-        A `min_balance` below zero is a line of credit; a `max_balance` of None is no limit.
+        A `min_balance` below zero is a line of credit; a `max_balance` of None is no limit. A `name` is the caller's
+        own, 1 to 100 characters A-Z, a-z, 0-9, _, ., : and -. No other account of the ledger ever has it.
         """
         command = self.requests.open_account(
-            email, currency=currency, min_balance=min_balance, max_balance=max_balance, metadata=metadata, key=key
+            email,
+            currency=currency,
+            min_balance=min_balance,
+            max_balance=max_balance,
+            metadata=metadata,
+            name=name,
+            key=key,
+        )
+        return results.account_of(await self._settle(command))
+
+    async def ensure_account(
+        self,
+        name: str,
+        email: str,
+        *,
+        currency: str | UnsetType = UNSET,
+        min_balance: Money | UnsetType = UNSET,
+        max_balance: Money | UnsetType | None = UNSET,
+        metadata: Strings | UnsetType = UNSET,
+    ) -> Account:
+        """The account of this name as it stands, opened now if there is none. Called again, it does nothing more.
+
+        Raises Refused, `name-taken`, if the account has otherwise what is given here; what is left out may be anything.
+        """
+        command = self.requests.ensure_account(
+            name, email, currency=currency, min_balance=min_balance, max_balance=max_balance, metadata=metadata
         )
         return results.account_of(await self._settle(command))
 
     async def change_account(
         self,
-        account_id: int,
+        account: AccountRef,
         *,
         email: str | UnsetType = UNSET,
         min_balance: Money | UnsetType = UNSET,
@@ -68,7 +97,7 @@ class Methods:
         `expected`: the (version, revision)s that it may be at, `unexpected`: those that it may not; None: any.
         """
         command = self.requests.change_account(
-            account_id,
+            account,
             email=email,
             min_balance=min_balance,
             max_balance=max_balance,
@@ -82,21 +111,27 @@ class Methods:
         return results.account_of(await self._settle(command))
 
     async def pay(
-        self, account_id: int, *, amount: Money, metadata: Strings | None = None, key: str | None = None
+        self, account: AccountRef, *, amount: Money, metadata: Strings | None = None, key: str | None = None
     ) -> Transaction:
         """Money into an account, from outside."""
-        command = self.requests.payment(account_id, amount=amount, metadata=metadata, key=key)
+        command = self.requests.payment(account, amount=amount, metadata=metadata, key=key)
         return results.transaction_of(await self._settle(command))
 
     async def withdraw(
-        self, account_id: int, *, amount: Money, metadata: Strings | None = None, key: str | None = None
+        self, account: AccountRef, *, amount: Money, metadata: Strings | None = None, key: str | None = None
     ) -> Transaction:
         """Money out of an account, to outside."""
-        command = self.requests.withdrawal(account_id, amount=amount, metadata=metadata, key=key)
+        command = self.requests.withdrawal(account, amount=amount, metadata=metadata, key=key)
         return results.transaction_of(await self._settle(command))
 
     async def transfer(
-        self, *, source: int, target: int, amount: Money, metadata: Strings | None = None, key: str | None = None
+        self,
+        *,
+        source: AccountRef,
+        target: AccountRef,
+        amount: Money,
+        metadata: Strings | None = None,
+        key: str | None = None,
     ) -> Transaction:
         """Money from the account `source` to the account `target`."""
         command = self.requests.transfer(source=source, target=target, amount=amount, metadata=metadata, key=key)
@@ -105,8 +140,8 @@ class Methods:
     async def hold(
         self,
         *,
-        source: int,
-        target: int | None,
+        source: AccountRef,
+        target: AccountRef | None,
         amount: Money,
         expires_in: int | UnsetType = UNSET,
         metadata: Strings | None = None,

@@ -11,6 +11,7 @@ from koshel.core.commands import (
     Capture,
     ChangeAccount,
     Enqueue,
+    EnsureAccount,
     Group,
     Hold,
     Kind,
@@ -23,6 +24,7 @@ from koshel.core.commands import (
     Void,
 )
 from koshel.settings import Settings
+from koshel.texts import OUTSIDE, AccountRef, Asked, asked
 from koshel.values import MEMBERS_MAX, Given, Invalid, Notes
 
 Strings = Mapping[str, str]
@@ -51,6 +53,7 @@ def terms_of(settings: Settings) -> Terms:
 class Requests:
     """The commands of one ledger. Amounts are exact: Decimal, str or int, never float.
 
+    An account is asked for by its id, or by "@" and its name: 42, or "@users:42".
     Each method raises Invalid for a value that can never be right, such as an amount that is not more than zero.
     """
 
@@ -66,9 +69,10 @@ class Requests:
         min_balance: Given = 0,
         max_balance: Given | UnsetType | None = UNSET,
         metadata: Strings | None = None,
+        name: str | None = None,
         key: str | None = None,
     ) -> OpenAccount:
-        """A new account, without money; the settings have the defaults."""
+        """A new account, without money, and with a `name`, if it is to have one; the settings have the defaults."""
         return OpenAccount(
             self.ledger_id,
             values.email(email),
@@ -79,11 +83,35 @@ class Requests:
             key,
             self.terms.currency,
             self.terms.max_balance,
+            name,
+        )
+
+    def ensure_account(
+        self,
+        name: str,
+        email: str,
+        *,
+        currency: str | UnsetType = UNSET,
+        min_balance: Given | UnsetType = UNSET,
+        max_balance: Given | UnsetType | None = UNSET,
+        metadata: Strings | UnsetType = UNSET,
+    ) -> EnsureAccount:
+        """A new account of this name, unless there is one as it is asked for; what is left out may be anything."""
+        return EnsureAccount(
+            self.ledger_id,
+            name,
+            values.email(email),
+            currency,
+            UNSET if min_balance is UNSET else values.floor(min_balance),
+            UNSET if max_balance is UNSET else values.ceiling(max_balance),
+            metadata,
+            self.terms.currency,
+            self.terms.max_balance,
         )
 
     def change_account(
         self,
-        account_id: int,
+        account: AccountRef | Asked,
         *,
         email: str | UnsetType = UNSET,
         min_balance: Given | UnsetType = UNSET,
@@ -102,6 +130,7 @@ class Requests:
         """
         if metadata is not UNSET and metadata_patch is not UNSET:
             raise Invalid("metadata_patch", "does not go with metadata")
+        account_id, name = asked(account, "account")
         return ChangeAccount(
             self.ledger_id,
             account_id,
@@ -114,47 +143,55 @@ class Requests:
             None if expected is None else values.versions(expected, "expected"),
             None if unexpected is None else values.versions(unexpected, "unexpected"),
             key,
+            name,
         )
 
     def payment(
-        self, account_id: int, *, amount: Given, metadata: Strings | None = None, key: str | None = None
+        self, account: AccountRef, *, amount: Given, metadata: Strings | None = None, key: str | None = None
     ) -> Move:
         """Money in, from outside."""
-        wanted = values.amount(amount)
-        return Move(self.ledger_id, Kind.PAYMENT, None, account_id, wanted, key, metadata=metadata or {})
+        into, wanted = asked(account, "account"), values.amount(amount)
+        return self.move(Kind.PAYMENT, None, into, wanted, {"metadata": metadata or {}}, key=key)
 
     def withdrawal(
-        self, account_id: int, *, amount: Given, metadata: Strings | None = None, key: str | None = None
+        self, account: AccountRef, *, amount: Given, metadata: Strings | None = None, key: str | None = None
     ) -> Move:
         """Money out, to outside."""
-        wanted = values.amount(amount)
-        return Move(self.ledger_id, Kind.WITHDRAWAL, account_id, None, wanted, key, metadata=metadata or {})
+        out_of, wanted = asked(account, "account"), values.amount(amount)
+        return self.move(Kind.WITHDRAWAL, out_of, None, wanted, {"metadata": metadata or {}}, key=key)
 
     def transfer(
-        self, *, source: int, target: int, amount: Given, metadata: Strings | None = None, key: str | None = None
+        self,
+        *,
+        source: AccountRef,
+        target: AccountRef,
+        amount: Given,
+        metadata: Strings | None = None,
+        key: str | None = None,
     ) -> Move:
         """Money across, from one account to another."""
-        wanted = values.amount(amount)
-        return Move(self.ledger_id, Kind.TRANSFER, source, target, wanted, key, metadata=metadata or {})
+        sides, wanted = (asked(source, "source"), asked(target, "target")), values.amount(amount)
+        return self.move(Kind.TRANSFER, *sides, wanted, {"metadata": metadata or {}}, key=key)
 
     def move(
         self,
         kind: Kind,
-        source: int | None,
-        target: int | None,
+        source: Asked | None,
+        target: Asked | None,
         amount: Decimal,
         labels: Mapping[str, Any],
         *,
         key: str | None,
     ) -> Move:
         """Any of the three, of an amount that `values.amount` has passed, with its labels by name."""
-        return Move(self.ledger_id, kind, source, target, amount, key, **labels)
+        (source_id, source_name), (target_id, target_name) = source or OUTSIDE, target or OUTSIDE
+        return Move(self.ledger_id, kind, source_id, target_id, amount, key, source_name, target_name, **labels)
 
     def hold(
         self,
         *,
-        source: int,
-        target: int | None,
+        source: AccountRef | Asked,
+        target: AccountRef | Asked | None,
         amount: Given,
         expires_in: int | UnsetType = UNSET,
         metadata: Strings | None = None,
@@ -163,7 +200,11 @@ class Requests:
         """Money reserved, for `expires_in` seconds; without a target it is for a withdrawal."""
         wanted, terms = values.amount(amount), self.terms
         lasts = UNSET if expires_in is UNSET else values.lifetime(expires_in, terms.hold_lifetime_max_s)
-        return Hold(self.ledger_id, source, target, wanted, lasts, key, terms.hold_lifetime_s, metadata=metadata or {})
+        source_id, source_name = asked(source, "source")
+        target_id, target_name = OUTSIDE if target is None else asked(target, "target")
+        names, lifetime_s = (source_name, target_name), terms.hold_lifetime_s
+        told = self.ledger_id, source_id, target_id, wanted, lasts, key, lifetime_s, *names
+        return Hold(*told, metadata=metadata or {})
 
     def capture(
         self,

@@ -23,6 +23,7 @@ from koshel.core.model import (
     Declined,
     Executed,
     First,
+    Found,
     Grouped,
     Opened,
     Outcome,
@@ -51,6 +52,7 @@ class Account(Struct, frozen=True, kw_only=True):
     version: int  # how many transactions have touched it
     revision: int  # how often it was changed otherwise
     ctime: datetime
+    name: str | None = None  # the client's own
 
 
 class Transaction(Struct, frozen=True, kw_only=True):
@@ -70,6 +72,8 @@ class Transaction(Struct, frozen=True, kw_only=True):
     idempotency_key: str | None
     metadata: Mapping[str, str]
     ctime: datetime
+    source: str | None = None  # the names of its accounts, if they have one
+    target: str | None = None
     refunded: Decimal | None = None  # the sum of its refunds; only where it was read, and can be refunded
 
 
@@ -94,13 +98,15 @@ class Promise(Struct, frozen=True, kw_only=True):
     idempotency_key: str | None
     metadata: Mapping[str, str]
     ctime: datetime
+    source: str | None = None  # the names of its accounts, if they have one
+    target: str | None = None
     refusal: Refused | None = None  # why it was declined, if it was
 
 
 def account_of(outcome: Outcome) -> Account:
     """What an opening or a change has answered. Raises Refused."""
-    first = _first(outcome)
-    assert isinstance(first, Opened | Changed)
+    first = outcome if isinstance(outcome, Found) else _first(outcome)
+    assert isinstance(first, Opened | Found | Changed)
     return account(first.account)
 
 
@@ -161,6 +167,7 @@ def account(details: AccountDetails) -> Account:
         version=details.version,
         revision=details.revision,
         ctime=details.ctime,
+        name=details.name,
     )
 
 
@@ -182,6 +189,8 @@ def transaction(posted: Posted) -> Transaction:
         idempotency_key=posted.key,
         metadata=posted.metadata,
         ctime=posted.ctime,
+        source=None if source is None else source.name,
+        target=None if target is None else target.name,
     )
     if posted.kind is not Kind.HOLD:
         return made
@@ -203,6 +212,8 @@ def queued_transaction(queued: Queued, refused: Refused | None = None) -> Promis
         idempotency_key=queued.command.key,
         metadata=queued.command.command.metadata,
         ctime=queued.ctime,
+        source=queued.source,
+        target=queued.target,
         refusal=refused,
     )
 
@@ -226,7 +237,7 @@ def refusal(declined: Declined) -> Refused:
 def _first(outcome: Outcome) -> First:
     """The answer, whichever time it is given. Raises Refused."""
     first = outcome.first if isinstance(outcome, Replayed) else outcome
-    assert not isinstance(first, Executed)
+    assert not isinstance(first, Executed | Found)
     if isinstance(first, Declined):
         raise refusal(first)
     return first

@@ -29,6 +29,8 @@ LEDGER_PATTERN = rf"^[a-z0-9_-]{{1,64}}{END}"
 PRINTED_PATTERN = rf"^[^\x00-\x1f\x7f-\x9f]*{END}"
 CURRENCY_PATTERN = rf"^[A-Z0-9_]{{3,12}}{END}"
 AMOUNT_PATTERN = rf"[0-9]{{1,{INTEGER_DIGITS_MAX}}}(\.[0-9]{{1,{DECIMALS_MAX}}})?"  # without its sign
+ACCOUNT_NAME_PATTERN = rf"^[A-Za-z0-9_.:-]{{1,100}}{END}"
+ACCOUNT_NAME_REASON = "must be 1 to 100 characters A-Z, a-z, 0-9, _, ., : and -"
 LEDGER_REASON = "must be 1 to 64 characters a-z, 0-9, _ and -"
 KEY_REASON = "must be 1 to 255 visible ASCII characters"
 
@@ -40,6 +42,7 @@ _CURRENCY = {"reason": "must be a currency's code: 3 to 12 characters A-Z, 0-9 a
 
 Id = Annotated[int, Meta(ge=1, le=ID_MAX)]
 Key = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"reason": KEY_REASON})]
+AccountName = Annotated[str, Meta(pattern=ACCOUNT_NAME_PATTERN, extra={"reason": ACCOUNT_NAME_REASON})]
 Email = Annotated[str, Meta(max_length=254, description="Stands for the client; need not be unique.")]
 CurrencyCode = Annotated[
     str, Meta(pattern=CURRENCY_PATTERN, description="An ISO 4217 code, or a registered one.", extra=_CURRENCY)
@@ -58,13 +61,10 @@ NotesPatch = Annotated[
     Meta(max_length=2 * METADATA_MAX, description="Merged into what is there; null removes an entry."),
 ]
 
-_KEY = re.compile(KEY_PATTERN)
-_CODE = re.compile(CURRENCY_PATTERN)
 _PLAIN = re.compile(rf'"?(-?{AMOUNT_PATTERN})"?'.encode())  # nearly all there are; JSON has paired the quotes already
 # JSON's own grammar for a number; the exponent is bounded, or building the Decimal would not be.
 _NUMBER = re.compile(rb'"(-?[0-9]+(?:\.[0-9]+)?)"|(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?)')
 _TEXT_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?")  # as `str` writes a Decimal
-_ID_DIGITS_MAX = len(str(ID_MAX))  # of an id: more than some thousand, and Python would not make an int of them
 
 
 class Invalid(Misuse):
@@ -85,6 +85,10 @@ class Fields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     account_id: Id | UnsetType = UNSET
     source_account_id: Id | UnsetType | None = UNSET
     target_account_id: Id | UnsetType | None = UNSET
+    account: AccountName | UnsetType | None = UNSET
+    source: AccountName | UnsetType | None = UNSET
+    target: AccountName | UnsetType | None = UNSET
+    name: AccountName | UnsetType | None = UNSET
     parent_id: Id | UnsetType = UNSET
     email: Email | UnsetType = UNSET
     currency: CurrencyCode | UnsetType = UNSET
@@ -221,30 +225,3 @@ def versions(value: Sequence[tuple[int, int]], field: str) -> Versions:
         return convert(value, Versions)
     except (ValidationError, UnicodeEncodeError):
         raise Invalid(field, "must be pairs of a version and a revision") from None
-
-
-def identifier(text: str, field: str = "id") -> int:
-    """The id that a text is. Raises Invalid for what cannot be one."""
-    if not (text.isascii() and text.isdigit()) or text[0] == "0" or len(text) > _ID_DIGITS_MAX or int(text) > ID_MAX:
-        raise Invalid(field, f"must be a whole number from 1 to {ID_MAX}")
-    return int(text)
-
-
-def is_key(text: str) -> bool:
-    """Whether the text can be an idempotency key."""
-    return _KEY.fullmatch(text) is not None
-
-
-def is_currency_code(text: str) -> bool:
-    """Whether the text can be the code of a currency."""
-    return _CODE.fullmatch(text) is not None
-
-
-def is_ledger_name(text: str) -> bool:
-    """Whether the text can be the name of a ledger."""
-    return re.fullmatch(LEDGER_PATTERN, text) is not None
-
-
-def is_key_name(text: str) -> bool:
-    """Whether the text can be what an API key is called."""
-    return len(text) <= 100 and re.fullmatch(PRINTED_PATTERN, text) is not None

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from koshel.core.book import after
-from koshel.core.commands import METADATA_MAX, ChangeAccount, Command, OpenAccount, Status
+from koshel.core.commands import METADATA_MAX, ChangeAccount, Command, EnsureAccount, OpenAccount, Status
 from koshel.core.decide import decide
 from koshel.core.model import Declined, Refusal
 from tests.support.looks import at
@@ -16,6 +16,7 @@ from tests.support.wallets import (
     NOW,
     account,
     book,
+    by_names,
     capture,
     expire,
     group,
@@ -44,6 +45,7 @@ WALLETS = (
     account(11, "0.000000000000000001", "WEI"),
     account(12, f"{EIGHTEEN_NINES}.99", ceiling=None),
     account(14, "0.00"),
+    account(15, "0.00", name="users:15"),
     replace(account(13, "5", "JPY"), currency="USD"),  # opened when a dollar had no cents
 )
 JPY: Facts = {"currency": "JPY", "scale": 0}
@@ -70,7 +72,28 @@ FACTS: list[tuple[Command, Refusal, Facts]] = [
         R.UNKNOWN_CURRENCY,
         {"currency": "SEASHELL"},
     ),
+    (
+        OpenAccount(1, "a@example.com", name="users:15", id=15),
+        R.NAME_TAKEN,
+        {"account_id": 15, "name": "users:15", "field": "name"},
+    ),
+    (
+        EnsureAccount(1, "users:15", "15@example.com", currency="JPY", id=15),
+        R.NAME_TAKEN,
+        {"account_id": 15, "name": "users:15", "field": "currency"},
+    ),
     (transfer(2, 2, "1"), R.SAME_ACCOUNT, {"account_id": 2}),
+    (by_names(transfer(15, 15, "1")), R.SAME_ACCOUNT, {"account_id": 15, "name": "users:15"}),
+    (by_names(transfer(0, 0, "1"), "nobody", "nobody"), R.SAME_ACCOUNT, {"name": "nobody"}),
+    (by_names(transfer(0, 0, "1"), "nobody", "no one"), R.ACCOUNT_NOT_FOUND, {"name": "nobody", "field": "source"}),
+    (by_names(transfer(1, 0, "1"), None, "nobody"), R.ACCOUNT_NOT_FOUND, {"name": "nobody", "field": "target"}),
+    (by_names(payment(0, "1"), None, "nobody"), R.ACCOUNT_NOT_FOUND, {"name": "nobody", "field": "target"}),
+    (ChangeAccount(1, 0, account="nobody"), R.ACCOUNT_NOT_FOUND, {"name": "nobody", "field": "account"}),
+    (
+        transfer(15, 1, "1"),
+        R.INSUFFICIENT_FUNDS,
+        {"account_id": 15, "name": "users:15", "currency": "USD", "available": "0.00", "required": "1.00"},
+    ),
     (transfer(404, 1, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "source_account_id"}),
     (transfer(1, 404, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "target_account_id"}),
     (transfer(404, 405, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "source_account_id"}),

@@ -16,6 +16,7 @@ from koshel.core.model import (
     Changed,
     Declined,
     Executed,
+    Found,
     Grouped,
     Opened,
     Outcome,
@@ -50,7 +51,7 @@ def names(outcome: Outcome) -> Iterator[str]:
             yield "whole" if outcome.command.atomic else "each"
             for member in outcome.outcomes:
                 yield from names(member)
-        case Opened() | Changed() | Queued():
+        case Opened() | Found() | Changed() | Queued():
             yield type(outcome).__name__
 
 
@@ -156,8 +157,12 @@ def test_a_refused_or_repeated_command_changes_nothing(situation: Situation) -> 
     outcomes = decide(book, commands)
     for command, outcome in zip(commands, outcomes, strict=True):
         ahead = after(book, [outcome])
-        if isinstance(outcome, Declined | Replayed | Opened | Queued):
+        if isinstance(outcome, Declined | Replayed | Found | Queued):
             assert replace(ahead.state, receipts=book.state.receipts) == book.state
+        if isinstance(outcome, Opened):
+            new = {outcome.account.id: outcome.account} if outcome.account.name is not None else {}
+            assert ahead.state.accounts == book.state.accounts | new
+            assert ahead.state.details == book.state.details | new
         if isinstance(outcome, Replayed) or (command.key is None and not isinstance(command, Group)):
             assert ahead.state.receipts == book.state.receipts
         book = ahead
@@ -219,5 +224,5 @@ def test_the_situations_above_lead_to_every_outcome() -> None:
     observe()
     replays = {f"replayed {kind.__name__}" for kind in (Posted, Opened, Changed, Queued, Grouped, Declined)}
     executed = {"executed Posted", "executed Declined", "refers to what was executed"}
-    for outcome in (*Kind, *Refusal, "Opened", "Changed", "Queued", "whole", "each", *replays, *executed):
+    for outcome in (*Kind, *Refusal, "Opened", "Found", "Changed", "Queued", "whole", "each", *replays, *executed):
         assert seen[outcome] >= 5, f"{outcome} is too rare: {seen}"

@@ -19,6 +19,7 @@ from koshel.core.commands import (
     METADATA_MAX,
     ChangeAccount,
     Command,
+    EnsureAccount,
     Execute,
     Expire,
     Kind,
@@ -109,6 +110,7 @@ def refunded(scene: Scene) -> None:
 
 
 REUSED = asked(key="used")
+GOLD = asked(currency="GOLD")
 NOTHING = asked(amount=Decimal("0.0001"))
 FOREIGN_PARENT = asked(parent_id=FOREIGN)  # and no hold, too
 CLOSED_1, CLOSED_2 = (altered(one, status=Status.CLOSED) for one in (1, 2))
@@ -165,7 +167,11 @@ CASES: list[tuple[Command, Mapping[Refusal, Fault]]] = [
             R.BALANCE_LIMIT_EXCEEDED: RICH_1,
         },
     ),
-    (OpenAccount(1, "a@example.com"), {R.IDEMPOTENCY_KEY_REUSED: REUSED, R.UNKNOWN_CURRENCY: asked(currency="GOLD")}),
+    (
+        OpenAccount(1, "a@example.com"),
+        {R.IDEMPOTENCY_KEY_REUSED: REUSED, R.UNKNOWN_CURRENCY: GOLD, R.NAME_TAKEN: asked(name="users:2", id=2)},
+    ),
+    (EnsureAccount(1, "users:2", "2@example.com"), {R.UNKNOWN_CURRENCY: GOLD, R.NAME_TAKEN: asked(id=1)}),
     (
         ChangeAccount(1, 1, email="b@example.com"),
         {

@@ -141,7 +141,7 @@ async def test_a_connection_that_a_fault_broke_off_is_not_used_again(database: D
     """The driver has prepared the statement, and cannot encode its argument."""
     async with open_store(StoreConfig(database.service_url, read_connections=1)) as store:
         with pytest.raises(asyncpg.DataError):
-            await store.get_account(1, "one")  # type: ignore[arg-type]
+            await store.get_account(1, 2**70)
         await asyncio.to_thread(alter_tables, database.owner_url)
         assert await asyncio.to_thread(in_transaction, database.owner_url) == []
         assert await store.get_account(1, 1) is None

@@ -50,7 +50,7 @@ def arrays(posted: Sequence[Posted]) -> Mapping[str, str]:
 
 def test_pairs_and_keys_are_arrays_as_text() -> None:
     assert columns.pairs([(1, 7), (2, 8)]) == ["{1,2}", "{7,8}"]
-    assert columns.keys([(1, 'a"b'), (2, "c\\d"), (3, "NULL"), (4, "{,}")]) == [
+    assert columns.texts([(1, 'a"b'), (2, "c\\d"), (3, "NULL"), (4, "{,}")]) == [
         "{1,2,3,4}",
         '{"a\\"b","c\\\\d","NULL","{,}"}',
     ]

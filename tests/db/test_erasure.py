@@ -46,7 +46,10 @@ async def done(store: Store, *commands: Command) -> Sequence[Outcome]:
 
 
 async def erase(store: Store, account_id: int, ledger_id: int = 1) -> Status | None:
-    return await store.transact([ledger_id], lambda connection, q: erasure.erase(connection, q, ledger_id, account_id))
+    erased = await store.transact(
+        [ledger_id], lambda connection, q: erasure.erase(connection, q, ledger_id, account_id)
+    )
+    return None if erased is None else erased.status
 
 
 def everything(database: Database) -> str:

@@ -16,6 +16,7 @@ from koshel.core import receipts
 from koshel.core.commands import (
     ChangeAccount,
     Command,
+    Direct,
     Enqueue,
     Group,
     HoldEnd,
@@ -31,7 +32,7 @@ from koshel.db.tables import ACCOUNT, TRANSACTION, Columns
 from koshel.http import wire
 from koshel.settle import settle
 from tests.support.database import Database
-from tests.support.samples import NOT_ASKED, asked, pair, sample
+from tests.support.samples import BY_NAME, NAMES, NOT_ASKED, asked, by_name, pair, sample
 from tests.support.settled import exactly
 from tests.support.wallets import enqueue, group, hold, payment
 
@@ -50,7 +51,7 @@ SEEN_ELSEWHERE: Mapping[str, str] = {
 @pytest.fixture
 async def later(store: Store, database: Database) -> AsyncIterator[Store]:
     """A store that knows of the first one's doing only what is on the books: three accounts with money."""
-    await settle(store, [OpenAccount(1, "a@example.com", "USD", Decimal(-100), key=None) for _ in range(3)])
+    await settle(store, [OpenAccount(1, "a@example.com", "USD", Decimal(-100), name=name) for name in NAMES.values()])
     await settle(store, [payment(account_id, "100") for account_id in (1, 2, 3)])
     async with open_store(StoreConfig(database.service_url)) as later:
         yield later
@@ -77,7 +78,9 @@ async def compare(store: Store, first: Command, outcome: Outcome, changed: Mappi
     assert isinstance(again, Replayed)
     assert exactly(again.first) == exactly(outcome)
     for field, command in changed.items():
-        assert await settle(store, [command]) == [Declined(command, Refusal.IDEMPOTENCY_KEY_REUSED, {"field": field})]
+        (refused,) = await settle(store, [command])
+        assert isinstance(refused, Declined)
+        assert (refused.refusal, refused.facts) == (Refusal.IDEMPOTENCY_KEY_REUSED, {"field": field})
 
 
 def test_what_a_key_does_not_remember_is_declared() -> None:
@@ -92,6 +95,27 @@ async def test_every_field_is_compared_under_a_reused_key(store: Store, later: S
     await compare(later, first, outcome, others(kind, first))
 
 
+@pytest.mark.parametrize("kind", [*get_args(Direct), ChangeAccount])
+@pytest.mark.parametrize("is_queued", [False, True])
+async def test_an_account_is_compared_as_it_was_asked_for(
+    store: Store, later: Store, kind: type[Any], *, is_queued: bool
+) -> None:
+    def sent(command: Any) -> Command:
+        return enqueue(command) if is_queued and kind is not ChangeAccount else command
+
+    by_id = sample(kind, key="k")
+    named = by_name(by_id)
+    (outcome,) = await settle(store, [sent(named)])
+    assert isinstance(outcome, Posted | Changed | Queued), outcome
+    changed = {BY_NAME.get(name, name): sent(by_name(one)) for name, one in others(kind, by_id).items()}
+    await compare(later, sent(named), outcome, changed)
+    first_id = next(name for name in BY_NAME if name in kind.__struct_fields__)
+    await compare(later, sent(named), outcome, {first_id: sent(by_id)})
+    unnamed, name = replace(by_id, key="by id"), BY_NAME[first_id]
+    (outcome,) = await settle(store, [sent(unnamed)])
+    await compare(later, sent(unnamed), outcome, {name: sent(by_name(unnamed))})
+
+
 @pytest.mark.parametrize("kind", REQUESTS)
 async def test_every_field_of_a_queued_request_is_compared(store: Store, later: Store, kind: type[Any]) -> None:
     first = await first_of(store, kind, key="k")
@@ -101,12 +125,20 @@ async def test_every_field_of_a_queued_request_is_compared(store: Store, later: 
     await compare(later, enqueue(first), outcome, {name: enqueue(one) for name, one in others(kind, first).items()})
 
 
-@pytest.mark.parametrize("kind", REQUESTS)
-async def test_every_field_of_a_member_is_compared(store: Store, later: Store, kind: type[Any]) -> None:
+@pytest.mark.parametrize(
+    ("kind", "is_named"), [*[(kind, False) for kind in REQUESTS], *[(kind, True) for kind in get_args(Direct)]]
+)
+async def test_every_field_of_a_member_is_compared(
+    store: Store, later: Store, kind: type[Any], *, is_named: bool
+) -> None:
     member = await first_of(store, kind)
+    others_of = others(kind, member)
+    if is_named:
+        member = by_name(member)
+        others_of = {BY_NAME.get(name, name): by_name(one) for name, one in others_of.items()}
     first = group(member, key="k")
     (outcome,) = await settle(store, [first])
-    changed = {f"transactions/0/{name}": group(one, key="k") for name, one in others(kind, member).items()}
+    changed = {f"transactions/0/{name}": group(one, key="k") for name, one in others_of.items()}
     changed["transactions/0/idempotency_key"] = group(replace(member, key="m"), key="k")
     of_the_group = {"atomic": ("atomic", False), "members": ("transactions", (member, member))}
     for name in asked(Group):
@@ -157,6 +189,8 @@ async def test_every_field_of_a_transaction_is_stored_read_back_and_shown(store:
         assert found.transaction == replace(one, request=None, rest=None)
         values = columns_of(found.transaction, TRANSACTION)
         shown = msgspec.to_builtins(wire.standing(found))
+        for side, told in (("source", one.source), ("target", one.target)):
+            assert shown.get(side) == (None if told is None else NAMES[told.account_id])
         if request is not None:
             see(request, values, shown, TRANSACTION)
             assert values["idempotency_key"] == request.key

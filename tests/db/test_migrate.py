@@ -17,8 +17,7 @@ from koshel.db.embedded import Cluster
 from tests.support import command
 from tests.support.bookkeeping import execute
 
-# yoyo knows a migration by its file's name only: it would neither see nor apply a change to a file
-# that a database has already. So a released file is never changed; a new one goes after it, and in here.
+# yoyo knows a migration by its file's name only, and would not see a change. So a released file stays as it is.
 FROZEN = {
     "0001.wallet.sql": "638c9ea00ee73ba88bd08145764d42723bbcbfe960d972e839c15b6535ce1ba4",
     "0002.money.sql": "7e388ebcfd19ee6fe24ac23f6cc4d18abbd3dfb8597caa1fbfbe5b3140d7dffd",
@@ -27,15 +26,16 @@ FROZEN = {
     "0005.kinds_valid.sql": "9769450cd550a98b5efb04bb997a4119b1cdfd84b2722e424f5a7016113a074f",
     "0006.api_keys.sql": "bdc9f437acdb5af33a597345e3a6ce1145e7eea41a36be34c68a8ef25b413c4c",
     "0007.erasure.sql": "532941117a5fa19ac90381bb680606bd29277b75f4070c83aba655de1929ffca",
+    "0008.names.sql": "5a04308a5e145cfc4da5378af85b50982f0a6124518be1784705d99c6e07de8a",
+    "0009.names_unique.sql": "c0d415d0146f9d49301320875d6d8c9a02a19cfa907f812dc44fec4b57a0951c",
 }
 NAMES = [name.removesuffix(".sql") for name in FROZEN]
 DUE, APPLIED = ("".join(f"{verb}: {name}\n" for name in NAMES) for verb in ("due", "applied"))
 DROP_ALL = (
     "DROP TABLE ledger, currency, account, transaction, receipt, batch, hold, queued, declined, api_key CASCADE",
-    "DROP SEQUENCE account_id, transaction_id, group_id, api_key_id",
+    "DROP SEQUENCE account_id, transaction_id, group_id, api_key_id; DROP DOMAIN account_name",
 )
-# Makes one table of a migration take longer than a hasty role's limits.
-SLOWLY = """
+SLOWLY = """ -- one table of a migration takes longer than a hasty role's limits
 CREATE FUNCTION slowly() RETURNS event_trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_sleep(1) FROM pg_event_trigger_ddl_commands() WHERE object_identity = 'koshel.declined';

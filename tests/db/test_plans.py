@@ -24,7 +24,7 @@ QUEUED = 20_000  # a tenth of them due
 FILL = f"""
 INSERT INTO account
 SELECT CASE WHEN n <= {ACCOUNTS // 2} THEN 1 ELSE 2 + n % 1000 END, n, 'ann@example.com', 'USD', 2, 1.00, 0.00,
-    1, 0.00, NULL, 'open', '{{}}', NULL, now()
+    1, 0.00, NULL, 'open', '{{}}', NULL, now(), 0, 'users:' || n
 FROM generate_series(1, {ACCOUNTS}) AS n;
 INSERT INTO transaction
 SELECT 1, n, 'payment', NULL, 1 + n % {ACCOUNTS // 2}, 1.00, NULL, n, NULL, n, NULL, NULL,
@@ -60,6 +60,7 @@ MANY_IDS = "{" + ",".join(str(n) for n in range(ACCOUNTS // 2 + 1, ACCOUNTS // 2
 MANY_LEDGERS = "{" + ",".join(str(2 + n % 1000) for n in range(ACCOUNTS // 2 + 1, ACCOUNTS // 2 + 501)) + "}"
 FEW_IDS = "{" + ",".join(str(n * 17) for n in range(1, 501)) + "}"
 KEYS = "{" + ",".join(f"key-{n}" for n in range(2, 502)) + "}"
+NAMES = "{" + ",".join(f"users:{n * 17}" for n in range(1, 501)) + "}"
 ONES = "{" + ",".join("1" for _ in range(500)) + "}"
 # What `post` is told, for 500 payments into accounts of one ledger.
 BATCH_ID = "00000000-0000-4000-8000-000000000000"
@@ -79,6 +80,7 @@ HOT = {
     "lock_accounts of a lone caller": ("lock_accounts", ["{1}", "{7,8}", "8", "100"], {"account"}),
     "lock_free_accounts": ("lock_free_accounts", ["{1}", FEW_IDS, "8500", "100"], {"account"}),
     "find_accounts": ("find_accounts", ["{1}", FEW_IDS], {"account"}),
+    "find_names": ("find_names", [ONES, NAMES], {"account_by_name"}),
     "find_held": ("find_held", ["{1}", FEW_IDS], {"account"}),
     "find_receipts": ("find_receipts", [ONES, KEYS], {"receipt_pkey", "transaction_pkey", "account"}),
     "post": ("post", POST, {"account", "hold_pkey"}),
@@ -92,7 +94,7 @@ HOT = {
     "find_holds of a lone caller": ("find_holds", ["{1}", "{70}"], {"hold_pkey", "transaction_parent"}),
     "find_refunded": ("find_refunded", [ONES, FEW_IDS], {"transaction_parent"}),
     "find_details": ("find_details", [ONES, FEW_IDS], {"account"}),
-    "find_currencies": ("find_currencies", [ONES, FEW_IDS], {"account"}),
+    "find_shown": ("find_shown", [ONES, FEW_IDS], {"account"}),
     "change_accounts": ("change_accounts", [ONES, FEW_IDS, *["{}"] * 9], {"account"}),
     "settle_queued": ("settle_queued", [ONES, FEW_QUEUED, "{}"], {"queued_pkey"}),
     "get_queued": ("get_queued", ["1", "7"], {"queued_pkey", "declined_pkey"}),
@@ -103,6 +105,7 @@ HOT = {
     "postpone": ("postpone", ["1", "7", "deadlock", "1", "300"], {"queued_pkey"}),
     "claim_expired": ("claim_expired", ["1", "250", "{7}"], {"hold_expires"}),
     "get_account": ("get_account", ["1", "7"], {"account"}),
+    "get_account_named": ("get_account_named", ["1", "users:7"], {"account_by_name"}),
     "get_transaction": (
         "get_transaction",
         ["1", "7"],

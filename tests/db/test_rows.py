@@ -159,7 +159,8 @@ def row_of(one: Posted) -> dict[str, object]:
     own = {column.name: getattr(one, column.at) for column in TRANSACTION if not column.side}
     texts = {"kind": str(one.kind), "metadata": msgspec.json.encode(one.metadata).decode()}
     row = {"receipt_ledger_id": 1, "receipt_key": "k", "answer": None, "request": None, "currency": one.currency}
-    return row | own | texts | flat(one)
+    named = {"source_name": one.source and one.source.name, "target_name": one.target and one.target.name}
+    return row | own | texts | flat(one) | named
 
 
 def test_answers_are_of_every_kind_that_is_kept() -> None:

@@ -24,10 +24,11 @@ TABLES = {
 }
 # What an answer says, over HTTP and of the library, that is no column of its own or is not shown everywhere.
 READ = {"remaining", "refunded"}
+NAMED = {"source", "target"}  # the accounts' names
 SAID_BESIDES: Mapping[type[msgspec.Struct], set[str]] = {
-    wire.Transaction: {"status", "currency", "problem", *READ},
+    wire.Transaction: {"status", "currency", "problem", *NAMED, *READ},
     wire.Account: {"available"},
-    results.Hold: {"status", "currency", "source_balance", "target_balance", *READ},
+    results.Hold: {"status", "currency", "source_balance", "target_balance", *NAMED, *READ},
     results.Account: {"available", "revision"},
 }
 
@@ -80,7 +81,8 @@ def inserted(text: str, table: str) -> tuple[list[str], list[str]]:
 def test_the_schema_has_these_columns_and_no_others(database: Database, table: str) -> None:
     with psycopg.connect(database.owner_url) as connection:
         found = connection.execute(
-            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
+            "SELECT attname, format_type(coalesce(nullif(typbasetype, 0), atttypid), atttypmod)"
+            " FROM pg_attribute INNER JOIN pg_type ON pg_type.oid = atttypid"
             " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
             [table],
         ).fetchall()
@@ -164,11 +166,12 @@ def test_the_service_may_change_what_changes_and_nothing_else(table: str, column
 def test_a_transaction_is_read_with_every_column(name: str, before: list[str]) -> None:
     text = statement(name)
     start = text.index("t.ledger_id, t.id, t.kind")
-    assert listed(text[start:].partition(" FROM ")[0]) == [*names(TRANSACTION), "currency"]
+    said = [*names(TRANSACTION), "currency", "source_name", "target_name"]
+    assert listed(text[start:].partition(" FROM ")[0]) == said
     assert all(f"AS {one}" in text or f".{one}::text" in text for one in before)
 
 
-@pytest.mark.parametrize("name", ["get_account", "find_details"])
+@pytest.mark.parametrize("name", ["get_account", "get_account_named", "find_details"])
 def test_an_account_is_read_with_every_column_that_it_has_in_the_core(name: str) -> None:
     assert selected(statement(name)) == list(AccountDetails.__struct_fields__)
 
@@ -194,7 +197,7 @@ def test_every_field_of_an_outcome_is_a_column_or_says_where_else_it_is() -> Non
     }
     assert own | elsewhere.keys() == set(Posted.__struct_fields__)
     for side in ("source", "target"):
-        assert {c.attribute for c in TRANSACTION if c.side == side} == set(Side.__struct_fields__)
+        assert {c.attribute for c in TRANSACTION if c.side == side} | {"name"} == set(Side.__struct_fields__)
     assert {c.attribute for c in ACCOUNT if c.at.startswith("account.")} == set(AccountDetails.__struct_fields__)
 
 

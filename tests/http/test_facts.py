@@ -11,11 +11,11 @@ import msgspec
 import pytest
 from jsonschema_rs import ValidationError
 
-from koshel.core.commands import ChangeAccount, Command, OpenAccount, Status
+from koshel.core.commands import UNRESOLVED, ChangeAccount, Command, EnsureAccount, OpenAccount, Opening, Status
 from koshel.core.decide import decide
 from koshel.core.model import Declined, Refusal
 from koshel.http.facts import FACTS, REFUSALS, TYPED, NoFacts, code_of, type_name
-from koshel.http.problems import PROBLEMS, Failure, account_not_found, transaction_not_found, validation_failed
+from koshel.http.problems import PROBLEMS, Failure, no_such_account, transaction_not_found, validation_failed
 from koshel.http.refusals import refused
 from koshel.http.routes import ROUTES
 from tests.support import documented
@@ -24,6 +24,7 @@ from tests.support.wallets import (
     NOW,
     account,
     book,
+    by_names,
     capture,
     group,
     hold,
@@ -38,13 +39,13 @@ from tests.support.wallets import (
 ERRORS = Path(__file__).parents[2] / "docs" / "errors.md"
 PAID, HELD, CAPTURED, BRIEF = 101, 102, 103, 104
 WALLETS = (
-    account(1, "100.00", version=4, revision=2),
-    account(2, "5.00", version=9),
+    account(1, "100.00", version=4, revision=2, name="users:1"),
+    account(2, "5.00", version=9, name="users:2"),
     account(3, "0.00", "KWD"),
-    account(4, "99.99", ceiling="100.00"),
-    account(5, "0.00", status=Status.CLOSED),
-    account(6, "5.00", status=Status.FROZEN),
-    account(7, "-5.00", floor="-10"),
+    account(4, "99.99", ceiling="100.00", name="users:4"),
+    account(5, "0.00", status=Status.CLOSED, name="users:5"),
+    account(6, "5.00", status=Status.FROZEN, name="users:6"),
+    account(7, "-5.00", floor="-10", name="users:7"),
 )
 BOOK = at(
     NOW + timedelta(seconds=60),
@@ -65,6 +66,8 @@ BOOK.state.pending = {201: (1, "queued"), 202: (1, "declined")}
 REFUSED: list[tuple[Command, str]] = [
     (payment(1, "2", key="used"), "idempotency-key-reused"),
     (OpenAccount(1, "a@example.com", "GOLD"), "unknown-currency"),
+    (OpenAccount(1, "a@example.com", name="users:2", id=2), "name-taken"),
+    (EnsureAccount(1, "users:2", "a@example.com", id=2), "name-taken"),
     (capture(404), "transaction-not-found"),
     (refund(404), "transaction-not-found"),
     (void(PAID), "not-a-hold"),
@@ -72,6 +75,9 @@ REFUSED: list[tuple[Command, str]] = [
     (refund(201), "not-refundable"),
     (refund(202), "not-refundable"),
     (transfer(1, 1, "1"), "same-account"),
+    (by_names(transfer(1, 1, "1")), "same-account"),
+    (by_names(transfer(UNRESOLVED, UNRESOLVED, "1"), "nobody", "nobody"), "same-account"),
+    (by_names(transfer(UNRESOLVED, 1, "1"), "nobody", None), "account-not-found"),
     (transfer(404, 1, "1"), "account-not-found"),
     (payment(404, "1"), "account-not-found"),
     (ChangeAccount(1, 404), "account-not-found"),
@@ -115,7 +121,7 @@ def test_funds_are_insufficient_for_a_payment_or_for_a_limit_and_each_has_facts_
 
 
 def test_every_refusal_of_a_transaction_is_one_that_a_batch_and_a_queued_transaction_can_tell_of() -> None:
-    told = {code for command, code in REFUSED if not isinstance(command, ChangeAccount | OpenAccount)}
+    told = {code for command, code in REFUSED if not isinstance(command, ChangeAccount | Opening)}
     assert told - {"batch-refused"} == set(REFUSALS)
     for command, code in REFUSED:
         if code in REFUSALS and not isinstance(command, ChangeAccount):
@@ -145,9 +151,9 @@ def test_the_document_in_the_docs_has_the_facts_of_its_type(code: str) -> None:
 
 
 def test_a_fact_that_is_not_declared_is_noticed() -> None:
-    problem = Failure("same-account", "…", account_id=1).content()
+    problem = Failure("account-frozen", "…", account_id=1).content()
     documented.problem(problem)
-    with pytest.raises(AssertionError, match=r"SameAccount: .'colour'"):
+    with pytest.raises(AssertionError, match=r"AccountFrozen: .'colour'"):
         documented.problem(problem | {"colour": "red"})
     with pytest.raises(ValidationError):
         documented.problem(problem | {"account_id": "1"})
@@ -157,7 +163,7 @@ def test_a_fact_that_is_not_declared_is_noticed() -> None:
 
 @pytest.mark.parametrize("name", ["abc", "0", "9" * 30])
 def test_an_id_that_cannot_be_one_is_no_number_and_is_left_out(name: str) -> None:
-    for problem in (account_not_found(name).content(), transaction_not_found(name).content()):
+    for problem in (no_such_account(name).content(), transaction_not_found(name).content()):
         documented.problem(problem)
         assert not problem.keys() & {"account_id", "transaction_id"}
         assert name in problem["detail"]

@@ -234,7 +234,7 @@ def test_what_a_cache_keeps_of_one_origin_is_for_no_other(shop: Running) -> None
 
 def test_a_preflight_names_the_methods_of_its_path(shop: Running) -> None:
     answer = preflight(shop, "/account/1", Access_Control_Request_Method="PATCH")
-    assert answer.headers["Access-Control-Allow-Methods"] == "GET, HEAD, PATCH"
+    assert answer.headers["Access-Control-Allow-Methods"] == "GET, HEAD, PATCH, PUT"
     assert_problem(preflight(shop, "/nowhere"), "not-found")
 
 

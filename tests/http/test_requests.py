@@ -16,6 +16,7 @@ from koshel.core.commands import (
     Capture,
     ChangeAccount,
     Enqueue,
+    EnsureAccount,
     Group,
     Hold,
     Kind,
@@ -67,8 +68,13 @@ def test_a_change_names_only_what_is_to_change() -> None:
     nothing = asdict(requests.change_account(4))
     assert nothing.pop("ledger_id") == LEDGER
     assert nothing.pop("account_id") == 4
-    assert {name for name, value in nothing.items() if value is not UNSET} == {"expected", "key", "unexpected"}
-    assert (nothing["expected"], nothing["unexpected"]) == (None, ())  # wherever it is
+    assert {name for name, value in nothing.items() if value is not UNSET} == {
+        "account",
+        "expected",
+        "key",
+        "unexpected",
+    }
+    assert (nothing["account"], nothing["expected"], nothing["unexpected"]) == (None, None, ())  # wherever it is
     change = requests.change_account(4, min_balance=-1, max_balance=None, status="frozen", expected=[(3, 0)])
     assert change == ChangeAccount(
         LEDGER, 4, min_balance=Decimal(-1), max_balance=None, status=Status.FROZEN, expected=((3, 0),)
@@ -184,12 +190,20 @@ def test_a_caller_may_give_every_label_and_no_other() -> None:
     assert labels(Labels()) == {}
 
 
-OURS = {"ledger_id", "default_currency", "default_max_balance", "default_expires_in"}  # nobody outside gives these
+OURS = {
+    "ledger_id",
+    "id",
+    "default_currency",
+    "default_max_balance",
+    "default_expires_in",
+}  # nobody outside gives these
 PARSED = {"amount", "min_balance", "max_balance", "status", "expected", "unexpected"}  # each by a function of its own
 WHOLE = {"kind", "members", "command"}
 
 
-@pytest.mark.parametrize("command", [OpenAccount, ChangeAccount, Move, Hold, Capture, Void, Refund, Group, Enqueue])
+@pytest.mark.parametrize(
+    "command", [OpenAccount, EnsureAccount, ChangeAccount, Move, Hold, Capture, Void, Refund, Group, Enqueue]
+)
 def test_every_field_of_a_command_passes_the_front_door(command: type[Struct]) -> None:
     names = {one.name for one in fields(command)}
     assert names <= OURS | PARSED | WHOLE | {one.name for one in fields(checks._Fields)}

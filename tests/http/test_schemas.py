@@ -62,6 +62,8 @@ def test_a_members_key_is_visible_characters_and_nothing_after_them(key: str) ->
 CHOICES: dict[str, tuple[Any, ...]] = {
     "source_account_id": (1, None),
     "target_account_id": (2, None),
+    "source": ("a",),
+    "target": ("b",),
     "amount": ("5",),
     "hold": ({}, {"expires_in": 60}),
     "capture": (3,),
@@ -99,7 +101,8 @@ def test_a_member_of_a_batch_is_one_of_its_forms_exactly_when_the_service_takes_
                 continue
             assert validator.is_valid(given_) == taken(given_), given_
             count += taken(given_)
-    assert count == len(COMMON) * (3 + 2 * 3 + 2 * 2 + 1 + 2)  # moves, holds, captures, a void, refunds
+    moves, holds = 3 * 3 - 1, 2 * 4 * 2  # each side by its id, by its name or null, and not both null
+    assert count == len(COMMON) * (moves + holds + 2 * 2 + 1 + 2)  # and captures, a void, refunds
 
 
 def test_the_forms_of_a_member_have_its_fields_and_no_others() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 from msgspec.structs import fields
 
-from koshel import values
+from koshel import texts, values
 from koshel.core.commands import Status
 from koshel.values import ID_MAX, Invalid
 
@@ -93,13 +93,13 @@ def test_no_max_balance_is_none_and_null() -> None:
 
 @pytest.mark.parametrize("text", ["1", "42", str(ID_MAX)])
 def test_an_id_is_read_from_a_path(text: str) -> None:
-    assert values.identifier(text) == int(text)
+    assert texts.identifier(text) == int(text)
 
 
 @pytest.mark.parametrize("text", ["0", "01", "-1", "+1", "1.0", " 1", "x", "٣", "²", str(ID_MAX + 1), "9" * 5_000])
 def test_what_cannot_be_an_id_is_refused(text: str) -> None:
     with pytest.raises(Invalid, match=rf"^id must be a whole number from 1 to {ID_MAX}$"):
-        values.identifier(text)
+        texts.identifier(text)
 
 
 @pytest.mark.parametrize(

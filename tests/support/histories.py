@@ -94,7 +94,8 @@ def _past(dice: Random, place: int) -> Command:
 def _account(dice: Random, account_id: int, home: tuple[str, int]) -> Account:
     currency, ledger_id = home
     balance, floor, ceiling = dice.choice(MONEY)
-    one = account(account_id, balance, currency, floor=floor, ceiling=ceiling, ledger_id=ledger_id)
+    name = f"users:{account_id}"
+    one = account(account_id, balance, currency, floor=floor, ceiling=ceiling, ledger_id=ledger_id, name=name)
     return replace(one, version=dice.choice((0, 7)))
 
 

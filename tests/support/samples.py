@@ -7,9 +7,9 @@ from types import UnionType
 from typing import Any, TypeAlias, get_args, get_origin
 
 from msgspec import Struct, UnsetType
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 
-from koshel.core.commands import Kind
+from koshel.core.commands import UNRESOLVED, Kind
 
 Pair: TypeAlias = tuple[Any, Any]  # a value, and another
 
@@ -20,7 +20,11 @@ NOT_ASKED: Mapping[str, str] = {
     "default_currency": "our setting, where the caller said nothing",
     "default_max_balance": "our setting, where the caller said nothing",
     "default_expires_in": "our setting, where the caller said nothing",
+    "id": "it is found, or given",
 }
+# An account that is asked for by its name has no id in the request.
+BY_NAME = {"account_id": "account", "source_account_id": "source", "target_account_id": "target"}
+NAMES = {1: "one", 2: "two", 3: "three"}  # of the accounts on the books
 # What must be on the books for a request to be posted; all other values are chosen by type.
 ON_THE_BOOKS: Mapping[str, Pair] = {
     "account_id": (1, 2),
@@ -32,6 +36,7 @@ ON_THE_BOOKS: Mapping[str, Pair] = {
     "max_balance": (Decimal(500), Decimal(600)),
     "expected": (((1, 0), (2, 0), (3, 0)), None),
     "unexpected": (((9, 9),), ((8, 8),)),
+    "name": ("ann", "bob"),
 }
 _BY_TYPE: Mapping[Any, Pair] = {
     bool: (False, True),
@@ -43,8 +48,8 @@ _BY_TYPE: Mapping[Any, Pair] = {
 
 
 def asked(kind: type[Struct]) -> Iterator[str]:
-    """The fields of a request that its key remembers."""
-    return (field.name for field in fields(kind) if field.name not in NOT_ASKED)
+    """The fields of a request that its key remembers; an account's id stands for its name too."""
+    return (name for field in fields(kind) if (name := field.name) not in NOT_ASKED and name not in BY_NAME.values())
 
 
 def pair(kind: type[Struct], name: str) -> Pair:
@@ -68,6 +73,13 @@ def pair(kind: type[Struct], name: str) -> Pair:
 def sample(kind: type[Struct], **given: Any) -> Any:
     """A request with a value in each field that its key remembers, and what is given."""
     return kind(**{name: pair(kind, name)[0] for name in asked(kind) if name not in given}, ledger_id=1, **given)
+
+
+def by_name(request: Any) -> Any:
+    """The request, asking for its accounts by their names."""
+    ids = [name for name in BY_NAME if name in request.__struct_fields__ and getattr(request, name) is not None]
+    named = {BY_NAME[name]: NAMES[getattr(request, name)] for name in ids}
+    return replace(request, **dict.fromkeys(ids, UNRESOLVED), **named)
 
 
 def _options(type_: Any) -> Iterator[Any]:

@@ -16,18 +16,22 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from koshel.core.commands import (
+    UNRESOLVED,
     ChangeAccount,
     Command,
     Enqueue,
+    EnsureAccount,
     Execute,
     Expire,
     Group,
     Hold,
     Metadata,
     OpenAccount,
+    Opening,
     Status,
 )
 from koshel.core.model import Book
+from koshel.core.names import resolved
 from tests.support.histories import (
     ACROSS,
     BOOKS,
@@ -41,7 +45,7 @@ from tests.support.histories import (
     QUEUED_IDS,
     REFUSED_ID,
 )
-from tests.support.wallets import capture, expire, group, hold, move, payment, refund, void
+from tests.support.wallets import DirectT, capture, expire, group, hold, move, payment, refund, void
 
 __all__ = ["IDS", "requests", "situations"]
 
@@ -62,6 +66,16 @@ OPENINGS: list[Command] = [
     for ledger_id, email in ((1, "a@example.com"), (1, "b@example.com"), (2, "a@example.com"))
     for currency in (UNSET, "USD", "JPY", "WEI", "SEASHELL")
     for floor, ceiling in (("0", UNSET), ("-2.5", Decimal("10.005")), ("0", None))
+]
+ENSURED: list[dict[str, Any]] = [{}, {"min_balance": Decimal("-2.5")}, {"max_balance": None}, {"metadata": {}}]
+# The names of the accounts, of one that may be opened, and one that nobody has; to what they resolve, in each ledger.
+FOUND = {(ledger_id, f"users:{id_}"): id_ for ledger_id in (1, 2) for id_ in IDS}
+NEW = {(1, "users:new"): 301, (2, "users:new"): 302}
+NAMES = ("users:1", "users:2", "users:3", "users:new", "users:new", "nobody")
+NAMED_OPENINGS: list[Command] = [
+    *[OpenAccount(1, "a@example.com", name=name) for name in ("users:1", "users:new", "users:new")],
+    *[EnsureAccount(1, "users:1", "1@example.com", currency) for currency in (UNSET, "USD", "SEASHELL")],
+    *[EnsureAccount(1, "users:new", f"{letter}@example.com", **more) for letter in "ab" for more in ENSURED],
 ]
 CHANGES: list[dict[str, Any]] = [
     {"email": "c@example.com"},
@@ -95,6 +109,14 @@ def _hold(dice: Random) -> Hold:
     )
 
 
+def _by_names(dice: Random, command: DirectT) -> DirectT:
+    """Now and then the command asks for its accounts by their names."""
+    if dice.random() < 0.7:
+        return command
+    given: Any = {side: dice.choice(NAMES) for side in ("source", "target") if getattr(command, f"{side}_account_id")}
+    return replace(command, **given, **{f"{side}_account_id": UNRESOLVED for side in given})
+
+
 def _follow_up(dice: Random, letter: str, references: Sequence[int]) -> Command:
     if references is REFERENCES and dice.random() < 0.7:  # what is meant for it
         references = (*MOVES, *MOVES, *FOLLOWING) if letter == "r" else HOLDS
@@ -114,13 +136,13 @@ def _command(dice: Random, letter: str, references: Sequence[int]) -> Command:
     """One of those that the letter stands for in `requests`."""
     match letter:
         case "m":
-            return move(dice.choice(LEDGERS), dice.choice(SIDES), dice.choice(AMOUNTS))
+            return _by_names(dice, move(dice.choice(LEDGERS), dice.choice(SIDES), dice.choice(AMOUNTS)))
         case "o":
-            return dice.choice(OPENINGS)
+            return dice.choice(OPENINGS if dice.random() < 0.5 else NAMED_OPENINGS)
         case "a":
             return ChangeAccount(dice.choice(LEDGERS), dice.choice((*IDS, MISSING)), **dice.choice(CHANGES))
         case "h":
-            return _hold(dice)
+            return _by_names(dice, _hold(dice))
         case "e" | "q":
             # Queued transactions are of ledger 1.
             request: Any = replace(_command(dice, dice.choice("mmhcvr"), references), ledger_id=1)
@@ -132,7 +154,7 @@ def _command(dice: Random, letter: str, references: Sequence[int]) -> Command:
 def _labelled(command: Any, label: Label) -> Any:
     key, metadata = label
     match command:
-        case Expire() | Execute():
+        case Expire() | Execute() | EnsureAccount():
             return command
         case Group() if any(isinstance(member, Expire | Execute) for member in command.members):
             return command  # nobody asked for it
@@ -166,7 +188,7 @@ def _pool(dice: Random, letters: str, references: tuple[int, ...]) -> list[Comma
 
 def _group(dice: Random, few: Sequence[Command]) -> Command:
     """Some of those that can be in a group, and a payment; what is executed is always answered one by one."""
-    able: list[Any] = [one for one in few if not isinstance(one, OpenAccount | ChangeAccount | Enqueue)]
+    able: list[Any] = [one for one in few if not isinstance(one, Opening | ChangeAccount | Enqueue)]
     members = [dice.choice([*able, payment(1, "1")]) for _ in range(dice.randint(1, 4))]
     atomic = dice.random() < 0.6 and not any(isinstance(one, Execute) for one in members)
     return group(*[_labelled(one, dice.choice(LABELS)) for one in members], atomic=atomic)
@@ -176,7 +198,7 @@ def _requests(number: int, letters: str, references: tuple[int, ...]) -> list[Co
     """As many commands as the number has SEEDS."""
     dice, ids = Random(number), count(QUEUED_IDS[0])
     pool = _pool(dice, letters, references)
-    return [_numbered(dice.choice(pool), ids) for _ in range(number // SEEDS)]
+    return [resolved(_numbered(dice.choice(pool), ids), FOUND, NEW) for _ in range(number // SEEDS)]
 
 
 def numbers(size_max: int) -> SearchStrategy[int]:

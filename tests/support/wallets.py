@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from itertools import count
+from typing import Any, TypeVar
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict, replace
@@ -12,6 +13,7 @@ from koshel.core.book import after, original
 from koshel.core.commands import (
     Capture,
     Command,
+    Direct,
     Enqueue,
     Execute,
     Expire,
@@ -48,6 +50,8 @@ SCALES = {"JPY": 0, "USD": 2, "KWD": 3, "WEI": 18}
 FIRST_ID = 101  # of the transactions that `kept` puts on the books
 _exact = Context(prec=40, traps=[Inexact, InvalidOperation])
 
+DirectT = TypeVar("DirectT", bound=Direct)
+
 
 def account(
     account_id: int,
@@ -61,6 +65,7 @@ def account(
     revision: int = 0,
     ledger_id: int = 1,
     status: Status = Status.OPEN,
+    name: str | None = None,
 ) -> Account:
     """An account, its money with the decimals of its currency."""
     scale = SCALES[currency]
@@ -76,6 +81,7 @@ def account(
         scaled(floor, scale),
         None if ceiling is None else scaled(ceiling, scale),
         status,
+        name,
     )
 
 
@@ -91,9 +97,9 @@ def detailed(one: Account) -> AccountDetails:
 
 def book(*accounts: Account) -> Book:
     """What a decision may look at."""
-    currencies = {one.id: (one.ledger_id, one.currency, one.scale) for one in accounts}
+    shown = {one.id: (one.ledger_id, one.currency, one.scale, one.name) for one in accounts}
     state = State({one.id: one for one in accounts}, details={one.id: detailed(one) for one in accounts})
-    return Book(Facts(NOW, SCALES, currencies), state)
+    return Book(Facts(NOW, SCALES, shown), state)
 
 
 def kept(start: Book, *commands: Command, first_id: int = FIRST_ID) -> Book:
@@ -142,6 +148,14 @@ def move(ledger_id: int, sides: tuple[int | None, int | None], amount: str) -> M
     source, target = sides
     kind = Kind.PAYMENT if source is None else Kind.WITHDRAWAL if target is None else Kind.TRANSFER
     return Move(ledger_id, kind, source, target, Decimal(amount))
+
+
+def by_names(command: DirectT, *names: str | None) -> DirectT:
+    """The move or the hold, asking for source and target by these names, or by those of the ids that it has."""
+    ids = [command.source_account_id, command.target_account_id]
+    source, target = names or [None if id_ is None else f"users:{id_}" for id_ in ids]
+    named: Any = replace(command, source=source, target=target)
+    return named  # type: ignore[no-any-return]
 
 
 def payment(

@@ -100,6 +100,11 @@ def reused(shop: Shop) -> Any:
     return shop.post(f"/account/{shop.ann}/payment", {"amount": "2"}, Idempotency_Key="one")
 
 
+def taken(shop: Shop) -> Any:
+    shop.ask("PUT", "/account/@users:42", {"email": "ann@example.com"})
+    return shop.ask("PUT", "/account/@users:42", {"email": "bob@example.com"})
+
+
 def voided(shop: Shop) -> Any:
     hold = shop.hold()
     shop.post(f"/transaction/{hold}/void")
@@ -141,6 +146,7 @@ def batched(shop: Shop) -> Any:
 REFUSED: Mapping[Refusal, Callable[[Shop], Any]] = {
     Refusal.IDEMPOTENCY_KEY_REUSED: reused,
     Refusal.UNKNOWN_CURRENCY: lambda shop: shop.post("/account", {"email": "a@example.com", "currency": "POINTS"}),
+    Refusal.NAME_TAKEN: taken,
     Refusal.TRANSACTION_NOT_FOUND: lambda shop: shop.post("/transaction/999/refund"),
     Refusal.NOT_A_HOLD: lambda shop: shop.post(f"/transaction/{shop.move('1')['id']}/capture"),
     Refusal.NOT_REFUNDABLE: lambda shop: shop.post(f"/transaction/{shop.hold()}/refund"),

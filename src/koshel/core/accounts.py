@@ -6,48 +6,91 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
 
 from koshel.core import declined
-from koshel.core.commands import METADATA_MAX, ChangeAccount, Metadata, OpenAccount, Status
-from koshel.core.model import Account, AccountDetails, Book, Changed, Declined, Opened, Refusal
+from koshel.core.commands import (
+    ERASED,
+    METADATA_MAX,
+    ChangeAccount,
+    EnsureAccount,
+    Metadata,
+    OpenAccount,
+    Opening,
+    Status,
+)
+from koshel.core.model import Account, AccountDetails, Book, Changed, Declined, Found, Opened, Refusal
 from koshel.core.money import ZEROS, minus, rounded_limit
 
 
-def currency_of(command: OpenAccount) -> str:
+def currency_of(command: Opening) -> str:
     """The currency asked for, or the default."""
     return command.default_currency if command.currency is UNSET else command.currency
 
 
-def open_account(book: Book, command: OpenAccount) -> Opened | Declined:
-    """An account without money, if its currency is known."""
+def open_account(book: Book, command: Opening) -> Opened | Found | Declined:
+    """An account without money, if its currency is known, and its name, if it is to have one, is no other account's."""
     currency = currency_of(command)
     scale = book.facts.scales.get(currency)
     if scale is None:
         return Declined(command, Refusal.UNKNOWN_CURRENCY, {"currency": currency})
+    named = _named(book, command)
+    if named is not None:
+        if isinstance(command, OpenAccount):
+            return declined.name_taken(command, named, "name")
+        field = _first_difference(command, named)
+        return Found(command, named) if field is None else declined.name_taken(command, named, field)
     # No refusal below this line.
     limit = command.default_max_balance if command.max_balance is UNSET else command.max_balance
     account = AccountDetails(
         ledger_id=command.ledger_id,
-        id=0,
+        id=command.id,
         currency=currency,
         scale=scale,
         balance=ZEROS[scale],
         held=ZEROS[scale],
         version=0,
         revision=0,
-        min_balance=rounded_limit(command.min_balance, scale),
+        min_balance=rounded_limit(Decimal(0) if command.min_balance is UNSET else command.min_balance, scale),
         max_balance=None if limit is None else rounded_limit(limit, scale),
         status=Status.OPEN,
         email=command.email,
-        metadata=command.metadata,
+        metadata={} if command.metadata is UNSET else command.metadata,
         ctime=book.facts.now,
+        name=command.name,
     )
     return Opened(command, account)
+
+
+def _named(book: Book, command: Opening) -> AccountDetails | None:
+    """The account that has the name already, as it stands now."""
+    details = book.state.details.get(command.id)
+    if details is None or details.ledger_id != command.ledger_id:
+        return None
+    now = book.state.accounts.get(command.id)
+    return details if now is None else AccountDetails(**asdict(details) | asdict(now))
+
+
+def _first_difference(command: EnsureAccount, account: AccountDetails) -> str | None:
+    """The first field that the account has otherwise than it is asked for; None if it is as it is asked for."""
+    asked = {
+        "email": command.email,
+        "currency": command.currency,
+        "min_balance": _rounded(command.min_balance, account),
+        "max_balance": _rounded(command.max_balance, account),
+        "metadata": command.metadata,
+    }
+    if account.email == ERASED:  # nobody knows any more what these were
+        asked["email"] = asked["metadata"] = UNSET
+    return next((name for name, value in asked.items() if value is not UNSET and value != getattr(account, name)), None)
+
+
+def _rounded(limit: Decimal | UnsetType | None, account: Account) -> Decimal | UnsetType | None:
+    return rounded_limit(limit, account.scale) if isinstance(limit, Decimal) else limit
 
 
 def change_account(book: Book, command: ChangeAccount) -> Changed | Declined:
     """An account with other limits, another status or other details, if its money allows them."""
     account = book.state.accounts.get(command.account_id)
     if account is None or account.ledger_id != command.ledger_id:
-        return declined.account_not_found(command, "account_id", command.account_id)
+        return declined.account_not_found(command, "account")
     if command.expected is not None and (account.version, account.revision) not in command.expected:
         return declined.version_mismatch(command, account)
     if command.unexpected is None or (account.version, account.revision) in command.unexpected:
@@ -90,6 +133,5 @@ def _metadata(command: ChangeAccount, now: Metadata) -> Metadata:
 
 
 def _limit(asked: Decimal | UnsetType | None, now: Decimal | None, account: Account) -> Decimal | None:
-    if asked is UNSET:
-        return now
-    return None if asked is None else rounded_limit(asked, account.scale)
+    rounded = _rounded(asked, account)
+    return now if rounded is UNSET else rounded

@@ -4,13 +4,17 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from koshel.core.commands import Kind, Move, Request
 from koshel.core.model import (
     Account,
+    AccountDetails,
     Book,
     Changed,
     Declined,
     Executed,
+    Found,
     Grouped,
     Opened,
     Original,
@@ -50,7 +54,10 @@ def apply(state: State, outcome: Outcome) -> None:
             _post(state, outcome)
             if outcome.key is not None:
                 state.receipts[outcome.ledger_id, outcome.key] = outcome
-        case Opened() | Queued() | Declined():
+        case Opened():
+            _open(state, outcome.account)
+            remember(state, outcome)
+        case Queued() | Declined():
             remember(state, outcome)
         case Changed():
             state.accounts[outcome.account.id] = state.details[outcome.account.id] = outcome.account
@@ -62,7 +69,7 @@ def apply(state: State, outcome: Outcome) -> None:
             for one in outcome.outcomes:
                 apply(state, one)
             remember(state, outcome)
-        case Replayed():
+        case Found() | Replayed():
             pass
         case _:
             assert_never(outcome)
@@ -73,6 +80,11 @@ def remember(state: State, outcome: Opened | Changed | Queued | Grouped | Declin
     if has_receipt(outcome):
         assert outcome.command.key is not None, "what has no key is not remembered"
         state.receipts[outcome.command.ledger_id, outcome.command.key] = outcome
+
+
+def _open(state: State, account: AccountDetails) -> None:
+    if account.id:  # else nobody can ask for it yet
+        state.accounts[account.id] = state.details[account.id] = account
 
 
 def _execute(state: State, executed: Executed) -> None:
@@ -109,11 +121,13 @@ def has_receipt(outcome: Opened | Changed | Queued | Grouped | Declined) -> bool
 
 
 # What a posted move and its request have by the same name; the request has the ids of the sides besides.
-_SHARED = [name for name in Move.__struct_fields__ if name in Posted.__struct_fields__]
+_SHARED = [name for name in Move.__struct_fields__ if name in {*Posted.__struct_fields__} - {"source", "target"}]
 
 
 def asked(posted: Posted) -> Request:
     """What was asked; of a move, the transaction itself says it, with the amount as it was rounded."""
+    if type(posted.request) is Move:  # by names
+        return replace(posted.request, amount=posted.amount)
     return posted.request or Move(
         source_account_id=posted.source.account_id if posted.source else None,
         target_account_id=posted.target.account_id if posted.target else None,
@@ -148,6 +162,7 @@ def _update(accounts: dict[int, Account], side: Side) -> None:
         old.min_balance,
         old.max_balance,
         old.status,
+        old.name,
     )
 
 

@@ -1,11 +1,14 @@
 """What somebody wants. Each is an imperative, and names its ledger and, if it has one, its idempotency key.
 
-    accounts      OpenAccount · ChangeAccount
+    accounts      OpenAccount · EnsureAccount · ChangeAccount
     transactions  Move · Hold · Capture · Void · Refund, and Expire, which is the sweeper's
     together      Group        members that are decided one after the other, all or nothing if atomic
     later         Enqueue      keep a transaction's command; Execute decides it, in the background
 
 Amounts are as they were sent: positive, not rounded yet; None where all that is left is meant.
+
+An account is asked for by its id or by its name. Beside a name there is no id yet, UNRESOLVED: `resolve` finds it,
+before the locks, and leaves it so if no account has the name.
 """
 
 from collections.abc import Mapping
@@ -20,6 +23,7 @@ Metadata: TypeAlias = Mapping[str, str]
 MetadataPatch: TypeAlias = Mapping[str, str | None]  # merged into what is there; None removes an entry
 
 METADATA_MAX = 50  # entries
+UNRESOLVED = 0  # in the place of the id of an account that is asked for by a name: no account has it
 ERASED = "erased@erased.invalid"  # the email of an account, or in a command, whose personal data was erased
 
 
@@ -56,6 +60,27 @@ class OpenAccount(Struct, frozen=True, gc=False, tag="open-account"):
     key: str | None = None
     default_currency: str = "USD"
     default_max_balance: Decimal | None = None
+    name: str | None = None  # unique in its ledger, for ever
+    id: int = UNRESOLVED  # of the account that has the name, or else will have it; UNRESOLVED if it is to have no name
+
+
+class EnsureAccount(Struct, frozen=True, gc=False, tag="ensure-account"):
+    """Open an account of this name, unless there is one that is as it is asked for. What is UNSET may be anything.
+
+    It has no key: asked again, it finds what it has opened.
+    """
+
+    ledger_id: int
+    name: str
+    email: str
+    currency: str | UnsetType = UNSET
+    min_balance: Decimal | UnsetType = UNSET
+    max_balance: Decimal | UnsetType | None = UNSET
+    metadata: Metadata | UnsetType = UNSET
+    default_currency: str = "USD"
+    default_max_balance: Decimal | None = None
+    id: int = UNRESOLVED  # of the account that has the name, or else will have it
+    key: ClassVar[None] = None
 
 
 class ChangeAccount(Struct, frozen=True, gc=False, tag="change-account"):
@@ -75,6 +100,7 @@ class ChangeAccount(Struct, frozen=True, gc=False, tag="change-account"):
     expected: tuple[tuple[int, int], ...] | None = None  # None: whichever it is at
     unexpected: tuple[tuple[int, int], ...] | None = ()  # where it must not be; None: anywhere
     key: str | None = None
+    account: str | None = None  # its name, if it was asked for by that
 
 
 class Labelled(Struct, frozen=True, gc=False, kw_only=True):
@@ -102,6 +128,8 @@ class Move(Labelled, frozen=True, gc=False, tag="move"):
     target_account_id: int | None
     amount: Decimal
     key: str | None = None
+    source: str | None = None  # its name, if it was asked for by that
+    target: str | None = None
     parent_id: ClassVar[None] = None
 
 
@@ -115,6 +143,8 @@ class Hold(Labelled, frozen=True, gc=False, tag="hold"):
     expires_in: int | UnsetType = UNSET  # seconds
     key: str | None = None
     default_expires_in: int = 0  # seconds
+    source: str | None = None  # its name, if it was asked for by that
+    target: str | None = None
     kind: ClassVar[Kind] = Kind.HOLD
     parent_id: ClassVar[None] = None
 
@@ -195,4 +225,5 @@ class Enqueue(Struct, frozen=True, gc=False, tag="enqueue"):
     key: str | None = None
 
 
-Command: TypeAlias = OpenAccount | ChangeAccount | Member | Group | Enqueue
+Opening: TypeAlias = OpenAccount | EnsureAccount
+Command: TypeAlias = Opening | ChangeAccount | Member | Group | Enqueue

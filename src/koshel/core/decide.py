@@ -16,6 +16,7 @@ from koshel.core.commands import (
     ChangeAccount,
     Command,
     Enqueue,
+    EnsureAccount,
     Execute,
     Expire,
     Group,
@@ -66,7 +67,7 @@ def _pass_group(book: Book, group: Group) -> Grouped | Declined:
 
 def _decide_one(book: Book, command: Command) -> Outcome:
     match command:
-        case OpenAccount():
+        case OpenAccount() | EnsureAccount():
             return open_account(book, command)
         case ChangeAccount():
             return change_account(book, command)

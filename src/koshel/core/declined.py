@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from koshel.core.book import available, limit
-from koshel.core.commands import Capture, ChangeAccount, Command, Expire, Group, Hold, Move, Refund, Void
+from koshel.core.commands import Capture, ChangeAccount, Command, Expire, Group, Hold, Move, Opening, Refund, Void
 from koshel.core.model import Account, Declined, Original, Refusal
 from koshel.core.money import minus, plain
 
@@ -32,12 +32,34 @@ def not_refundable(command: Refund, kind: str) -> Declined:
 def same_account(command: Move | Hold) -> Declined:
     """Source equals target."""
     assert command.source_account_id is not None
-    return Declined(command, Refusal.SAME_ACCOUNT, {"account_id": command.source_account_id})
+    return Declined(command, Refusal.SAME_ACCOUNT, _asked(command, "source") | _asked(command, "target"))
 
 
-def account_not_found(command: Move | Hold | ChangeAccount, field: str, account_id: int) -> Declined:
-    """`field` names the side that is missing."""
-    return Declined(command, Refusal.ACCOUNT_NOT_FOUND, {"account_id": account_id, "field": field})
+def account_not_found(command: Move | Hold | ChangeAccount, what: str) -> Declined:
+    """`what` is missing: `source`, `target` or `account`. The facts say the field that has asked for it."""
+    field = f"{what}_account_id" if what != "account" else "account_id"
+    if getattr(command, what) is not None:
+        field = what
+    return Declined(command, Refusal.ACCOUNT_NOT_FOUND, _asked(command, what) | {"field": field})
+
+
+def name_taken(command: Opening, account: Account, field: str) -> Declined:
+    """Another account has the name; or the one that was asked for has another `field` than was asked."""
+    return Declined(command, Refusal.NAME_TAKEN, of_account(account) | {"field": field})
+
+
+def of_account(account: Account) -> dict[str, str | int]:
+    """Which account it is."""
+    facts: dict[str, str | int] = {"account_id": account.id}
+    return facts if account.name is None else facts | {"name": account.name}
+
+
+def _asked(command: Move | Hold | ChangeAccount, what: str) -> dict[str, str | int]:
+    """Which account was asked for, as it was asked, and its id, if there is one of the name."""
+    name = getattr(command, what)
+    id_ = getattr(command, "account_id" if what == "account" else f"{what}_account_id")
+    facts: dict[str, str | int] = {"account_id": id_} if id_ else {}
+    return facts if name is None else facts | {"name": name}
 
 
 def currency_mismatch(command: Command, source: Account, target: Account) -> Declined:
@@ -68,24 +90,23 @@ def hold_expired(command: Capture | Void | Expire, original: Original) -> Declin
 
 def version_mismatch(command: ChangeAccount, account: Account) -> Declined:
     """The account is not as the caller knows it."""
-    facts: dict[str, str | int] = {"account_id": account.id, "version": account.version, "revision": account.revision}
+    facts = of_account(account) | {"version": account.version, "revision": account.revision}
     return Declined(command, Refusal.VERSION_MISMATCH, facts)
 
 
 def account_closed(command: Command, account: Account) -> Declined:
     """The account is closed, for ever."""
-    return Declined(command, Refusal.ACCOUNT_CLOSED, {"account_id": account.id})
+    return Declined(command, Refusal.ACCOUNT_CLOSED, of_account(account))
 
 
 def account_frozen(command: Command, account: Account) -> Declined:
     """The account lets no money in or out."""
-    return Declined(command, Refusal.ACCOUNT_FROZEN, {"account_id": account.id})
+    return Declined(command, Refusal.ACCOUNT_FROZEN, of_account(account))
 
 
 def account_not_empty(command: ChangeAccount, account: Account) -> Declined:
     """Only an account without money and without holds can be closed."""
-    facts: dict[str, str | int] = {
-        "account_id": account.id,
+    facts = of_account(account) | {
         "currency": account.currency,
         "balance": plain(account.balance),
         "held": plain(account.held),
@@ -124,8 +145,7 @@ def refund_exceeds_original(command: Refund, original: Original, left: Decimal, 
 
 def insufficient_funds(command: Command, source: Account, required: Decimal) -> Declined:
     """The source cannot spend that much."""
-    facts: dict[str, str | int] = {
-        "account_id": source.id,
+    facts = of_account(source) | {
         "currency": source.currency,
         "available": plain(available(source)),
         "required": plain(required),
@@ -135,8 +155,7 @@ def insufficient_funds(command: Command, source: Account, required: Decimal) -> 
 
 def floor_too_high(command: ChangeAccount, account: Account, min_balance: Decimal) -> Declined:
     """The account already has less than its new floor, its holds aside."""
-    facts: dict[str, str | int] = {
-        "account_id": account.id,
+    facts = of_account(account) | {
         "currency": account.currency,
         "balance": plain(account.balance),
         "held": plain(account.held),
@@ -147,8 +166,7 @@ def floor_too_high(command: ChangeAccount, account: Account, min_balance: Decima
 
 def balance_limit_exceeded(command: Command, target: Account, amount: Decimal) -> Declined:
     """The target would pass its maximum."""
-    facts: dict[str, str | int] = {
-        "account_id": target.id,
+    facts = of_account(target) | {
         "currency": target.currency,
         "balance": plain(target.balance),
         "max_balance": plain(limit(target)),
@@ -159,8 +177,7 @@ def balance_limit_exceeded(command: Command, target: Account, amount: Decimal) -
 
 def ceiling_too_low(command: ChangeAccount, account: Account, max_balance: Decimal) -> Declined:
     """The account already has more than its new maximum."""
-    facts: dict[str, str | int] = {
-        "account_id": account.id,
+    facts = of_account(account) | {
         "currency": account.currency,
         "balance": plain(account.balance),
         "max_balance": plain(max_balance),

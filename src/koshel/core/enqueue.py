@@ -2,8 +2,8 @@
 
 from typing import TypeAlias
 
-from koshel.core.commands import Direct, Enqueue, Refund, Request
-from koshel.core.model import Book, Queued
+from koshel.core.commands import UNRESOLVED, Direct, Enqueue, Refund, Request
+from koshel.core.model import Book, Queued, Shown
 from koshel.core.money import rounded
 
 AccountIdPair: TypeAlias = tuple[int | None, int | None]  # source's and target's account id
@@ -13,17 +13,21 @@ def enqueue(book: Book, command: Enqueue) -> Queued:
     """The transaction as it will be if it is posted, as far as that is known. Never refused here."""
     request = command.command
     source_id, target_id = _sides(book, request)
-    known = _currency(book, command, source_id) or _currency(book, command, target_id)
+    source, target = _account(book, command, source_id), _account(book, command, target_id)
+    known = source or target
+    asked = (request.source, request.target) if isinstance(request, Direct) else (None, None)
     amount = request.amount
     return Queued(
         command=command,
         kind=request.kind,
-        source_account_id=source_id,
-        target_account_id=target_id,
-        amount=rounded(amount, known[1]) if known and amount is not None else amount,
-        currency=known[0] if known else None,
+        source_account_id=source_id or None,
+        target_account_id=target_id or None,
+        amount=rounded(amount, known[2]) if known and amount is not None else amount,
+        currency=known[1] if known else None,
         parent_id=request.parent_id,
         ctime=book.facts.now,
+        source=source[3] if source else asked[0],
+        target=target[3] if target else asked[1],
     )
 
 
@@ -37,7 +41,7 @@ def _sides(book: Book, request: Request) -> AccountIdPair:
     return sides[::-1] if isinstance(request, Refund) else sides
 
 
-def _currency(book: Book, command: Enqueue, account_id: int | None) -> tuple[str, int] | None:
-    """Its code and scale, if the account is there, in the command's own ledger."""
-    ledger_id, code, scale = book.facts.currencies.get(account_id or 0, (None, "", 0))
-    return (code, scale) if ledger_id == command.ledger_id else None
+def _account(book: Book, command: Enqueue, account_id: int | None) -> Shown | None:
+    """The account, if it is there, in the command's own ledger."""
+    found = book.facts.shown.get(account_id or UNRESOLVED)
+    return found if found is not None and found[0] == command.ledger_id else None

@@ -38,7 +38,7 @@ def hold(book: Book, command: Hold) -> Posted | Declined:
     seconds = command.default_expires_in if command.expires_in is UNSET else command.expires_in
     reserving = touched(source, source.balance, plus(source.held, amount))
     expires_at = book.facts.now + timedelta(seconds=seconds)
-    target_named = Named(target.id) if target else None
+    target_named = Named(target.id, target.name) if target else None
     return post(
         book,
         command,
@@ -91,7 +91,8 @@ def release(book: Book, command: Void | Expire) -> Posted | Declined:
     source = book.state.accounts[_id(original.source_account_id)]
     nothing = minus(held, held)
     freeing = touched(source, source.balance, _freed(source, held, nothing))
-    target_named = None if original.target_account_id is None else Named(original.target_account_id)
+    target = account(book, command, original.target_account_id)
+    target_named = Named(target.id, target.name) if target else None
     return post(book, command, original.currency, held, source=freeing, target=target_named, rest=nothing)
 
 

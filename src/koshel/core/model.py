@@ -1,6 +1,6 @@
 """What a wallet keeps and what it answers. Data only; what it is asked is in `commands`.
 
-    outcome  Opened · Changed            what became of a command    (past tense)
+    outcome  Opened · Found · Changed    what became of a command    (past tense)
              Posted · Queued · Executed
              Grouped · Declined
              Replayed                    ... and had already become, for the same key
@@ -21,6 +21,7 @@ from koshel.core.commands import (
     ChangeAccount,
     Command,
     Enqueue,
+    EnsureAccount,
     Execute,
     Group,
     Kind,
@@ -39,6 +40,7 @@ class Refusal(StrEnum):
 
     IDEMPOTENCY_KEY_REUSED = "idempotency-key-reused"
     UNKNOWN_CURRENCY = "unknown-currency"
+    NAME_TAKEN = "name-taken"
     TRANSACTION_NOT_FOUND = "transaction-not-found"
     NOT_A_HOLD = "not-a-hold"
     NOT_REFUNDABLE = "not-refundable"
@@ -60,6 +62,9 @@ class Refusal(StrEnum):
     BATCH_REFUSED = "batch-refused"
 
 
+Shown: TypeAlias = tuple[
+    int, str, int, str | None
+]  # of an account: its ledger's id, code and scale of its currency, name
 TransactionStatus: TypeAlias = Literal["posted", "held", "captured", "voided", "expired", "queued", "declined"]
 
 
@@ -77,9 +82,10 @@ class Account(Struct, frozen=True, gc=False):
     min_balance: Decimal
     max_balance: Decimal | None
     status: str
+    name: str | None = None  # the client's own; it never changes
 
 
-class AccountDetails(Account, frozen=True, gc=False):
+class AccountDetails(Account, frozen=True, gc=False, kw_only=True):
     """An account with what most decisions do not need."""
 
     email: str
@@ -88,9 +94,16 @@ class AccountDetails(Account, frozen=True, gc=False):
 
 
 class Opened(Struct, frozen=True, tag="opened"):
-    """A new account. Its id is 0 until the database has given one."""
+    """A new account. Its id is 0 until the database has given one; if it has a name, it has its id already."""
 
-    command: OpenAccount
+    command: OpenAccount | EnsureAccount
+    account: AccountDetails
+
+
+class Found(Struct, frozen=True):
+    """An account that was there already, as it was asked for."""
+
+    command: EnsureAccount
     account: AccountDetails
 
 
@@ -108,12 +121,14 @@ class Side(Struct, frozen=True, gc=False):
     balance: Decimal
     held: Decimal
     version: int
+    name: str | None = None
 
 
 class Named(Struct, frozen=True, gc=False):
     """An account that a transaction names and does not touch: the target of a hold, a void or an expiry."""
 
     account_id: int
+    name: str | None = None
     balance: ClassVar[None] = None
     held: ClassVar[None] = None
     version: ClassVar[None] = None
@@ -172,6 +187,8 @@ class Queued(Struct, frozen=True, tag="queued"):
     parent_id: int | None
     ctime: datetime
     id: int = 0
+    source: str | None = None  # the names of its accounts
+    target: str | None = None
 
 
 class Executed(Struct, frozen=True, tag="executed"):
@@ -198,7 +215,7 @@ class Replayed(Struct, frozen=True, tag="replayed"):
     first: First
 
 
-Outcome: TypeAlias = First | Executed | Replayed
+Outcome: TypeAlias = First | Found | Executed | Replayed
 
 
 class Facts(Struct, frozen=True):
@@ -206,7 +223,7 @@ class Facts(Struct, frozen=True):
 
     now: datetime
     scales: Mapping[str, int] = {}  # by currency code, of accounts to be opened
-    currencies: Mapping[int, tuple[int, str, int]] = {}  # by account id: ledger, code, scale; of what is queued
+    shown: Mapping[int, Shown] = {}  # by account id, of what is queued
 
 
 class State(Struct):

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from koshel.core import declined
 from koshel.core.book import available, limit
-from koshel.core.commands import Command, Hold, Move, Refund, Status
+from koshel.core.commands import UNRESOLVED, Command, Hold, Move, Refund, Status
 from koshel.core.model import Account, Book, Declined, Posted, Side
 from koshel.core.money import CEILING, minus, plus, rounded
 from koshel.core.posting import post, touched
@@ -56,14 +56,16 @@ def moved(
 
 def named(book: Book, command: Move | Hold) -> AccountPair | Declined:
     """The accounts that a command names, if they are there and in one currency."""
-    if command.source_account_id == command.target_account_id:
+    if command.source_account_id == command.target_account_id and (
+        command.source_account_id != UNRESOLVED or command.source == command.target
+    ):
         return declined.same_account(command)
     source = account(book, command, command.source_account_id)
     if source is None and command.source_account_id is not None:
-        return declined.account_not_found(command, "source_account_id", command.source_account_id)
+        return declined.account_not_found(command, "source")
     target = account(book, command, command.target_account_id)
     if target is None and command.target_account_id is not None:
-        return declined.account_not_found(command, "target_account_id", command.target_account_id)
+        return declined.account_not_found(command, "target")
     if source and target and (source.currency != target.currency or source.scale != target.scale):
         return declined.currency_mismatch(command, source, target)
     return source, target

@@ -30,16 +30,20 @@ def post(
         command.key,
         book.facts.now,
         command.parent_id,
-        None if isinstance(command, _SAID_BY_ITSELF) else command,
+        _request(command),
         expires_at,
         rest,
         metadata=command.metadata,
     )
 
 
-_SAID_BY_ITSELF = (Move, Expire)  # the transaction says all that was asked
+def _request(command: Request | Expire) -> Request | None:
+    """What was asked, unless the transaction says all of it. It doesn't say by which name an account was asked for."""
+    if type(command) is Move:  # as nearly all are
+        return None if command.source is None and command.target is None else command
+    return None if isinstance(command, Expire) else command
 
 
 def touched(account: Account, balance: Decimal, held: Decimal) -> Side:
     """The account with another balance, or another part of it held, and its next version."""
-    return Side(account.id, balance, held, account.version + 1)
+    return Side(account.id, balance, held, account.version + 1, account.name)

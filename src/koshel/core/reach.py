@@ -11,6 +11,7 @@ from koshel.core.commands import (
     Command,
     Direct,
     Enqueue,
+    EnsureAccount,
     Execute,
     Following,
     Group,
@@ -30,7 +31,7 @@ class Reach(Struct):
     ledgers: set[int] = field(default_factory=set)  # those accounts'
     keys: set[tuple[int, str]] = field(default_factory=set)  # with their ledger ids
     currencies: set[str] = field(default_factory=set)  # of accounts to be opened
-    changed: set[QualifiedId] = field(default_factory=set)  # accounts
+    changed: set[QualifiedId] = field(default_factory=set)  # accounts; and those that may have the name of a new one
     holds: set[QualifiedId] = field(default_factory=set)
     refunded: set[QualifiedId] = field(default_factory=set)
     shown: set[tuple[int, int | None]] = field(default_factory=set)  # accounts, not to lock: a queued transaction's
@@ -86,8 +87,10 @@ def _add(reached: Reach, command: Command, originals: Mapping[int, Original]) ->
         _add_sides(reached, originals.get(command.parent_id))
     elif isinstance(command, Execute):
         _add(reached, command.command, originals)
-    elif isinstance(command, OpenAccount):
+    elif isinstance(command, OpenAccount | EnsureAccount):
         reached.currencies.add(currency_of(command))
+        if command.id:
+            reached.changed.add((command.ledger_id, command.id))
     elif isinstance(command, ChangeAccount):
         reached.ledgers.add(command.ledger_id)
         reached.accounts.add(command.account_id)

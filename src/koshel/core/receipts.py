@@ -13,9 +13,11 @@ from koshel.core.money import rounded
 
 # Fields that are not what the caller asked for: whose the key is and the key itself, which led here, and what our own
 # settings say where the caller said nothing. Every other field is compared, in its order in the struct.
-_NOT_ASKED = frozenset({"ledger_id", "key", "default_currency", "default_max_balance", "default_expires_in"})
+_NOT_ASKED = frozenset({"ledger_id", "key", "default_currency", "default_max_balance", "default_expires_in", "id"})
+# An account is compared as it was asked for: by its name, or if it was asked for by none, by its id.
+_BY_NAME = {"source_account_id": "source", "target_account_id": "target", "account_id": "account"}
 _ASKED: Mapping[type, Sequence[str]] = {
-    kind: tuple(name for name in kind.__struct_fields__ if name not in _NOT_ASKED)
+    kind: tuple(name for name in kind.__struct_fields__ if name not in _NOT_ASKED and name not in _BY_NAME.values())
     for kind in (*get_args(Request), OpenAccount, ChangeAccount)
 }
 _PERSONAL = frozenset({"email", "metadata", "metadata_patch"})
@@ -52,7 +54,14 @@ def _first_difference(was: Command, command: Command) -> str | None:
     asked = _ASKED[type(was)]
     if isinstance(was, OpenAccount | ChangeAccount) and was.email == ERASED:
         asked = [field for field in asked if field not in _PERSONAL]  # nobody knows any more what these were
-    return next((field for field in asked if getattr(was, field) != getattr(command, field)), None)
+    for field in asked:
+        name = _BY_NAME.get(field)
+        if name is not None and (getattr(was, name) or getattr(command, name)) is not None:
+            if getattr(was, name) != getattr(command, name):
+                return field if getattr(command, name) is None else name
+        elif getattr(was, field) != getattr(command, field):
+            return field
+    return None
 
 
 def _first_difference_of_groups(first: First, command: Group) -> str | None:

@@ -12,15 +12,15 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import UNSET
 
-from koshel.core.commands import LABELS, Direct, Execute, Expire, Group, Hold, Request, Status
+from koshel.core.commands import LABELS, Direct, Execute, Expire, Group, Hold, OpenAccount, Request, Status
 from koshel.core.model import Changed, Declined, Opened, Queued, Replayed
 from koshel.core.money import SCALE_MAX, rounded, rounded_limit
-from koshel.db.group_receipts import MemberReceipt, restored
+from koshel.db.group_receipts import MemberReceipt, NamedMove, restored
 
 Row: TypeAlias = Mapping[str, Any]
 
 _SIDES = ("source_account_id", "target_account_id")
-_FIXED = ("ledger_id", "id", "currency", "scale", "ctime")  # of an account
+_FIXED = ("ledger_id", "id", "currency", "scale", "name", "ctime")  # of an account
 _CHANGED = ("email", "min_balance", "max_balance", "status", "metadata")
 
 
@@ -33,10 +33,8 @@ def of_request(request: Request, row: Row) -> str | None:
     if request.kind != row["kind"]:
         return "kind"
     if isinstance(request, Direct):
-        if request.source_account_id != row["source_account_id"]:
-            return "source_account_id"
-        if request.target_account_id != row["target_account_id"]:
-            return "target_account_id"
+        if field := _of_sides(request, row):
+            return field
     elif request.parent_id != row["parent_id"]:
         return "parent_id"
     amount = request.amount
@@ -45,6 +43,24 @@ def of_request(request: Request, row: Row) -> str | None:
     if isinstance(request, Hold) and row["lifetime_s"] != _lifetime_s(request):
         return "expires_at"
     return _first(n for n in LABELS if getattr(request, n) != (_metadata(row) if n == "metadata" else row[n]))
+
+
+def _of_sides(request: Direct, row: Row) -> str | None:
+    """An account that was asked for by its name may not have been there when the request was queued."""
+    if request.source_account_id != row["source_account_id"] and (request.source is None or request.source_account_id):
+        return "source_account_id"
+    if request.target_account_id != row["target_account_id"] and (request.target is None or request.target_account_id):
+        return "target_account_id"
+    if request.source is not None and request.source != row["source_name"]:
+        return "source"
+    return "target" if request.target is not None and request.target != row["target_name"] else None
+
+
+def of_named(member: NamedMove, row: Row) -> str | None:
+    """A group's move that was asked for by names, and the names of its transaction's accounts."""
+    _, *names = member
+    asked = zip(("source", "target"), names, strict=True)
+    return _first(side for side, name in asked if name is not None and name != row[f"{side}_name"])
 
 
 def of_queued(queued: Queued) -> str | None:
@@ -131,6 +147,8 @@ def is_caused(answer: Declined) -> bool:
 
 def _of_opening(answer: Opened) -> str | None:
     command, account = answer.command, answer.account
+    if not isinstance(command, OpenAccount):
+        return "key"  # another opening has none
     limit = command.default_max_balance if command.max_balance is UNSET else command.max_balance
     told = {
         "currency": command.default_currency if command.currency is UNSET else command.currency,
@@ -138,6 +156,7 @@ def _of_opening(answer: Opened) -> str | None:
         "max_balance": _limit(limit, account.scale),
         "email": command.email,
         "metadata": command.metadata,
+        "name": command.name,
         "status": Status.OPEN,
         "version": 0,
         "revision": 0,
@@ -151,6 +170,8 @@ def _of_change(answer: Changed) -> str | None:
     told |= {name: _limit(getattr(command, name), account.scale) for name in ("min_balance", "max_balance")}
     if field := _first(name for name, value in told.items() if value is not UNSET and getattr(account, name) != value):
         return field
+    if command.account is not None and account.name != command.account:
+        return "account"
     patch = {} if command.metadata_patch is UNSET else command.metadata_patch
     if any(account.metadata.get(name) != value for name, value in patch.items()):
         return "metadata_patch"
@@ -162,8 +183,11 @@ def _of_change(answer: Changed) -> str | None:
 
 def _told(request: Request) -> dict[str, Any]:
     """What a request says of its transaction; the amount as it was sent, None for all that is left."""
-    sides = _SIDES if isinstance(request, Direct) else ()
-    return {name: getattr(request, name) for name in (*sides, "parent_id", "kind", "amount")}
+    told = {name: getattr(request, name) for name in ("parent_id", "kind", "amount")}
+    if isinstance(request, Direct):  # who was asked for by a name may not have been there
+        told |= {name: getattr(request, name) or None for name in _SIDES}
+        told |= {name: asked for name in ("source", "target") if (asked := getattr(request, name)) is not None}
+    return told
 
 
 def _lifetime_s(request: Hold) -> int:

@@ -10,12 +10,11 @@ import asyncpg
 
 from koshel.core.apart import Line, PutOff, apart
 from koshel.core.commands import Command, Group
-from koshel.core.model import Book, Facts, First, Original, Outcome, State
-from koshel.core.money import iso_scales
+from koshel.core.model import Book, Facts, First, Original, Outcome, Shown, State
 from koshel.core.reach import QualifiedId, Reach, reach, references
-from koshel.db import claims, columns, group_receipts, rows
+from koshel.db import account_names, claims, columns, currencies, group_receipts, rows
 from koshel.db.claims import Claim, ClaimExpired, ClaimQueued
-from koshel.db.ids import Ids, take_before
+from koshel.db.ids import Ids, take_account_ids, take_before
 from koshel.db.known import Known
 from koshel.db.namespace import Namespace
 from koshel.db.queries import Queries
@@ -66,16 +65,20 @@ class Batch:
         """The commands, with what is due in the place of each claim; what they refer to is found."""
         if self._namespace.is_confined:
             await confine(self.connection, self._namespace, {command.ledger_id for command in commands})
-        resolved: list[Any] = list(commands)
+        found: list[Any] = list(commands)
         due = [place for place, command in enumerate(commands) if isinstance(command, _CLAIMS)]  # nearly always none
         for place in due:
-            resolved[place] = await claims.claim(self.connection, self._queries, resolved[place])
-        if wanted := references(resolved):
+            found[place] = await claims.claim(self.connection, self._queries, found[place])
+        if wanted := references(found):
             await self._find_originals(wanted)
         for place in due:
             if isinstance(commands[place], ClaimQueued):
-                resolved[place] = await claims.ripe(self.connection, self._queries, resolved[place], self._pending)
-        return resolved
+                found[place] = await claims.ripe(self.connection, self._queries, found[place], self._pending)
+        await account_names.resolve(self.connection, self._queries, self._known.names, found, self._take_account_ids)
+        return found
+
+    async def _take_account_ids(self, count: int) -> Sequence[int]:
+        return await take_account_ids(self.connection, self._queries, count)
 
     async def lock(self, commands: Sequence[Command]) -> Book:
         """The book for these commands: accounts locked, then all the rest read, by the database's clock."""
@@ -140,7 +143,7 @@ class Batch:
         if self._locks and [command for command in commands if type(command) is Group]:
             self._ids = await take_before(self.connection, self._queries, commands)
         reached = reach(commands, self._originals)
-        self._keys = columns.keys(reached.keys) if reached.keys else []
+        self._keys = columns.texts(reached.keys) if reached.keys else []
         return reached
 
     async def _lock_accounts(
@@ -181,8 +184,9 @@ class Batch:
             originals=self._originals,
             pending=self._pending,
         )
-        scales, currencies = await self._find_scales(reached.currencies), dict[int, tuple[int, str, int]]()
         q = self._queries
+        scales = await currencies.scales(self.connection, q, reached.currencies) if reached.currencies else {}
+        shown = dict[int, Shown]()
         # Nearly always these are all empty, and nothing is asked.
         for row in await self._find(q.find_details, reached.changed):
             state.details[row["id"]] = rows.account_details(row)
@@ -191,9 +195,11 @@ class Batch:
                 state.holds[id_] = rows.reserved(amount, ended_by)
         state.refunded.update(await self._find(q.find_refunded, reached.refunded))
         if reached.shown:
-            shown = {(ledger_id, id_) for ledger_id, id_ in reached.shown if id_ is not None}
-            currencies = {id_: (of, code, scale) for id_, of, code, scale in await self._find(q.find_currencies, shown)}
-        return Book(Facts(now, scales, currencies), state)
+            wanted = {(ledger_id, id_) for ledger_id, id_ in reached.shown if id_ is not None}
+            shown = {
+                id_: (of, code, scale, name) for id_, of, code, scale, name in await self._find(q.find_shown, wanted)
+            }
+        return Book(Facts(now, scales, shown), state)
 
     async def write(self, outcomes: list[Outcome]) -> list[Outcome]:
         """Write what is new: the outcomes, now with their ids."""
@@ -237,13 +243,3 @@ class Batch:
             key: group_receipts.restore(one, posted) if isinstance(one, group_receipts.GroupReceipt) else one
             for key, one in receipts.items()
         }
-
-    async def _find_scales(self, currencies: set[str]) -> dict[str, int]:
-        if not currencies:
-            return {}
-        iso = iso_scales()
-        scales = {code: iso[code] for code in currencies & iso.keys()}
-        if unknown := currencies - iso.keys():
-            found = await self.connection.fetch(self._queries.find_scales, unknown)
-            scales |= {row["code"]: row["scale"] for row in found}
-        return scales

@@ -61,8 +61,8 @@ def pairs(wanted: Collection[tuple[int, Any]]) -> list[str]:
     return [_joined(ledger_ids), _joined(ids)]
 
 
-def keys(wanted: Iterable[tuple[int, str]]) -> list[str]:
-    """The arrays $1 and $2 of `find_receipts`, as text."""
+def texts(wanted: Iterable[tuple[int, str]]) -> list[str]:
+    """The arrays $1 and $2 of whatever looks for (ledger id, text), as text."""
     ledger_ids, texts = zip(*wanted, strict=True)
     return [_joined(ledger_ids), _joined(map(_quoted, texts))]
 

@@ -1,8 +1,15 @@
-"""The currencies that ISO 4217 does not know."""
+"""The currencies that ISO 4217 does not know; and the decimals of any."""
+
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING
 
 import psycopg
 
+from koshel.core.money import iso_scales
 from koshel.db import namespace, queries
+
+if TYPE_CHECKING:
+    from koshel.db.pools import AnyConnection
 
 
 class CurrencyTaken(Exception):
@@ -22,3 +29,13 @@ def registered(url: str, schema: str | None = None) -> list[tuple[str, int]]:
     with psycopg.connect(url) as connection:
         q = queries.load(namespace.of_owner(connection, schema))
         return [(code, scale) for code, scale in connection.execute(q.list_currencies)]
+
+
+async def scales(connection: "AnyConnection", q: queries.Queries, codes: AbstractSet[str]) -> dict[str, int]:
+    """The decimals of these currencies, by code; of one that is not known, nothing."""
+    iso = iso_scales()
+    found = {code: iso[code] for code in codes & iso.keys()}
+    if unknown := codes - iso.keys():
+        rows = await connection.fetch(q.find_scales, unknown)
+        found |= {row["code"]: row["scale"] for row in rows}
+    return found

@@ -89,6 +89,9 @@ LOST = (
 )
 
 
+_TWINS = ("receipt_pkey", "account_by_name")
+
+
 def cause_of(conflict: Conflict) -> Cause:
     """What has got in the way, for the metrics."""
     match conflict.__cause__:
@@ -114,9 +117,9 @@ def translated() -> Iterator[None]:
         raise Conflict(str(error)) from error
     except asyncpg.UniqueViolationError as error:
         # On Citus the name goes on with a shard's number, or stands in the text only.
-        if "receipt_pkey" not in (error.constraint_name or error.message or ""):
+        if not any(name in (error.constraint_name or error.message or "") for name in _TWINS):
             raise
-        # A twin with the same key and other accounts got there first; settled again, it is seen.
+        # A twin with the same key and other accounts, or the same name, got there first; settled again, it is seen.
         raise Conflict(str(error)) from error
     except asyncpg.LockNotAvailableError as error:
         raise Obstructed(str(error)) from error

@@ -1,18 +1,21 @@
 """A group's answer as its receipt keeps it: of plain moves only the ids, since their rows say all the rest."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Struct, convert
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 
 from koshel.core.book import asked
 from koshel.core.commands import Group, Member, Move
 from koshel.core.model import Declined, Grouped, Posted, Queued, Replayed
 from koshel.core.reach import QualifiedId
-from koshel.db.sides import TYPES, flat, sides
+from koshel.db.sides import TYPES, flat, names, sides
 
 _FIELDS = {field.name: field.type for field in fields(Posted) if field.name not in {"source", "target"}}
+
+
+NamedMove: TypeAlias = tuple[int, str | None, str | None]  # the id, and the names by which its sides were asked for
 
 
 class MemberReceipt(Struct, frozen=True):
@@ -29,14 +32,16 @@ class GroupReceipt(Struct, frozen=True, tag="grouped"):
     key: str | None
     atomic: bool
     group_id: int | None
-    members: list[int | MemberReceipt]  # the id of a plain move
+    members: list[int | NamedMove | MemberReceipt]  # the id of a plain move
 
 
 def to_receipt(grouped: Grouped) -> GroupReceipt:
     """The answer, once its transactions have their ids."""
     group = grouped.command
     members = [
-        one.id if type(command) is Move and type(one) is Posted else MemberReceipt(command, _as_stored(one))
+        _of_move(command, one)
+        if type(command) is Move and type(one) is Posted
+        else MemberReceipt(command, _as_stored(one))
         for command, one in zip(group.members, grouped.outcomes, strict=True)
     ]
     return GroupReceipt(group.ledger_id, group.key, group.atomic, grouped.group_id, members)
@@ -44,7 +49,13 @@ def to_receipt(grouped: Grouped) -> GroupReceipt:
 
 def transactions(receipt: GroupReceipt) -> set[QualifiedId]:
     """The transactions that must be read to restore it, each with its ledger id."""
-    return {(receipt.ledger_id, one) for one in receipt.members if isinstance(one, int)}
+    ids = (id_of(one) for one in receipt.members)
+    return {(receipt.ledger_id, one) for one in ids if one is not None}
+
+
+def id_of(member: int | NamedMove | MemberReceipt) -> int | None:
+    """The id of a plain move; None if the member is more."""
+    return None if isinstance(member, MemberReceipt) else member if isinstance(member, int) else member[0]
 
 
 def restore(receipt: GroupReceipt, posted: Mapping[int, Posted]) -> Grouped:
@@ -55,16 +66,30 @@ def restore(receipt: GroupReceipt, posted: Mapping[int, Posted]) -> Grouped:
         if isinstance(one, int):
             commands.append(asked(posted[one]))
             outcomes.append(posted[one])
+        elif isinstance(one, tuple):
+            id_, source, target = one
+            commands.append(replace(asked(posted[id_]), source=source, target=target))
+            outcomes.append(replace(posted[id_], request=commands[-1]))
         else:
             commands.append(one.command)
             outcomes.append(restored(one.outcome))
     return Grouped(Group(receipt.ledger_id, tuple(commands), receipt.atomic, receipt.key), outcomes, receipt.group_id)
 
 
+def _of_move(command: Move, posted: Posted) -> int | NamedMove:
+    is_named = command.source is not None or command.target is not None
+    return (posted.id, command.source, command.target) if is_named else posted.id
+
+
 def _as_stored(outcome: object) -> object:
     """As 0.2 has written it, with the columns of the sides beside the other fields."""
     if isinstance(outcome, Posted):
-        return {"type": "posted", **{name: getattr(outcome, name) for name in _FIELDS}, **flat(outcome)}
+        return {
+            "type": "posted",
+            **{name: getattr(outcome, name) for name in _FIELDS},
+            **flat(outcome),
+            **names(outcome),
+        }
     if isinstance(outcome, Replayed):
         return {"type": "replayed", "first": _as_stored(outcome.first)}
     return outcome
@@ -77,5 +102,6 @@ def restored(receipt: Mapping[str, Any]) -> Any:
     if receipt["type"] != "posted":
         return convert(receipt, Declined | Queued)
     own = {name: convert(receipt[name], type_) for name, type_ in _FIELDS.items() if name in receipt}
-    source, target = sides({name: convert(receipt[name], type_ | None) for name, type_ in TYPES.items()})
+    named = {f"{side}_name": receipt.get(f"{side}_name") for side in ("source", "target")}
+    source, target = sides(named | {name: convert(receipt[name], type_ | None) for name, type_ in TYPES.items()})
     return Posted(source=source, target=target, **own)

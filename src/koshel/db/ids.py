@@ -44,7 +44,7 @@ async def number(
     `fresh` has the members of a group before the group. These ids are given before the rows are written, since
     receipts and queued transactions say them.
     """
-    opened = [one for one in fresh if isinstance(one, Opened)]
+    opened = [one for one in fresh if isinstance(one, Opened) and not one.account.id]
     given: dict[int, Any] = {}
     if opened:
         taken = await _take(connection, q.take_account_ids, len(opened))
@@ -83,6 +83,11 @@ def _renewed(outcome: Outcome, given: Numbered) -> Outcome:
             return Replayed(renewed([new.first], given)[0])
         case _:
             return new  # type: ignore[no-any-return]
+
+
+async def take_account_ids(connection: "AnyConnection", q: Queries, count: int) -> Sequence[int]:
+    """Ids of accounts that may be opened."""
+    return await _take(connection, q.take_account_ids, count)
 
 
 async def _take(connection: "AnyConnection", query: str, count: int) -> list[int]:

@@ -1,9 +1,41 @@
-"""The accounts that a process knows to exist. An account is never deleted, so what was true once stays true."""
+"""The accounts that a process knows, and their names. None is deleted or renamed: what was true once stays true."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
+from koshel.core.names import QualifiedName
+
 KNOWN_MAX = 100_000  # accounts; some megabytes
+NAMES_MAX = 100_000  # some tens of megabytes
+
+
+class AccountNames:
+    """Ids by ledger id and name, of accounts whose rows are committed: a name never changes, so they stay true.
+
+    It is bounded: of two halves it forgets the older when the younger is full.
+    """
+
+    def __init__(self, most: int = NAMES_MAX) -> None:
+        self._half = most // 2
+        self._young: dict[QualifiedName, int] = {}
+        self._old: dict[QualifiedName, int] = {}
+
+    def find(self, wanted: Iterable[QualifiedName]) -> dict[QualifiedName, int]:
+        """The ids of those of these names that are known."""
+        found = {}
+        for name in wanted:
+            id_ = self._young.get(name)
+            if id_ is None and (id_ := self._old.get(name)) is not None:
+                self.add({name: id_})
+            if id_ is not None:
+                found[name] = id_
+        return found
+
+    def add(self, found: Mapping[QualifiedName, int]) -> None:
+        """These are known from now on."""
+        if len(self._young) + len(found) > self._half:
+            self._old, self._young = self._young, {}
+        self._young |= found
 
 
 class Known:
@@ -11,6 +43,7 @@ class Known:
 
     def __init__(self) -> None:
         self._ledgers: dict[int, int] = {}
+        self.names = AccountNames()
 
     def add(self, accounts: Mapping[int, int]) -> None:
         """These accounts exist, each in its ledger."""

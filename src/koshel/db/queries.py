@@ -24,6 +24,7 @@ class Queries(Struct, frozen=True):
     read_accounts: str
     lock_free_accounts: str
     find_accounts: str
+    find_names: str
     find_held: str
     read_clock: str
     find_originals: str
@@ -32,7 +33,7 @@ class Queries(Struct, frozen=True):
     find_holds: str
     find_refunded: str
     find_details: str
-    find_currencies: str
+    find_shown: str
     find_receipts: str
     find_scales: str
     post: str
@@ -49,6 +50,7 @@ class Queries(Struct, frozen=True):
     fence_batch: str
     find_batch: str
     get_account: str
+    get_account_named: str
     get_transaction: str
     get_queued: str
     find_due: str
@@ -125,6 +127,7 @@ class Queries(Struct, frozen=True):
     verify_ledgers: str
     verify_registered: str
     verify_openings: str
+    verify_names: str
     verify_opened: str
     verify_closed: str
     verify_held: str

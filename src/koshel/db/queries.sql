@@ -13,7 +13,7 @@
 -- $4: how long to wait for a lock, in milliseconds, in the rest of the transaction; null: as long as the session does.
 -- It is a condition of the whole statement, and so set before the first lock.
 SELECT ledger_id, id, currency, scale, balance, nullif(held, 0) AS held, version, revision,
-    nullif(min_balance, 0) AS min_balance, max_balance, status,
+    nullif(min_balance, 0) AS min_balance, max_balance, status, name,
     CASE WHEN id = $3::bigint THEN clock_timestamp() END AS now
 FROM account
 WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::bigint [])
@@ -24,7 +24,7 @@ FOR NO KEY UPDATE;
 -- name: read_accounts
 -- As lock_accounts, for who only wants to know what would happen.
 SELECT ledger_id, id, currency, scale, balance, nullif(held, 0) AS held, version, revision,
-    nullif(min_balance, 0) AS min_balance, max_balance, status,
+    nullif(min_balance, 0) AS min_balance, max_balance, status, name,
     CASE WHEN id = $3::bigint THEN clock_timestamp() END AS now
 FROM account
 WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::bigint [])
@@ -34,7 +34,7 @@ ORDER BY id;
 -- As lock_accounts, without those that another transaction has locked: it waits for nobody,
 -- and $2 is text. $4 is for what the batch may have to wait for later: a key.
 SELECT ledger_id, id, currency, scale, balance, nullif(held, 0) AS held, version, revision,
-    nullif(min_balance, 0) AS min_balance, max_balance, status,
+    nullif(min_balance, 0) AS min_balance, max_balance, status, name,
     CASE WHEN id = $3::bigint THEN clock_timestamp() END AS now
 FROM account
 WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::text::bigint [])
@@ -46,6 +46,13 @@ FOR NO KEY UPDATE SKIP LOCKED;
 -- Of ids that lock_free_accounts has not found: those that are accounts, and so are locked.
 SELECT id, ledger_id FROM account
 WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::bigint []);
+
+-- name: find_names
+-- The accounts that are asked for by name: before the locks, as a name never changes. An index probe each, as in
+-- find_receipts. Each pair carries its ledger_id in $1.
+SELECT a.ledger_id, a.name, a.id
+FROM unnest($1::text::bigint [], $2::text::text []) AS wanted (ledger_id, name)
+INNER JOIN account AS a ON a.ledger_id = wanted.ledger_id AND a.name = wanted.name;
 
 -- name: find_held
 -- Accounts that a transaction has locked which is no batch's. A row says which transaction has locked it last (`xmax`),
@@ -93,11 +100,12 @@ INNER JOIN account AS a
 -- this is may have a codec of its own for it. Each pair carries its ledger_id in $1.
 SELECT t.ledger_id, t.id, t.kind, t.source_account_id, t.source_balance, t.source_held, t.source_version,
     t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
-    t.idempotency_key, t.metadata::text, t.expires_at, t.ctime, a.currency
+    t.idempotency_key, t.metadata::text, t.expires_at, t.ctime, coalesce(s.currency, d.currency) AS currency,
+    s.name AS source_name, d.name AS target_name
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
 INNER JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.id = wanted.id
-INNER JOIN account AS a
-    ON a.ledger_id = t.ledger_id AND a.id = coalesce(t.source_account_id, t.target_account_id);
+LEFT JOIN account AS s ON s.ledger_id = t.ledger_id AND s.id = t.source_account_id
+LEFT JOIN account AS d ON d.ledger_id = t.ledger_id AND d.id = t.target_account_id;
 
 -- name: find_pending
 -- Of what is no transaction: what was queued to become one. Each pair carries its ledger_id in $1.
@@ -127,16 +135,17 @@ LEFT JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.parent_id = w
 GROUP BY wanted.id;
 
 -- name: find_details
--- The rest of the accounts that are to be changed; their rows are locked. Each pair carries its ledger_id in $1.
+-- The rest of the accounts that are to be changed: their rows are locked; and all of those whose names new ones are to
+-- have. Each pair carries its ledger_id in $1.
 SELECT a.ledger_id, a.id, a.currency, a.scale, a.balance, a.held, a.version, a.revision, a.min_balance,
-    a.max_balance, a.status, a.email, a.metadata::text, a.ctime
+    a.max_balance, a.status, a.name, a.email, a.metadata::text, a.ctime
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
 INNER JOIN account AS a ON a.ledger_id = wanted.ledger_id AND a.id = wanted.id;
 
--- name: find_currencies
--- Of accounts that a queued transaction names: to show, so without a lock; they never change.
+-- name: find_shown
+-- Of accounts that a queued transaction names what never changes: to show, so without a lock.
 -- Each pair carries its ledger_id in $1.
-SELECT a.id, a.ledger_id, a.currency, a.scale
+SELECT a.id, a.ledger_id, a.currency, a.scale, a.name
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
 INNER JOIN account AS a ON a.ledger_id = wanted.ledger_id AND a.id = wanted.id;
 
@@ -149,12 +158,13 @@ SELECT r.ledger_id AS receipt_ledger_id, r.idempotency_key AS receipt_key,
     r.request::text,
     t.ledger_id, t.id, t.kind, t.source_account_id, t.source_balance, t.source_held, t.source_version,
     t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
-    t.idempotency_key, t.metadata::text, t.expires_at, t.ctime, a.currency
+    t.idempotency_key, t.metadata::text, t.expires_at, t.ctime, coalesce(s.currency, d.currency) AS currency,
+    s.name AS source_name, d.name AS target_name
 FROM unnest($1::text::bigint [], $2::text::text []) AS wanted (ledger_id, idempotency_key)
 INNER JOIN receipt AS r ON r.ledger_id = wanted.ledger_id AND r.idempotency_key = wanted.idempotency_key
 LEFT JOIN transaction AS t ON t.ledger_id = r.ledger_id AND t.id = r.transaction_id AND r.answer IS NULL
-LEFT JOIN account AS a
-    ON a.ledger_id = t.ledger_id AND a.id = coalesce(t.source_account_id, t.target_account_id);
+LEFT JOIN account AS s ON s.ledger_id = t.ledger_id AND s.id = t.source_account_id
+LEFT JOIN account AS d ON d.ledger_id = t.ledger_id AND d.id = t.target_account_id;
 
 -- name: find_scales
 -- Registered currencies are few and belong to all ledgers.
@@ -314,21 +324,24 @@ WHERE account.ledger_id = c.ledger_id AND account.id = c.id;
 SELECT nextval('account_id') AS id FROM generate_series(1, $1::integer);
 
 -- name: open_accounts
--- Each row carries its ledger_id in $1.
+-- In the order of their names, so that two workers with the same names wait for each other, but not in a circle. Each row
+-- carries its ledger_id in $1.
 INSERT INTO account (
     ledger_id, id, email, currency, scale, balance, held, version, revision, min_balance, max_balance, status,
-    metadata, idempotency_key, ctime
+    metadata, idempotency_key, name, ctime
 )
 SELECT ledger_id, id, email, currency, scale, balance, held, version, revision, min_balance, max_balance, status,
-    metadata, idempotency_key, $15::timestamptz
+    metadata, idempotency_key, name, $16::timestamptz
 FROM unnest(
     $1::text::bigint [], $2::text::bigint [], $3::text::text [], $4::text::text [], $5::text::smallint [],
     $6::text::numeric [], $7::text::numeric [], $8::text::bigint [], $9::text::bigint [], $10::text::numeric [],
-    $11::text::numeric [], $12::text::text [], $13::text::jsonb [], $14::text::text []
+    $11::text::numeric [], $12::text::text [], $13::text::jsonb [], $14::text::text [],
+    $15::text::text []
 ) AS o (
     ledger_id, id, email, currency, scale, balance, held, version, revision, min_balance, max_balance, status,
-    metadata, idempotency_key
-);
+    metadata, idempotency_key, name
+)
+ORDER BY ledger_id, name;
 
 -- name: record_receipts
 -- All receipts of a batch, where some are not a transaction: accounts as they were opened or changed, batches,
@@ -357,9 +370,15 @@ SELECT transaction_ids IS NOT NULL AS committed FROM batch WHERE ledger_id = $1 
 
 -- name: get_account
 -- By primary key.
-SELECT ledger_id, id, currency, scale, balance, held, version, revision, min_balance, max_balance, status, email,
+SELECT ledger_id, id, currency, scale, balance, held, version, revision, min_balance, max_balance, status, name, email,
     metadata::text, ctime
 FROM account WHERE ledger_id = $1 AND id = $2;
+
+-- name: get_account_named
+-- As get_account, by the index of names.
+SELECT ledger_id, id, currency, scale, balance, held, version, revision, min_balance, max_balance, status, name, email,
+    metadata::text, ctime
+FROM account WHERE ledger_id = $1 AND name = $2;
 
 -- name: get_transaction
 -- By primary key; its currency is its accounts'. A hold that is open has a row of its own; of one that is
@@ -383,9 +402,11 @@ SELECT CASE
     ), 0) END AS refunded,
     t.ledger_id, t.id, t.kind, t.source_account_id, t.source_balance, t.source_held, t.source_version,
     t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
-    t.idempotency_key, t.metadata::text, t.expires_at, t.ctime, a.currency
+    t.idempotency_key, t.metadata::text, t.expires_at, t.ctime, coalesce(s.currency, d.currency) AS currency,
+    s.name AS source_name, d.name AS target_name
 FROM transaction AS t
-INNER JOIN account AS a ON a.ledger_id = $1 AND a.id = coalesce(t.source_account_id, t.target_account_id)
+LEFT JOIN account AS s ON s.ledger_id = $1 AND s.id = t.source_account_id
+LEFT JOIN account AS d ON d.ledger_id = $1 AND d.id = t.target_account_id
 WHERE t.ledger_id = $1 AND t.id = $2;
 
 -- name: get_queued
@@ -1311,6 +1332,18 @@ WHERE a.scale IS DISTINCT FROM known.scale OR (a.revision = 0 AND a.status <> 'o
     OR a.ctime > now() OR a.id > $2 OR jsonb_typeof(a.metadata) <> 'object'
 ORDER BY a.id LIMIT $1::bigint;
 
+-- name: verify_names
+-- A name is 1 to 100 of the characters that it may have, and one account's only.
+-- Reads all ledgers: verification is of the whole database.
+SELECT ledger_id, id, name, is_formed, first_id
+FROM (
+    SELECT ledger_id, id, name, name ~ '^[A-Za-z0-9_.:-]{1,100}$' AS is_formed,
+        min(id) OVER (PARTITION BY ledger_id, name) AS first_id
+    FROM account WHERE name IS NOT NULL
+) AS named
+WHERE NOT is_formed OR first_id <> id
+ORDER BY id LIMIT $1::bigint;
+
 -- name: verify_opened
 -- An account that was opened with a key has the receipt of that key, which says this account; and the other way round.
 -- Ids in a receipt are compared as text: what has been changed there may be none.
@@ -1641,10 +1674,11 @@ SELECT r.ledger_id, r.idempotency_key AS key, r.transaction_id, r.request::text,
     t.id, t.kind, t.source_account_id, t.target_account_id, t.amount, t.parent_id, t.idempotency_key,
     t.metadata::text, CASE WHEN r.answer IS NOT NULL THEN t.ctime END AS ctime,
     CASE WHEN isfinite(t.expires_at) AND isfinite(t.ctime) THEN extract(epoch FROM t.expires_at - t.ctime) END AS lifetime_s,
-    a.currency
+    coalesce(s.currency, d.currency) AS currency, s.name AS source_name, d.name AS target_name
 FROM receipt AS r
 LEFT JOIN transaction AS t ON t.ledger_id = r.ledger_id AND t.id = r.transaction_id
-LEFT JOIN account AS a ON a.ledger_id = t.ledger_id AND a.id = coalesce(t.source_account_id, t.target_account_id)
+LEFT JOIN account AS s ON s.ledger_id = t.ledger_id AND s.id = t.source_account_id
+LEFT JOIN account AS d ON d.ledger_id = t.ledger_id AND d.id = t.target_account_id
 WHERE r.answer IS NOT NULL OR r.request IS NOT NULL;
 
 -- name: read_queued

@@ -40,11 +40,11 @@ class Reads:
         """What the call, which settles in `rehearsals`, returns; `weight` is how many commands it settles."""
         return await call()
 
-    async def get_account(self, ledger_id: int, account_id: int) -> AccountDetails | None:
-        """The account, None if there is none. Raises StoreError."""
-        row = await self._read(
-            ledger_id, lambda connection: connection.fetchrow(self._queries.get_account, ledger_id, account_id)
-        )
+    async def get_account(self, ledger_id: int, account: int | str) -> AccountDetails | None:
+        """The account of an id or a name, None if there is none. Raises StoreError."""
+        q = self._queries
+        query = q.get_account if isinstance(account, int) else q.get_account_named
+        row = await self._read(ledger_id, lambda connection: connection.fetchrow(query, ledger_id, account))
         return None if row is None else rows.account_details(row)
 
     async def get_transaction(self, ledger_id: int, transaction_id: int) -> FoundTransaction | None:

@@ -46,7 +46,7 @@ class FoundTransaction(msgspec.Struct, frozen=True):
 
 def account(row: Record) -> Account:
     """A row of `lock_accounts` or `read_accounts`."""
-    ledger_id, id_, currency, scale, balance, held, version, revision, min_balance, max_balance, status, _ = row
+    ledger_id, id_, currency, scale, balance, held, version, revision, min_balance, max_balance, status, name, _ = row
     zero = ZEROS[scale]
     return Account(
         ledger_id,
@@ -60,11 +60,12 @@ def account(row: Record) -> Account:
         min_balance or zero,
         max_balance,
         status,
+        name,
     )
 
 
 def account_details(row: Record) -> AccountDetails:
-    """A row of `get_account` or `find_details`."""
+    """A row of `get_account`, `get_account_named` or `find_details`."""
     fields = {name: row[name] for name in AccountDetails.__struct_fields__}
     fields["metadata"] = _metadata.decode(fields["metadata"])
     return AccountDetails(**fields)

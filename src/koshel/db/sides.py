@@ -29,8 +29,17 @@ def flat(posted: Posted) -> dict[str, Any]:
     }
 
 
+def names(posted: Posted) -> dict[str, str]:
+    """The names of its accounts that have one, as `sides` reads them."""
+    named = {"source_name": posted.source, "target_name": posted.target}
+    return {name: side.name for name, side in named.items() if side is not None and side.name is not None}
+
+
 def sides(values: Values) -> Sides:
-    """Source and target, of what the columns have by their names; a `held` that is None is a zero."""
+    """Source and target, of what the columns have by their names, and the names of the accounts.
+
+    A `held` that is None is a zero.
+    """
     source, target = _side(values, "source"), _side(values, "target")
     assert not isinstance(source, Named), "a transaction touches its source, if it has one"
     return source, target
@@ -45,8 +54,9 @@ def _side(values: Values, name: str) -> Side | Named | None:
     side = {column.attribute: values[column.name] for column in _COLUMNS[name]}
     if side["account_id"] is None:
         return None
+    side["name"] = values[f"{name}_name"]
     if side["version"] is None:
-        return Named(side["account_id"])
+        return Named(side["account_id"], side["name"])
     if side["held"] is None:
         side["held"] = minus(side["balance"], side["balance"])
     return Side(**side)

@@ -86,6 +86,7 @@ ACCOUNT: Columns = (
     Column("status", "text", "account.status", Mostly.SAME, changes=True, shown=True),
     Column("metadata", "jsonb", "account.metadata", changes=True, shown=True),
     Column("idempotency_key", "text", "command.key"),
+    Column("name", "text", "account.name", Mostly.NULL, shown=True),
     Column("ctime", "timestamptz", "account.ctime", Mostly.ONE, shown=True),
 )
 

@@ -74,6 +74,7 @@ def checks(q: Queries, last: Mapping[str, int], seed: int) -> list[Check]:
         surveyed(28, "survey_times"),
         rows(1, q.verify_registered, said.registered),
         rows(1, q.verify_openings, said.opening, last["account_id"], list(iso), list(iso.values())),
+        rows(1, q.verify_names, said.names),
         rows(1, q.verify_opened, said.opened),
         rows(1, q.verify_closed, said.closed),
         rows(1, q.verify_held, said.held),

@@ -22,7 +22,7 @@ from psycopg.rows import dict_row
 from koshel.core.commands import Request
 from koshel.core.model import Changed, Declined, Opened, Queued
 from koshel.db import agreement
-from koshel.db.group_receipts import GroupReceipt, restored
+from koshel.db.group_receipts import GroupReceipt, MemberReceipt, NamedMove, id_of, restored
 from koshel.db.queries import Queries
 
 CHUNK = 1_000
@@ -93,9 +93,8 @@ def _look_up(connection: "psycopg.Connection[Row]", q: Queries, answers: Sequenc
 def _members(group: GroupReceipt) -> Iterator[int]:
     """Ids of the transactions that its members became."""
     for one in group.members:
-        if isinstance(one, int):
-            yield one
-        elif isinstance(id_ := (agreement.outcome(one) or {}).get("id"), int):
+        id_ = (agreement.outcome(one) or {}).get("id") if isinstance(one, MemberReceipt) else id_of(one)
+        if isinstance(id_, int):
             yield id_
 
 
@@ -105,7 +104,7 @@ def _decoded_answer(text: str) -> Any:
     if isinstance(answer, GroupReceipt):
         try:
             for one in answer.members:
-                if not isinstance(one, int):
+                if isinstance(one, MemberReceipt):
                     restored(one.outcome)
                     told = agreement.outcome(one)
                     if told is not None and type(told.get("id")) is not int:
@@ -171,22 +170,28 @@ def _wrong_group(group: GroupReceipt, found: Found) -> str | None:
         return "keeps a group that is not as atomic as it says"
     last_id = 0
     for member in group.members:
-        told = {"id": member} if isinstance(member, int) else agreement.outcome(member)
+        told = agreement.outcome(member) if isinstance(member, MemberReceipt) else {"id": id_of(member)}
         if told is None:
-            if not isinstance(member, int) and not agreement.is_answered(member):
+            if isinstance(member, MemberReceipt) and not agreement.is_answered(member):
                 return "tells of a refusal of another request"
             continue
         row = found.transactions.get((group.ledger_id, told["id"]))
         if row is None:
             return f"tells of transaction {told['id']}, which does not exist"
-        is_own = isinstance(member, int) or agreement.is_own(member)
+        is_own = not isinstance(member, MemberReceipt) or agreement.is_own(member)
         if is_own and (row["group_id"] != group.group_id or row["id"] <= last_id):
             return f"tells of transaction {told['id']}, which is not there in group {group.group_id}"
         last_id = row["id"] if is_own else last_id
-        field = None if isinstance(member, int) else agreement.of_member(member, told, row)
+        field = _wrong_field(member, told, row)
         if field is not None:
             return f"tells of another {field} than transaction {told['id']} has"
     return None
+
+
+def _wrong_field(member: int | NamedMove | MemberReceipt, told: Row, row: Row) -> str | None:
+    if isinstance(member, MemberReceipt):
+        return agreement.of_member(member, told, row)
+    return None if isinstance(member, int) else agreement.of_named(member, row)
 
 
 def _wrong_queued(row: Row) -> str | None:

@@ -92,6 +92,13 @@ def opening(row: Row) -> Iterator[str]:
         yield f"{one} has metadata that is no object"
 
 
+def names(row: Row) -> str:
+    """Of `verify_names`."""
+    if not row["is_formed"]:
+        return f"account {row['id']} has a name that none may have: {row['name']!r}"
+    return f"account {row['id']} has the name of account {row['first_id']}, {row['name']!r}"
+
+
 def opened(row: Row) -> str:
     """Of `verify_opened`."""
     key = row["idempotency_key"]

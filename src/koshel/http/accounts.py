@@ -6,22 +6,24 @@ Unknown fields are refused: a misspelt `amout` must never move money.
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from msgspec import UNSET, Raw, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
-from koshel import values
+from koshel import texts, values
 from koshel.core.commands import Kind, Move, Status, labels
 from koshel.http import preconditions, wire
 from koshel.http.answers import answer_now
 from koshel.http.call import Call, Reply, json
 from koshel.http.parameters import ChangeHeaders, KeyHeader, ReadHeaders
-from koshel.http.problems import account_not_found
+from koshel.http.problems import account_not_found, no_such_account, parameter_invalid
 from koshel.http.route import MOVE, POST, Route, making
 from koshel.http.wire import Amount, money
 from koshel.requests import Labels
-from koshel.values import CurrencyCode, Email, Invalid, Notes, NotesPatch
+from koshel.texts import AT, Asked
+from koshel.values import ACCOUNT_NAME_REASON, AccountName, CurrencyCode, Email, Invalid, Notes, NotesPatch
 
 Floor = Annotated[Raw, money("Zero or less: an overdraft line.", sign="-?")]
 Ceiling = Annotated[Raw, money("Zero or more; null: no limit.", nullable=True)]
+_NAME = "Your own, no other account's, for ever. It may stand wherever an id may."
 
 
 class AccountRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,6 +34,17 @@ class AccountRequest(Struct, frozen=True, forbid_unknown_fields=True):
     min_balance: Floor | UnsetType = UNSET
     max_balance: Ceiling | UnsetType = UNSET
     metadata: Notes = field(default_factory=dict)
+    name: Annotated[AccountName, Meta(description=_NAME)] | UnsetType = UNSET
+
+
+class NamedAccountRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the account of a name is to be; what is left out may be anything, and has its default if it is opened now."""
+
+    email: Email
+    currency: CurrencyCode | UnsetType = UNSET
+    min_balance: Floor | UnsetType = UNSET
+    max_balance: Ceiling | UnsetType = UNSET
+    metadata: Notes | UnsetType = UNSET
 
 
 class AccountChange(Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,17 +88,35 @@ async def open_account(call: Call) -> Reply:
         min_balance=0 if body.min_balance is UNSET else body.min_balance,
         max_balance=body.max_balance,
         metadata=body.metadata,
+        name=None if body.name is UNSET else body.name,
         key=call.key,
+    )
+    return await answer_now(call, command)
+
+
+async def ensure_account(call: Call) -> Reply:
+    """PUT /account/@{name}. It takes no key: sent again, it finds what it has opened."""
+    at, name, body = call.path["id"][:1], call.path["id"][1:], call.body
+    if at != AT or not texts.is_account_name(name):
+        raise parameter_invalid("id", f"must be {AT} and a name, which {ACCOUNT_NAME_REASON}")
+    command = call.requests.ensure_account(
+        name,
+        body.email,
+        currency=body.currency,
+        min_balance=body.min_balance,
+        max_balance=body.max_balance,
+        metadata=body.metadata,
     )
     return await answer_now(call, command)
 
 
 async def get_account(call: Call) -> Reply:
     """GET /account/{id}."""
-    account_id = _account_id(call)
-    details = await call.service.engine.store.get_account(call.caller.ledger_id, account_id)
+    account_id, name = account_in_path(call)
+    wanted = account_id if name is None else name
+    details = await call.service.engine.store.get_account(call.caller.ledger_id, wanted)
     if details is None:
-        raise account_not_found(account_id)
+        raise account_not_found(wanted)
     etag = wire.etag(details)
     if call.if_none_match is not None and call.if_none_match.meet(etag):
         return Reply(304, b"", {"ETag": etag})
@@ -97,7 +128,7 @@ async def change_account(call: Call) -> Reply:
     body: AccountChange | AccountPatch = call.body
     expected, unexpected = preconditions.versions(call.if_match, call.if_none_match)
     command = call.requests.change_account(
-        _account_id(call),
+        account_in_path(call),
         email=body.email,
         min_balance=body.min_balance,
         max_balance=body.max_balance,
@@ -114,22 +145,23 @@ async def change_account(call: Call) -> Reply:
 def pay(call: Call) -> Move:
     """POST /account/{id}/payment."""
     amount = values.amount(call.body.amount)
-    target, requests = _account_id(call), call.requests
+    target, requests = account_in_path(call), call.requests
     return requests.move(Kind.PAYMENT, None, target, amount, labels(call.body), key=call.key)
 
 
 def withdraw(call: Call) -> Move:
     """POST /account/{id}/withdrawal."""
     amount = values.amount(call.body.amount)
-    source, requests = _account_id(call), call.requests
+    source, requests = account_in_path(call), call.requests
     return requests.move(Kind.WITHDRAWAL, source, None, amount, labels(call.body), key=call.key)
 
 
-def _account_id(call: Call) -> int:
+def account_in_path(call: Call) -> Asked:
+    """The account that the path names: its id, or its name. Raises Failure for what can be neither."""
     try:
-        return values.identifier(call.path["id"])
+        return texts.asked_in_path(call.path["id"])
     except Invalid:
-        raise account_not_found(call.path["id"]) from None
+        raise no_such_account(call.path["id"]) from None
 
 
 ROUTES: Sequence[Route] = (
@@ -141,8 +173,19 @@ ROUTES: Sequence[Route] = (
         open_account,
         AccountRequest,
         {201: wire.Account},
-        (*POST, "unknown-currency"),
+        (*POST, "unknown-currency", "name-taken"),
         headers=KeyHeader,
+    ),
+    Route(
+        "PUT",
+        "/account/{id}",
+        "Open the account of a name, if it is not there yet",
+        "ensure_account",
+        ensure_account,
+        NamedAccountRequest,
+        {200: wire.Account, 201: wire.Account},
+        (*(code for code in POST if code != "idempotency-key-reused"), "unknown-currency", "name-taken"),
+        said={200: "It was there already, and is as it is asked for."},
     ),
     Route(
         "GET",

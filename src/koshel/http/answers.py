@@ -11,12 +11,13 @@ from typing import assert_never
 
 from msgspec import UNSET
 
-from koshel.core.commands import ChangeAccount, Command, Group, OpenAccount, Request
+from koshel.core.commands import ChangeAccount, Command, Group, Opening, Request
 from koshel.core.model import (
     Changed,
     Declined,
     Executed,
     First,
+    Found,
     Grouped,
     Opened,
     Outcome,
@@ -42,7 +43,7 @@ async def answer(call: Call, command: Request) -> Reply:
     return reply(await _settled(call, command))
 
 
-async def answer_now(call: Call, command: OpenAccount | ChangeAccount) -> Reply:
+async def answer_now(call: Call, command: Opening | ChangeAccount) -> Reply:
     """The reply to a request that makes no transaction."""
     return reply(await _settled(call, command))
 
@@ -112,6 +113,8 @@ def reply(
     if isinstance(outcome, Replayed):
         return _first(outcome.first, {**headers, **REPLAYED})
     assert not isinstance(outcome, Executed)
+    if isinstance(outcome, Found):
+        return json(200, wire.account(outcome.account), {"ETag": wire.etag(outcome.account)})
     if isinstance(outcome, Queued) and prefer is not None:
         headers = {**headers, "Preference-Applied": prefer.applied}
     return _first(outcome, headers, 200 if dry_run else 201)

@@ -4,30 +4,27 @@ from collections.abc import Sequence
 
 import structlog
 
-from koshel import values
 from koshel.callers import Scope
 from koshel.core.commands import Status
 from koshel.db import erasure
+from koshel.http.accounts import account_in_path
 from koshel.http.call import Call, Reply
 from koshel.http.problems import Failure, account_not_found
 from koshel.http.route import Route
-from koshel.values import Invalid
 
 _log = structlog.get_logger()
 
 
 async def erase_account(call: Call) -> Reply:
     """DELETE /account/{id}/personal-data."""
-    try:
-        account_id = values.identifier(call.path["id"])
-    except Invalid:
-        raise account_not_found(call.path["id"]) from None
-    caller = call.caller
-    status = await call.service.engine.store.transact(
-        [caller.ledger_id], lambda connection, q: erasure.erase(connection, q, caller.ledger_id, account_id)
+    id_, name = account_in_path(call)
+    wanted, caller = id_ if name is None else name, call.caller
+    found = await call.service.engine.store.transact(
+        [caller.ledger_id], lambda connection, q: erasure.erase(connection, q, caller.ledger_id, wanted)
     )
-    if status is None:
-        raise account_not_found(account_id)
+    if found is None:
+        raise account_not_found(wanted)
+    account_id, status = found
     if status is not Status.CLOSED:
         detail = f"Account {account_id} is {status}; close it first."
         raise Failure("account-not-closed", detail, account_id=account_id)

@@ -76,7 +76,7 @@ def _move(source: int, target: int, amount: str, **fields: Any) -> JsonObject:
     return {"source_account_id": source, "target_account_id": target, "amount": amount} | fields
 
 
-_ANN, _BOB, _CAT, _FEES = (f"{name}@example.com" for name in ("ann", "bob", "cat", "fees"))
+_ANN, _BOB, _CAT, _DAN, _FEES = (f"{name}@example.com" for name in ("ann", "bob", "cat", "dan", "fees"))
 _GOLD = {"min_balance": "-50.00", "available": "50.00", "metadata": {"plan": "gold"}}
 _ORDER = {"metadata": {"order": "17"}}
 _TRANSFER = _transaction(2, "transfer", 1, 2, "12.50", idempotency_key="order-17", **_ORDER)
@@ -171,6 +171,21 @@ STORY: Sequence[Example] = (
         path={"id": 4},
     ),
     Example("erase_account", "All that was known of the client", None, 204, path={"id": 4}),
+    Example(
+        "ensure_account",
+        "An account with a name of your own",
+        _account(5, _DAN, "0.00", name="users:42"),
+        201,
+        {"email": _DAN},
+        {"id": "@users:42"},
+    ),
+    Example(
+        "transfer",
+        "A transfer by names",
+        _transaction(10, "transfer", 1, 5, "2.00") | {"target": "users:42"},
+        201,
+        {"source_account_id": 1, "target": "users:42", "amount": "2"},
+    ),
     Example("get_ledger", "The main ledger", _LEDGER),
     Example("rename_ledger", "The name that it has", _LEDGER, body={"ledger": "main"}),
     Example(

@@ -12,7 +12,7 @@ from koshel.core.commands import Kind
 from koshel.core.model import Refusal
 from koshel.http.problems import PROBLEMS
 from koshel.http.wire import AnyRefusal, Time
-from koshel.values import Id
+from koshel.values import AccountName, Id
 
 Money = Annotated[str, Meta(description="With the decimals of the currency.")]
 Pointer = Annotated[str, Meta(description="A JSON pointer into the body.")]
@@ -41,8 +41,12 @@ class _Errors(NoFacts, frozen=True, kw_only=True):
     errors: list[FieldError]
 
 
-class _NoAccount(NoFacts, frozen=True, kw_only=True):
-    account_id: Annotated[Id, Meta(description="Left out if what the path has cannot be an id.")] | UnsetType = UNSET
+class _Asked(NoFacts, frozen=True, kw_only=True):
+    account_id: Annotated[Id, Meta(description="If it was asked for by that, or is known.")] | UnsetType = UNSET
+    name: Annotated[AccountName, Meta(description="If it was asked for by that.")] | UnsetType = UNSET
+
+
+class _NoAccount(_Asked, frozen=True, kw_only=True):
     pointer: Annotated[Pointer, Meta(description="Left out if the account is named in the path.")] | UnsetType = UNSET
 
 
@@ -71,6 +75,16 @@ class _Ledger(NoFacts, frozen=True, kw_only=True):
 
 class _OfAccount(NoFacts, frozen=True, kw_only=True):
     account_id: Id
+    name: Annotated[AccountName, Meta(description="If it has one.")] | UnsetType = UNSET
+
+
+class _NameTaken(NoFacts, frozen=True, kw_only=True):
+    account_id: Annotated[Id, Meta(description="The account that has the name.")]
+    name: AccountName
+    field: Annotated[
+        str,
+        Meta(description="`name` for POST; for PUT the first field that the account has otherwise than is asked for."),
+    ]
 
 
 class _OfTransaction(NoFacts, frozen=True, kw_only=True):
@@ -176,7 +190,8 @@ FACTS: Mapping[str, type[NoFacts]] = {
     "last-admin-key": _OfKey,
     "ledger-name-taken": _Ledger,
     "unknown-currency": _Currency,
-    "same-account": _OfAccount,
+    "name-taken": _NameTaken,
+    "same-account": _Asked,
     "currency-mismatch": _Currencies,
     "insufficient-funds": _Spendable,
     "balance-limit-exceeded": _Limit,
@@ -222,7 +237,13 @@ TYPED: Mapping[str, type[Struct]] = {code: _typed(code) for code in PROBLEMS}
 
 # Why a single transaction may be refused: not what is only said of accounts and their terms, or of a whole batch.
 _OTHERS = {
-    *(Refusal.UNKNOWN_CURRENCY, Refusal.VERSION_MISMATCH, Refusal.ACCOUNT_NOT_EMPTY, Refusal.METADATA_TOO_LARGE),
+    *(
+        Refusal.UNKNOWN_CURRENCY,
+        Refusal.NAME_TAKEN,
+        Refusal.VERSION_MISMATCH,
+        Refusal.ACCOUNT_NOT_EMPTY,
+        Refusal.METADATA_TOO_LARGE,
+    ),
     Refusal.BATCH_REFUSED,
 }
 REFUSALS: Sequence[str] = tuple(code_of(one) for one in Refusal if one not in _OTHERS)

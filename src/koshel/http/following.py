@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from msgspec import UNSET, Raw, UnsetType
 
-from koshel import values
+from koshel import texts, values
 from koshel.core.commands import Capture, Refund, Void, labels
 from koshel.http.call import Call
 from koshel.http.problems import transaction_not_found
@@ -56,7 +56,7 @@ def refund(call: Call) -> Refund:
 def transaction_id(call: Call) -> int:
     """The transaction that the path names."""
     try:
-        return values.identifier(call.path["id"])
+        return texts.identifier(call.path["id"])
     except Invalid:
         raise transaction_not_found(call.path["id"]) from None
 

@@ -49,6 +49,10 @@ HEADERS: Mapping[str, Any] = {
         "description": "The media types of bodies that are taken.",
         "schema": {"type": "string"},
     },
+    "Accept": {
+        "description": "The media types of bodies that are taken.",
+        "schema": {"type": "string"},
+    },
     "Accept-Encoding": {
         "description": "The content codings of bodies that are taken.",
         "schema": {"type": "string"},

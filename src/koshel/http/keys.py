@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from koshel import values
+from koshel import texts
 from koshel.callers import Scope
 from koshel.db import api_keys
 from koshel.db.api_keys import KeyRow, LastAdminKey, NotUsable, Status
@@ -153,7 +153,7 @@ async def _page(call: Call, before: int, count: int) -> Sequence[KeyRow]:
 
 def _key_id(call: Call) -> int:
     try:
-        return values.identifier(call.path["id"])
+        return texts.identifier(call.path["id"])
     except Invalid:
         raise key_not_found(call.path["id"]) from None
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from koshel.http.transactions import HoldTerms
+from koshel.http.transactions import HoldTerms, Source, Target
 from koshel.http.wire import Amount, AnyRefusal, Transaction
 from koshel.requests import Labels
 from koshel.values import Id, Key
@@ -22,16 +22,20 @@ class _Member(Labels, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class MoveMember(_Member, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A transfer; or with null as its source a payment, with null as its target a withdrawal. Not both are null."""
 
-    source_account_id: Annotated[Id | None, Meta(description="null: money comes in from outside.")]
-    target_account_id: Annotated[Id | None, Meta(description="null: money leaves.")]
+    source_account_id: Annotated[Id | None, Meta(description="null: money comes in from outside.")] | UnsetType = UNSET
+    target_account_id: Annotated[Id | None, Meta(description="null: money leaves.")] | UnsetType = UNSET
+    source: Source | UnsetType = UNSET
+    target: Target | UnsetType = UNSET
     amount: Amount
 
 
 class HoldMember(_Member, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A hold; without a target it is for a withdrawal."""
 
-    source_account_id: Id
+    source_account_id: Id | UnsetType = UNSET
     target_account_id: Id | UnsetType | None = UNSET
+    source: Source | UnsetType = UNSET
+    target: Target | UnsetType = UNSET
     amount: Amount
     hold: HoldTerms
 

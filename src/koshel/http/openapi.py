@@ -13,7 +13,7 @@ from koshel.http.call import JSON, MERGE_PATCH
 from koshel.http.problems import PROBLEMS
 from koshel.http.route import Route, is_optional
 from koshel.http.routes import ROUTES
-from koshel.values import ID_MAX
+from koshel.values import ACCOUNT_NAME_PATTERN, END, ID_MAX
 
 # By the first word of the path.
 _TAGS = {
@@ -29,6 +29,15 @@ _PATH: Mapping[str, Mapping[str, Any]] = {
         "schema": {"type": "integer", "minimum": 1, "maximum": ID_MAX},
     },
     "code": {"description": "The code of a problem.", "schema": {"enum": sorted(PROBLEMS)}},
+}
+_NAME = f"@{ACCOUNT_NAME_PATTERN[1:].replace(END, '')}"
+_ACCOUNT: Mapping[str, Any] = {
+    "description": "The account: the id that the service gave, or @ and the name that the account has.",
+    "schema": {"type": "string", "pattern": f"^([1-9][0-9]{{0,18}}|{_NAME})$"},
+}
+_ACCOUNT_NAME: Mapping[str, Any] = {
+    "description": "The account: @ and the name that it has, or is to have.",
+    "schema": {"type": "string", "pattern": f"^{_NAME}$"},
 }
 _KEY = {
     "type": "http",
@@ -90,9 +99,12 @@ def _body(route: Route, name: str) -> dict[str, Any]:
 
 def _parameters(route: Route) -> Iterator[dict[str, Any]]:
     """What of a request is in its path, its headers and its query."""
-    for name, described in _PATH.items():
+    for name in _PATH:
         if f"{{{name}}}" in route.path:
-            example = examples.of(route.name)[0].path[name]
+            example: int | str = examples.of(route.name)[0].path[name]
+            described = _PATH[name]
+            if route.path.startswith("/account/"):
+                described, example = _ACCOUNT_NAME if route.method == "PUT" else _ACCOUNT, str(example)
             schema = schemas.plain(described["schema"])
             yield {"name": name, "in": "path", "required": True, **described, "schema": schema, "example": example}
     yield from _fields(route.headers, "header")

@@ -20,7 +20,7 @@ from koshel.http.prefer import NONE
 from koshel.http.route import Asks, is_optional
 from koshel.http.routes import ROUTES
 from koshel.settings import Settings
-from koshel.values import is_key
+from koshel.texts import AT, is_account_name, is_key
 
 if TYPE_CHECKING:
     from koshel.tracing import RequestTrace, Tracing
@@ -156,14 +156,14 @@ class Reader:
         return plain.route.asks(call)
 
     def _route(self, first: bytes) -> tuple[PlainRoute, str, str] | None:
-        """The route that a request line names, its path, and the id in that."""
+        """The route that a request line names, its path, and the id in that, or the name with its @."""
         if found := self._lines.get(first):
             return found
         if not first.startswith(b"POST /") or not first.endswith(b" HTTP/1.1"):
             return None
         path = first[5:-9].decode("latin1")
         parts = path.split("/")
-        if len(parts) != 4 or not parts[2].isdecimal():
+        if len(parts) != 4 or not (parts[2].isdecimal() or (parts[2][:1] == AT and is_account_name(parts[2][1:]))):
             return None
         route = self._routes.get((*parts[:2], "{id}", parts[3]))
         return None if route is None else (route, path, parts[2])

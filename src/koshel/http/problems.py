@@ -57,6 +57,9 @@ PROBLEMS: Mapping[str, Problem] = {
     ),
     "ledger-name-taken": Problem(409, "Ledger name taken", "There is a ledger of this name already."),
     "unknown-currency": Problem(422, "Unknown currency", "The currency is neither in ISO 4217 nor registered."),
+    "name-taken": Problem(
+        409, "Name taken", "The name is another account's, or that account is not as it is asked for; see field."
+    ),
     "same-account": Problem(422, "Same account", "Source equals target."),
     "currency-mismatch": Problem(422, "Currency mismatch", "The two accounts differ in currency."),
     "insufficient-funds": Problem(409, "Insufficient funds", "The source cannot spend that much."),
@@ -183,12 +186,16 @@ def parameter_invalid(name: str, detail: str) -> Failure:
     return Failure("validation-failed", f"The parameter {printable(name, SHOWN_MAX)} {detail}.", errors=errors)
 
 
-def account_not_found(account_id: int | str, **members: Any) -> Failure:
-    """No such account, in the path or in the body."""
-    named = {"account_id": account_id} if isinstance(account_id, int) else {}  # it is always a number
-    return Failure(
-        "account-not-found", f"There is no account {printable(str(account_id), SHOWN_MAX)}.", **named, **members
-    )
+def account_not_found(account: int | str, **members: Any) -> Failure:
+    """No account of this id or name, in the path or in the body."""
+    if isinstance(account, int):
+        return Failure("account-not-found", f"There is no account {account}.", account_id=account, **members)
+    return Failure("account-not-found", f"There is no account @{account}.", name=account, **members)
+
+
+def no_such_account(text: str) -> Failure:
+    """What the path has can be no account's id and no account's name."""
+    return Failure("account-not-found", f"There is no account {printable(text, SHOWN_MAX)}.")
 
 
 def transaction_not_found(transaction_id: int | str, **members: Any) -> Failure:

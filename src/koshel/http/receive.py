@@ -12,9 +12,10 @@ from koshel.http import explain
 from koshel.http.names import twice
 from koshel.http.parameters import QueryReader
 from koshel.http.problems import Failure, header_invalid, validation_failed
-from koshel.values import KEY_REASON, is_key
+from koshel.texts import is_key
+from koshel.values import KEY_REASON
 
-ACCEPTS = {"POST": "Accept-Post", "PATCH": "Accept-Patch"}
+ACCEPTS = {"POST": "Accept-Post", "PATCH": "Accept-Patch", "PUT": "Accept"}
 
 
 class BodyLimits(Struct, frozen=True):

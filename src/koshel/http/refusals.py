@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from koshel.core.commands import METADATA_MAX, Capture, ChangeAccount, Hold, Kind, Move, Refund, Void
+from koshel.core.commands import METADATA_MAX, Capture, ChangeAccount, Hold, Kind, Move, OpenAccount, Refund, Void
 from koshel.core.model import Declined, Refusal
 from koshel.http.problems import Failure, account_not_found, transaction_not_found, validation_failed
 
@@ -49,15 +49,24 @@ def _article(kind: str | int) -> str:
     return str(kind) if kind in {"queued", "declined"} else f"{'an' if kind == Kind.EXPIRY else 'a'} {kind}"
 
 
+def _name_taken(declined: Declined, facts: Facts, __: str) -> Failure:
+    one = f"Account {facts['account_id']} has the name {facts['name']}"
+    if isinstance(declined.command, OpenAccount):
+        return Failure("name-taken", f"{one} already.", **facts)
+    return Failure("name-taken", f"{one} already, and another {facts['field']} than is asked for.", **facts)
+
+
 def _same_account(_: Declined, facts: Facts, __: str) -> Failure:
-    return Failure("same-account", f"Account {facts['account_id']} is both source and target.", **facts)
+    one = facts["account_id"] if "account_id" in facts else f"@{facts['name']}"
+    return Failure("same-account", f"Account {one} is both source and target.", **facts)
 
 
 def _account_not_found(declined: Declined, facts: Facts, at: str) -> Failure:
     # A transfer, a hold and a batch's members name their accounts in the body, the others theirs in the path.
     command = declined.command
     in_body = at or isinstance(command, Hold) or (isinstance(command, Move) and command.kind is Kind.TRANSFER)
-    return account_not_found(facts["account_id"], **({"pointer": f"{at}/{facts['field']}"} if in_body else {}))
+    wanted = facts["name"] if "name" in facts else facts["account_id"]
+    return account_not_found(wanted, **({"pointer": f"{at}/{facts['field']}"} if in_body else {}))
 
 
 def _currency_mismatch(_: Declined, facts: Facts, __: str) -> Failure:
@@ -88,7 +97,8 @@ def _version_mismatch(declined: Declined, facts: Facts, __: str) -> Failure:
     expected = command.expected is None or is_at in command.expected
     rest = "If-None-Match rules that out" if expected else "read it again"
     detail = f'Account {facts["account_id"]} is at "{tag}"; {rest}.'
-    return Failure("version-mismatch", detail, account_id=facts["account_id"], version=facts["version"])
+    members = {name: fact for name, fact in facts.items() if name != "revision"}
+    return Failure("version-mismatch", detail, **members)
 
 
 def _account_closed(_: Declined, facts: Facts, __: str) -> Failure:
@@ -155,6 +165,7 @@ _REFUSED: Mapping[Refusal, Callable[[Declined, Facts, str], Failure]] = {
     Refusal.TRANSACTION_NOT_FOUND: _transaction_not_found,
     Refusal.NOT_A_HOLD: _not_a_hold,
     Refusal.NOT_REFUNDABLE: _not_refundable,
+    Refusal.NAME_TAKEN: _name_taken,
     Refusal.SAME_ACCOUNT: _same_account,
     Refusal.ACCOUNT_NOT_FOUND: _account_not_found,
     Refusal.CURRENCY_MISMATCH: _currency_mismatch,

@@ -19,6 +19,20 @@ _REF = "#/components/schemas/{name}"
 _CALLED = {"Kind": "TransactionKind", "Status": "AccountStatus"}
 
 
+# Of an account its id or its name, and not both, in words of JSON Schema that generators of clients pass over: they
+# would take a choice for several types. `amount` is always there.
+_NOT_BOTH: Mapping[str, Any] = {side: {"not": {"required": [f"{side}_account_id"]}} for side in ("source", "target")}
+_ONE: Mapping[str, Mapping[str, Any]] = {
+    side: {"if": {"not": {"required": [side]}}, "then": {"required": [f"{side}_account_id"]}}
+    for side in ("source", "target")
+}
+_SIDES: Mapping[str, Mapping[str, Any]] = {
+    "TransactionRequest": {"dependentSchemas": _NOT_BOTH, **_ONE["source"]},
+    "HoldMember": {"dependentSchemas": _NOT_BOTH, **_ONE["source"]},
+    "MoveMember": {"dependentSchemas": {**_NOT_BOTH, "amount": _ONE["target"]}, **_ONE["source"]},
+}
+
+
 def ref(name: str) -> dict[str, Any]:
     """A schema by its name."""
     return {"$ref": _REF.format(name=name)}
@@ -42,6 +56,8 @@ def components() -> dict[str, Any]:
     for name, forms in members.FORMS.items():
         described = {"title": name, "description": found[name]["description"]}
         found[name] = described | {"oneOf": [ref(form.__name__) for form in forms]}
+    for name, sides in _SIDES.items():
+        found[name] |= sides
     refusal = {"title": "Refusal", "description": "Why a transaction was refused."}
     found["Refusal"] = refusal | problems(facts.REFUSALS)
     return {_CALLED.get(name, name): _named(name, plain(schema)) for name, schema in found.items()}

@@ -1,13 +1,13 @@
 """Transactions: the bodies of requests, their handlers and their routes. following.py has what follows one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, NoReturn
+from typing import Annotated, ClassVar, NoReturn, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from koshel import values
-from koshel.core.commands import Hold, Kind, Move, Request, labels
+from koshel.core.commands import UNRESOLVED, Hold, Kind, Move, Request, labels
 from koshel.core.model import Posted
 from koshel.http import wire
 from koshel.http.answers import answer_together
@@ -19,11 +19,18 @@ from koshel.http.refusals import refused
 from koshel.http.route import MOVE, POST, Route, making
 from koshel.http.wire import Amount
 from koshel.requests import Labels, Requests
-from koshel.values import MEMBERS_MAX, Id, Invalid, Key, Lifetime
+from koshel.texts import Asked
+from koshel.values import MEMBERS_MAX, AccountName, Id, Invalid, Key, Lifetime
+
+Side: TypeAlias = Asked | UnsetType | None  # as it is asked for; UNSET: not at all; None: the world outside
 
 # The fields that make a member something other than a transfer, and the fields that may come with each.
 _REFERENCES = {"capture": {"amount", "final"}, "void": set[str](), "refund": {"amount"}}
-_OWN_FIELDS = ("source_account_id", "target_account_id", "amount", "hold", "final")
+_OWN_FIELDS = ("source_account_id", "source", "target_account_id", "target", "amount", "hold", "final")
+
+
+Source = Annotated[AccountName, Meta(description="The source by its name, in the place of source_account_id.")]
+Target = Annotated[AccountName, Meta(description="The target by its name, in the place of target_account_id.")]
 
 
 class HoldTerms(Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,10 +42,19 @@ class HoldTerms(Struct, frozen=True, forbid_unknown_fields=True):
 class TransactionRequest(Labels, frozen=True, forbid_unknown_fields=True):
     """Money across, or reserved for that; a hold without a target is for a withdrawal."""
 
-    source_account_id: Id
+    INSTEAD: ClassVar[Mapping[str, str]] = {"source_account_id": "source"}
+
     amount: Amount
-    target_account_id: Id | None = None
+    source_account_id: Id | UnsetType = UNSET
+    target_account_id: Id | UnsetType | None = UNSET
+    source: Source | UnsetType = UNSET
+    target: Target | UnsetType = UNSET
     hold: HoldTerms | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """The source is required, one way or the other: who decodes a body says so as of any field."""
+        if self.source_account_id is UNSET and self.source is UNSET:
+            raise ValueError("a source is required")
 
 
 class MemberRequest(Labels, frozen=True, forbid_unknown_fields=True):
@@ -46,6 +62,8 @@ class MemberRequest(Labels, frozen=True, forbid_unknown_fields=True):
 
     source_account_id: Id | UnsetType | None = UNSET
     target_account_id: Id | UnsetType | None = UNSET
+    source: Source | UnsetType = UNSET
+    target: Target | UnsetType = UNSET
     amount: Amount | UnsetType = UNSET
     hold: HoldTerms | UnsetType = UNSET
     capture: Annotated[Id, Meta(description="The hold to capture.")] | UnsetType = UNSET
@@ -65,15 +83,17 @@ class BatchRequest(Struct, frozen=True, forbid_unknown_fields=True):
 def transfer(call: Call) -> Move | Hold:
     """POST /transaction."""
     body: TransactionRequest = call.body
-    target = body.target_account_id
-    if target is None and body.hold is UNSET:
-        raise Invalid("target_account_id", "is required, except for a hold")
+    source, target = _sides(body)
+    assert source is not UNSET
+    assert source is not None, "null is no id"
+    if target is UNSET or target is None:
+        if body.hold is UNSET:
+            raise Invalid("target_account_id", "is required, except for a hold")
+        target = None
     amount = values.amount(body.amount)
     requests = call.requests
     if body.hold is not UNSET:
-        return _hold(requests, body, (body.source_account_id, target, amount), call.key)
-    assert target is not None
-    source = body.source_account_id
+        return _hold(requests, body, (source, target, amount), call.key)
     return requests.move(Kind.TRANSFER, source, target, amount, labels(body), key=call.key)
 
 
@@ -121,7 +141,7 @@ def _member(requests: Requests, body: MemberRequest) -> Request:
 
 
 def _plain_member(requests: Requests, body: MemberRequest, key: str | None) -> Hold | Move:
-    source, target = body.source_account_id, body.target_account_id
+    source, target = _sides(body)
     if body.final is not UNSET:
         raise Invalid("final", "goes with capture")
     # Null is the world outside; left out it might be forgotten, and money would come from nowhere.
@@ -140,6 +160,22 @@ def _plain_member(requests: Requests, body: MemberRequest, key: str | None) -> H
     return requests.move(kind, source, target, amount, labels(body), key=key)
 
 
+def _sides(body: TransactionRequest | MemberRequest) -> tuple[Side, Side]:
+    """Source and target, as they are asked for. Raises Invalid."""
+    return (
+        _side(body.source_account_id, body.source, "source"),
+        _side(body.target_account_id, body.target, "target"),
+    )
+
+
+def _side(id_: int | UnsetType | None, name: str | UnsetType, field: str) -> Side:
+    if name is UNSET:
+        return id_ if id_ is UNSET or id_ is None else (id_, None)
+    if id_ is not UNSET:
+        raise Invalid(field, f"does not go with {field}_account_id")
+    return UNRESOLVED, name
+
+
 def _missing(**fields: object) -> NoReturn:
     name = next(name for name, value in fields.items() if value is UNSET)
     raise Invalid(name, "is required")
@@ -148,7 +184,7 @@ def _missing(**fields: object) -> NoReturn:
 def _hold(
     requests: Requests,
     body: TransactionRequest | MemberRequest,
-    what: tuple[int, int | None, Decimal],
+    what: tuple[Asked, Asked | None, Decimal],
     key: str | None,
 ) -> Hold:
     assert body.hold is not UNSET

@@ -16,7 +16,7 @@ from koshel.core.commands import Kind, Metadata
 from koshel.core.model import AccountDetails, Posted, Queued, TransactionStatus
 from koshel.core.money import plain
 from koshel.db.rows import FoundTransaction
-from koshel.values import AMOUNT_PATTERN, Id
+from koshel.values import AMOUNT_PATTERN, AccountName, Id
 
 _ROUNDED = "Rounded half-even to the currency's decimals. A JSON number is taken as well, exactly as it is written."
 
@@ -51,6 +51,7 @@ class Account(Struct, frozen=True, gc=False):
     metadata: Metadata
     version: Annotated[int, Meta(description="How many transactions have touched the account.")]
     ctime: Time
+    name: Annotated[AccountName, Meta(description="If it has one.")] | UnsetType = UNSET
 
 
 class Transaction(Struct, frozen=True, gc=False):
@@ -68,6 +69,8 @@ class Transaction(Struct, frozen=True, gc=False):
     idempotency_key: str | None
     metadata: Metadata
     ctime: Time
+    source: Annotated[AccountName, Meta(description="The name of the source, if it has one.")] | UnsetType = UNSET
+    target: Annotated[AccountName, Meta(description="The name of the target, if it has one.")] | UnsetType = UNSET
     expires_at: Annotated[Time, Meta(description="A hold's, and only a hold's.")] | UnsetType = UNSET
     remaining: Annotated[str, Meta(description="What a hold still reserves, when it is read.")] | UnsetType = UNSET
     refunded: Annotated[str, Meta(description="Of what can be refunded, when it is read.")] | UnsetType = UNSET
@@ -89,18 +92,20 @@ def account(details: AccountDetails) -> Account:
         details.metadata,
         details.version,
         time(details.ctime),
+        UNSET if details.name is None else details.name,
     )
 
 
 def transaction(posted: Posted) -> Transaction:
     """The reply's form of a transaction, as it was when it was made."""
     is_hold = posted.kind is Kind.HOLD
+    source, target = posted.source, posted.target
     return Transaction(
         posted.id or None,
         posted.kind,
         "held" if is_hold else "posted",
-        posted.source.account_id if posted.source else None,
-        posted.target.account_id if posted.target else None,
+        source.account_id if source else None,
+        target.account_id if target else None,
         plain(posted.amount),
         posted.currency,
         posted.parent_id,
@@ -108,6 +113,8 @@ def transaction(posted: Posted) -> Transaction:
         posted.key,
         posted.metadata,
         time(posted.ctime),
+        UNSET if source is None or source.name is None else source.name,
+        UNSET if target is None or target.name is None else target.name,
         time(posted.expires_at) if is_hold and posted.expires_at else UNSET,
     )
 
@@ -138,6 +145,8 @@ def queued_transaction(queued: Queued, problem: dict[str, Any] | UnsetType = UNS
         queued.command.key,
         queued.command.command.metadata,
         time(queued.ctime),
+        UNSET if queued.source is None else queued.source,
+        UNSET if queued.target is None else queued.target,
         problem=problem,
     )
 

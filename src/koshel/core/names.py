@@ -1,0 +1,105 @@
+"""Accounts that are asked for by name: the names that commands have, and the commands with the ids in their place.
+
+A name never changes, so what it stands for is found before the locks, and is still true after them.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from msgspec.structs import replace
+
+from koshel.core.commands import (
+    UNRESOLVED,
+    ChangeAccount,
+    Command,
+    Direct,
+    Enqueue,
+    EnsureAccount,
+    Execute,
+    Group,
+    Hold,
+    Move,
+    OpenAccount,
+    labels,
+)
+
+QualifiedName: TypeAlias = tuple[int, str]  # (ledger id, name)
+AccountIds: TypeAlias = Mapping[QualifiedName, int]
+
+
+def names(command: Command) -> Iterator[QualifiedName]:
+    """The names that are to be found for a command, each with its ledger id; not those whose ids it has already."""
+    match command:
+        case Group():
+            for member in command.members:
+                yield from names(member)
+        case Enqueue() | Execute():
+            yield from names(command.command)
+        case _:
+            for name, id_ in _asked(command):
+                if name is not None and not id_:
+                    yield command.ledger_id, name
+
+
+def _asked(command: Command) -> Sequence[tuple[str | None, int | None]]:
+    """The name and the id of each account that is asked for."""
+    match command:
+        case Move() | Hold():
+            return (command.source, command.source_account_id), (command.target, command.target_account_id)
+        case ChangeAccount():
+            return ((command.account, command.account_id),)
+        case OpenAccount() | EnsureAccount():
+            return ((command.name, UNRESOLVED),)
+        case _:
+            return ()
+
+
+def opened_names(commands: Iterable[Command]) -> Iterator[QualifiedName]:
+    """The names that accounts are to be opened with, each with its ledger id."""
+    for command in commands:
+        if isinstance(command, Group):
+            yield from opened_names(command.members)
+        elif isinstance(command, OpenAccount | EnsureAccount) and command.name is not None:
+            yield command.ledger_id, command.name
+
+
+def resolved(command: Any, found: AccountIds, new: AccountIds) -> Any:
+    """The command with the ids of the accounts that it names: those that were found, and those that may be opened."""
+    match command:
+        case Move():  # field by field: several times faster than `replace`
+            return Move(
+                command.ledger_id,
+                command.kind,
+                _side(command, command.source, command.source_account_id, found, new),
+                _side(command, command.target, command.target_account_id, found, new),
+                command.amount,
+                command.key,
+                command.source,
+                command.target,
+                **labels(command),
+            )
+        case Hold():
+            source = _side(command, command.source, command.source_account_id, found, new)
+            target = _side(command, command.target, command.target_account_id, found, new)
+            return replace(command, source_account_id=source, target_account_id=target)
+        case ChangeAccount():
+            return replace(command, account_id=_side(command, command.account, command.account_id, found, new))
+        case OpenAccount() | EnsureAccount():
+            return replace(command, id=_side(command, command.name, UNRESOLVED, found, new))
+        case Group():
+            members = tuple(resolved(one, found, new) if any(names(one)) else one for one in command.members)
+            return replace(command, members=members)
+        case Enqueue():  # kept for later, when what is opened now may have turned out not to be
+            return replace(command, command=resolved(command.command, found, {}))
+        case Execute():
+            return replace(command, command=resolved(command.command, found, new))
+        case _:
+            return command
+
+
+def _side(command: Direct | ChangeAccount | OpenAccount | EnsureAccount, name: str | None, id_: Any, *ids: Any) -> Any:
+    """The id of an account: it was given, or the name's."""
+    if name is None or id_:
+        return id_
+    place = command.ledger_id, name
+    return ids[0].get(place) or ids[1].get(place, UNRESOLVED)
