@@ -25,6 +25,7 @@ from bench.logged import logged
 from bench.overload import flood, overload, wrong_keys
 from bench.proving import HISTORY, QUICK_HISTORY, proving
 from bench.results import Results, Row
+from bench.scheduled import QUICK_SCHEDULED, SCHEDULED, scheduled
 from bench.servers import ServerFailed
 from bench.tuning import FLIGHTS, POOLS, tried
 
@@ -40,6 +41,7 @@ ALWAYS = (
     "batch",
     "hold",
     "background",
+    "scheduled",
     "settle",
     "start",
     "verify",
@@ -144,6 +146,9 @@ def _compare(part: str, results: Results, contest: Contest, options: Any) -> Non
             _all(results.callers, callers(contest, rounds=2 * contest.plan.rounds))
         case "locked":
             _all(results.locked, locked(contest, rounds=2 * contest.plan.rounds))
+        case "scheduled":
+            results.scheduled = scheduled(contest, QUICK_SCHEDULED if quick else SCHEDULED)
+            print(results.scheduled, flush=True)
         case "overload":
             results.overload = overload(contest, seconds=10 if quick else 60)
             print(results.overload, flush=True)

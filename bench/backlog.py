@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from functools import partial
 from http.client import HTTPConnection
 from statistics import median
@@ -17,7 +18,7 @@ from typing import Any
 
 import msgspec
 import uvloop
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from bench import machine, servers
 from bench.against import Version
@@ -89,17 +90,17 @@ def backlog(contest: Contest, size: int) -> Backlog:
     with contest.databases.fresh("backlog_bench") as (url,):
         with servers.koshel(url, plan.workers, contest.directory) as server:
             idle_mb = server.worker_mb()
-            contest.warm_up(_transfers(server, url), BUSY)
-            syncs = [contest.run(_transfers(server, url), BUSY)]
+            contest.warm_up(transfers(server, url), BUSY)
+            syncs = [contest.run(transfers(server, url), BUSY)]
             busy_mb = server.worker_mb()
         drains = []
         for _ in range(max(plan.rounds - 1, 1)):  # each between two runs that it is compared with
             before = last_id(url)
             uvloop.run(_queue(url, size))
             with servers.koshel(url, plan.workers, contest.directory) as server:
-                drains.append(_drained(server, url, size, before))
+                drains.append(drained(server, url, size, before))
                 contest.prove(partial(prove, url))
-                syncs.append(contest.run(_transfers(server, url), BUSY))
+                syncs.append(contest.run(transfers(server, url), BUSY))
     with (
         contest.databases.fresh("backlog_bench") as (url,),
         servers.koshel(url, plan.workers, contest.directory) as server,
@@ -128,37 +129,44 @@ def drains_of(contest: Contest, versions: Sequence[Version], size: int, rounds: 
                 if queued.returncode:
                     raise DrainFailed(f"{version.name} could not queue: {queued.stderr[-500:]}")
                 with servers.koshel(url, plan.workers, contest.directory, python=version.python) as server:
-                    rates[version.name].append(_drained(server, url, size, before).per_s)
+                    rates[version.name].append(drained(server, url, size, before).per_s)
         for version, url in turns:
             version.prove(url)
     return rates
 
 
-def _transfers(server: Server, url: str) -> Contestant:
+def transfers(server: Server, url: str) -> Contestant:
+    """Callers who wait for an answer."""
     return Contestant("transfers", server, server.url(), partial(prove, url), url)
 
 
 async def _queue(url: str, size: int) -> None:
     """Queue so many transfers, without a service."""
-    make = commands_of_main(BATCH, keys=False)
+    await queue_for_later(url, size)
+
+
+async def queue_for_later(url: str, size: int, due: datetime | UnsetType = UNSET) -> None:
+    """The same, for a time at most a day ahead."""
+    make, limit = commands_of_main(BATCH, keys=False), UNSET if due is UNSET else 86_400
     async with open_store(StoreConfig(url)) as store:
         for _ in range(size // BATCH):
-            outcomes = await settle(store, [Enqueue(move.ledger_id, move) for move in make()])
+            commands = [Enqueue(move.ledger_id, move, execute_at=due, schedule_max_s=limit) for move in make()]
+            outcomes = await settle(store, commands)
             assert all(isinstance(outcome, Queued) for outcome in outcomes)
 
 
-def _drained(server: Server, url: str, size: int, before: int) -> Drain:
+def drained(server: Server, url: str, size: int, before: int) -> Drain:
     """From the first transaction's time until the queue is seen empty. `before` is the last id before the backlog."""
     workers, early, most = server.workers(), 0.0, 0.0
-    for depth in _depths(server):
+    for depth in depths(server):
         now = max(map(machine.resident_mb, workers))
         early, most = early or (now if depth <= size * 0.9 else 0.0), max(most, now)
     took_s = time.time() - first_after(url, before).timestamp()
-    _nothing_lost(url, size, before)
+    nothing_lost(url, size, before)
     return Drain(size / took_s, early, most, server.worker_mb())
 
 
-def _depths(server: Server) -> Iterator[int]:
+def depths(server: Server) -> Iterator[int]:
     """The queue's depth, look by look, until it is 0. Raises DrainFailed."""
     deadline = time.monotonic() + EMPTY_WITHIN_S
     while depth := _depth(server):
@@ -173,7 +181,7 @@ def _depth(server: Server) -> int:
     return int(_ask(server, "/health/queue", 200)["depth"])
 
 
-def _nothing_lost(url: str, size: int, before: int) -> None:
+def nothing_lost(url: str, size: int, before: int) -> None:
     """A backlog was posted, every one of it."""
     posted, refused = posted_after(url, before), declined(url)
     if (posted, refused) != (size, 0):
@@ -193,7 +201,7 @@ def _beside(contest: Contest, server: Server, url: str) -> tuple[Measure, Measur
         beside.append(contest.run(waiting, WAITING))
         if not _depth(server):
             contest.fail("the backlog was gone before the run beside it was over")
-        deque(_depths(server), maxlen=0)
+        deque(depths(server), maxlen=0)
         if refused := declined(url):
             raise DrainFailed(f"{refused} transactions were declined")
         contest.prove(partial(prove, url))

@@ -169,6 +169,13 @@ def first_after(url: str, transaction_id: int) -> datetime:
     return moment
 
 
+def last_after(url: str, transaction_id: int) -> datetime:
+    """When the last of the transactions with higher ids was decided."""
+    moment = _value(url, f"SELECT max(ctime) FROM transaction WHERE id > {transaction_id}")
+    assert isinstance(moment, datetime)
+    return moment
+
+
 def _value(url: str, query: str) -> Any:
     with psycopg.connect(url, row_factory=tuple_row) as connection:
         row = connection.execute(query).fetchone()

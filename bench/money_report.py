@@ -10,6 +10,7 @@ from bench.contest import Plan
 from bench.locked import CALLERS, SHAPE, Locked
 from bench.markdown import cells, pair, pairs, table
 from bench.results import Results, Row
+from bench.scheduled import Scheduled
 
 COMPARED = (
     "This version : the other = ratio, in turn on databases of their own. By round: the median of the ratios of runs "
@@ -35,6 +36,8 @@ def sections(results: Results) -> list[str]:
         parts += _held(results.held)
     if results.backlog is not None:
         parts += _backlog(results.backlog)
+    if results.scheduled is not None:
+        parts += _scheduled(results.scheduled)
     if results.compared:
         parts += ["## Against the other version", COMPARED, _comparison(results.compared)]
     return parts
@@ -134,6 +137,22 @@ def _backlog(backlog: Backlog) -> list[str]:
         waiting,
         table(("", "beside a backlog : alone"), latencies),
     ]
+
+
+def _scheduled(scheduled: Scheduled) -> list[str]:
+    alone, beside = scheduled.alone, scheduled.beside
+    text = (
+        f"{scheduled.size:,} transfers, scheduled for one second, from then until all are decided : as many that were "
+        f"queued, by the rate at which they are drained, in turn: "
+        f"{pair(median(scheduled.took_s), median(scheduled.drained_s), '.1f')} seconds. And synchronous transfers over "
+        "16 connections from that second on : alone."
+    )
+    latencies = [
+        ("p50 ms", pair(beside.p50_ms, alone.p50_ms, ".2f")),
+        ("p99 ms", pair(beside.p99_ms, alone.p99_ms, ".2f")),
+        ("transfers/s", pair(beside.per_s, alone.per_s, ",.0f")),
+    ]
+    return ["## Schedules", text, table(("", "beside schedules : alone"), latencies)]
 
 
 def _earlier(results: Results) -> list[str]:

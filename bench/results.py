@@ -15,6 +15,7 @@ from bench.load import Shape
 from bench.locked import Locked
 from bench.overload import Flood, Overload, WrongKeys
 from bench.proving import Proving
+from bench.scheduled import Scheduled
 
 Row: TypeAlias = tuple[Shape, Mapping[str, Measure]]
 
@@ -30,6 +31,7 @@ class Results(Struct):
     batched: list[Batched] = field(default_factory=list)
     held: list[Row] = field(default_factory=list)
     backlog: Backlog | None = None
+    scheduled: Scheduled | None = None
     settling: list[Settling] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     tuned: dict[str, list[Row]] = field(default_factory=dict)

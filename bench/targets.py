@@ -67,6 +67,12 @@ KEYS_ON = Target("transfers/s with API keys on, against off", *(0.95, 0.98, "x")
 JWT_ON = Target("transfers/s with a JWT, against no keys", *(0.9, 0.97, "x"), more_is_better=True)
 METRICS_ON = Target("transfers/s with metrics on, against off", *(0.97, 0.99, "x"), more_is_better=True)
 MANY_LEDGERS = Target(f"transfers/s, {MANY}", *(0.9, 0.97, "x"), more_is_better=True)
+SCHEDULES = Target(
+    "100,000 scheduled for one second, decided: seconds against what the drain's rate says",
+    *(1.3, 1.1, "x"),
+    more_is_better=False,
+)
+SCHEDULES_P99 = Target("beside them: p99 of those who wait", *(2, 1.5, "x"), more_is_better=False)
 LOCKED = Target("other accounts beside 1 and 1,000 locked rows: transfers/s", *(0.7, 0.9, "x"), more_is_better=True)
 LOCKED_P99 = Target("the same: p99", *(3, 1.5, "x"), more_is_better=False)
 GOODPUT = Target("offered 3 x the load: transfers/s against the best", *(0.85, 0.95, "x"), more_is_better=True)
@@ -120,7 +126,7 @@ AGAINST = Target("transfers/s against the other version (in the table's order)",
 
 def judged(results: Results) -> list[tuple[str, str, str, str, str]]:
     """The table: what, floor, aim, reached, verdict."""
-    backlog = results.backlog
+    backlog, scheduled = results.backlog, results.scheduled
     rows = [
         *_transfers(results.table),
         *_earlier(results),
@@ -132,6 +138,8 @@ def judged(results: Results) -> list[tuple[str, str, str, str, str]]:
         LEDGERS.row([one.ratio for one in results.settling if one.batch == 500]),
         BATCH_SETTLE.row([one.batch.per_s / one.settle_per_s for one in results.batched]),
         DRAIN.row([backlog.drained_per_s / backlog.sync.per_s] if backlog else []),
+        SCHEDULES.row([scheduled.ratio] if scheduled else []),
+        SCHEDULES_P99.row([scheduled.p99_ratio] if scheduled else []),
         DRAIN_MEMORY.row([drain.growth for drain in backlog.drains] if backlog else []),
         MEMORY.row([look.worker_mb for look in results.looks if look.transfers >= MILLION]),
         START.row([] if results.first_answer_s is None else [results.first_answer_s]),

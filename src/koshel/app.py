@@ -12,10 +12,11 @@ from koshel.authentication import Authentication, OpenJwtCallers, open_authentic
 from koshel.db.gate import Gate
 from koshel.db.url import Target
 from koshel.engine import Engine, open_engine, store_config
-from koshel.requests import Requests, Terms, terms_of
+from koshel.requests import Requests
 from koshel.sampling import Sampler, open_sampler
 from koshel.settings import Settings
 from koshel.submit import Submit, rehearsed
+from koshel.terms import Terms, terms_of
 
 if TYPE_CHECKING:
     from koshel.tracing import Tracing

@@ -21,7 +21,7 @@ from msgspec import Struct
 from koshel import metrics
 from koshel.blocked import Blocked
 from koshel.core.apart import Lines
-from koshel.db.claims import Claim, ClaimExpired, ClaimQueued
+from koshel.db.claims import Claim, ClaimHolds, ClaimQueued
 from koshel.db.errors import DatabaseUnavailable, Obstructed, OutcomeUnknown, StoreError
 from koshel.db.store import Delay, Store
 from koshel.db.strangers import Patience
@@ -56,10 +56,10 @@ class Background:
         self._woken = asyncio.Event()
         self._stopped = asyncio.Event()
         self._outage = Outage()
-        self._room: dict[type[Claim], int] = {ClaimQueued: limits.batch_max, ClaimExpired: limits.batch_max}
+        self._room: dict[type[Claim], int] = {ClaimQueued: limits.batch_max, ClaimHolds: limits.batch_max}
         self._blocked: dict[type[Claim], Blocked] = {
             ClaimQueued: Blocked(limits.poll_s),
-            ClaimExpired: Blocked(limits.poll_s),
+            ClaimHolds: Blocked(limits.poll_s),
         }
         self._stuck: dict[int, float] = {}  # holds that could not be released, and until when to let them be
 
@@ -74,7 +74,7 @@ class Background:
 
     async def run(self) -> None:
         """Work until told to stop: queue and holds each for itself, so that neither waits for the other's accidents."""
-        await asyncio.gather(self._run(ClaimQueued, self._woken), self._run(ClaimExpired, asyncio.Event()))
+        await asyncio.gather(self._run(ClaimQueued, self._woken), self._run(ClaimHolds, asyncio.Event()))
 
     async def _run(self, kind: type[Claim], woken: asyncio.Event) -> None:
         while not self._stopped.is_set():
@@ -114,7 +114,7 @@ class Background:
             return ClaimQueued(claim.ledger_id, count, without=self._blocked[ClaimQueued].ids)
         now = time.monotonic()
         self._stuck = {id_: until for id_, until in self._stuck.items() if until > now}
-        return ClaimExpired(claim.ledger_id, count, without=[*self._stuck, *self._blocked[ClaimExpired].ids])
+        return ClaimHolds(claim.ledger_id, count, without=[*self._stuck, *self._blocked[ClaimHolds].ids])
 
     async def _settle(self, claim: Claim) -> int:
         """Settle one claim; how many it settled or put off. Raises StoreError while the database is away."""
@@ -174,7 +174,7 @@ class Background:
 
     async def _put_off(self, claim: Claim, id_: int, error: Exception) -> None:
         _log.error("a transaction could not be settled", transaction_id=id_, error=str(error))
-        if isinstance(claim, ClaimExpired):
+        if isinstance(claim, ClaimHolds):
             self._stuck[id_] = time.monotonic() + STUCK_S
             return
         with suppress(Obstructed):  # another process is at it just now, and will see for itself

@@ -9,6 +9,7 @@ A refusal is raised as Refused; whatever else is raised says whether anything wa
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -18,18 +19,19 @@ from koshel.callers import MAIN_LEDGER, MAIN_LEDGER_ID
 from koshel.checks import checked, checked_id
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
-from koshel.db import ledgers, once
+from koshel.db import cancelling, ledgers, once
 from koshel.db import schema as migrations
 from koshel.db.borrowed import borrow
 from koshel.db.errors import Away, DatabaseUnavailable
 from koshel.db.reads import Reads
 from koshel.engine import Engine, open_engine
-from koshel.errors import Misuse, SchemaNotCurrent
+from koshel.errors import Misuse, Refused, SchemaNotCurrent
 from koshel.methods import Methods
-from koshel.requests import Requests, terms_of
+from koshel.requests import Requests
 from koshel.results import Account, Promise, Transaction
 from koshel.settings import Settings
 from koshel.submit import Submit, alone, rehearsed, settled
+from koshel.terms import terms_of
 from koshel.texts import AccountRef, asked, is_ledger_name
 from koshel.values import LEDGER_REASON, Invalid
 
@@ -154,11 +156,31 @@ class Ledger(Methods):
     async def transaction(self, transaction_id: int) -> Transaction | Promise | None:
         """The transaction as it stands now, None if there is none. Raises StoreError, Misuse.
 
-        A Promise if it is not decided yet, or was declined in the background; a Hold if it is one.
+        A Promise if it is not decided yet, or was declined in the background, or cancelled; a Hold if it is one.
         """
         self._life.check()
         found = await self._reads.get_transaction(self.requests.ledger_id, checked_id(transaction_id, "transaction_id"))
         return None if found is None else results.read(found)
+
+    async def cancel(self, transaction_id: int) -> Promise:
+        """Cancel a queued transaction, for ever; cancelled again, it is the same. Raises StoreError, Misuse.
+
+        Refused as `transaction-not-found` if there is none, as `not-cancellable` if it is decided.
+        """
+        self._life.check()
+        ledger_id, id_ = self.requests.ledger_id, checked_id(transaction_id, "transaction_id")
+        if self._rehearses:
+            found = await self._reads.get_transaction(ledger_id, id_)
+            found = replace(found, status="cancelled") if found is not None and found.status == "queued" else found
+        else:
+            work = partial(cancelling.cancel, ledger_id=ledger_id, transaction_id=id_, request_id=None)
+            found = await self._reads.transact([ledger_id], work)
+        if found is None:
+            raise Refused("transaction-not-found", {"transaction_id": id_})
+        cancelled = results.read(found)
+        if not isinstance(cancelled, Promise) or cancelled.status != "cancelled":
+            raise Refused("not-cancellable", {"transaction_id": id_, "status": found.status})
+        return cancelled
 
     async def _settle(self, command: Command) -> Outcome:
         self._life.check()

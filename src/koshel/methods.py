@@ -8,6 +8,7 @@ from koshel import results
 from koshel.core.commands import Command, MetadataPatch, Request, Status
 from koshel.core.model import Outcome
 from koshel.errors import Refused
+from koshel.moments import Moment
 from koshel.requests import Requests, Strings
 from koshel.results import Account, Hold, Promise, Transaction
 from koshel.texts import AccountRef
@@ -144,12 +145,22 @@ class Methods:
         target: AccountRef | None,
         amount: Money,
         expires_in: int | UnsetType = UNSET,
+        capture_at: Moment | UnsetType = UNSET,
         metadata: Strings | None = None,
         key: str | None = None,
     ) -> Hold:
-        """Money reserved on `source` for `target`, for `expires_in` seconds. A target of None is a withdrawal."""
+        """Money reserved on `source` for `target`, for `expires_in` seconds. A target of None is a withdrawal.
+
+        `capture_at`: when the background captures all of it, if it is still open; that must be before it expires.
+        """
         command = self.requests.hold(
-            source=source, target=target, amount=amount, expires_in=expires_in, metadata=metadata, key=key
+            source=source,
+            target=target,
+            amount=amount,
+            expires_in=expires_in,
+            capture_at=capture_at,
+            metadata=metadata,
+            key=key,
         )
         return results.hold_of(await self._settle(command))
 
@@ -191,9 +202,10 @@ class Methods:
         """
         return results.members_of(await self._settle(self.requests.batch(members, atomic=atomic, key=key)))
 
-    async def enqueue(self, request: Request) -> Promise | Transaction:
+    async def enqueue(self, request: Request, *, execute_at: Moment | UnsetType = UNSET) -> Promise | Transaction:
         """A queued transaction, durable when it is returned. `requests` makes the request.
 
-        A Transaction, if the request's key has posted one before.
+        `execute_at`: not before then, by the database's clock: an aware datetime, or RFC 3339. A time that is past is
+        now; one further ahead than `schedule_max_s` is Refused. A Transaction, if the request's key has posted one.
         """
-        return results.queued_of(await self._settle(self.requests.enqueue(request)))
+        return results.queued_of(await self._settle(self.requests.enqueue(request, execute_at=execute_at)))

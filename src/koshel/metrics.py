@@ -97,11 +97,15 @@ DATABASE_UP = Gauge("koshel_database_up", "1 if the database answers, 0 if not."
 DATABASE_DURABLE = Gauge("koshel_database_durable", "1 if no setting of the database risks what was acknowledged.")
 SCHEMA_CURRENT = Gauge("koshel_schema_current", "1 if the database has every migration that this version knows.")
 SCHEMA = Gauge("koshel_schema_info", "Always 1; the label is the latest migration that the database has.", "version")
-QUEUED = Gauge("koshel_queued_transactions", "Queued transactions that are not decided yet.")
+QUEUED = Gauge(
+    "koshel_queued_transactions", "Queued transactions that are due, or were put off, and are not decided yet."
+)
 QUEUED_RETRYING = Gauge("koshel_queued_retrying", "Of these, those that an accident has stopped at least once.")
-QUEUED_AGE = Gauge("koshel_queued_oldest_age_seconds", "How long ago the oldest of these was queued.")
+QUEUED_AGE = Gauge("koshel_queued_oldest_age_seconds", "How long ago the oldest of these was queued, or was due.")
+SCHEDULED = Gauge("koshel_scheduled_transactions", "Queued transactions that are not due yet.")
 HOLDS_DUE = Gauge(
-    "koshel_holds_due", "Holds whose time is up, and that are not released yet; at most 1000 are counted."
+    "koshel_holds_due",
+    "Holds whose time is up, or that were to be captured, and are not yet; about 1000 are counted at most.",
 )
 BUILD = Gauge(
     "koshel_build_info", "Always 1; the labels are the versions of Koshel and of Python.", "version", "python"

@@ -23,7 +23,8 @@ from koshel.core.commands import (
     Status,
     Void,
 )
-from koshel.settings import Settings
+from koshel.moments import Moment, moment
+from koshel.terms import Terms
 from koshel.texts import OUTSIDE, AccountRef, Asked, asked
 from koshel.values import MEMBERS_MAX, Given, Invalid, Notes
 
@@ -34,20 +35,6 @@ class Labels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a caller may say of a transaction. The bodies of all requests for one have these fields."""
 
     metadata: Notes = field(default_factory=dict)
-
-
-class Terms(Struct, frozen=True):
-    """The defaults, for where a caller does not say otherwise."""
-
-    currency: str
-    max_balance: Decimal
-    hold_lifetime_s: int
-    hold_lifetime_max_s: int
-
-
-def terms_of(settings: Settings) -> Terms:
-    """The settings that say what holds where a caller does not."""
-    return Terms(settings.currency, settings.max_balance, settings.hold_lifetime_s, settings.hold_lifetime_max_s)
 
 
 class Requests:
@@ -194,17 +181,22 @@ class Requests:
         target: AccountRef | Asked | None,
         amount: Given,
         expires_in: int | UnsetType = UNSET,
+        capture_at: Moment | UnsetType = UNSET,
         metadata: Strings | None = None,
         key: str | None = None,
     ) -> Hold:
-        """Money reserved, for `expires_in` seconds; without a target it is for a withdrawal."""
+        """Money reserved, for `expires_in` seconds; without a target it is for a withdrawal.
+
+        `capture_at`: when the background captures it, if it is still open; before it expires.
+        """
         wanted, terms = values.amount(amount), self.terms
         lasts = UNSET if expires_in is UNSET else values.lifetime(expires_in, terms.hold_lifetime_max_s)
         source_id, source_name = asked(source, "source")
         target_id, target_name = OUTSIDE if target is None else asked(target, "target")
         names, lifetime_s = (source_name, target_name), terms.hold_lifetime_s
         told = self.ledger_id, source_id, target_id, wanted, lasts, key, lifetime_s, *names
-        return Hold(*told, metadata=metadata or {})
+        captured = UNSET if capture_at is UNSET else moment(capture_at, "capture_at")
+        return Hold(*told, captured, metadata=metadata or {})
 
     def capture(
         self,
@@ -241,6 +233,9 @@ class Requests:
             raise Invalid("transactions", f"must have 1 to {MEMBERS_MAX} members")
         return Group(self.ledger_id, tuple(members), atomic, key)
 
-    def enqueue(self, request: Request) -> Enqueue:
-        """A request that is decided in the background."""
-        return Enqueue(self.ledger_id, request, request.key)
+    def enqueue(self, request: Request, *, execute_at: Moment | UnsetType = UNSET) -> Enqueue:
+        """A request that is decided in the background: as soon as can be, or when it is time."""
+        if execute_at is UNSET:
+            return Enqueue(self.ledger_id, request, request.key)
+        wanted = moment(execute_at, "execute_at")
+        return Enqueue(self.ledger_id, request, request.key, wanted, self.terms.schedule_max_s)

@@ -2,7 +2,7 @@
 
     Account                     as it was when it was read, opened or changed
     Transaction ── Hold         posted: it never changes
-    Promise                     not decided yet, or declined
+    Promise                     not decided yet, or declined, or cancelled
 
 Money is a `Decimal` with exactly as many decimals as its currency has. Times are in UTC.
 """
@@ -81,15 +81,16 @@ class Hold(Transaction, frozen=True, kw_only=True):
     """Money that is reserved until `expires_at`."""
 
     expires_at: datetime
+    capture_at: datetime | None  # when the background captures it, if it is still open
     remaining: Decimal | None = None  # what it still reserves; only where it was read
 
 
 class Promise(Struct, frozen=True, kw_only=True):
-    """A transaction that is decided in the background, as far as it is known, or that was declined there."""
+    """A transaction that is to be decided in the background, or was declined there, or cancelled before."""
 
     id: int  # that of the transaction, once it is posted
     kind: Kind
-    status: Literal["queued", "declined"]
+    status: Literal["queued", "declined", "cancelled"]
     source_account_id: int | None
     target_account_id: int | None
     amount: Decimal | None  # None while a capture, void or refund does not know it
@@ -100,7 +101,10 @@ class Promise(Struct, frozen=True, kw_only=True):
     ctime: datetime
     source: str | None = None  # the names of its accounts, if they have one
     target: str | None = None
+    execute_at: datetime | None = None  # until when it waits, if not as soon as can be
     refusal: Refused | None = None  # why it was declined, if it was
+    cancelled_at: datetime | None = None
+    cancelled_by: str | None = None  # the id of the HTTP request that did, if one did
 
 
 def account_of(outcome: Outcome) -> Account:
@@ -195,7 +199,7 @@ def transaction(posted: Posted) -> Transaction:
     if posted.kind is not Kind.HOLD:
         return made
     assert posted.expires_at is not None, "a hold has a time at which it expires"
-    return Hold(**asdict(made) | {"status": "held"}, expires_at=posted.expires_at)
+    return Hold(**asdict(made) | {"status": "held"}, expires_at=posted.expires_at, capture_at=posted.capture_at)
 
 
 def queued_transaction(queued: Queued, refused: Refused | None = None) -> Promise:
@@ -214,6 +218,7 @@ def queued_transaction(queued: Queued, refused: Refused | None = None) -> Promis
         ctime=queued.ctime,
         source=queued.source,
         target=queued.target,
+        execute_at=queued.command.execute_at or None,
         refusal=refused,
     )
 
@@ -221,7 +226,8 @@ def queued_transaction(queued: Queued, refused: Refused | None = None) -> Promis
 def read(found: FoundTransaction) -> Transaction | Promise:
     """A transaction as it stands now."""
     if isinstance(found.transaction, Queued):
-        return queued_transaction(found.transaction, None if found.refusal is None else refusal(found.refusal))
+        queued = queued_transaction(found.transaction, None if found.refusal is None else refusal(found.refusal))
+        return replace(queued, status=found.status, cancelled_at=found.cancelled_at, cancelled_by=found.cancelled_by)
     made = transaction(found.transaction)
     if isinstance(made, Hold):
         return replace(made, status=found.status, remaining=found.remaining)

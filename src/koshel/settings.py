@@ -90,6 +90,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     log_buffer_bytes_max: Annotated[Buffer, Meta(description="bytes of log lines that may wait for their reader, in each process and stream")] = 1024 * 1024
     hold_lifetime_s: Annotated[Lifetime, Meta(description="lifetime of a hold made without one")] = 7 * 24 * 3600
     hold_lifetime_max_s: Annotated[Lifetime, Meta(description="lifetime that a hold may ask for")] = 30 * 24 * 3600
+    schedule_max_s: Annotated[Lifetime, Meta(description="how far ahead a transaction may be scheduled")] = 366 * 24 * 3600
     batch_max: Annotated[Count, Meta(description="commands settled together, at most")] = 1_000
     batches_in_flight: Annotated[Count, Meta(description="batches under way at once, in each worker and partition")] = 1
     partition_by: Annotated[Literal["database", "ledger"], Meta(description="what may share a batch; ledger: for Citus")] = "database"
@@ -150,6 +151,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             "KOSHEL_HOLD_LIFETIME_MAX_S must not be more than a hundred years": (
                 self.hold_lifetime_max_s <= 100 * 365 * 24 * 3600
             ),
+            "KOSHEL_SCHEDULE_MAX_S must not be more than a hundred years": self.schedule_max_s <= 100 * 365 * 24 * 3600,
             "KOSHEL_BACKGROUND_RETRY_MS must not be more than KOSHEL_BACKGROUND_RETRY_MAX_MS": (
                 self.background_retry_ms <= self.background_retry_max_ms
             ),

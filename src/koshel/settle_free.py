@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from typing import Self
 
 from koshel.core.apart import Line, Lines, PutOff
-from koshel.core.commands import Command, Execute, Expire, Group
+from koshel.core.commands import Command, Due, Execute, Group
 from koshel.core.decide import decide
 from koshel.core.model import Outcome
 from koshel.db.batches import Batches
@@ -53,7 +53,7 @@ async def settle_claim_free(
 ) -> dict[int, Lines]:
     """As `settle_free`, of what is due; returns the lines of what was put off, by id: it stays due.
 
-    Queued transactions stay in their order, on all lines that they are on. Expiries have none.
+    Queued transactions stay in their order, on all lines that they are on. Ends of holds have none.
     """
     in_order = isinstance(claim, ClaimQueued)
     async with batches.batch() as batch:
@@ -63,7 +63,7 @@ async def settle_claim_free(
         await batch.write(decide(book, [one for one in free if not isinstance(one, PutOff)]))
     put_off: dict[int, Lines] = {}
     for member, one in zip(claimed.members, free, strict=True):
-        assert isinstance(member, Execute | Expire), "nothing else is claimed"
+        assert isinstance(member, Execute | Due), "nothing else is claimed"
         if isinstance(one, PutOff):
             put_off[member.id if isinstance(member, Execute) else member.parent_id] = one.lines if in_order else one.on
     return put_off

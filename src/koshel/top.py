@@ -106,7 +106,8 @@ def _rest(seen: Between) -> Iterator[RenderableType]:
         "for a connection": "koshel_pool_waiting",
         "queued transactions": "koshel_queued_transactions",
         "… of them stopped": "koshel_queued_retrying",
-        "holds to be released": "koshel_holds_due",
+        "scheduled": "koshel_scheduled_transactions",
+        "holds due": "koshel_holds_due",
     }.items():
         waiting.add_row(said, _number(now.value(name)))
     waiting.add_row("oldest queued", f"{now.value('koshel_queued_oldest_age_seconds'):.0f} s")

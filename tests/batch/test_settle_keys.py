@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from koshel.core.commands import ChangeAccount, Command, Status
 from koshel.core.model import Changed, Grouped, Opened, Posted, Queued, Refusal, Replayed
-from koshel.db.claims import Claim, ClaimExpired, ClaimQueued
+from koshel.db.claims import Claim, ClaimHolds, ClaimQueued
 from koshel.db.store import Store
 from koshel.retry import settle_again
 from koshel.settle import settle
@@ -59,7 +59,7 @@ LATER: Sequence[Sequence[Command | Claim]] = [
     [payment(1, "50"), ChangeAccount(1, 2, status=Status.OPEN), transfer(1, 2, "3"), capture(4, "2", final=False)],
     [ClaimQueued(1, 10)],
     [hold(1, 2, "1", seconds=0)],
-    [ClaimExpired(1, 10)],
+    [ClaimHolds(1, 10)],
     [void(4), refund(6, "1"), ChangeAccount(1, 1, email="new@example.com", min_balance=Decimal(-90))],
 ]
 

@@ -14,10 +14,12 @@ from koshel.core.model import Declined, Refusal
 from tests.support.looks import at
 from tests.support.wallets import (
     NOW,
+    SCHEDULE_MAX,
     account,
     book,
     by_names,
     capture,
+    enqueue,
     expire,
     group,
     hold,
@@ -50,6 +52,7 @@ WALLETS = (
 )
 JPY: Facts = {"currency": "JPY", "scale": 0}
 PAID, HELD, CAPTURED, EXPIRED, BRIEF = 101, 102, 103, 104, 105
+LATEST = NOW + timedelta(minutes=1, seconds=SCHEDULE_MAX)  # that may be asked for
 EXPIRY = "2026-11-22T10:36:00.000000Z"
 _EARLIER = kept(
     book(*WALLETS),
@@ -182,6 +185,11 @@ FACTS: list[tuple[Command, Refusal, Facts]] = [
         ChangeAccount(1, 1, metadata_patch={str(number): "" for number in range(METADATA_MAX)}),
         R.METADATA_TOO_LARGE,
         {"account_id": 1, "entries": METADATA_MAX + 1},
+    ),
+    (
+        enqueue(transfer(404, 2, "1"), LATEST + timedelta(microseconds=1)),
+        R.TIME_OUT_OF_RANGE,
+        {"field": "execute_at", "time": "2026-12-02T10:36:00.000001Z", "latest": "2026-12-02T10:36:00.000000Z"},
     ),
     (
         ChangeAccount(1, 1, unexpected=((0, 2), (11, 2))),

@@ -9,7 +9,7 @@ from hypothesis import event, given, settings
 from msgspec.structs import replace
 
 from koshel.core.book import after
-from koshel.core.commands import Command, Execute, Expire, Group, Kind
+from koshel.core.commands import Command, Due, Execute, Group, Kind
 from koshel.core.decide import decide
 from koshel.core.model import (
     Book,
@@ -181,7 +181,7 @@ def keyed(command: Command, outcome: Outcome) -> Iterator[tuple[Command, Outcome
     """Who asked with a key, and the answer: the members of a group, then the group."""
     if isinstance(outcome, Grouped):
         yield from zip(outcome.command.members, outcome.outcomes, strict=True)
-    if not isinstance(command, Execute | Expire):
+    if not isinstance(command, Execute | Due):
         yield command, outcome
 
 

@@ -128,6 +128,7 @@ TWO_SIDES: dict[Refusal, Fault] = {
     R.ACCOUNT_FROZEN: FROZEN_1,
     R.INSUFFICIENT_FUNDS: POOR_1,
 }
+OF_A_NEW_HOLD = TWO_SIDES | {R.TIME_OUT_OF_RANGE: asked(capture_at=NOW + timedelta(seconds=DAY))}
 OF_A_HOLD: dict[Refusal, Fault] = {
     R.TRANSACTION_NOT_FOUND: FOREIGN_PARENT,
     R.NOT_A_HOLD: asked(parent_id=PAID),
@@ -136,7 +137,7 @@ OF_A_HOLD: dict[Refusal, Fault] = {
 }
 CASES: list[tuple[Command, Mapping[Refusal, Fault]]] = [
     (transfer(1, 2, "5"), TWO_SIDES | {R.BALANCE_LIMIT_EXCEEDED: RICH_2}),
-    (hold(1, 2, "5"), TWO_SIDES),
+    (hold(1, 2, "5"), {one: OF_A_NEW_HOLD[one] for one in Refusal if one in OF_A_NEW_HOLD}),
     (
         capture(HELD, "5"),
         {

@@ -14,7 +14,7 @@ from tests.support.clone import cloned
 from tests.support.database import Database
 from tests.support.table_rows import Connection
 
-TABLES = ("account", "transaction", "receipt", "batch", "hold", "queued", "declined")
+TABLES = ("account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled")
 
 
 @pytest.fixture(scope="package")

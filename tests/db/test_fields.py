@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from koshel.core import receipts
@@ -119,10 +120,24 @@ async def test_an_account_is_compared_as_it_was_asked_for(
 @pytest.mark.parametrize("kind", REQUESTS)
 async def test_every_field_of_a_queued_request_is_compared(store: Store, later: Store, kind: type[Any]) -> None:
     first = await first_of(store, kind, key="k")
-    (outcome,) = await settle(store, [enqueue(first)])
-    assert isinstance(outcome, Queued)
-    assert [*asked(Enqueue)] == ["command"]
-    await compare(later, enqueue(first), outcome, {name: enqueue(one) for name, one in others(kind, first).items()})
+    assert [*asked(Enqueue)] == ["command", "execute_at"]
+    now, then = pair(Enqueue, "execute_at")
+    for number, (execute_at, other) in enumerate([(UNSET, now), (now, UNSET), (now, then)]):
+        promised = enqueue(replace(first, key=f"k{number}"), execute_at)
+        (outcome,) = await settle(store, [promised])
+        assert isinstance(outcome, Queued)
+        changed = {name: enqueue(one, execute_at) for name, one in others(kind, promised.command).items()}
+        changed["execute_at"] = enqueue(promised.command, other)
+        await compare(later, promised, outcome, changed)
+
+
+@pytest.mark.parametrize("kind", REQUESTS)
+async def test_what_was_posted_is_not_what_is_asked_for_later(store: Store, later: Store, kind: type[Any]) -> None:
+    first = await first_of(store, kind, key="k")
+    (outcome,) = await settle(store, [first])
+    await compare(later, first, outcome, {"execute_at": enqueue(first, pair(Enqueue, "execute_at")[0])})
+    (again,) = await settle(later, [enqueue(first)])
+    assert isinstance(again, Replayed)
 
 
 @pytest.mark.parametrize(

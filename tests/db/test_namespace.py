@@ -19,7 +19,7 @@ from tests.support import command
 from tests.support.bookkeeping import execute, keep_books, move
 from tests.support.database import Database
 
-TABLES = ("ledger", "currency", "account", "transaction", "receipt", "batch", "hold", "queued", "declined")
+TABLES = ("ledger", "currency", "account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled")
 
 
 @pytest.fixture

@@ -43,14 +43,18 @@ SELECT 1, 3 * {HOLDS} + {TRANSACTIONS} + n, 'refund', 1 + n % {ACCOUNTS // 2}, N
     2 * {TRANSACTIONS} + n, NULL, n, NULL, NULL, '{{}}', now()
 FROM generate_series(1, {REFUNDS}) AS n;
 INSERT INTO hold
-SELECT 1, id, 1.00, now() + interval '1 minute' * (id % 10 * 1000 - 1) FROM transaction
+SELECT 1, id, 1.00, now() + interval '1 minute' * (id % 10 * 1000 - 1),
+    CASE WHEN id % 3 = 0 THEN now() + interval '1 minute' * (id % 10 * 100 - 1) END
+FROM transaction
 WHERE kind = 'hold' AND id > {TRANSACTIONS + HOLDS // 2};
 INSERT INTO queued
 SELECT CASE WHEN n % 2 = 0 THEN 1 ELSE 2 + n % 1000 END, n, '{{}}', now() + interval '1 minute' * (n % 10 * 1000 - 1),
-    0, NULL, now()
+    CASE WHEN n % 1000 = 0 THEN 1 ELSE 0 END, NULL, now()
 FROM generate_series(10 * {TRANSACTIONS}, 10 * {TRANSACTIONS} + {QUEUED}) AS n;
 INSERT INTO declined
 SELECT 1, n, '{{}}', '{{}}', now() FROM generate_series(20 * {TRANSACTIONS}, 20 * {TRANSACTIONS} + {QUEUED}) AS n;
+INSERT INTO cancelled
+SELECT 1, n, '{{}}', NULL, now() FROM generate_series(30 * {TRANSACTIONS}, 30 * {TRANSACTIONS} + {QUEUED}) AS n;
 INSERT INTO receipt
 SELECT ledger_id, idempotency_key, id FROM transaction WHERE idempotency_key IS NOT NULL;
 INSERT INTO batch SELECT 1, gen_random_uuid(), ARRAY[n], 2 FROM generate_series(1, 5000) AS n;
@@ -89,7 +93,7 @@ HOT = {
     "find_originals": ("find_originals", [ONES, FEW_HOLDS], {"transaction_pkey", "account"}),
     "find_originals of a lone caller": ("find_originals", ["{1}", "{70}"], {"transaction_pkey", "account"}),
     "find_members": ("find_members", [ONES, FEW_HOLDS], {"transaction_pkey", "account"}),
-    "find_pending": ("find_pending", [ONES, FEW_QUEUED], {"queued_pkey", "declined_pkey"}),
+    "find_pending": ("find_pending", [ONES, FEW_QUEUED], {"queued_pkey", "declined_pkey", "cancelled_pkey"}),
     "find_holds": ("find_holds", [ONES, FEW_HOLDS], {"hold_pkey", "transaction_parent"}),
     "find_holds of a lone caller": ("find_holds", ["{1}", "{70}"], {"hold_pkey", "transaction_parent"}),
     "find_refunded": ("find_refunded", [ONES, FEW_IDS], {"transaction_parent"}),
@@ -97,13 +101,17 @@ HOT = {
     "find_shown": ("find_shown", [ONES, FEW_IDS], {"account"}),
     "change_accounts": ("change_accounts", [ONES, FEW_IDS, *["{}"] * 9], {"account"}),
     "settle_queued": ("settle_queued", [ONES, FEW_QUEUED, "{}"], {"queued_pkey"}),
-    "get_queued": ("get_queued", ["1", "7"], {"queued_pkey", "declined_pkey"}),
-    "find_due": ("find_due", [], {"queued_due", "hold_expires"}),
+    "get_queued": ("get_queued", ["1", "7"], {"queued_pkey", "declined_pkey", "cancelled_pkey"}),
+    "postpone_captures": ("postpone_captures", [ONES, FEW_HOLDS, "60"], {"hold_pkey"}),
+    "cancel_queued": ("cancel_queued", ["1", "7", "till-3"], {"queued_pkey"}),
+    "find_due": ("find_due", [], {"queued_due", "hold_expires", "hold_capture"}),
     "claim_queued": ("claim_queued", ["1", "250", "{}"], {"queued_due"}),
     "claim_one_queued": ("claim_one_queued", ["1", "7"], {"queued_pkey"}),
     "note_blocked": ("note_blocked", ["1", FEW_QUEUED, "locked"], {"queued_pkey"}),
     "postpone": ("postpone", ["1", "7", "deadlock", "1", "300"], {"queued_pkey"}),
-    "claim_expired": ("claim_expired", ["1", "250", "{7}"], {"hold_expires"}),
+    "claim_holds": ("claim_holds", ["1", "250", "{7}"], {"hold_expires", "hold_capture"}),
+    "claim_one_hold": ("claim_one_hold", ["1", "7"], {"hold_pkey"}),
+    "measure_queue": ("measure_queue", ["1"], {"queued_due", "queued_put_off"}),
     "get_account": ("get_account", ["1", "7"], {"account"}),
     "get_account_named": ("get_account_named", ["1", "users:7"], {"account_by_name"}),
     "get_transaction": (
@@ -115,7 +123,7 @@ HOT = {
 }
 # An account is found by id alone as well as by its key, and the planner may take either.
 EITHER = {"account_pkey": "account", "account_by_id": "account"}
-LARGE = {"account", "transaction", "receipt", "batch", "hold", "queued", "declined"}
+LARGE = {"account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled"}
 
 
 @pytest.fixture(scope="module")
@@ -166,8 +174,8 @@ def test_a_hot_statement_uses_its_index(filled: str, case: str, mode: str) -> No
 
 def test_holds_that_are_due_are_counted_by_the_index_on_their_time(filled: str) -> None:
     plan = plan_of(filled, "measure_background", [], "force_generic_plan")
-    (counted,) = [node for node in plan if node.get("Relation Name") == "hold"]
-    assert counted["Index Name"] == "hold_expires"
+    used = {node["Index Name"] for node in plan if node.get("Index Name", "").startswith("hold")}
+    assert used == {"hold_capture", "hold_expires"}
 
 
 @pytest.mark.parametrize("case", HOT)
@@ -190,7 +198,7 @@ def test_the_lock_takes_rows_in_ascending_order_of_their_ids(filled: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments"), [("claim_queued", ["1", "250", "{}"]), ("claim_expired", ["1", "250", "{}"])]
+    ("name", "arguments"), [("claim_queued", ["1", "250", "{}"]), ("claim_holds", ["1", "250", "{}"])]
 )
 def test_a_claim_reads_no_more_of_a_long_queue_than_it_takes(filled: str, name: str, arguments: list[str]) -> None:
     """The index gives the rows in order, so that nothing is sorted, and the limit stops the scan."""

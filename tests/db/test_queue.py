@@ -3,7 +3,7 @@
 import pytest
 
 from koshel.core.model import Posted, Queued
-from koshel.db.claims import ClaimExpired, ClaimQueued
+from koshel.db.claims import ClaimHolds, ClaimQueued
 from koshel.db.store import Delay, Store
 from koshel.settle import settle
 from tests.support.bookkeeping import execute
@@ -44,7 +44,7 @@ async def test_each_ledger_with_something_due_is_told_once(store: Store, databas
     assert all(isinstance(one, Posted) for one in outcomes)
     due = await store.due()
     assert sorted(claim.ledger_id for claim in due if isinstance(claim, ClaimQueued)) == [1, 3, 7]
-    assert [claim.ledger_id for claim in due if isinstance(claim, ClaimExpired)] == [3]
+    assert [claim.ledger_id for claim in due if isinstance(claim, ClaimHolds)] == [3]
     assert {claim.count for claim in due} == {0}
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from koshel.core.commands import ChangeAccount, Kind, Status
 from koshel.core.model import Posted, Queued, Refusal
-from koshel.db.claims import ClaimExpired, ClaimQueued
+from koshel.db.claims import ClaimHolds, ClaimQueued
 from koshel.db.rows import FoundTransaction
 from koshel.db.store import Store
 from koshel.settle import settle
@@ -50,7 +50,7 @@ async def test_a_hold_of_which_all_is_captured_is_captured_though_that_was_not_m
 async def test_a_hold_is_voided_or_expired_by_what_ends_it_even_after_a_capture(store: Store) -> None:
     voided, captured_first, expired, open_still = await place(store, 60, 60, 0, 60)
     await settle(store, [void(voided), capture(captured_first, "1", final=False), void(captured_first)])
-    await settle(store, [ClaimExpired(1, 10)])
+    await settle(store, [ClaimHolds(1, 10)])
     held = [(await found(store, one)).status for one in (voided, captured_first, expired, open_still)]
     assert held == ["voided", "voided", "expired", "held"]
 

@@ -38,6 +38,7 @@ ROW = {  # a row of the other ledger
     "account": "INSERT INTO account VALUES (1, 1000, 'ann@example.com', 'USD', 2, 0.00, 0.00, 0, 0.00, NULL, 'open',"
     " '{}', NULL, now())",
     "batch": "INSERT INTO batch VALUES (1, gen_random_uuid(), '{}', 2)",
+    "cancelled": "INSERT INTO cancelled VALUES (1, 1000, '{}', NULL, now())",
     "declined": "INSERT INTO declined VALUES (1, 1000, '{}', '{}', now())",
     "hold": "INSERT INTO hold VALUES (1, 1000, 1, now())",
     "queued": "INSERT INTO queued VALUES (1, 1000, '{}', now(), 0, NULL, now())",

@@ -17,6 +17,7 @@ from koshel.db.ids import renewed
 from koshel.db.sides import flat
 from koshel.db.tables import TRANSACTION
 from tests.support.wallets import (
+    NOW,
     account,
     book,
     capture,
@@ -119,14 +120,18 @@ def test_a_plain_transfer_is_its_own_request() -> None:
     assert rows.receipt(row_of(first))[1] == first  # type: ignore[arg-type]
 
 
-def test_a_queued_transaction_reads_as_queued_or_as_declined() -> None:
+def test_a_queued_transaction_reads_as_queued_or_as_declined_or_as_cancelled() -> None:
     (queued,) = decide(BOOK, [enqueue(transfer(1, 2, "900"))])
     text = msgspec.json.encode(queued).decode()
-    found = rows.queued({"promise": text, "answer": None})  # type: ignore[arg-type]
+    row = {"promise": text, "answer": None, "cancelled_at": None, "cancelled_by": None}
+    found = rows.queued(row)  # type: ignore[arg-type]
     assert (found.transaction, found.status, found.refusal) == (queued, "queued", None)
     (declined,) = decide(BOOK, [transfer(1, 2, "900")])
-    found = rows.queued({"promise": text, "answer": msgspec.json.encode(declined).decode()})  # type: ignore[arg-type]
+    found = rows.queued(row | {"answer": msgspec.json.encode(declined).decode()})  # type: ignore[arg-type]
     assert (found.transaction, found.status, found.refusal) == (queued, "declined", declined)
+    found = rows.queued(row | {"cancelled_at": NOW, "cancelled_by": "till-3"})  # type: ignore[arg-type]
+    assert (found.transaction, found.status, found.refusal) == (queued, "cancelled", None)
+    assert (found.cancelled_at, found.cancelled_by) == (NOW, "till-3")
 
 
 def test_a_claim_is_executed_with_the_command_that_was_enqueued() -> None:

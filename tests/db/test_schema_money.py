@@ -24,6 +24,7 @@ EXPIRY = VOID | {"kind": "'expiry'"}
 REFUND = TRANSFER | {"kind": "'refund'", "parent_id": "1"}
 OPEN_HOLD = {"ledger_id": "1", "id": "1", "amount": "10.00", "expires_at": "now()"}
 QUEUED = {"ledger_id": "1", "id": "1", "promise": "'{}'", "due": "now()", "ctime": "now()"}
+CANCELLED = {"ledger_id": "1", "id": "1", "promise": "'{}'", "ctime": "now()"}
 DECLINED = {"ledger_id": "1", "id": "1", "promise": "'{}'", "answer": "'{}'", "ctime": "now()"}
 EMPTY = {"balance": "0.00", "held": "0.00", "status": "'closed'"}
 
@@ -52,6 +53,9 @@ RIGHT: Mapping[str, tuple[str, Row]] = {
     "a queued transaction": ("queued", QUEUED),
     "a queued transaction that failed before": ("queued", QUEUED | {"attempts": "3", "error": "'deadlock'"}),
     "a declined transaction": ("declined", DECLINED),
+    "a cancelled transaction": ("cancelled", CANCELLED),
+    "a cancelled transaction that says by which request": ("cancelled", CANCELLED | {"request_id": "'till-3'"}),
+    "a hold that is captured before it expires": ("transaction", HOLD | {"capture_at": "now() - interval '1 minute'"}),
 }
 WRONG: Mapping[str, tuple[str, Row]] = {
     "a closed account with money": ("account", ACCOUNT | EMPTY | {"balance": "0.01"}),
@@ -72,6 +76,8 @@ WRONG: Mapping[str, tuple[str, Row]] = {
     "money held outside": ("transaction", TRANSFER | {"kind": "'payment'", "source_held": "1.00"} | NO_SOURCE),
     "a hold without a source": ("transaction", HOLD | NO_SOURCE | {"source_held": "NULL"}),
     "a hold for ever": ("transaction", HOLD | {"expires_at": "NULL"}),
+    "a hold that is captured when it expires": ("transaction", HOLD | {"capture_at": "now()"}),
+    "a transfer that is captured": ("transaction", TRANSFER | {"capture_at": "now()"}),
     "a hold that follows something": ("transaction", HOLD | {"parent_id": "1"}),
     "a hold that changes its target's balance": ("transaction", HOLD | {"target_balance": "1.00"}),
     "a hold that counts for its target": ("transaction", HOLD | {"target_version": "1"}),
@@ -102,11 +108,13 @@ NOT_SAID: Mapping[str, tuple[str, Row]] = {
     "a queued transaction that is never due": ("queued", QUEUED | {"due": "NULL"}),
     "a queued transaction of nothing": ("queued", QUEUED | {"promise": "NULL"}),
     "a declined transaction without a reason": ("declined", DECLINED | {"answer": "NULL"}),
+    "a cancelled transaction that was cancelled at no time": ("cancelled", CANCELLED | {"ctime": "NULL"}),
 }
 DOUBLED: Mapping[str, tuple[str, Row]] = {
     "an open hold": ("hold", OPEN_HOLD),
     "a queued transaction": ("queued", QUEUED),
     "a declined transaction": ("declined", DECLINED),
+    "a cancelled transaction": ("cancelled", CANCELLED),
 }
 
 

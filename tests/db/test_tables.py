@@ -11,12 +11,13 @@ from koshel import results
 from koshel.core.model import Account, AccountDetails, Original, Posted, Side
 from koshel.db import queries
 from koshel.db.columns import DERIVED
-from koshel.db.tables import ACCOUNT, DECLINED, QUEUED, RECEIPT, TRANSACTION, Column, Columns, Mostly
+from koshel.db.tables import ACCOUNT, CANCELLED, DECLINED, QUEUED, RECEIPT, TRANSACTION, Column, Columns, Mostly
 from koshel.http import wire
 from tests.support.database import Database
 
 TABLES = {
     "account": ACCOUNT,
+    "cancelled": CANCELLED,
     "declined": DECLINED,
     "queued": QUEUED,
     "receipt": RECEIPT,
@@ -26,7 +27,7 @@ TABLES = {
 READ = {"remaining", "refunded"}
 NAMED = {"source", "target"}  # the accounts' names
 SAID_BESIDES: Mapping[type[msgspec.Struct], set[str]] = {
-    wire.Transaction: {"status", "currency", "problem", *NAMED, *READ},
+    wire.Transaction: {"status", "currency", "problem", "execute_at", "cancelled_at", "cancelled_by", *NAMED, *READ},
     wire.Account: {"available"},
     results.Hold: {"status", "currency", "source_balance", "target_balance", *NAMED, *READ},
     results.Account: {"available", "revision"},
@@ -133,6 +134,11 @@ def test_a_queued_transaction_that_is_declined_is_kept_with_every_column() -> No
     text = statement("settle_queued")
     assert arrays(text) == [(c.name, c.sql) for c in told(DECLINED) if c.name != "promise"]
     assert inserted(text, "declined") == (names(DECLINED), [*names(told(DECLINED)), "statement_timestamp"])
+
+
+def test_a_queued_transaction_that_is_cancelled_is_kept_with_every_column() -> None:
+    taken = ["ledger_id", "id", "promise", "$3", "statement_timestamp"]
+    assert inserted(statement("cancel_queued"), "cancelled") == (names(CANCELLED), taken)
 
 
 def test_a_change_sets_every_column_that_changes() -> None:

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from koshel.core.commands import Group
 from koshel.core.model import Opened
-from koshel.db.claims import ClaimExpired, ClaimQueued
+from koshel.db.claims import ClaimHolds, ClaimQueued
 from koshel.db.errors import Conflict, DatabaseUnavailable, Obstructed, OutcomeUnknown
 from koshel.db.lease import End
 from koshel.db.pools import TimeLimits
@@ -71,9 +71,9 @@ async def test_a_batch_that_carries_no_request_is_the_background_s_and_counts_ea
     assert links(batch) == []
 
 
-@pytest.mark.parametrize(("claim", "name"), [(ClaimQueued(1, 5), "queued"), (ClaimExpired(1, 5), "expired")])
+@pytest.mark.parametrize(("claim", "name"), [(ClaimQueued(1, 5), "queued"), (ClaimHolds(1, 5), "expired")])
 async def test_what_is_due_is_a_batch_that_says_what_it_was(
-    watched: Watched, claim: ClaimQueued | ClaimExpired, name: str
+    watched: Watched, claim: ClaimQueued | ClaimHolds, name: str
 ) -> None:
     await settle(watched.store, [claim])
     (batch,) = watched.spans("settle")

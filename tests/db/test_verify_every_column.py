@@ -17,7 +17,7 @@ from tests.support.changes import changes, columns
 from tests.support.clone import cloned
 from tests.support.every_kind import keep_every_kind
 
-TABLES = ("account", "batch", "currency", "declined", "hold", "ledger", "queued", "receipt", "transaction")
+TABLES = ("account", "batch", "cancelled", "currency", "declined", "hold", "ledger", "queued", "receipt", "transaction")
 
 # Until there is a sealed journal, nothing else says ...
 UNPROVED = {
@@ -37,6 +37,8 @@ UNPROVED = {
     "... when it was, beyond what came before and after it": {
         "account.ctime",
         "currency.ctime",
+        "cancelled.ctime",
+        "cancelled.promise:queued:ctime",
         "declined.ctime",
         "declined.promise:queued:ctime",
         "ledger.ctime",
@@ -44,6 +46,11 @@ UNPROVED = {
         "transaction.ctime",  # of one that is alone in its batch
     },
     "... until when a hold was placed that has ended and had no key": {"transaction.expires_at"},
+    "... when a hold was to be captured by itself: that may have been put off": {
+        "hold.capture_at",
+        "transaction.capture_at",  # of one without a key
+    },
+    "... by which request something was cancelled": {"cancelled.request_id"},
     "... that a lone transaction was no group": {"transaction.group_id"},
     "... what a plain transaction's metadata was": {"transaction.metadata", "transaction.metadata::note"},
     "... what a ledger is called": {"ledger.name"},
@@ -56,6 +63,9 @@ UNPROVED = {
     "... what is to become of a queued transaction": {"queued.attempts", "queued.due", "queued.error"},
     "... that a posted plain transaction was enqueued": {"receipt.answer"},
     "... what was enqueued without a key, and is not known of the request": {
+        "cancelled.promise:queued:command/command/metadata",
+        "cancelled.promise:queued:command/execute_at",
+        "cancelled.promise:queued:currency",
         "declined.promise:queued:currency",
         "queued.promise:queued:command/command/metadata",
         "queued.promise:queued:currency",
@@ -63,6 +73,8 @@ UNPROVED = {
     "... whether an answer says that there is nothing, or says nothing of it: both are read alike": {
         f"receipt.answer:grouped:members/*/outcome/{name}"
         for name in [
+            "capture_at",
+            "first/capture_at",
             "cause",
             "parent_id",
             "first/expires_at",
@@ -97,6 +109,8 @@ UNPROVED = {
         "receipt.answer:opened:command/default_currency",
         "receipt.answer:opened:command/default_max_balance",
         "receipt.answer:opened:command/max_balance",  # none, which was the default too
+        "cancelled.promise:queued:command/schedule_max_s",
+        "queued.promise:queued:command/schedule_max_s",
         "receipt.answer:queued:command/command/default_expires_in",
         "receipt.request:hold:default_expires_in",
     },

@@ -33,11 +33,11 @@ WRONG = {
     ),
     "a queued transaction that was lost": (
         "DELETE FROM queued",
-        ["the receipt of key 'waiting' promises transaction 21, which is neither posted nor queued nor declined"],
+        ["the receipt of key 'waiting' promises transaction 21, which is not posted, queued, declined or cancelled"],
     ),
     "a declined transaction that was forgotten": (
         "DELETE FROM declined",
-        ["the receipt of key 'never' promises transaction 20, which is neither posted nor queued nor declined"],
+        ["the receipt of key 'never' promises transaction 20, which is not posted, queued, declined or cancelled"],
     ),
     "what was enqueued is another transaction": (
         "UPDATE receipt SET transaction_id = 22 WHERE idempotency_key = 'later'",

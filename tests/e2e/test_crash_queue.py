@@ -36,7 +36,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 
 
 @contextmanager
-def _restartable() -> Iterator[list[Running]]:
+def restartable() -> Iterator[list[Running]]:
     """All services that are started; none is left at the end."""
     services: list[Running] = []
     try:
@@ -46,7 +46,8 @@ def _restartable() -> Iterator[list[Running]]:
             stop(service)
 
 
-def _kill_everything(postgres: Postgres, service: Running) -> None:
+def kill_everything(postgres: Postgres, service: Running) -> None:
+    """At once: the database, the service and its workers."""
     workers = service.workers()
     postgres.kill_postmaster()
     for pid in (service.process.pid, *workers):
@@ -64,17 +65,19 @@ async def _enqueue(racers: Racers, index: int, accounts: tuple[int, int, int]) -
     return key, reply
 
 
-def _rows(postgres: Postgres, query: str) -> list[tuple[Any, ...]]:
+def rows(postgres: Postgres, query: str) -> list[tuple[Any, ...]]:
+    """What the owner finds."""
     with psycopg.connect(postgres.owner_url) as connection:
         return connection.execute(query.encode()).fetchall()
 
 
-def _left(postgres: Postgres) -> int:
-    return int(_rows(postgres, "SELECT count(*) FROM queued")[0][0])
+def left(postgres: Postgres) -> int:
+    """How many are queued."""
+    return int(rows(postgres, "SELECT count(*) FROM queued")[0][0])
 
 
 async def test_the_queue_survives_when_everything_is_killed_at_once(postgres: Postgres) -> None:
-    with _restartable() as services:
+    with restartable() as services:
         services.append(await asyncio.to_thread(start, postgres.service_url, **SLOWLY))
         async with racers_of(services[0].url) as racers:
             accounts = await racers.open("1000"), await racers.open(str(AFFORDABLE)), await racers.open("1")
@@ -82,9 +85,9 @@ async def test_the_queue_survives_when_everything_is_killed_at_once(postgres: Po
                 connection.execute(SLOW)
             replies = dict(await asyncio.gather(*(_enqueue(racers, index, accounts) for index in range(ENQUEUED))))
         for settings in ([SLOWLY] * (CRASHES - 1)) + [{}]:
-            await asyncio.to_thread(_drain_some_and_crash, postgres, services[-1])
+            await asyncio.to_thread(drain_some_and_crash, postgres, services[-1])
             services.append(await asyncio.to_thread(start, postgres.service_url, services[0].port, **settings))
-        await until(lambda: _left(postgres) == 0, "all is decided")
+        await until(lambda: left(postgres) == 0, "all is decided")
         async with racers_of(services[-1].url) as racers:
             await _assert_all_are_decided_once(racers, postgres, replies)
             refused = ENQUEUED // OF_THE_POOR - AFFORDABLE
@@ -94,13 +97,13 @@ async def test_the_queue_survives_when_everything_is_killed_at_once(postgres: Po
     assert verify(postgres.owner_url) == []
 
 
-def _drain_some_and_crash(postgres: Postgres, service: Running) -> None:
+def drain_some_and_crash(postgres: Postgres, service: Running) -> None:
     """All is killed in the middle of the work; then there is a database again, and no service."""
-    before = _left(postgres)
-    wait_until(lambda: _left(postgres) < before - DRAINED, "some is decided")
-    _kill_everything(postgres, service)
+    before = left(postgres)
+    wait_until(lambda: left(postgres) < before - DRAINED, "some is decided")
+    kill_everything(postgres, service)
     postgres.start()
-    assert _left(postgres) > 0, "much is still queued"
+    assert left(postgres) > 0, "much is still queued"
 
 
 async def _assert_all_are_decided_once(racers: Racers, postgres: Postgres, replies: dict[str, Any]) -> None:
@@ -110,9 +113,9 @@ async def _assert_all_are_decided_once(racers: Racers, postgres: Postgres, repli
     assert statuses == {"posted": ENQUEUED - refused, "declined": refused}
     posted = {reply.body["id"]: reply.body["idempotency_key"] for reply in found if reply.body["status"] == "posted"}
     query = "SELECT id, idempotency_key FROM transaction WHERE idempotency_key LIKE 'queued-%' ORDER BY id"
-    assert _rows(postgres, query) == sorted(posted.items())
+    assert rows(postgres, query) == sorted(posted.items())
     declined = sorted(reply.body["id"] for reply in found if reply.body["status"] == "declined")
-    assert _rows(postgres, "SELECT id FROM declined ORDER BY id") == [(id_,) for id_ in declined]
+    assert rows(postgres, "SELECT id FROM declined ORDER BY id") == [(id_,) for id_ in declined]
     # And the key's answer is that it was queued, for ever.
     key, first = next(iter(replies.items()))
     source, target = first.body["source_account_id"], first.body["target_account_id"]

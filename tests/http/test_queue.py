@@ -48,7 +48,7 @@ def depth(till: Till) -> int:
 
 def test_an_empty_queue_has_no_age(till: Till) -> None:
     wait_until(lambda: depth(till) == 0, "the queue is empty")
-    assert till.call("GET", "/health/queue").body == {"depth": 0, "retrying": 0, "oldest_age_s": 0.0}
+    assert till.call("GET", "/health/queue").body == {"depth": 0, "retrying": 0, "oldest_age_s": 0.0, "scheduled": 0}
 
 
 def test_what_waits_is_seen_and_is_done_once_it_can_be(till: Till, lock: Lock) -> None:

@@ -27,11 +27,14 @@ from koshel.core.commands import (
     Void,
     labels,
 )
-from koshel.requests import Labels, Requests, Terms
+from koshel.requests import Labels, Requests
+from koshel.terms import Terms
 from koshel.values import MEMBERS_MAX, Invalid
 
 LEDGER = 7
-TERMS = Terms(currency="EUR", max_balance=Decimal(500), hold_lifetime_s=60, hold_lifetime_max_s=3_600)
+TERMS = Terms(
+    currency="EUR", max_balance=Decimal(500), hold_lifetime_s=60, hold_lifetime_max_s=3_600, schedule_max_s=86_400
+)
 requests = Requests(LEDGER, TERMS)
 
 

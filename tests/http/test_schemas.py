@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from koshel.http import members, transactions, wire
 from koshel.http.schemas import components, plain, problems
-from koshel.requests import Requests, Terms
+from koshel.requests import Requests
+from koshel.terms import Terms
 from koshel.values import END, KEY_PATTERN, TEXT_PATTERN, CurrencyCode, Invalid
 from tests.support.documented import component
 
@@ -82,7 +83,7 @@ def every_member() -> Iterator[dict[str, Any]]:
 
 def taken(member: dict[str, Any]) -> bool:
     """Whether the service takes it."""
-    requests = Requests(1, Terms("USD", Decimal(1_000), 60, 3_600))
+    requests = Requests(1, Terms("USD", Decimal(1_000), 60, 3_600, 86_400))
     body = msgspec.json.decode(msgspec.json.encode(member), type=transactions.MemberRequest)
     try:
         transactions._member(requests, body)
@@ -126,7 +127,9 @@ def test_kinds_and_statuses_are_enums() -> None:
     assert set(schemas["TransactionKind"]["enum"]) == {
         *("payment", "withdrawal", "transfer", "hold", "capture", "void", "expiry", "refund"),
     }
-    assert set(shown["status"]["enum"]) == {"posted", "held", "captured", "voided", "expired", "queued", "declined"}
+    assert set(shown["status"]["enum"]) == {
+        *("posted", "held", "captured", "voided", "expired", "queued", "declined", "cancelled"),
+    }
     assert schemas["Account"]["properties"]["status"] == {"$ref": "#/components/schemas/AccountStatus"}
     assert schemas["AccountChange"]["properties"]["status"] == {"$ref": "#/components/schemas/AccountStatus"}
     assert shown["kind"] == {"$ref": "#/components/schemas/TransactionKind"}

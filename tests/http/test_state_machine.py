@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -76,10 +77,11 @@ class Wallets(RuleBasedStateMachine):
             assert (answer.status, answer.body["id"]) == (200, None)
             agree(answer.body, deed)
 
-    @rule(sketch=SKETCHES)
-    def ask_for_later(self, sketch: Sketch) -> None:
+    @rule(sketch=SKETCHES, execute_at=st.sampled_from([None, "2026-01-01T00:00:00Z"]))
+    def ask_for_later(self, sketch: Sketch, execute_at: str | None) -> None:
         wish = wish_of(self.model, sketch)
-        queued = self.till.enqueue(*request(wish))
+        path, body = request(wish)
+        queued = self.till.enqueue(path, body if execute_at is None else body | {"execute_at": execute_at})
         decided = self.till.decided(queued["id"])
         deed = outcome_of(self.model.make, wish)
         if isinstance(deed, Refused):
@@ -88,6 +90,16 @@ class Wallets(RuleBasedStateMachine):
         else:
             agree(decided, deed)
             self.model.deeds[queued["id"]] = deed
+
+    @rule(sketch=SKETCHES)
+    def ask_for_tomorrow_and_call_it_off(self, sketch: Sketch) -> None:
+        path, body = request(wish_of(self.model, sketch))
+        tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+        answer = self.till.post(path, body | {"execute_at": tomorrow})
+        assert answer.status == 202
+        cancelled = self.till.cancel(answer.body["id"])
+        assert (cancelled.status, cancelled.body["status"]) == (200, "cancelled")
+        self.model.declined.append(answer.body["id"])  # what follows it is refused alike
 
     @rule(target=keyed, sketch=SKETCHES)
     def ask_with_a_key(self, sketch: Sketch) -> tuple[str, dict[str, Any], str, Answer]:

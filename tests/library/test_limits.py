@@ -10,8 +10,9 @@ from koshel.checks import checked
 from koshel.core.commands import Command, Group, Move
 from koshel.errors import Misuse
 from koshel.http.transactions import MemberRequest
-from koshel.requests import Requests, terms_of
+from koshel.requests import Requests
 from koshel.settings import Settings
+from koshel.terms import terms_of
 from koshel.values import Invalid
 
 REQUESTS = Requests(1, terms_of(Settings()))

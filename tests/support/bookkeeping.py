@@ -35,7 +35,7 @@ import psycopg
 
 from koshel.core.commands import ChangeAccount, Command, Kind, Move, OpenAccount, Status
 from koshel.core.model import Posted
-from koshel.db.claims import Claim, ClaimExpired, ClaimQueued
+from koshel.db.claims import Claim, ClaimHolds, ClaimQueued
 from koshel.db.store import Store
 from koshel.settle import settle
 from tests.support.wallets import capture, enqueue, group, hold, payment, postings, refund, transfer, void
@@ -70,7 +70,7 @@ BATCHES: Sequence[Sequence[Command | Claim]] = [
         ChangeAccount(LEDGER, 6, status=Status.CLOSED, key="closed"),
     ],
     [capture(7, "10", final=False), capture(8, "15"), void(9)],
-    [ClaimExpired(LEDGER, 10)],
+    [ClaimHolds(LEDGER, 10)],
     [refund(12, "4"), refund(6, "9")],
     [group(transfer(4, 5, "1"), transfer(4, 5, "2"), key="grouped")],
     [enqueue(transfer(5, 4, "3", key="later")), enqueue(transfer(5, 4, "1000", key="never"))],

@@ -10,9 +10,10 @@ from msgspec import UNSET
 
 from koshel.callers import Scope
 from koshel.core.commands import ChangeAccount, Status
-from koshel.db import embedded
+from koshel.core.model import Queued
+from koshel.db import cancelling, embedded
 from koshel.db.api_keys import NewKey
-from koshel.db.claims import ClaimExpired, ClaimQueued
+from koshel.db.claims import ClaimHolds, ClaimQueued
 from koshel.db.embedded import Cluster
 from koshel.db.migrate import migrate
 from koshel.db.store import Store, StoreConfig, open_store
@@ -26,7 +27,7 @@ from tests.support.wallets import capture, enqueue, group, hold, payment, postin
 
 SHOP = 2  # the other ledger
 # What has rows of ledgers.
-TABLES = ("account", "api_key", "batch", "declined", "hold", "queued", "receipt", "transaction")
+TABLES = ("account", "api_key", "batch", "cancelled", "declined", "hold", "queued", "receipt", "transaction")
 
 
 @contextmanager
@@ -49,10 +50,14 @@ async def trade(store: Store, url: str, ledger_id: int) -> NewKey:
     await settle(store, [capture(first.id, ledger_id=ledger_id)])
     await settle(store, [void(second.id, ledger_id=ledger_id)])
     await settle(store, [refund(paid.id, "2", ledger_id=ledger_id)])
-    await settle(store, [ClaimExpired(ledger_id, 10)])
+    await settle(store, [ClaimHolds(ledger_id, 10)])
     await settle(store, [group(move(ann, bob, "1"), pay(bob, "1"), key="grouped", ledger_id=ledger_id)])
     await settle(store, [enqueue(move(ann, bob, "1")), enqueue(move(ann, bob, "999"))])
     await settle(store, [ClaimQueued(ledger_id, 10)])
+    (queued,) = await settle(store, [enqueue(move(ann, bob, "1"))])
+    assert isinstance(queued, Queued)
+    work = partial(cancelling.cancel, ledger_id=ledger_id, transaction_id=queued.id, request_id=None)
+    await store.transact([ledger_id], work)
     await settle(store, [enqueue(move(ann, bob, "1")), ChangeAccount(ledger_id, eve, UNSET, status=Status.CLOSED)])
     return await new_key(url, Scope.ADMIN, ledger_id=ledger_id)
 

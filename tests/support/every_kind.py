@@ -5,10 +5,13 @@ in GOLD, which was registered; 11 is in another ledger.
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from koshel.core.commands import ChangeAccount, Command, Member, OpenAccount, Request, Status
-from koshel.db import currencies
+from koshel.core.model import Queued
+from koshel.db import cancelling, currencies
 from koshel.db.claims import Claim, ClaimQueued
 from koshel.db.store import Delay, Store
 from koshel.settle import settle
@@ -17,6 +20,7 @@ from tests.support.database import Database
 from tests.support.wallets import capture, enqueue, group, hold, payment, postings, refund, transfer, void, withdrawal
 
 OTHER = 2  # ledger
+CAPTURED = datetime(2026, 1, 1, tzinfo=UTC)  # nobody sweeps here
 
 
 def opening(key: str | None = None) -> OpenAccount:
@@ -89,6 +93,15 @@ async def keep_every_kind(store: Store, database: Database) -> None:
     await settle(
         store, [enqueue(payment(7, "8", key="q1")), enqueue(hold(7, 8, "9", key="q2")), enqueue(payment(8, "3"))]
     )
+    *_, h7 = await _post(store, hold(7, 8, "1", key="h6", capture_at=CAPTURED), hold(7, 8, "1", capture_at=CAPTURED))
+    await _post(store, capture(h7, "0.25", final=False))
+    ahead = datetime.now(UTC) + timedelta(days=1)
+    waiting = [payment(7, "8", key="q3"), payment(8, "3"), payment(7, "8", key="x1"), payment(8, "3")]
+    *_, third, fourth = await settle(store, [enqueue(one, ahead) for one in waiting])
+    for one, request_id in ((third, "till-3"), (fourth, None)):
+        assert isinstance(one, Queued)
+        work = partial(cancelling.cancel, ledger_id=LEDGER, transaction_id=one.id, request_id=request_id)
+        await store.transact([LEDGER], work)
     await store.postpone(LEDGER, 10**9, "nothing", Delay(1, 1))
     await settle(store, [change("changed"), change()])
     execute(database.owner_url, *WAITING)

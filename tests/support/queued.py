@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from koshel.background import Background, BackgroundLimits, open_background
 from koshel.core.commands import Request
@@ -22,6 +23,7 @@ FATES = """
     SELECT id, 'queued' FROM queued
     UNION ALL SELECT id, answer ->> 'refusal' FROM declined
     UNION ALL SELECT id, 'posted' FROM transaction
+    UNION ALL SELECT id, 'cancelled' FROM cancelled
 """
 
 
@@ -34,16 +36,25 @@ async def accounts(store: Store, *funds: str) -> list[int]:
     return ids
 
 
-async def enqueued(store: Store, *requests: Request) -> list[int]:
-    """The ids of transactions that are queued now."""
-    outcomes = await settle(store, [enqueue(request) for request in requests])
+async def enqueued(store: Store, *requests: Request, at: datetime | UnsetType = UNSET) -> list[int]:
+    """The ids of transactions that are queued now, for a time or as soon as can be."""
+    outcomes = await settle(store, [enqueue(request, at) for request in requests])
     assert all(isinstance(one, Queued) for one in outcomes)
     return [one.id for one in outcomes if isinstance(one, Queued)]
 
 
-async def held(store: Store, source: int, target: int, *, seconds: int, number: int = 1) -> list[int]:
+async def held(
+    store: Store,
+    source: int,
+    target: int | None,
+    *,
+    seconds: int,
+    number: int = 1,
+    capture_at: datetime | UnsetType = UNSET,
+) -> list[int]:
     """The ids of so many new holds of one each."""
-    outcomes = await settle(store, [hold(source, target, "1", seconds=seconds) for _ in range(number)])
+    placed = [hold(source, target, "1", seconds=seconds, capture_at=capture_at) for _ in range(number)]
+    outcomes = await settle(store, placed)
     return [one.id for one in outcomes if isinstance(one, Posted)]
 
 

@@ -1,6 +1,7 @@
 """A request of each kind, and others that differ in one field, made from the types of the fields: none is left out."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from types import UnionType
@@ -21,6 +22,7 @@ NOT_ASKED: Mapping[str, str] = {
     "default_max_balance": "our setting, where the caller said nothing",
     "default_expires_in": "our setting, where the caller said nothing",
     "id": "it is found, or given",
+    "schedule_max_s": "our setting, how far ahead a time may be",
 }
 # An account that is asked for by its name has no id in the request.
 BY_NAME = {"account_id": "account", "source_account_id": "source", "target_account_id": "target"}
@@ -43,6 +45,7 @@ _BY_TYPE: Mapping[Any, Pair] = {
     int: (60, 70),
     str: ("one@example.com", "another@example.com"),
     Decimal: (Decimal("1.25"), Decimal("1.5")),
+    datetime: (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)),
     dict: ({"note": "one"}, {"note": "another"}),
 }
 

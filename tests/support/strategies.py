@@ -5,6 +5,7 @@ number asks for fewer commands: that is how it is shrunk.
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from random import Random
@@ -12,13 +13,15 @@ from typing import Any, TypeAlias
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from koshel.core.commands import (
     UNRESOLVED,
+    AutoCapture,
     ChangeAccount,
     Command,
+    Due,
     Enqueue,
     EnsureAccount,
     Execute,
@@ -45,7 +48,21 @@ from tests.support.histories import (
     QUEUED_IDS,
     REFUSED_ID,
 )
-from tests.support.wallets import DirectT, capture, expire, group, hold, move, payment, refund, void
+from tests.support.wallets import (
+    DAY,
+    NOW,
+    DirectT,
+    auto_capture,
+    capture,
+    enqueue,
+    expire,
+    group,
+    hold,
+    move,
+    payment,
+    refund,
+    void,
+)
 
 __all__ = ["IDS", "requests", "situations"]
 
@@ -57,6 +74,8 @@ _odd = [(1, 1), (2, 2), (3, 3), (MISSING, 1), (2, MISSING), (None, MISSING), (MI
 SIDES: list[tuple[int | None, int | None]] = [*ACROSS * 7, *ENDS * 7, *_odd]
 
 SEEDS = 100_000
+_TIMES = [NOW + timedelta(seconds=ahead) for ahead in (-60, 30, 90, DAY + 90, 20 * DAY)]
+TIMES: list[datetime | UnsetType] = [UNSET, UNSET, *_TIMES]
 LEDGERS = (*[1] * 11, 2)
 REFERENCES = (*PAST, *PAST, *QUEUED_IDS, REFUSED_ID, MISSING)
 
@@ -105,6 +124,7 @@ def _hold(dice: Random) -> Hold:
         target,
         dice.choice(AMOUNTS),
         seconds=dice.choice((UNSET, UNSET, 0, 60)),
+        capture_at=dice.choice(TIMES),
         ledger_id=dice.choice(LEDGERS),
     )
 
@@ -128,6 +148,8 @@ def _follow_up(dice: Random, letter: str, references: Sequence[int]) -> Command:
             return void(id_, ledger_id=ledger_id)
         case "x":
             return expire(id_, ledger_id=ledger_id)
+        case "y":
+            return auto_capture(id_, ledger_id=ledger_id)
         case _:
             return refund(id_, amount, ledger_id=ledger_id)
 
@@ -146,7 +168,7 @@ def _command(dice: Random, letter: str, references: Sequence[int]) -> Command:
         case "e" | "q":
             # Queued transactions are of ledger 1.
             request: Any = replace(_command(dice, dice.choice("mmhcvr"), references), ledger_id=1)
-            return Enqueue(1, request) if letter == "e" else Execute(1, 0, request)
+            return enqueue(request, dice.choice(TIMES)) if letter == "e" else Execute(1, 0, request)
         case _:
             return _follow_up(dice, letter, references)
 
@@ -154,9 +176,9 @@ def _command(dice: Random, letter: str, references: Sequence[int]) -> Command:
 def _labelled(command: Any, label: Label) -> Any:
     key, metadata = label
     match command:
-        case Expire() | Execute() | EnsureAccount():
+        case AutoCapture() | Expire() | Execute() | EnsureAccount():
             return command
-        case Group() if any(isinstance(member, Expire | Execute) for member in command.members):
+        case Group() if any(isinstance(member, Due | Execute) for member in command.members):
             return command  # nobody asked for it
         case ChangeAccount() | Group():
             return replace(command, key=key)
@@ -211,13 +233,14 @@ def requests(
     """Commands drawn again and again from a few: a request comes back, under the same key and under others.
 
     The letters, often if they are there often: m, moves; o, openings; a, changes of accounts; h, holds; c, captures;
-    v, voids; x, expiries; r, refunds; e, enqueues; q, what is executed; g, groups of the others.
+    v, voids; x, expiries; y, captures by the background; r, refunds; e, enqueues; q, what is executed; g, groups of
+    the others.
     """
     return numbers(size_max).map(lambda number: _requests(number, letters, references))
 
 
 def _situation(number: int) -> tuple[Book, list[Command]]:
-    return BOOKS[number % len(BOOKS)], _requests(number, "mmmooaahhhcccvvxrrreqqggg", REFERENCES)
+    return BOOKS[number % len(BOOKS)], _requests(number, "mmmooaaahhhcccvvxyrrreqqggg", REFERENCES)
 
 
 situations = numbers(12).map(_situation)

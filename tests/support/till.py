@@ -84,6 +84,10 @@ class Till:
         """Money that has waited for nothing."""
         return self.post(f"/transaction/{hold_id}/void")
 
+    def cancel(self, transaction_id: int | str, **headers: str) -> Answer:
+        """What is queued, called off."""
+        return self.call("DELETE", f"/transaction/{transaction_id}", **headers)
+
     def refund(self, transaction_id: int, amount: str | None = None, **headers: str) -> Answer:
         """Money back: all that is left, if no amount is given."""
         return self.post(

@@ -11,6 +11,7 @@ from msgspec.structs import asdict, replace
 
 from koshel.core.book import after, original
 from koshel.core.commands import (
+    AutoCapture,
     Capture,
     Command,
     Direct,
@@ -46,6 +47,7 @@ from koshel.db.ids import renewed
 
 NOW = datetime(2026, 11, 22, 10, 35, tzinfo=UTC)
 DAY = 86_400  # seconds; what a hold lasts if nothing is said
+SCHEDULE_MAX = 10 * DAY
 SCALES = {"JPY": 0, "USD": 2, "KWD": 3, "WEI": 18}
 FIRST_ID = 101  # of the transactions that `kept` puts on the books
 _exact = Context(prec=40, traps=[Inexact, InvalidOperation])
@@ -191,12 +193,15 @@ def hold(
     amount: str,
     *,
     seconds: int | UnsetType = UNSET,
+    capture_at: datetime | UnsetType = UNSET,
     key: str | None = None,
     ledger_id: int = 1,
     metadata: Metadata | None = None,
 ) -> Hold:
     """Money that waits, for a day if nothing is said."""
-    return Hold(ledger_id, source, target, Decimal(amount), seconds, key, DAY, metadata=metadata or {})
+    return Hold(
+        ledger_id, source, target, Decimal(amount), seconds, key, DAY, capture_at=capture_at, metadata=metadata or {}
+    )
 
 
 def capture(
@@ -216,6 +221,11 @@ def expire(parent_id: int, *, ledger_id: int = 1) -> Expire:
     return Expire(ledger_id, parent_id)
 
 
+def auto_capture(parent_id: int, *, ledger_id: int = 1) -> AutoCapture:
+    """Money that was not to wait any longer."""
+    return AutoCapture(ledger_id, parent_id)
+
+
 def refund(parent_id: int, amount: str | None = None, *, key: str | None = None, ledger_id: int = 1) -> Refund:
     """Money back."""
     return Refund(ledger_id, parent_id, None if amount is None else Decimal(amount), key=key)
@@ -226,9 +236,10 @@ def group(*members: Member, atomic: bool = True, key: str | None = None, ledger_
     return Group(ledger_id, members, atomic, key)
 
 
-def enqueue(command: Request) -> Enqueue:
-    """Later, under the command's own key."""
-    return Enqueue(command.ledger_id, command, command.key)
+def enqueue(command: Request, execute_at: datetime | UnsetType = UNSET) -> Enqueue:
+    """Later, under the command's own key; a time may be ten days ahead."""
+    limit = UNSET if execute_at is UNSET else SCHEDULE_MAX
+    return Enqueue(command.ledger_id, command, command.key, execute_at, limit)
 
 
 def execute(id_: int, command: Request) -> Execute:

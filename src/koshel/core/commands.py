@@ -3,7 +3,7 @@
     accounts      OpenAccount · EnsureAccount · ChangeAccount
     transactions  Move · Hold · Capture · Void · Refund, and Expire, which is the sweeper's
     together      Group        members that are decided one after the other, all or nothing if atomic
-    later         Enqueue      keep a transaction's command; Execute decides it, in the background
+    later         Enqueue      keep a transaction's command, until a time or not; Execute decides it, in the background
 
 Amounts are as they were sent: positive, not rounded yet; None where all that is left is meant.
 
@@ -12,6 +12,7 @@ before the locks, and leaves it so if no account has the name.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from operator import attrgetter
@@ -145,6 +146,7 @@ class Hold(Labelled, frozen=True, gc=False, tag="hold"):
     default_expires_in: int = 0  # seconds
     source: str | None = None  # its name, if it was asked for by that
     target: str | None = None
+    capture_at: datetime | UnsetType = UNSET  # when the background captures it, if it is still open then
     kind: ClassVar[Kind] = Kind.HOLD
     parent_id: ClassVar[None] = None
 
@@ -180,6 +182,17 @@ class Expire(Labelled, frozen=True, gc=False, tag="expire"):
     kind: ClassVar[Kind] = Kind.EXPIRY
 
 
+class AutoCapture(Labelled, frozen=True, gc=False, tag="auto-capture"):
+    """Move all that the hold `parent_id` still has reserved, since that was to be done by now."""
+
+    ledger_id: int
+    parent_id: int
+    final: ClassVar[bool] = True
+    key: ClassVar[str | None] = None
+    amount: ClassVar[None] = None
+    kind: ClassVar[Kind] = Kind.CAPTURE
+
+
 class Refund(Labelled, frozen=True, gc=False, tag="refund"):
     """Send back what the transaction `parent_id` has moved, or a part of it."""
 
@@ -192,7 +205,7 @@ class Refund(Labelled, frozen=True, gc=False, tag="refund"):
 
 Request: TypeAlias = Move | Hold | Capture | Void | Refund  # makes one transaction
 Direct: TypeAlias = Move | Hold  # names its accounts
-HoldEnd: TypeAlias = Capture | Void | Expire  # follows a hold, between the same accounts
+HoldEnd: TypeAlias = Capture | AutoCapture | Void | Expire  # follows a hold, between the same accounts
 Following: TypeAlias = HoldEnd | Refund  # names a transaction, `parent_id`, and that names the accounts
 
 
@@ -205,7 +218,8 @@ class Execute(Struct, frozen=True, gc=False, tag="execute"):
     key: ClassVar[str | None] = None
 
 
-Member: TypeAlias = Request | Expire | Execute
+Due: TypeAlias = AutoCapture | Expire  # what the background does to a hold
+Member: TypeAlias = Request | Due | Execute
 
 
 class Group(Struct, frozen=True, gc=False, tag="group"):
@@ -218,11 +232,16 @@ class Group(Struct, frozen=True, gc=False, tag="group"):
 
 
 class Enqueue(Struct, frozen=True, gc=False, tag="enqueue"):
-    """Keep the command, to be executed in the background; `key` is the command's own."""
+    """Keep the command, to be executed in the background; `key` is the command's own.
+
+    `execute_at`: not before then, by the database's clock; at most `schedule_max_s` seconds ahead.
+    """
 
     ledger_id: int
     command: Request
     key: str | None = None
+    execute_at: datetime | UnsetType = UNSET
+    schedule_max_s: int | UnsetType = UNSET
 
 
 Opening: TypeAlias = OpenAccount | EnsureAccount

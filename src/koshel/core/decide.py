@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from koshel.core.accounts import change_account, open_account
 from koshel.core.book import after, apply, remember
 from koshel.core.commands import (
+    AutoCapture,
     Capture,
     ChangeAccount,
     Command,
@@ -84,7 +85,7 @@ def _transaction(book: Book, command: Member) -> Posted | Declined | Executed:
             return move(book, command)
         case Hold():
             return hold(book, command)
-        case Capture():
+        case Capture() | AutoCapture():
             return capture(book, command)
         case Void() | Expire():
             return release(book, command)

@@ -1,9 +1,22 @@
 """The refusals, each with the facts that explain it to its caller."""
 
+from datetime import datetime
 from decimal import Decimal
 
 from koshel.core.book import available, limit
-from koshel.core.commands import Capture, ChangeAccount, Command, Expire, Group, Hold, Move, Opening, Refund, Void
+from koshel.core.commands import (
+    AutoCapture,
+    Capture,
+    ChangeAccount,
+    Command,
+    Enqueue,
+    Group,
+    Hold,
+    HoldEnd,
+    Move,
+    Opening,
+    Refund,
+)
 from koshel.core.model import Account, Declined, Original, Refusal
 from koshel.core.money import minus, plain
 
@@ -13,19 +26,19 @@ def key_reused(command: Command, field: str) -> Declined:
     return Declined(command, Refusal.IDEMPOTENCY_KEY_REUSED, {"field": field})
 
 
-def transaction_not_found(command: Capture | Void | Expire | Refund) -> Declined:
+def transaction_not_found(command: HoldEnd | Refund) -> Declined:
     """What the command refers to is not there."""
     return Declined(command, Refusal.TRANSACTION_NOT_FOUND, {"transaction_id": command.parent_id})
 
 
-def not_a_hold(command: Capture | Void | Expire, original: Original) -> Declined:
+def not_a_hold(command: HoldEnd, original: Original) -> Declined:
     """What is to be captured or voided is something else."""
     facts: dict[str, str | int] = {"transaction_id": command.parent_id, "kind": original.kind}
     return Declined(command, Refusal.NOT_A_HOLD, facts)
 
 
 def not_refundable(command: Refund, kind: str) -> Declined:
-    """What is to be refunded has moved no money: its kind, or that it is `queued` or `declined`."""
+    """What is to be refunded has moved no money: its kind, or that it is `queued`, `declined` or `cancelled`."""
     return Declined(command, Refusal.NOT_REFUNDABLE, {"transaction_id": command.parent_id, "kind": kind})
 
 
@@ -74,17 +87,36 @@ def amount_out_of_range(command: Command, account: Account, amount: Decimal) -> 
     return Declined(command, Refusal.AMOUNT_OUT_OF_RANGE, facts)
 
 
-def hold_not_open(command: Capture | Void | Expire, status: str) -> Declined:
+def scheduled_too_late(command: Enqueue, execute_at: datetime, latest: datetime) -> Declined:
+    """It is due later than anything may be."""
+    return _time_out_of_range(command, "execute_at", execute_at, latest)
+
+
+def capture_too_late(command: Hold | Enqueue, capture_at: datetime, expires_at: datetime) -> Declined:
+    """It is to be captured when it has expired."""
+    return _time_out_of_range(command, "capture_at", capture_at, expires_at)
+
+
+def _time_out_of_range(command: Command, field: str, moment: datetime, latest: datetime) -> Declined:
+    facts: dict[str, str | int] = {"field": field, "time": _shown(moment), "latest": _shown(latest)}
+    return Declined(command, Refusal.TIME_OUT_OF_RANGE, facts)
+
+
+def _shown(moment: datetime) -> str:
+    """RFC 3339; the moment is in UTC already."""
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def hold_not_open(command: HoldEnd, status: str) -> Declined:
     """The hold has ended, or has not begun."""
     facts: dict[str, str | int] = {"transaction_id": command.parent_id, "status": status}
     return Declined(command, Refusal.HOLD_NOT_OPEN, facts)
 
 
-def hold_expired(command: Capture | Void | Expire, original: Original) -> Declined:
+def hold_expired(command: HoldEnd, original: Original) -> Declined:
     """The hold's time is up, whether or not that is booked yet."""
     assert original.expires_at is not None
-    moment = original.expires_at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-    facts: dict[str, str | int] = {"transaction_id": command.parent_id, "expires_at": moment}
+    facts: dict[str, str | int] = {"transaction_id": command.parent_id, "expires_at": _shown(original.expires_at)}
     return Declined(command, Refusal.HOLD_EXPIRED, facts)
 
 
@@ -120,7 +152,9 @@ def metadata_too_large(command: ChangeAccount, entries: int) -> Declined:
     return Declined(command, Refusal.METADATA_TOO_LARGE, facts)
 
 
-def capture_exceeds_hold(command: Capture, original: Original, held: Decimal, required: Decimal) -> Declined:
+def capture_exceeds_hold(
+    command: Capture | AutoCapture, original: Original, held: Decimal, required: Decimal
+) -> Declined:
     """More than the hold still reserves."""
     facts: dict[str, str | int] = {
         "transaction_id": command.parent_id,

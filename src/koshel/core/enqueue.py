@@ -1,17 +1,24 @@
 """Transactions that are decided later: what can be said of one that is not decided yet."""
 
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from koshel.core.commands import UNRESOLVED, Direct, Enqueue, Refund, Request
-from koshel.core.model import Book, Queued, Shown
+from msgspec import UNSET
+
+from koshel.core import declined
+from koshel.core.commands import UNRESOLVED, Direct, Enqueue, Hold, Refund, Request
+from koshel.core.holds import expiry
+from koshel.core.model import Book, Declined, Queued, Shown
 from koshel.core.money import rounded
 
 AccountIdPair: TypeAlias = tuple[int | None, int | None]  # source's and target's account id
 
 
-def enqueue(book: Book, command: Enqueue) -> Queued:
-    """The transaction as it will be if it is posted, as far as that is known. Never refused here."""
-    request = command.command
+def enqueue(book: Book, command: Enqueue) -> Queued | Declined:
+    """The transaction as it will be if it is posted, as far as that is known. Only its times are refused here."""
+    request, now = command.command, book.facts.now
+    if refusal := _untimely(command, now):
+        return refusal
     source_id, target_id = _sides(book, request)
     source, target = _account(book, command, source_id), _account(book, command, target_id)
     known = source or target
@@ -25,10 +32,32 @@ def enqueue(book: Book, command: Enqueue) -> Queued:
         amount=rounded(amount, known[2]) if known and amount is not None else amount,
         currency=known[1] if known else None,
         parent_id=request.parent_id,
-        ctime=book.facts.now,
+        ctime=now,
         source=source[3] if source else asked[0],
         target=target[3] if target else asked[1],
     )
+
+
+def due(queued: Queued) -> datetime:
+    """When it is to be decided: what should have been done before it was queued, at once."""
+    execute_at = queued.command.execute_at
+    return queued.ctime if execute_at is UNSET else max(execute_at, queued.ctime)
+
+
+def _untimely(command: Enqueue, now: datetime) -> Declined | None:
+    """The refusal of a time that nothing can mend, neither now nor when the transaction is due."""
+    execute_at, request = now, command.command
+    if command.execute_at is not UNSET:
+        assert command.schedule_max_s is not UNSET, "who may say a time is told how far ahead it may be"
+        latest = now + timedelta(seconds=command.schedule_max_s)
+        if command.execute_at > latest:
+            return declined.scheduled_too_late(command, command.execute_at, latest)
+        execute_at = max(now, command.execute_at)
+    if isinstance(request, Hold) and request.capture_at is not UNSET:
+        expires_at = expiry(request, execute_at)
+        if request.capture_at >= expires_at:
+            return declined.capture_too_late(command, request.capture_at, expires_at)
+    return None
 
 
 def _sides(book: Book, request: Request) -> AccountIdPair:

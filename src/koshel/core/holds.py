@@ -6,14 +6,14 @@ hold ──▶ held ──capture, all or final──▶ captured
 └─┘ capture of a part, not final
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec import UNSET
 
 from koshel.core import declined
 from koshel.core.book import available, limit
-from koshel.core.commands import Capture, Expire, Hold, HoldEnd, Kind, Void
+from koshel.core.commands import AutoCapture, Capture, Expire, Hold, HoldEnd, Kind, Void
 from koshel.core.model import Account, Book, Declined, Named, Original, Posted
 from koshel.core.money import CEILING, minus, plus, rounded
 from koshel.core.moves import account, named, unusable
@@ -30,14 +30,15 @@ def hold(book: Book, command: Hold) -> Posted | Declined:
     amount = rounded(command.amount, source.scale)
     if not 0 < amount < CEILING:
         return declined.amount_out_of_range(command, source, amount)
+    expires_at = expiry(command, book.facts.now)
+    if command.capture_at is not UNSET and command.capture_at >= expires_at:
+        return declined.capture_too_late(command, command.capture_at, expires_at)
     if refusal := unusable(command, source, target):
         return refusal
     if amount > available(source):
         return declined.insufficient_funds(command, source, amount)
     # No refusal below this line.
-    seconds = command.default_expires_in if command.expires_in is UNSET else command.expires_in
     reserving = touched(source, source.balance, plus(source.held, amount))
-    expires_at = book.facts.now + timedelta(seconds=seconds)
     target_named = Named(target.id, target.name) if target else None
     return post(
         book,
@@ -47,11 +48,18 @@ def hold(book: Book, command: Hold) -> Posted | Declined:
         source=reserving,
         target=target_named,
         expires_at=expires_at,
+        capture_at=None if command.capture_at is UNSET else command.capture_at,
         rest=amount,
     )
 
 
-def capture(book: Book, command: Capture) -> Posted | Declined:
+def expiry(command: Hold, placed_at: datetime) -> datetime:
+    """When the hold ends by itself."""
+    seconds = command.default_expires_in if command.expires_in is UNSET else command.expires_in
+    return placed_at + timedelta(seconds=seconds)
+
+
+def capture(book: Book, command: Capture | AutoCapture) -> Posted | Declined:
     """The reserved money, or a part of it, where it was meant for; and the rest free, if this was the last of it."""
     original = _hold(book, command)
     if isinstance(original, Declined):

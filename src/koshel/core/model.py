@@ -33,10 +33,7 @@ from koshel.core.commands import (
 
 
 class Refusal(StrEnum):
-    """Why a command is declined, in order of precedence: the first that applies is the answer.
-
-    What no waiting can mend comes before what may be otherwise tomorrow.
-    """
+    """Why a command is declined, by precedence: what no waiting can mend before what may be otherwise tomorrow."""
 
     IDEMPOTENCY_KEY_REUSED = "idempotency-key-reused"
     UNKNOWN_CURRENCY = "unknown-currency"
@@ -48,6 +45,7 @@ class Refusal(StrEnum):
     ACCOUNT_NOT_FOUND = "account-not-found"
     CURRENCY_MISMATCH = "currency-mismatch"
     AMOUNT_OUT_OF_RANGE = "amount-out-of-range"
+    TIME_OUT_OF_RANGE = "time-out-of-range"
     HOLD_NOT_OPEN = "hold-not-open"
     HOLD_EXPIRED = "hold-expired"
     VERSION_MISMATCH = "version-mismatch"
@@ -62,10 +60,10 @@ class Refusal(StrEnum):
     BATCH_REFUSED = "batch-refused"
 
 
-Shown: TypeAlias = tuple[
-    int, str, int, str | None
-]  # of an account: its ledger's id, code and scale of its currency, name
-TransactionStatus: TypeAlias = Literal["posted", "held", "captured", "voided", "expired", "queued", "declined"]
+Shown: TypeAlias = tuple[int, str, int, str | None]  # of an account: ledger id, currency's code and scale, name
+TransactionStatus: TypeAlias = Literal[
+    "posted", "held", "captured", "voided", "expired", "queued", "declined", "cancelled"
+]
 
 
 class Account(Struct, frozen=True, gc=False):
@@ -148,6 +146,7 @@ class Posted(Labelled, frozen=True, gc=False, tag="posted"):
     parent_id: int | None = None  # the hold of a capture, void or expiry; what a refund sends back
     request: Request | None = None  # what was asked, where the fields above don't say all of it
     expires_at: datetime | None = None  # a hold's
+    capture_at: datetime | None = None  # a hold's, if it was to be captured by itself
     rest: Decimal | None = None  # what its hold, if it is or has one, still reserves; not kept in the row
     id: int = 0  # 0 until the row is written
     group_id: int | None = None  # of an atomic batch; None until the rows are written
@@ -235,7 +234,9 @@ class State(Struct):
     originals: dict[int, Original] = field(default_factory=dict)  # by id, of transactions that are referred to
     holds: dict[int, Decimal | Kind] = field(default_factory=dict)  # by id: what it reserves, or what has ended it
     refunded: dict[int, Decimal] = field(default_factory=dict)  # by the original's id: the sum of its refunds
-    pending: dict[int, tuple[int, str]] = field(default_factory=dict)  # by id: (ledger id, `queued` or `declined`)
+    pending: dict[int, tuple[int, str]] = field(
+        default_factory=dict
+    )  # by id: (ledger id, `queued`, `declined` or `cancelled`)
 
     def copy(self) -> "State":
         """The same, to be changed without changing this one."""

@@ -3,19 +3,20 @@
 from datetime import datetime
 from decimal import Decimal
 
-from koshel.core.commands import Expire, Move, Request
+from koshel.core.commands import Due, Move, Request
 from koshel.core.model import Account, Book, Named, Posted, Side
 
 
 def post(
     book: Book,
-    command: Request | Expire,
+    command: Request | Due,
     currency: str,
     amount: Decimal,
     *,
     source: Side | None,
     target: Side | Named | None,
     expires_at: datetime | None = None,
+    capture_at: datetime | None = None,
     rest: Decimal | None = None,
 ) -> Posted:
     """The transaction of a command, with its sides as they stand after it."""
@@ -32,16 +33,17 @@ def post(
         command.parent_id,
         _request(command),
         expires_at,
+        capture_at,
         rest,
         metadata=command.metadata,
     )
 
 
-def _request(command: Request | Expire) -> Request | None:
+def _request(command: Request | Due) -> Request | None:
     """What was asked, unless the transaction says all of it. It doesn't say by which name an account was asked for."""
     if type(command) is Move:  # as nearly all are
         return None if command.source is None and command.target is None else command
-    return None if isinstance(command, Expire) else command
+    return None if isinstance(command, Due) else command
 
 
 def touched(account: Account, balance: Decimal, held: Decimal) -> Side:

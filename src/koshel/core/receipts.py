@@ -1,8 +1,10 @@
 """Receipts: the same key gives the same answer, for ever; with another request it is refused."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import get_args
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from koshel.core import declined
@@ -13,7 +15,9 @@ from koshel.core.money import rounded
 
 # Fields that are not what the caller asked for: whose the key is and the key itself, which led here, and what our own
 # settings say where the caller said nothing. Every other field is compared, in its order in the struct.
-_NOT_ASKED = frozenset({"ledger_id", "key", "default_currency", "default_max_balance", "default_expires_in", "id"})
+_NOT_ASKED = frozenset(
+    {"ledger_id", "key", "default_currency", "default_max_balance", "default_expires_in", "id", "schedule_max_s"}
+)
 # An account is compared as it was asked for: by its name, or if it was asked for by none, by its id.
 _BY_NAME = {"source_account_id": "source", "target_account_id": "target", "account_id": "account"}
 _ASKED: Mapping[type, Sequence[str]] = {
@@ -35,6 +39,8 @@ def replay(book: Book, command: Command) -> Replayed | Declined | None:
     else:
         now = command.command if isinstance(command, Enqueue) else command
         field = _first_difference(_request(first), _as_rounded(first, now) if isinstance(first, Posted) else now)
+        if field is None and _execute_at(first) != _execute_at(command):
+            field = "execute_at"
     return Replayed(first) if field is None else declined.key_reused(command, field)
 
 
@@ -42,10 +48,14 @@ def _request(first: First) -> Command:
     match first:
         case Posted():
             return asked(first)
-        case Queued():
-            return first.command.command
         case _:
-            return first.command
+            return first.command.command if isinstance(first.command, Enqueue) else first.command
+
+
+def _execute_at(asked: First | Command) -> datetime | UnsetType:
+    """When a request was to be executed, or the one that was answered so; UNSET: at no certain time."""
+    command = asked.command if isinstance(asked, Queued | Declined) else asked
+    return command.execute_at if isinstance(command, Enqueue) else UNSET
 
 
 def _first_difference(was: Command, command: Command) -> str | None:

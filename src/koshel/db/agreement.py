@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import UNSET
 
-from koshel.core.commands import LABELS, Direct, Execute, Expire, Group, Hold, OpenAccount, Request, Status
+from koshel.core.commands import LABELS, Direct, Due, Execute, Group, Hold, OpenAccount, Request, Status
 from koshel.core.model import Changed, Declined, Opened, Queued, Replayed
 from koshel.core.money import SCALE_MAX, rounded, rounded_limit
 from koshel.db.group_receipts import MemberReceipt, NamedMove, restored
@@ -40,8 +40,8 @@ def of_request(request: Request, row: Row) -> str | None:
     amount = request.amount
     if amount is not None and amount != row["amount"] and _rounded(amount, _scale(row["amount"])) != row["amount"]:
         return "amount"
-    if isinstance(request, Hold) and row["lifetime_s"] != _lifetime_s(request):
-        return "expires_at"
+    if isinstance(request, Hold) and (field := _of_hold(request, row)):
+        return field
     return _first(n for n in LABELS if getattr(request, n) != (_metadata(row) if n == "metadata" else row[n]))
 
 
@@ -61,6 +61,12 @@ def of_named(member: NamedMove, row: Row) -> str | None:
     _, *names = member
     asked = zip(("source", "target"), names, strict=True)
     return _first(side for side, name in asked if name is not None and name != row[f"{side}_name"])
+
+
+def _of_hold(request: Hold, row: Row) -> str | None:
+    if row["lifetime_s"] != _lifetime_s(request):
+        return "expires_at"
+    return None if (request.capture_at or None) == row["capture_at"] else "capture_at"
 
 
 def of_queued(queued: Queued) -> str | None:
@@ -133,7 +139,7 @@ def of_member(member: MemberReceipt, told: Row, row: Row) -> str | None:
     if is_own(member) and asked not in (None, member.command):
         return "request"
     lasting = dict(row) | {"lifetime_s": _seconds(row["ctime"], row["expires_at"])}
-    return None if isinstance(member.command, Expire | Execute) else of_request(member.command, lasting)
+    return None if isinstance(member.command, Due | Execute) else of_request(member.command, lasting)
 
 
 def is_caused(answer: Declined) -> bool:

@@ -13,7 +13,7 @@ from koshel.core.commands import Command, Group
 from koshel.core.model import Book, Facts, First, Original, Outcome, Shown, State
 from koshel.core.reach import QualifiedId, Reach, reach, references
 from koshel.db import account_names, claims, columns, currencies, group_receipts, rows
-from koshel.db.claims import Claim, ClaimExpired, ClaimQueued
+from koshel.db.claims import Claim, ClaimHolds, ClaimQueued
 from koshel.db.ids import Ids, take_account_ids, take_before
 from koshel.db.known import Known
 from koshel.db.namespace import Namespace
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 FIRST_WAIT_MS = 100  # for a lock, while nothing else is locked
 
-_CLAIMS = (ClaimQueued, ClaimExpired)
+_CLAIMS = (ClaimQueued, ClaimHolds)
 
 
 class Batch:

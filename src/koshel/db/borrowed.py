@@ -1,7 +1,7 @@
 """Batches in a transaction that the caller has opened, over a connection of the caller's own, of either driver."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -11,7 +11,7 @@ from koshel.db.batch import Batch
 from koshel.db.batches import Rehearsal
 from koshel.db.errors import MISUSES, translated
 from koshel.db.namespace import Namespace
-from koshel.db.reads import Reads
+from koshel.db.reads import Reads, Work
 from koshel.db.row_security import confine
 from koshel.errors import Misuse
 
@@ -42,12 +42,23 @@ class Borrowed(Reads):
         caller's task is cancelled, the statement under way is, and the savepoint is rolled back all the same.
         """
         batch = Rehearsal(self.namespace, locks=False) if self._rehearses else Batch(self.namespace)
+        batch.connection = self._connection
+        async with self._savepoint():
+            yield batch
+
+    async def transact(self, ledger_ids: Collection[int], work: "Work[T]") -> T:
+        """What the work returns; it is kept if the caller's transaction is. Raises StoreError, Misuse."""
+        async with self._savepoint():
+            await confine(self._connection, self.namespace, ledger_ids)
+            return await work(self._connection, self._queries)
+
+    @asynccontextmanager
+    async def _savepoint(self) -> AsyncIterator[None]:
         connection, q = self._connection, self._queries
-        batch.connection = connection
         with _understood():
             await _to_its_end(connection.execute(q.set_savepoint))
             try:
-                yield batch
+                yield
             except BaseException:
                 await _to_its_end(connection.execute(q.roll_back_to_savepoint))
                 raise

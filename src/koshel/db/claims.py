@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct, field
 
-from koshel.core.commands import Execute, Expire, Group
+from koshel.core.commands import AutoCapture, Execute, Expire, Group
 from koshel.db import rows
 from koshel.db.queries import Queries
 
@@ -26,8 +26,8 @@ class ClaimQueued(Struct):
     claimed: list[int] = field(default_factory=list)  # ids, once they are
 
 
-class ClaimExpired(Struct):
-    """Claim up to `count` holds of a ledger whose time is up, without some, or the one with the id `only`."""
+class ClaimHolds(Struct):
+    """Claim up to `count` holds of a ledger to be captured, or that have expired, without some, or the one `only`."""
 
     ledger_id: int
     count: int
@@ -36,20 +36,21 @@ class ClaimExpired(Struct):
     claimed: list[int] = field(default_factory=list)  # ids, once they are
 
 
-Claim: TypeAlias = ClaimQueued | ClaimExpired
+Claim: TypeAlias = ClaimQueued | ClaimHolds
 
 
 async def claim(connection: "AnyConnection", q: Queries, wanted: Claim) -> Group:
     """A group of what is due, which nobody else gets while this transaction is open."""
     ledger_id = wanted.ledger_id
     await connection.execute(q.limit_lock_wait, str(LOCK_TIMEOUT_MS))
-    if isinstance(wanted, ClaimExpired):
+    if isinstance(wanted, ClaimHolds):
         if wanted.only is None:
-            due = await connection.fetch(q.claim_expired, ledger_id, wanted.count, wanted.without)
-            wanted.claimed = [row["id"] for row in due]
+            due = await connection.fetch(q.claim_holds, ledger_id, wanted.count, wanted.without)
         else:
-            wanted.claimed = [wanted.only]
-        return Group(ledger_id, tuple(Expire(ledger_id, id_) for id_ in wanted.claimed), atomic=False)
+            due = await connection.fetch(q.claim_one_hold, ledger_id, wanted.only)
+        wanted.claimed = [row["id"] for row in due]
+        ends = (Expire(ledger_id, id_) if is_over else AutoCapture(ledger_id, id_) for id_, is_over in due)
+        return Group(ledger_id, tuple(ends), atomic=False)
     if wanted.only is None:
         due = await connection.fetch(q.claim_queued, ledger_id, wanted.count, wanted.without)
     else:

@@ -11,9 +11,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from koshel.core.model import Changed, Declined, Executed, Grouped, Named, Opened, Posted, Queued, Side
+from koshel.core.model import Changed, Declined, Grouped, Named, Opened, Posted, Queued, Side
 from koshel.db.group_receipts import to_receipt
-from koshel.db.tables import ACCOUNT, DECLINED, QUEUED, RECEIPT, TRANSACTION, Column, Columns, Mostly
+from koshel.db.tables import ACCOUNT, RECEIPT, TRANSACTION, Column, Columns, Mostly
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]  # values by the names of their columns
 Recorded: TypeAlias = Opened | Changed | Queued | Grouped | Declined
@@ -86,9 +86,9 @@ def postings(transactions: Sequence[Posted]) -> Postings:
     follows: list[Sequence[Any]] = [*_lasts(sources, targets)]
     if not are_plain:
         follows += [_requests(transactions), _rests(transactions)]
-    arrays = [_array(column, list(map(_TAKE[column.name], places[column.side]))) for column in columns]
-    arrays += [_array(column, values) for column, values in zip(derived, follows, strict=True)]
-    return Postings(are_plain, [*arrays, transactions[0].ctime])
+    written = [_array(column, list(map(_TAKE[column.name], places[column.side]))) for column in columns]
+    written += [_array(column, values) for column, values in zip(derived, follows, strict=True)]
+    return Postings(are_plain, [*written, transactions[0].ctime])
 
 
 def _lasts(
@@ -131,7 +131,7 @@ def _rests(transactions: Sequence[Posted]) -> list[str | None]:
 
 def openings(opened: Sequence[Opened]) -> list[Any]:
     """The arguments of `open_accounts`: an array of each column, as text, and their one time."""
-    return [*_arrays(_of_accounts(opened, ACCOUNT), ACCOUNT), opened[0].account.ctime]
+    return [*arrays(_of_accounts(opened, ACCOUNT), ACCOUNT), opened[0].account.ctime]
 
 
 def changes(changed: Iterable[Changed], posted: Iterable[Posted]) -> list[str]:
@@ -144,7 +144,7 @@ def changes(changed: Iterable[Changed], posted: Iterable[Posted]) -> list[str]:
             account = replace(account, balance=side.balance, held=side.held, version=side.version)
         last[account.id] = Changed(one.command, account)
     columns = [column for column in ACCOUNT if column.changes or column.name in {"ledger_id", "id"}]
-    return _arrays(_of_accounts(last.values(), columns), columns)
+    return arrays(_of_accounts(last.values(), columns), columns)
 
 
 def _of_accounts(outcomes: Iterable[Opened | Changed], columns: Columns) -> Rows:
@@ -153,7 +153,7 @@ def _of_accounts(outcomes: Iterable[Opened | Changed], columns: Columns) -> Rows
 
 def receipts(remembered: Sequence[Recorded | Posted]) -> list[str]:
     """The arrays of `record_receipts`, as text."""
-    return _arrays([_receipt(one) for one in remembered], RECEIPT)
+    return arrays([_receipt(one) for one in remembered], RECEIPT)
 
 
 def _receipt(one: Recorded | Posted) -> Mapping[str, Any]:
@@ -174,23 +174,7 @@ def _receipt(one: Recorded | Posted) -> Mapping[str, Any]:
     }
 
 
-def enqueued(queued: Sequence[Queued]) -> list[Any]:
-    """The arguments of `enqueue`: the arrays, as text, and their one time."""
-    rows = [{"ledger_id": one.command.ledger_id, "id": one.id, "promise": one} for one in queued]
-    return [*_arrays(rows, QUEUED), queued[0].ctime]
-
-
-def executions(executed: Sequence[Executed]) -> list[str]:
-    """The arrays of `settle_queued`, as text."""
-    answers = (e.outcome if isinstance(e.outcome, Declined) else None for e in executed)
-    rows = [
-        {"ledger_id": e.command.ledger_id, "id": e.command.id, "answer": answer}
-        for e, answer in zip(executed, answers, strict=True)
-    ]
-    return _arrays(rows, DECLINED)
-
-
-def _arrays(rows: Rows, columns: Columns) -> list[str]:
+def arrays(rows: Rows, columns: Columns) -> list[str]:
     """An array of each column that the rows have, in the columns' order."""
     given = [column for column in columns if column.name in rows[0] and column.mostly is not Mostly.ONE]
     return [_array(column, [row[column.name] for row in rows]) for column in given]

@@ -18,14 +18,16 @@ class QueueMeasure(Struct, frozen=True):
     depth: int
     retrying: int  # of them, those that an accident has stopped at least once
     oldest_age_s: float
+    scheduled: int  # not due yet, and so not part of the depth
 
 
 class BackgroundMeasure(Struct, frozen=True):
     """What waits for the background, over all ledgers."""
 
-    depth: int  # queued transactions
+    depth: int  # queued transactions that are due, or were put off
     retrying: int  # of them, those that an accident has stopped at least once
     oldest_age_s: float
+    scheduled: int  # queued transactions that are not due yet
     holds_due: int  # 1000 at most
 
 

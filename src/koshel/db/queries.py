@@ -12,7 +12,7 @@ from msgspec import Struct, structs
 SCHEMA = "koshel"  # of a new database
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
-_TABLE = "ledger|currency|account|transaction|receipt|batch|hold|queued|declined|api_key|_yoyo_migration"
+_TABLE = "ledger|currency|account|transaction|receipt|batch|hold|queued|declined|cancelled|api_key|_yoyo_migration"
 _TABLES = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE|USING) ({_TABLE}|erase_account)\b")
 _SEQUENCES = re.compile(r"\b(nextval|pg_sequence_last_value)\('(\w+)'\)")
 
@@ -42,6 +42,8 @@ class Queries(Struct, frozen=True):
     take_transaction_ids: str
     enqueue: str
     settle_queued: str
+    postpone_captures: str
+    cancel_queued: str
     change_accounts: str
     take_account_ids: str
     open_accounts: str
@@ -60,7 +62,8 @@ class Queries(Struct, frozen=True):
     defer: str
     postpone: str
     note_blocked: str
-    claim_expired: str
+    claim_holds: str
+    claim_one_hold: str
     measure_queue: str
     measure_background: str
     add_ledger: str

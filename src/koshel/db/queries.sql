@@ -100,8 +100,8 @@ INNER JOIN account AS a
 -- this is may have a codec of its own for it. Each pair carries its ledger_id in $1.
 SELECT t.ledger_id, t.id, t.kind, t.source_account_id, t.source_balance, t.source_held, t.source_version,
     t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
-    t.idempotency_key, t.metadata::text, t.expires_at, t.ctime, coalesce(s.currency, d.currency) AS currency,
-    s.name AS source_name, d.name AS target_name
+    t.idempotency_key, t.metadata::text, t.expires_at, t.capture_at, t.ctime,
+    coalesce(s.currency, d.currency) AS currency, s.name AS source_name, d.name AS target_name
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
 INNER JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.id = wanted.id
 LEFT JOIN account AS s ON s.ledger_id = t.ledger_id AND s.id = t.source_account_id
@@ -115,7 +115,11 @@ INNER JOIN queued AS q ON q.ledger_id = wanted.ledger_id AND q.id = wanted.id
 UNION ALL
 SELECT d.ledger_id, d.id, 'declined'
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
-INNER JOIN declined AS d ON d.ledger_id = wanted.ledger_id AND d.id = wanted.id;
+INNER JOIN declined AS d ON d.ledger_id = wanted.ledger_id AND d.id = wanted.id
+UNION ALL
+SELECT c.ledger_id, c.id, 'cancelled'
+FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
+INNER JOIN cancelled AS c ON c.ledger_id = wanted.ledger_id AND c.id = wanted.id;
 
 -- name: find_holds
 -- What holds still reserve, or what has ended them: read after their accounts are locked, so nobody changes it.
@@ -158,8 +162,8 @@ SELECT r.ledger_id AS receipt_ledger_id, r.idempotency_key AS receipt_key,
     r.request::text,
     t.ledger_id, t.id, t.kind, t.source_account_id, t.source_balance, t.source_held, t.source_version,
     t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
-    t.idempotency_key, t.metadata::text, t.expires_at, t.ctime, coalesce(s.currency, d.currency) AS currency,
-    s.name AS source_name, d.name AS target_name
+    t.idempotency_key, t.metadata::text, t.expires_at, t.capture_at, t.ctime,
+    coalesce(s.currency, d.currency) AS currency, s.name AS source_name, d.name AS target_name
 FROM unnest($1::text::bigint [], $2::text::text []) AS wanted (ledger_id, idempotency_key)
 INNER JOIN receipt AS r ON r.ledger_id = wanted.ledger_id AND r.idempotency_key = wanted.idempotency_key
 LEFT JOIN transaction AS t ON t.ledger_id = r.ledger_id AND t.id = r.transaction_id AND r.answer IS NULL
@@ -172,7 +176,7 @@ SELECT code, scale FROM currency WHERE code = ANY($1::text []);
 
 -- name: post
 -- One statement writes all that a batch posts: ids in the commands' order, both sides' last balance,
--- the transactions, their receipts, and one batch row a ledger ($23 is the batch, $22 the time), which
+-- the transactions, their receipts, and one batch row a ledger ($24 is the batch, $23 the time), which
 -- says the ids: a row for each of them would take longer.
 -- MATERIALIZED, since nextval must be asked once a row. The rows it updates are locked already.
 -- Arrays come as text, '{1,2}': the driver's own encoder asks each element for its class.
@@ -189,14 +193,14 @@ WITH posting AS MATERIALIZED (
         $4::text::bigint [], $5::text::numeric [], $6::text::numeric [], $7::text::bigint [],
         $8::text::bigint [], $9::text::numeric [], $10::text::numeric [], $11::text::bigint [],
         $12::text::numeric [], $13::text::bigint [], $14::text::bigint [], $15::text::text [], $16::text::jsonb [],
-        $17::text::timestamptz [], $18::text::boolean [], $19::text::boolean [], $20::text::jsonb [],
-        $21::text::numeric []
+        $17::text::timestamptz [], $18::text::timestamptz [], $19::text::boolean [], $20::text::boolean [],
+        $21::text::jsonb [], $22::text::numeric []
     ) WITH ORDINALITY AS p (
         ledger_id, given_id, kind,
         source_account_id, source_balance, source_held, source_version,
         target_account_id, target_balance, target_held, target_version,
         amount, parent_id, group_id, idempotency_key, metadata,
-        expires_at, is_sources_last, is_targets_last, request,
+        expires_at, capture_at, is_sources_last, is_targets_last, request,
         rest, place
     )
 ), moved AS (
@@ -214,11 +218,11 @@ WITH posting AS MATERIALIZED (
     INSERT INTO transaction (
         ledger_id, id, kind, source_account_id, source_balance, source_held, source_version,
         target_account_id, target_balance, target_held, target_version, amount, parent_id, group_id,
-        idempotency_key, metadata, expires_at, ctime
+        idempotency_key, metadata, expires_at, capture_at, ctime
     )
     SELECT ledger_id, id, kind, source_account_id, source_balance, source_held, source_version,
         target_account_id, target_balance, target_held, target_version, amount, parent_id, group_id,
-        idempotency_key, coalesce(metadata, '{}'), expires_at, $22::timestamptz
+        idempotency_key, coalesce(metadata, '{}'), expires_at, capture_at, $23::timestamptz
     FROM posting
 ), receipted AS (
     INSERT INTO receipt (ledger_id, idempotency_key, transaction_id, request)
@@ -229,13 +233,14 @@ WITH posting AS MATERIALIZED (
     DELETE FROM hold USING posting
     WHERE hold.ledger_id = posting.ledger_id AND hold.id = posting.parent_id AND posting.rest = 0
 ), reserved AS (
-    INSERT INTO hold (ledger_id, id, amount, expires_at)
-    -- Of a hold that has a row already, the time is not written.
-    SELECT ledger_id, coalesce(parent_id, id), rest, coalesce(expires_at, '-infinity') FROM posting WHERE rest > 0
+    INSERT INTO hold (ledger_id, id, amount, expires_at, capture_at)
+    -- Of a hold that has a row already, the times are not written.
+    SELECT ledger_id, coalesce(parent_id, id), rest, coalesce(expires_at, '-infinity'), capture_at
+    FROM posting WHERE rest > 0
     ON CONFLICT (ledger_id, id) DO UPDATE SET amount = excluded.amount
 ), batched AS (
     INSERT INTO batch (ledger_id, id, transaction_ids, rules)
-    SELECT ledger_id, $23::uuid, array_agg(id ORDER BY place), 2 FROM posting GROUP BY ledger_id
+    SELECT ledger_id, $24::uuid, array_agg(id ORDER BY place), 2 FROM posting GROUP BY ledger_id
     RETURNING ledger_id, transaction_ids
 )
 SELECT ledger_id, transaction_ids FROM batched;
@@ -290,10 +295,12 @@ SELECT nextval('group_id') AS id FROM generate_series(1, $1::integer);
 SELECT nextval('transaction_id') AS id FROM generate_series(1, $1::integer);
 
 -- name: enqueue
--- Queued transactions, due at once. Each row carries its ledger_id in $1.
-INSERT INTO queued (ledger_id, id, promise, due, ctime)
-SELECT ledger_id, id, promise, $4::timestamptz, $4::timestamptz
-FROM unnest($1::text::bigint [], $2::text::bigint [], $3::text::jsonb []) AS q (ledger_id, id, promise);
+-- Queued transactions, due at once or at a time of their own. Each row carries its ledger_id in $1.
+INSERT INTO queued (ledger_id, id, promise, due, execute_at, ctime)
+SELECT ledger_id, id, promise, due, execute_at, $6::timestamptz
+FROM unnest(
+    $1::text::bigint [], $2::text::bigint [], $3::text::jsonb [], $4::text::timestamptz [], $5::text::timestamptz []
+) AS q (ledger_id, id, promise, due, execute_at);
 
 -- name: settle_queued
 -- Of queued transactions that are decided, the row goes; of those declined, the answer is kept for ever.
@@ -306,6 +313,24 @@ WITH settled AS (
 )
 INSERT INTO declined (ledger_id, id, promise, answer, ctime)
 SELECT ledger_id, id, promise, answer, statement_timestamp() FROM settled WHERE answer IS NOT NULL;
+
+-- name: postpone_captures
+-- Of holds whose capture by the background was refused: not again for $3 seconds. Their accounts are locked, so nobody
+-- else writes them; of one that has ended there is no row. Each row carries its ledger_id in $1.
+UPDATE hold SET capture_at = statement_timestamp() + make_interval(secs => $3::float8)
+FROM unnest($1::text::bigint [], $2::text::bigint []) AS refused (ledger_id, id)
+WHERE hold.ledger_id = refused.ledger_id AND hold.id = refused.id;
+
+-- name: cancel_queued
+-- What is queued goes, and is kept as cancelled. Whoever is deciding it has locked the row: then this waits, and finds
+-- it gone, unless that was rolled back. Nothing returned: it is not queued.
+WITH taken AS (
+    DELETE FROM queued WHERE queued.ledger_id = $1 AND queued.id = $2
+    RETURNING queued.ledger_id, queued.id, queued.promise
+)
+INSERT INTO cancelled (ledger_id, id, promise, request_id, ctime)
+SELECT taken.ledger_id, taken.id, taken.promise, $3, statement_timestamp() FROM taken
+RETURNING id;
 
 -- name: change_accounts
 -- All of an account at once, as the whole batch leaves it: its CHECKs see no state in between.
@@ -402,29 +427,35 @@ SELECT CASE
     ), 0) END AS refunded,
     t.ledger_id, t.id, t.kind, t.source_account_id, t.source_balance, t.source_held, t.source_version,
     t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
-    t.idempotency_key, t.metadata::text, t.expires_at, t.ctime, coalesce(s.currency, d.currency) AS currency,
-    s.name AS source_name, d.name AS target_name
+    t.idempotency_key, t.metadata::text, t.expires_at, t.capture_at, t.ctime,
+    coalesce(s.currency, d.currency) AS currency, s.name AS source_name, d.name AS target_name
 FROM transaction AS t
 LEFT JOIN account AS s ON s.ledger_id = $1 AND s.id = t.source_account_id
 LEFT JOIN account AS d ON d.ledger_id = $1 AND d.id = t.target_account_id
 WHERE t.ledger_id = $1 AND t.id = $2;
 
 -- name: get_queued
--- By primary key: a transaction that is not decided yet, or was refused.
-SELECT q.promise::text, NULL AS answer FROM queued AS q WHERE q.ledger_id = $1 AND q.id = $2
+-- By primary key: a transaction that is not decided yet, or was refused, or cancelled before it was decided.
+SELECT q.promise::text, NULL AS answer, NULL::timestamptz AS cancelled_at, NULL AS cancelled_by
+FROM queued AS q WHERE q.ledger_id = $1 AND q.id = $2
 UNION ALL
-SELECT d.promise::text, d.answer::text FROM declined AS d WHERE d.ledger_id = $1 AND d.id = $2;
+SELECT d.promise::text, d.answer::text, NULL, NULL FROM declined AS d WHERE d.ledger_id = $1 AND d.id = $2
+UNION ALL
+SELECT c.promise::text, NULL, c.ctime, c.request_id FROM cancelled AS c WHERE c.ledger_id = $1 AND c.id = $2;
 
 -- name: find_due
 -- Reads all ledgers, to list those that have something due: then each is claimed from by itself. A probe for
--- each ledger's queue, so that a long one hides no other; of holds, those that are due the longest.
+-- each ledger's queue, so that a long one hides no other; of holds, those whose time has been up the longest, and those
+-- that were to be captured first.
 -- statement_timestamp, since an index is not searched for a time that changes while it is.
 SELECT 'queued' AS what, id AS ledger_id FROM ledger WHERE EXISTS (
     SELECT FROM queued WHERE queued.ledger_id = ledger.id AND queued.due <= statement_timestamp()
 )
 UNION ALL
 SELECT 'hold', ledger_id FROM (
-    SELECT ledger_id FROM hold WHERE expires_at <= statement_timestamp() ORDER BY expires_at LIMIT 1000
+    (SELECT ledger_id FROM hold WHERE expires_at <= statement_timestamp() ORDER BY expires_at LIMIT 1000)
+    UNION ALL
+    (SELECT ledger_id FROM hold WHERE capture_at <= statement_timestamp() ORDER BY capture_at LIMIT 1000)
 ) AS oldest GROUP BY ledger_id;
 
 -- name: claim_queued
@@ -465,31 +496,71 @@ UPDATE queued SET attempts = attempts + 1, error = $3
 WHERE ledger_id = $1 AND id = ANY($2::bigint [])
     AND id IN (SELECT id FROM queued WHERE ledger_id = $1 AND id = ANY($2::bigint []) FOR UPDATE SKIP LOCKED);
 
--- name: claim_expired
--- Holds whose time is up, for the one sweeper of a ledger whose turn it is. Their rows are not locked: a
--- capture locks the account first, and the two would wait for each other.
+-- name: claim_holds
+-- Holds that are to be captured, and then those whose time is up, for the one sweeper of a ledger whose turn it is. Their
+-- rows are not locked: a capture locks the account first, and the two would wait for each other.
 WITH turn AS MATERIALIZED (
     SELECT pg_try_advisory_xact_lock(hashtextextended('koshel sweep', $1::bigint)) AS is_mine
 )
-SELECT hold.id FROM turn INNER JOIN hold ON turn.is_mine
-WHERE hold.ledger_id = $1 AND hold.expires_at <= statement_timestamp() AND hold.id NOT IN (SELECT unnest($3::bigint []))
-ORDER BY hold.expires_at LIMIT $2;
+(
+    SELECT due.id, false AS is_over FROM turn INNER JOIN hold AS due ON turn.is_mine
+    WHERE due.ledger_id = $1 AND due.capture_at <= statement_timestamp() AND due.expires_at > statement_timestamp()
+        AND due.id NOT IN (SELECT unnest($3::bigint []))
+    ORDER BY due.capture_at LIMIT $2
+)
+UNION ALL
+(
+    SELECT hold.id, true FROM turn INNER JOIN hold ON turn.is_mine
+    WHERE hold.ledger_id = $1 AND hold.expires_at <= statement_timestamp()
+        AND hold.id NOT IN (SELECT unnest($3::bigint []))
+    ORDER BY hold.expires_at LIMIT $2
+)
+LIMIT $2;
+
+-- name: claim_one_hold
+-- By primary key: what was claimed together with others that it failed with. Its row is not locked either.
+SELECT id, expires_at <= statement_timestamp() AS is_over FROM hold WHERE ledger_id = $1 AND id = $2;
 
 -- name: measure_queue
--- By an index that begins with the ledger.
+-- What waits: what is due, or was and was put off. Each part by an index that begins with the ledger, so that what is
+-- only scheduled is counted without its rows. One that was scheduled waits since it was due.
+WITH waiting AS (
+    SELECT due.attempts, greatest(due.ctime, due.execute_at) AS since FROM queued AS due
+    WHERE due.ledger_id = $1 AND due.due <= statement_timestamp()
+    UNION ALL
+    SELECT later.attempts, greatest(later.ctime, later.execute_at) FROM queued AS later
+    WHERE later.ledger_id = $1 AND later.due > statement_timestamp() AND later.attempts > 0
+)
 SELECT count(*) AS depth, count(*) FILTER (WHERE attempts > 0) AS retrying,
-    coalesce(extract(epoch FROM clock_timestamp() - min(ctime)), 0)::float8 AS oldest_age_s
-FROM queued WHERE ledger_id = $1;
+    coalesce(extract(epoch FROM clock_timestamp() - min(since)), 0)::float8 AS oldest_age_s,
+    (
+        SELECT count(*) FROM queued WHERE queued.ledger_id = $1 AND queued.due > statement_timestamp()
+    ) - (
+        SELECT count(*) FROM queued AS put_off
+        WHERE put_off.ledger_id = $1 AND put_off.due > statement_timestamp() AND put_off.attempts > 0
+    ) AS scheduled
+FROM waiting;
 
 -- name: measure_background
 -- Reads all ledgers: metrics are of the whole database. Of holds by the index on the time, and no more than it takes to
 -- worry.
+WITH waiting AS (
+    SELECT attempts, greatest(ctime, execute_at) AS since FROM queued WHERE due <= statement_timestamp()
+    UNION ALL
+    SELECT attempts, greatest(ctime, execute_at) FROM queued WHERE due > statement_timestamp() AND attempts > 0
+)
 SELECT count(*) AS depth, count(*) FILTER (WHERE attempts > 0) AS retrying,
-    coalesce(extract(epoch FROM clock_timestamp() - min(ctime)), 0)::float8 AS oldest_age_s,
+    coalesce(extract(epoch FROM clock_timestamp() - min(since)), 0)::float8 AS oldest_age_s,
+    (SELECT count(*) FROM queued WHERE due > statement_timestamp())
+    - (SELECT count(*) FROM queued WHERE due > statement_timestamp() AND attempts > 0) AS scheduled,
     (
-        SELECT count(*) FROM (SELECT FROM hold WHERE expires_at <= statement_timestamp() LIMIT 1000) AS due
+        SELECT count(*) FROM (
+            (SELECT id FROM hold WHERE expires_at <= statement_timestamp() LIMIT 1000)
+            UNION
+            (SELECT id FROM hold WHERE capture_at <= statement_timestamp() LIMIT 1000)
+        ) AS due
     ) AS holds_due
-FROM queued;
+FROM waiting;
 
 -- name: add_ledger
 -- Nothing returned: the name was taken. A row is a ledger.
@@ -688,10 +759,10 @@ SELECT pg_backend_pid();
 -- $1 is the schema, to which rights belong, and not to a ledger.
 WITH wanted (relation, privilege, columns) AS (
     SELECT unnest(ARRAY['ledger', 'currency', 'account', 'transaction', 'receipt', 'batch', 'hold', 'queued',
-        'declined', 'api_key', '_yoyo_migration']), 'SELECT', NULL::text []
+        'declined', 'cancelled', 'api_key', '_yoyo_migration']), 'SELECT', NULL::text []
     UNION ALL
-    SELECT unnest(ARRAY['account', 'transaction', 'receipt', 'batch', 'hold', 'queued', 'declined', 'ledger', 'api_key']),
-        'INSERT', NULL
+    SELECT unnest(ARRAY['account', 'transaction', 'receipt', 'batch', 'hold', 'queued', 'declined', 'cancelled', 'ledger',
+        'api_key']), 'INSERT', NULL
     UNION ALL
     SELECT unnest(ARRAY['hold', 'queued']), 'DELETE', NULL
     UNION ALL
@@ -700,7 +771,7 @@ WITH wanted (relation, privilege, columns) AS (
     VALUES
     ('account', 'UPDATE', ARRAY['balance', 'held', 'version', 'revision', 'min_balance', 'max_balance', 'status',
         'email', 'metadata']),
-    ('hold', 'UPDATE', ARRAY['amount']),
+    ('hold', 'UPDATE', ARRAY['amount', 'capture_at']),
     ('queued', 'UPDATE', ARRAY['due', 'attempts', 'error']),
     ('ledger', 'UPDATE', ARRAY['name']),
     ('api_key', 'UPDATE', ARRAY['expires_at', 'revoked_at', 'last_used_at'])
@@ -849,11 +920,11 @@ UNION ALL
 SELECT format(statement, $1::text) AS statement
 FROM (VALUES
     ('GRANT SELECT ON ledger, currency, account, transaction, receipt, batch, hold, queued, declined,'
-     ' api_key, _yoyo_migration TO %I'),
-    ('GRANT INSERT ON account, transaction, receipt, batch, hold, queued, declined, ledger, api_key TO %I'),
+     ' cancelled, api_key, _yoyo_migration TO %I'),
+    ('GRANT INSERT ON account, transaction, receipt, batch, hold, queued, declined, cancelled, ledger, api_key TO %I'),
     ('GRANT UPDATE (balance, held, version, revision, min_balance, max_balance, status, email, metadata)'
      ' ON account TO %I'),
-    ('GRANT UPDATE (amount), DELETE ON hold TO %I'),
+    ('GRANT UPDATE (amount, capture_at), DELETE ON hold TO %I'),
     ('GRANT UPDATE (due, attempts, error), DELETE ON queued TO %I'),
     ('GRANT UPDATE (name) ON ledger TO %I'),
     ('GRANT UPDATE (expires_at, revoked_at, last_used_at) ON api_key TO %I'),
@@ -1303,6 +1374,8 @@ FROM (
     SELECT ledger_id, 'queued', count(*) FROM queued GROUP BY ledger_id
     UNION ALL
     SELECT ledger_id, 'declined', count(*) FROM declined GROUP BY ledger_id
+    UNION ALL
+    SELECT ledger_id, 'cancelled', count(*) FROM cancelled GROUP BY ledger_id
 ) AS named
 LEFT JOIN ledger ON ledger.id = named.ledger_id
 WHERE ledger.id IS NULL
@@ -1378,24 +1451,31 @@ WHERE a.held <> coalesce(reserved.amount, 0)
 ORDER BY a.id LIMIT $1::bigint;
 
 -- name: verify_holds
--- The row of a hold says what is left of it, and until when; a hold without a row has something that ended it.
+-- The row of a hold says what is left of it, until when, and when it is to be captured, which may have been put off; a
+-- hold without a row has something that ended it.
 -- Reads all ledgers: verification is of the whole database.
 WITH followed AS (
     SELECT ledger_id, parent_id, sum(amount) AS amount FROM transaction
     WHERE parent_id IS NOT NULL AND kind IN ('capture', 'void', 'expiry')
     GROUP BY ledger_id, parent_id
 ), told AS (
-    SELECT t.ledger_id, t.id, t.amount - coalesce(f.amount, 0) AS rest, t.expires_at, f.amount AS followed,
-        t.expires_at < t.ctime AS is_backward
+    SELECT t.ledger_id, t.id, t.amount - coalesce(f.amount, 0) AS rest, t.expires_at, t.capture_at,
+        f.amount AS followed, t.expires_at < t.ctime AS is_backward
     FROM transaction AS t LEFT JOIN followed AS f ON f.ledger_id = t.ledger_id AND f.parent_id = t.id
     WHERE t.kind = 'hold'
 )
 SELECT coalesce(hold.ledger_id, told.ledger_id) AS ledger_id, coalesce(hold.id, told.id) AS id,
     hold.amount AS reserved, told.rest, (hold.expires_at AT TIME ZONE 'UTC')::text AS expires_at,
-    (told.expires_at AT TIME ZONE 'UTC')::text AS told_expires_at, coalesce(told.is_backward, false) AS is_backward
+    (told.expires_at AT TIME ZONE 'UTC')::text AS told_expires_at, coalesce(told.is_backward, false) AS is_backward,
+    (hold.capture_at AT TIME ZONE 'UTC')::text AS capture_at,
+    (told.capture_at AT TIME ZONE 'UTC')::text AS told_capture_at
 FROM told FULL JOIN hold ON hold.ledger_id = told.ledger_id AND hold.id = told.id
 WHERE told.id IS NULL OR (hold.id IS NULL AND told.followed IS NULL) OR told.is_backward
     OR hold.amount <> told.rest OR scale(hold.amount) <> scale(told.rest) OR hold.expires_at <> told.expires_at
+    OR (hold.id IS NOT NULL AND CASE
+        WHEN told.capture_at IS NULL THEN hold.capture_at IS NOT NULL
+        ELSE coalesce(hold.capture_at < told.capture_at, true)
+    END)
 ORDER BY 2 LIMIT $1::bigint;
 
 -- name: verify_endings
@@ -1517,7 +1597,7 @@ WHERE f.amount <> f.rest AND coalesce(r.request, r.answer) IS NOT NULL
 ORDER BY f.id LIMIT $1::bigint;
 
 -- name: verify_queued
--- What was enqueued is posted, queued or declined, and only one of these.
+-- What was enqueued is posted, queued, declined or cancelled, and only one of these.
 -- Reads all ledgers: verification is of the whole database.
 SELECT q.ledger_id, q.id, 'queued' AS one, 'posted' AS other
 FROM queued AS q INNER JOIN transaction AS t ON t.ledger_id = q.ledger_id AND t.id = q.id
@@ -1527,6 +1607,15 @@ FROM declined AS d INNER JOIN transaction AS t ON t.ledger_id = d.ledger_id AND 
 UNION ALL
 SELECT d.ledger_id, d.id, 'declined', 'queued'
 FROM declined AS d INNER JOIN queued AS q ON q.ledger_id = d.ledger_id AND q.id = d.id
+UNION ALL
+SELECT c.ledger_id, c.id, 'cancelled', 'posted'
+FROM cancelled AS c INNER JOIN transaction AS t ON t.ledger_id = c.ledger_id AND t.id = c.id
+UNION ALL
+SELECT c.ledger_id, c.id, 'cancelled', 'queued'
+FROM cancelled AS c INNER JOIN queued AS q ON q.ledger_id = c.ledger_id AND q.id = c.id
+UNION ALL
+SELECT c.ledger_id, c.id, 'cancelled', 'declined'
+FROM cancelled AS c INNER JOIN declined AS d ON d.ledger_id = c.ledger_id AND d.id = c.id
 ORDER BY 2, 3, 4 LIMIT $1::bigint;
 
 -- name: verify_enqueued
@@ -1537,6 +1626,8 @@ FROM (
     SELECT ledger_id, id, promise FROM queued
     UNION ALL
     SELECT ledger_id, id, promise FROM declined
+    UNION ALL
+    SELECT ledger_id, id, promise FROM cancelled
 ) AS p
 INNER JOIN receipt AS r ON r.ledger_id = p.ledger_id AND r.transaction_id = p.id
 WHERE r.answer IS DISTINCT FROM p.promise
@@ -1551,6 +1642,8 @@ WITH keyed AS (
     SELECT ledger_id, id, promise -> 'command' ->> 'key' FROM queued WHERE promise -> 'command' ->> 'key' IS NOT NULL
     UNION ALL
     SELECT ledger_id, id, promise -> 'command' ->> 'key' FROM declined WHERE promise -> 'command' ->> 'key' IS NOT NULL
+    UNION ALL
+    SELECT ledger_id, id, promise -> 'command' ->> 'key' FROM cancelled WHERE promise -> 'command' ->> 'key' IS NOT NULL
 )
 SELECT count(*) AS suspects
 FROM (
@@ -1564,19 +1657,22 @@ WHERE t.keys IS DISTINCT FROM r.keys;
 
 -- name: verify_receipts
 -- A transaction with a key, posted or enqueued, has the receipt of that key, and a receipt's transaction is
--- there, or queued, or declined, and has its key. Reads all ledgers: verification is of the whole database.
+-- there, or queued, or declined, or cancelled, and has its key. Reads all ledgers: verification is of the whole database.
 WITH keyed AS (
     SELECT ledger_id, id, idempotency_key FROM transaction WHERE idempotency_key IS NOT NULL
     UNION ALL
     SELECT ledger_id, id, promise -> 'command' ->> 'key' FROM queued WHERE promise -> 'command' ->> 'key' IS NOT NULL
     UNION ALL
     SELECT ledger_id, id, promise -> 'command' ->> 'key' FROM declined WHERE promise -> 'command' ->> 'key' IS NOT NULL
+    UNION ALL
+    SELECT ledger_id, id, promise -> 'command' ->> 'key' FROM cancelled WHERE promise -> 'command' ->> 'key' IS NOT NULL
 )
 SELECT coalesce(t.ledger_id, r.ledger_id) AS ledger_id, t.id, r.transaction_id, r.answer IS NOT NULL AS is_enqueue,
     coalesce(t.idempotency_key, r.idempotency_key) AS idempotency_key, (
         EXISTS (SELECT FROM transaction AS x WHERE x.ledger_id = r.ledger_id AND x.id = r.transaction_id)
         OR EXISTS (SELECT FROM queued AS x WHERE x.ledger_id = r.ledger_id AND x.id = r.transaction_id)
         OR EXISTS (SELECT FROM declined AS x WHERE x.ledger_id = r.ledger_id AND x.id = r.transaction_id)
+        OR EXISTS (SELECT FROM cancelled AS x WHERE x.ledger_id = r.ledger_id AND x.id = r.transaction_id)
     ) AS is_there
 FROM keyed AS t
 FULL JOIN (
@@ -1672,7 +1768,7 @@ SELECT r.ledger_id, r.idempotency_key AS key, r.transaction_id, r.request::text,
         ELSE r.answer
     END::text AS answer,
     t.id, t.kind, t.source_account_id, t.target_account_id, t.amount, t.parent_id, t.idempotency_key,
-    t.metadata::text, CASE WHEN r.answer IS NOT NULL THEN t.ctime END AS ctime,
+    t.metadata::text, t.capture_at, CASE WHEN r.answer IS NOT NULL THEN t.ctime END AS ctime,
     CASE WHEN isfinite(t.expires_at) AND isfinite(t.ctime) THEN extract(epoch FROM t.expires_at - t.ctime) END AS lifetime_s,
     coalesce(s.currency, d.currency) AS currency, s.name AS source_name, d.name AS target_name
 FROM receipt AS r
@@ -1682,14 +1778,18 @@ LEFT JOIN account AS d ON d.ledger_id = t.ledger_id AND d.id = t.target_account_
 WHERE r.answer IS NOT NULL OR r.request IS NOT NULL;
 
 -- name: read_queued
--- What is queued, or was declined then: decoded, and compared with itself.
--- Reads all ledgers: verification is of the whole database.
-SELECT ledger_id, id, promise::text, NULL AS answer, ctime, ctime > now() AS is_ahead, due >= ctime AS is_due_later,
-    (attempts > 0) = (error IS NOT NULL) AS is_explained, id > $1::bigint AS has_new_id
+-- What is queued, or was declined or cancelled then: decoded, and compared with itself. One that is due, and not decided
+-- yet, is late and not wrong. Reads all ledgers: verification is of the whole database.
+SELECT ledger_id, id, promise::text, NULL AS answer, execute_at, false AS is_over, ctime, ctime > now() AS is_ahead,
+    due >= greatest(ctime, execute_at) AS is_due_later, (attempts > 0) = (error IS NOT NULL) AS is_explained,
+    id > $1::bigint AS has_new_id
 FROM queued
 UNION ALL
-SELECT ledger_id, id, promise::text, answer::text, ctime, ctime > now(), true, true, id > $1
-FROM declined;
+SELECT ledger_id, id, promise::text, answer::text, NULL, true, ctime, ctime > now(), true, true, id > $1
+FROM declined
+UNION ALL
+SELECT ledger_id, id, promise::text, NULL, NULL, true, ctime, ctime > now(), true, true, id > $1
+FROM cancelled;
 
 -- name: find_states
 -- What the account was left with at a version: of each (ledger, account, version). Each carries its ledger_id in $1.

@@ -1,8 +1,7 @@
 """What is read of accounts and transactions, whichever connection it is read over."""
 
-from collections.abc import Awaitable, Callable, Coroutine
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from koshel.core.model import AccountDetails
 from koshel.db import rows
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
 
 T = TypeVar("T")
+Work: TypeAlias = "Callable[[AnyConnection, Queries], Awaitable[T]]"
 
 
 class Reads:
@@ -36,6 +36,10 @@ class Reads:
         """
         raise NotImplementedError
 
+    async def transact(self, ledger_ids: Collection[int], work: "Work[T]") -> T:
+        """What the work returns, once it is committed, or is part of the caller's transaction. Raises StoreError."""
+        raise NotImplementedError
+
     async def rehearse(self, call: Callable[[], Coroutine[Any, Any, T]], *, weight: int) -> T:  # noqa: ARG002  the store's counts
         """What the call, which settles in `rehearsals`, returns; `weight` is how many commands it settles."""
         return await call()
@@ -49,15 +53,18 @@ class Reads:
 
     async def get_transaction(self, ledger_id: int, transaction_id: int) -> FoundTransaction | None:
         """The transaction as it stands, None if there is none. Raises StoreError."""
-        return await self._read(ledger_id, partial(self._find_transaction, ledger_id, transaction_id))
+        return await self._read(
+            ledger_id, lambda connection: find_transaction(connection, self._queries, ledger_id, transaction_id)
+        )
 
-    async def _find_transaction(
-        self, ledger_id: int, transaction_id: int, connection: "AnyConnection"
-    ) -> FoundTransaction | None:
-        q = self._queries
-        # What is queued may be posted between the first look and the second: then the third finds it.
-        for query, found in ((q.get_transaction, rows.found), (q.get_queued, rows.queued)) * 2:
-            row = await connection.fetchrow(query, ledger_id, transaction_id)
-            if row is not None:
-                return found(row)
-        return None
+
+async def find_transaction(
+    connection: "AnyConnection", q: Queries, ledger_id: int, transaction_id: int
+) -> FoundTransaction | None:
+    """The transaction as it stands, None if there is none."""
+    # What is queued may be posted between the first look and the second: then the third finds it.
+    for query, found in ((q.get_transaction, rows.found), (q.get_queued, rows.queued)) * 2:
+        row = await connection.fetchrow(query, ledger_id, transaction_id)
+        if row is not None:
+            return found(row)
+    return None

@@ -1,6 +1,7 @@
 """Rows in, structs out. No connection here."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -35,13 +36,15 @@ _OWN = [(column.name, column.at, _READ.get(column.name)) for column in TRANSACTI
 
 
 class FoundTransaction(msgspec.Struct, frozen=True):
-    """A transaction as it stands now: posted, or queued, or declined after that."""
+    """A transaction as it stands now: posted, or queued, or declined or cancelled after that."""
 
     transaction: Posted | Queued
     status: TransactionStatus
     refusal: Declined | None = None
     remaining: Decimal | None = None  # of a hold: what it still reserves
     refunded: Decimal | None = None  # of what can be refunded: the sum of its refunds
+    cancelled_at: datetime | None = None
+    cancelled_by: str | None = None  # the id of the request that did, if it had one
 
 
 def account(row: Record) -> Account:
@@ -93,6 +96,9 @@ def found(row: Record) -> FoundTransaction:
 def queued(row: Record) -> FoundTransaction:
     """A row of `get_queued`."""
     queued = _queued.decode(row["promise"])
+    if row["cancelled_at"] is not None:
+        moment, request_id = row["cancelled_at"], row["cancelled_by"]
+        return FoundTransaction(queued, "cancelled", cancelled_at=moment, cancelled_by=request_id)
     if row["answer"] is None:
         return FoundTransaction(queued, "queued")
     return FoundTransaction(queued, "declined", _declined.decode(row["answer"]))

@@ -90,6 +90,14 @@ CREATE TABLE batch (
 );
 ALTER TABLE ONLY batch ALTER COLUMN transaction_ids SET STORAGE EXTERNAL;
 
+CREATE TABLE cancelled (
+    ledger_id bigint NOT NULL,
+    id bigint NOT NULL,
+    promise jsonb NOT NULL,
+    request_id text,
+    ctime timestamp with time zone NOT NULL
+);
+
 CREATE TABLE currency (
     code text NOT NULL,
     scale smallint NOT NULL,
@@ -118,6 +126,7 @@ CREATE TABLE hold (
     id bigint NOT NULL,
     amount numeric NOT NULL,
     expires_at timestamp with time zone NOT NULL,
+    capture_at timestamp with time zone,
     CONSTRAINT hold_amount_check CHECK (((amount > (0)::numeric) AND (amount < 'Infinity'::numeric)))
 );
 
@@ -145,6 +154,7 @@ CREATE TABLE queued (
     attempts integer DEFAULT 0 NOT NULL,
     error text,
     ctime timestamp with time zone NOT NULL,
+    execute_at timestamp with time zone,
     CONSTRAINT queued_attempts_check CHECK ((attempts >= 0))
 )
 WITH (fillfactor='90');
@@ -168,6 +178,8 @@ CREATE TABLE transaction (
     source_held numeric,
     target_held numeric,
     expires_at timestamp with time zone,
+    capture_at timestamp with time zone,
+    CONSTRAINT transaction_capture_check CHECK (((capture_at IS NULL) OR ((expires_at IS NOT NULL) AND (capture_at < expires_at)))),
     CONSTRAINT transaction_kind_check CHECK (((kind || ((((num_nonnulls(kind, source_account_id, source_balance, source_version) * 100) + (num_nonnulls(target_account_id, target_balance, target_balance, target_version, target_version) * 10)) + num_nonnulls(parent_id, expires_at, expires_at)))::text) = ANY ('{transfer450,payment150,withdrawal400,hold402,hold412,capture401,capture451,void401,void411,expiry401,expiry411,refund401,refund451,refund151}'::text[]))),
     CONSTRAINT transaction_money_check CHECK (((amount > (0)::numeric) AND (amount < 'Infinity'::numeric) AND (source_account_id <> target_account_id) AND ((source_held IS NULL) OR ((source_held > (0)::numeric) AND (source_held < 'Infinity'::numeric) AND (source_version IS NOT NULL))) AND ((target_held IS NULL) OR ((target_held > (0)::numeric) AND (target_held < 'Infinity'::numeric) AND (target_version IS NOT NULL)))))
 );
@@ -187,6 +199,9 @@ ALTER TABLE ONLY api_key
 
 ALTER TABLE ONLY batch
     ADD CONSTRAINT batch_pkey PRIMARY KEY (ledger_id, id);
+
+ALTER TABLE ONLY cancelled
+    ADD CONSTRAINT cancelled_pkey PRIMARY KEY (ledger_id, id);
 
 ALTER TABLE ONLY currency
     ADD CONSTRAINT currency_pkey PRIMARY KEY (code);
@@ -218,9 +233,13 @@ CREATE UNIQUE INDEX account_by_name ON account USING btree (ledger_id, name) WHE
 
 CREATE UNIQUE INDEX api_key_digest ON api_key USING btree (digest);
 
+CREATE INDEX hold_capture ON hold USING btree (capture_at, ledger_id) WHERE (capture_at IS NOT NULL);
+
 CREATE INDEX hold_expires ON hold USING btree (expires_at, ledger_id);
 
 CREATE INDEX queued_due ON queued USING btree (ledger_id, due, id);
+
+CREATE INDEX queued_put_off ON queued USING btree (ledger_id, due) WHERE (attempts > 0);
 
 CREATE INDEX receipt_person ON receipt USING btree (ledger_id, COALESCE((answer #>> '{account,id}'::text[]), (answer #>> '{command,account_id}'::text[]), (answer #>> '{command,email}'::text[]))) WHERE (COALESCE((answer #>> '{account,id}'::text[]), (answer #>> '{command,account_id}'::text[]), (answer #>> '{command,email}'::text[])) IS NOT NULL);
 

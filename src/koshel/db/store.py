@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import structlog
 from msgspec import Struct
@@ -19,7 +19,7 @@ from koshel import metrics
 from koshel.db.batch import Batch
 from koshel.db.batches import Batches, Impatient, Rehearsals
 from koshel.db.calls import CallLimits, Calls
-from koshel.db.claims import ClaimExpired, ClaimQueued
+from koshel.db.claims import ClaimHolds, ClaimQueued
 from koshel.db.errors import Conflict, Obstructed, OutcomeUnknown, StoreError, translated
 from koshel.db.facts import Facts
 from koshel.db.gate import Gate
@@ -28,7 +28,7 @@ from koshel.db.lease import End, commit, lease, transacted, undo
 from koshel.db.lock_wait import LockWait
 from koshel.db.namespace import Namespace
 from koshel.db.pools import PoolMeasure, TimeLimits, open_pool
-from koshel.db.queries import Queries
+from koshel.db.reads import Work
 from koshel.db.row_security import confine, confined
 from koshel.db.strangers import Strangers
 from koshel.db.traced import batch_maker
@@ -43,7 +43,6 @@ BLOCKED = "Obstructed: another transaction has locked an account for long"  # or
 REHEARSALS_WAITING_MAX = 50  # for each connection
 
 T = TypeVar("T")
-Work: TypeAlias = "Callable[[AnyConnection, Queries], Awaitable[T]]"
 
 _log = structlog.get_logger()
 
@@ -151,11 +150,11 @@ class Store(Facts):
         """What the call, which settles in `rehearsals`, returns, once it is admitted. Raises Crowded."""
         return await self._dry_runs.run(call, weight=weight)
 
-    async def due(self) -> Sequence[ClaimQueued | ClaimExpired]:
+    async def due(self) -> Sequence[ClaimQueued | ClaimHolds]:
         """A claim for each ledger that has something due; their counts are still 0. Raises StoreError."""
         found = await self._read(None, lambda connection: connection.fetch(self._queries.find_due), weight=0)
         return [
-            ClaimQueued(ledger_id, 0) if what == "queued" else ClaimExpired(ledger_id, 0) for what, ledger_id in found
+            ClaimQueued(ledger_id, 0) if what == "queued" else ClaimHolds(ledger_id, 0) for what, ledger_id in found
         ]
 
     async def postpone(self, ledger_id: int, transaction_id: int, error: str, delay: Delay) -> None:
@@ -173,7 +172,7 @@ class Store(Facts):
         return await self._read(None, lambda connection: work(connection, self._queries), weight=0)
 
     async def transact(self, ledger_ids: Collection[int], work: "Work[T]") -> T:
-        """What the work returns, once it is committed: of ledgers and keys, not of money. Raises StoreError."""
+        """What the work returns, once it is committed: of what moves no money. Raises StoreError."""
 
         async def confined_work(connection: "Connection") -> T:
             await confine(connection, self.namespace, ledger_ids)

@@ -68,6 +68,7 @@ TRANSACTION: Columns = (
     Column("idempotency_key", "text", "key", Mostly.NULL, shown=True),
     *(Column(label, "jsonb" if label == "metadata" else "text", label, Mostly.NULL, shown=True) for label in LABELS),
     Column("expires_at", "timestamptz", "expires_at", Mostly.NULL, shown=True),
+    Column("capture_at", "timestamptz", "capture_at", Mostly.NULL, shown=True),
     Column("ctime", "timestamptz", "ctime", Mostly.ONE, shown=True),
 )
 
@@ -102,7 +103,8 @@ QUEUED: Columns = (
     Column("ledger_id", "bigint", mostly=Mostly.SAME),
     Column("id", "bigint"),
     Column("promise", "jsonb"),
-    Column("due", "timestamptz", mostly=Mostly.ONE, changes=True),
+    Column("due", "timestamptz", changes=True),
+    Column("execute_at", "timestamptz", mostly=Mostly.NULL),
     Column("attempts", "integer", changes=True),
     Column("error", "text", changes=True),
     Column("ctime", "timestamptz", mostly=Mostly.ONE),
@@ -111,5 +113,11 @@ QUEUED: Columns = (
 DECLINED: Columns = (
     *QUEUED[:3],
     Column("answer", "jsonb"),
+    Column("ctime", "timestamptz", mostly=Mostly.ONE),
+)
+
+CANCELLED: Columns = (
+    *QUEUED[:3],
+    Column("request_id", "text"),
     Column("ctime", "timestamptz", mostly=Mostly.ONE),
 )

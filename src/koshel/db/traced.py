@@ -9,7 +9,7 @@ import structlog
 
 from koshel.core.commands import Command, Group
 from koshel.db.batch import Batch
-from koshel.db.claims import Claim, ClaimExpired, ClaimQueued
+from koshel.db.claims import Claim, ClaimHolds, ClaimQueued
 from koshel.db.known import Known
 from koshel.db.namespace import Namespace
 from koshel.db.strangers import Strangers
@@ -38,7 +38,7 @@ class TracedBatch(TimedBatch):
         match commands:
             case [ClaimQueued()]:
                 self._said["koshel.batch.claim"] = "queued"
-            case [ClaimExpired()]:
+            case [ClaimHolds()]:
                 self._said["koshel.batch.claim"] = "expired"
             case _:
                 pass

@@ -6,6 +6,7 @@
                       ├── a group: its transactions
                       └── a refusal: nothing but itself
     queued, declined ──── its own request, and its refusal's
+    cancelled        ──── its own request
 
 A thousand rows at a time, however many there are.
 """
@@ -16,7 +17,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 import psycopg
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from psycopg.rows import dict_row
 
 from koshel.core.commands import Request
@@ -55,7 +56,7 @@ def receipts(connection: "psycopg.Connection[Row]", q: Queries) -> Iterator[str]
 
 
 def queued(connection: "psycopg.Connection[Row]", q: Queries, last_id: int) -> Iterator[str]:
-    """What is wrong with transactions that are queued, or were declined then; no id after `last_id` was given."""
+    """What is wrong with transactions that are queued, or were until something ended that; `last_id` was given last."""
     for chunk in _chunks(connection, q, q.read_queued, last_id):
         for row in chunk:
             wrong = _wrong_queued(row)
@@ -208,6 +209,9 @@ def _wrong_queued(row: Row) -> str | None:
             return "was refused for another request"
     if row["is_ahead"] or not row["is_due_later"] or not _is_told_then(queued, row):
         return "has a time that cannot be"
+    asked = None if queued.command.execute_at is UNSET else queued.command.execute_at
+    if not row["is_over"] and asked != row["execute_at"]:
+        return "is to be executed at another time"
     if not row["is_explained"]:
         return "has attempts without an error, or an error without attempts"
     field = agreement.of_queued(queued)
@@ -215,8 +219,6 @@ def _wrong_queued(row: Row) -> str | None:
 
 
 def _is_told_then(queued: Queued, row: Row) -> bool:
-    """Its row has the time at which it was enqueued; or that at which it was declined, which is later."""
+    """Its row has the time at which it was enqueued; or that at which it was declined or cancelled, which is later."""
     moment = row["ctime"]
-    return moment == queued.ctime or (
-        row["answer"] is not None and isinstance(moment, datetime) and moment > queued.ctime
-    )
+    return moment == queued.ctime or (row["is_over"] and isinstance(moment, datetime) and moment > queued.ctime)

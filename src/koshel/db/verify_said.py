@@ -127,7 +127,16 @@ def hold(row: Row) -> str:
         return f"hold {row['id']} is not open, but nothing has ended it"
     if str(row["reserved"]) != str(row["rest"]):  # to the last decimal
         return f"hold {row['id']} reserves {row['reserved']}, but {row['rest']} of it is left"
+    if row["expires_at"] == row["told_expires_at"]:
+        return (
+            f"hold {row['id']} is to be captured {_at(row['capture_at'])}, "
+            f"but was placed to be captured {_at(row['told_capture_at'])}"
+        )
     return f"hold {row['id']} is open until {row['expires_at']}Z, but was placed until {row['told_expires_at']}Z"
+
+
+def _at(moment: str | None) -> str:
+    return "by its caller" if moment is None else f"at {moment}Z"
 
 
 def ending(row: Row) -> str:
@@ -188,7 +197,7 @@ def receipt(row: Row) -> str:
     if row["is_enqueue"] and not row["is_there"]:
         return (
             f"the receipt of key {key!r} promises transaction {row['transaction_id']}, "
-            "which is neither posted nor queued nor declined"
+            "which is not posted, queued, declined or cancelled"
         )
     return f"the receipt of key {key!r} names transaction {row['transaction_id']}, which does not have that key"
 

@@ -7,13 +7,16 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from koshel.core.book import has_receipt
-from koshel.core.model import Changed, Executed, Grouped, Opened, Outcome, Posted, Queued
-from koshel.db import columns
+from koshel.core.commands import AutoCapture
+from koshel.core.model import Changed, Declined, Executed, Grouped, Opened, Outcome, Posted, Queued
+from koshel.db import columns, queue_columns
 from koshel.db.ids import Ids, number, renewed
 from koshel.db.queries import Queries
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
+
+CAPTURE_AGAIN_S = 60.0  # before a hold whose capture was refused is tried again
 
 OutcomeT = TypeVar("OutcomeT", bound=Outcome)
 
@@ -64,9 +67,12 @@ async def _write_others(
     if answers := [one for one in parts if _is_answer(one)]:
         await connection.execute(q.record_receipts, *columns.receipts([*answers, *unanswered]))
     if executed := _only(Executed, parts):
-        await connection.execute(q.settle_queued, *columns.executions(executed))
+        await connection.execute(q.settle_queued, *queue_columns.executions(executed))
+    if refused := [one.command for one in _only(Declined, parts) if isinstance(one.command, AutoCapture)]:
+        places = {(one.ledger_id, one.parent_id) for one in refused}
+        await connection.execute(q.postpone_captures, *columns.pairs(places), CAPTURE_AGAIN_S)
     if queued := _only(Queued, parts):
-        await connection.execute(q.enqueue, *columns.enqueued(queued))
+        await connection.execute(q.enqueue, *queue_columns.enqueued(queued))
 
 
 def _only(kind: type[OutcomeT], outcomes: Iterable[Outcome]) -> list[OutcomeT]:

@@ -16,8 +16,7 @@ from koshel.http.call import Call, Reply, json
 from koshel.http.parameters import ChangeHeaders, KeyHeader, ReadHeaders
 from koshel.http.problems import account_not_found, no_such_account, parameter_invalid
 from koshel.http.route import MOVE, POST, Route, making
-from koshel.http.wire import Amount, money
-from koshel.requests import Labels
+from koshel.http.wire import Amount, Schedulable, money
 from koshel.texts import AT, Asked
 from koshel.values import ACCOUNT_NAME_REASON, AccountName, CurrencyCode, Email, Invalid, Notes, NotesPatch
 
@@ -67,13 +66,13 @@ class AccountPatch(AccountChange, frozen=True, forbid_unknown_fields=True):
 MERGED: Mapping[type[Struct] | None, type[Struct]] = {AccountChange: AccountPatch}
 
 
-class PaymentRequest(Labels, frozen=True, forbid_unknown_fields=True):
+class PaymentRequest(Schedulable, frozen=True, forbid_unknown_fields=True):
     """Money in."""
 
     amount: Amount
 
 
-class WithdrawalRequest(Labels, frozen=True, forbid_unknown_fields=True):
+class WithdrawalRequest(Schedulable, frozen=True, forbid_unknown_fields=True):
     """Money out."""
 
     amount: Amount

@@ -2,6 +2,7 @@
 
 command ─┬─ dry run ────────▶ a batch that is not committed ──▶ 200: what would happen
          ├─ respond-async ──▶ batcher ──▶ enqueued ───────────▶ 202: a queued transaction
+         ├─ execute_at ─────▶ the same, and due then
          └─ else ───────────▶ batcher ──▶ settled ────────────▶ 201: done
 """
 
@@ -11,7 +12,7 @@ from typing import assert_never
 
 from msgspec import UNSET
 
-from koshel.core.commands import ChangeAccount, Command, Group, Opening, Request
+from koshel.core.commands import ChangeAccount, Command, Enqueue, Group, Opening, Request
 from koshel.core.model import (
     Changed,
     Declined,
@@ -36,11 +37,22 @@ REPLAYED = {"Idempotent-Replayed": "true"}
 
 async def answer(call: Call, command: Request) -> Reply:
     """The reply to a request that makes a transaction."""
+    if call.body.execute_at is not UNSET:
+        return await _schedule(call, call.requests.enqueue(command, execute_at=call.body.execute_at))
     if call.query.dry_run:
         return reply(await call.service.rehearse(command), dry_run=True)
     if call.prefer.respond_async:
         return await _enqueue(call, command)
     return reply(await _settled(call, command))
+
+
+async def _schedule(call: Call, command: Enqueue) -> Reply:
+    """The reply to a request whose transaction is due at a time of its own: of Prefer there is nothing to wait for."""
+    if call.query.dry_run:
+        return reply(await call.service.rehearse(command), dry_run=True)
+    outcome = await _settled(call, command)
+    call.service.engine.background.wake()
+    return reply(outcome, prefer=Preference(respond_async=True) if call.prefer.respond_async else None)
 
 
 async def answer_now(call: Call, command: Opening | ChangeAccount) -> Reply:
@@ -127,7 +139,8 @@ def _first(outcome: First, headers: Mapping[str, str], made: int = 201) -> Reply
             where = {"Location": f"/transaction/{outcome.id}", **headers} if outcome.id else headers
             return json(made, wire.transaction(outcome), where)
         case Queued():
-            return json(202, wire.queued_transaction(outcome), {"Location": f"/transaction/{outcome.id}", **headers})
+            where = {"Location": f"/transaction/{outcome.id}", **headers} if outcome.id else headers
+            return json(202 if outcome.id else made, wire.queued_transaction(outcome), where)
         case Grouped():
             return json(made if outcome.command.atomic else 200, _results(outcome), headers)
         case Opened():

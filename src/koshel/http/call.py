@@ -41,6 +41,7 @@ class Call(Struct):
     if_match: Tags | None = None
     if_none_match: Tags | None = None
     limits: CallerLimits | None = None  # of the caller, where a request counts as several
+    name: str = ""  # of the request, as X-Request-Id has it
     batch_id: str | None = None  # of the batch that has settled its command
     trace: object = None  # of the request, if it has one
 

@@ -85,6 +85,9 @@ _BATCH = [
     _transaction(id_, "transfer", 1, target, amount, group_id=1)
     for id_, target, amount in ((8, 2, "9.70"), (9, 3, "0.30"))
 ]
+_FIRST = "2026-12-01T09:00:00.000000Z"
+_RENT = _transaction(11, "transfer", 1, 2, "40.00", status="queued", execute_at=_FIRST)
+_CANCELLED = _RENT | {"status": "cancelled", "cancelled_at": "2026-11-30T18:00:00.654321Z", "cancelled_by": "till-3-17"}
 _PROBLEM = PROBLEMS["insufficient-funds"]
 _INDEX = {
     "name": "Koshel",
@@ -186,6 +189,8 @@ STORY: Sequence[Example] = (
         201,
         {"source_account_id": 1, "target": "users:42", "amount": "2"},
     ),
+    Example("transfer", "Rent, when it is due", _RENT, 202, _move(1, 2, "40", execute_at=_FIRST)),
+    Example("cancel_transaction", "The rent", _CANCELLED, path={"id": 11}),
     Example("get_ledger", "The main ledger", _LEDGER),
     Example("rename_ledger", "The name that it has", _LEDGER, body={"ledger": "main"}),
     Example(
@@ -226,6 +231,6 @@ STORY: Sequence[Example] = (
     Example("read_index", "What this is", _INDEX),
     Example("check_live", "It answers", {"status": "ok"}),
     Example("check_ready", "It is ready", {"status": "ok"}),
-    Example("measure_queue", "Nothing waits", {"depth": 0, "retrying": 0, "oldest_age_s": 0.0}),
+    Example("measure_queue", "Nothing waits", {"depth": 0, "retrying": 0, "oldest_age_s": 0.0, "scheduled": 0}),
     Example("get_problem", "A problem", _DESCRIBED, path={"code": "insufficient-funds"}),
 )

@@ -78,6 +78,7 @@ async def _asked(store: Store) -> dict[str, Series]:
                 metrics.QUEUED: (work.depth, ()),
                 metrics.QUEUED_RETRYING: (work.retrying, ()),
                 metrics.QUEUED_AGE: (work.oldest_age_s, ()),
+                metrics.SCHEDULED: (work.scheduled, ()),
                 metrics.HOLDS_DUE: (work.holds_due, ()),
             }
     except (KoshelError, TimeoutError):

@@ -15,6 +15,7 @@ from koshel.http.wire import AnyRefusal, Time
 from koshel.values import AccountName, Id
 
 Money = Annotated[str, Meta(description="With the decimals of the currency.")]
+_FATES = [*Kind, "queued", "declined", "cancelled"]  # of a transaction that cannot be refunded
 Pointer = Annotated[str, Meta(description="A JSON pointer into the body.")]
 
 
@@ -105,7 +106,7 @@ class _Currencies(NoFacts, frozen=True, kw_only=True):
 
 
 class _HoldStatus(_OfTransaction, frozen=True, kw_only=True):
-    hold_status: Literal["captured", "voided", "expired", "queued", "declined"]
+    hold_status: Literal["captured", "voided", "expired", "queued", "declined", "cancelled"]
 
 
 class _Expired(_OfTransaction, frozen=True, kw_only=True):
@@ -117,13 +118,11 @@ class _Kind(_OfTransaction, frozen=True, kw_only=True):
 
 
 class _NotRefundable(_OfTransaction, frozen=True, kw_only=True):
-    kind: Annotated[
-        str,
-        Meta(
-            extra_json_schema={"enum": [*Kind, "queued", "declined"]},
-            description="Its kind; or that it is queued or declined, and has moved no money.",
-        ),
-    ]
+    kind: Annotated[str, Meta(extra_json_schema={"enum": _FATES}, description="Or that it is not, or never, posted.")]
+
+
+class _Decided(_OfTransaction, frozen=True, kw_only=True):
+    transaction_status: Literal["posted", "held", "captured", "voided", "expired", "declined"]
 
 
 class _NotEmpty(_OfAccount, frozen=True, kw_only=True):
@@ -200,6 +199,7 @@ FACTS: Mapping[str, type[NoFacts]] = {
     "not-a-hold": _Kind,
     "not-refundable": _NotRefundable,
     "version-mismatch": _Version,
+    "not-cancellable": _Decided,
     "account-closed": _OfAccount,
     "account-frozen": _OfAccount,
     "account-not-empty": _NotEmpty,
@@ -229,7 +229,7 @@ def _typed(code: str) -> type[Struct]:
 
 def code_of(refusal: Refusal) -> str:
     """The code of the problem that a refusal of the core becomes."""
-    is_of_a_field = refusal in {Refusal.AMOUNT_OUT_OF_RANGE, Refusal.METADATA_TOO_LARGE}
+    is_of_a_field = refusal in {Refusal.AMOUNT_OUT_OF_RANGE, Refusal.TIME_OUT_OF_RANGE, Refusal.METADATA_TOO_LARGE}
     return "validation-failed" if is_of_a_field else refusal.value
 
 

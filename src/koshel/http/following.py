@@ -10,25 +10,24 @@ from koshel.core.commands import Capture, Refund, Void, labels
 from koshel.http.call import Call
 from koshel.http.problems import transaction_not_found
 from koshel.http.route import MONEY, POST, Route, making
-from koshel.http.wire import Amount
-from koshel.requests import Labels
+from koshel.http.wire import Amount, Schedulable
 from koshel.values import Invalid
 
 _HELD = (*POST, "transaction-not-found", "not-a-hold", "hold-not-open", "hold-expired")
 
 
-class CaptureRequest(Labels, frozen=True, forbid_unknown_fields=True):
+class CaptureRequest(Schedulable, frozen=True, forbid_unknown_fields=True):
     """Of a hold: `amount`, or all that it still reserves. Unless it is final, the rest stays reserved."""
 
     amount: Amount | UnsetType = UNSET
     final: bool = True
 
 
-class VoidRequest(Labels, frozen=True, forbid_unknown_fields=True):
+class VoidRequest(Schedulable, frozen=True, forbid_unknown_fields=True):
     """Of a hold: all that it still reserves."""
 
 
-class RefundRequest(Labels, frozen=True, forbid_unknown_fields=True):
+class RefundRequest(Schedulable, frozen=True, forbid_unknown_fields=True):
     """Of a transaction: `amount`, or all that is left of it."""
 
     amount: Amount | UnsetType = UNSET

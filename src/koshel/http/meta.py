@@ -73,7 +73,8 @@ async def ready(call: Call) -> Reply:
 async def queue(call: Call) -> Reply:
     """GET /health/queue."""
     measured = await call.service.engine.store.measure_queue(call.caller.ledger_id)
-    return json(200, QueueHealth(measured.depth, measured.retrying, round(measured.oldest_age_s, 3)))
+    age_s = round(measured.oldest_age_s, 3)
+    return json(200, QueueHealth(measured.depth, measured.retrying, age_s, measured.scheduled))
 
 
 async def metrics(call: Call) -> Reply:

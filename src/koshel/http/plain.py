@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
+from msgspec import UNSET
 
 from koshel.app import Service
 from koshel.callers import ANYBODY, Caller, Scope, Unauthenticated
@@ -55,6 +56,10 @@ _JSON = frozenset({"application/json", "application/json; charset=utf-8", "appli
 
 
 Said: TypeAlias = Mapping[str, str]
+
+
+class NotPlain(Exception):
+    """The body asks for more than a transaction that is decided now."""
 
 
 class PlainRoute(NamedTuple):
@@ -151,6 +156,8 @@ class Reader:
     def command(self, plain: Plain, caller: Caller) -> Request:
         """The request's command. Raises whatever is wrong with it."""
         body = receive.decode(plain.route.decoder, plain.body)
+        if body.execute_at is not UNSET:
+            raise NotPlain
         key, size = plain.said.get("idempotency-key"), len(plain.body)
         call = Call(self._service, caller, dict, {"id": plain.id}, NO_HEADERS, body, size, key, NONE, _QUERY)
         return plain.route.asks(call)

@@ -46,7 +46,9 @@ def _not_refundable(_: Declined, facts: Facts, __: str) -> Failure:
 
 
 def _article(kind: str | int) -> str:
-    return str(kind) if kind in {"queued", "declined"} else f"{'an' if kind == Kind.EXPIRY else 'a'} {kind}"
+    return (
+        str(kind) if kind in {"queued", "declined", "cancelled"} else f"{'an' if kind == Kind.EXPIRY else 'a'} {kind}"
+    )
 
 
 def _name_taken(declined: Declined, facts: Facts, __: str) -> Failure:
@@ -77,6 +79,13 @@ def _currency_mismatch(_: Declined, facts: Facts, __: str) -> Failure:
 def _amount_out_of_range(_: Declined, facts: Facts, at: str) -> Failure:
     detail = f"rounds to {facts['amount']} at the {facts['scale']} decimals of {facts['currency']}"
     return validation_failed(f"{at}/amount", detail)
+
+
+def _time_out_of_range(_: Declined, facts: Facts, at: str) -> Failure:
+    field, latest = facts["field"], facts["latest"]
+    if field == "capture_at":
+        return validation_failed(f"{at}/hold/capture_at", f"must be before the hold expires, at {latest}")
+    return validation_failed(f"{at}/{field}", f"must not be later than {latest}")
 
 
 def _hold_not_open(_: Declined, facts: Facts, __: str) -> Failure:
@@ -170,6 +179,7 @@ _REFUSED: Mapping[Refusal, Callable[[Declined, Facts, str], Failure]] = {
     Refusal.ACCOUNT_NOT_FOUND: _account_not_found,
     Refusal.CURRENCY_MISMATCH: _currency_mismatch,
     Refusal.AMOUNT_OUT_OF_RANGE: _amount_out_of_range,
+    Refusal.TIME_OUT_OF_RANGE: _time_out_of_range,
     Refusal.HOLD_NOT_OPEN: _hold_not_open,
     Refusal.HOLD_EXPIRED: _hold_expired,
     Refusal.VERSION_MISMATCH: _version_mismatch,

@@ -6,6 +6,8 @@ from itertools import count
 
 from aiohttp import web
 
+NAME = web.RequestKey("name", str)  # of a request, once somebody has asked for it
+
 _SANE = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -26,8 +28,11 @@ _names = _Names()
 
 
 def of(request: web.BaseRequest) -> str:
-    """The request's name."""
-    return named(request.headers.get("X-Request-Id"))
+    """The request's name, which stays the same."""
+    name = request.get(NAME)
+    if name is None:
+        name = request[NAME] = named(request.headers.get("X-Request-Id"))
+    return name
 
 
 def named(given: str | None) -> str:

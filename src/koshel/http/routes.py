@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from koshel.http import accounts, erasure, following, keys, ledgers, meta, transactions
+from koshel.http import accounts, cancelling, erasure, following, keys, ledgers, meta, transactions
 from koshel.http.route import Route
 
 ROUTES: Sequence[Route] = (
@@ -10,6 +10,7 @@ ROUTES: Sequence[Route] = (
     *erasure.ROUTES,
     *transactions.ROUTES,
     *following.ROUTES,
+    *cancelling.ROUTES,
     *ledgers.ROUTES,
     *keys.ROUTES,
     *meta.ROUTES,

@@ -129,7 +129,7 @@ def _serve(route: Route, settings: Settings) -> Serve:
                 preference = prefer.parse(request.headers.getall("Prefer"))
         size, path, headers = len(received), request.match_info, request.headers
         call = request[CALL] = Call(service, caller, _api, path, headers, decoded, size, key, preference, query)
-        call.limits, call.trace = request.app[LIMITS], request.get(traces.TRACE)
+        call.limits, call.trace, call.name = request.app[LIMITS], request.get(traces.TRACE), request_id.of(request)
         if conditions:
             call.if_match = preconditions.tags(request, "If-Match")
             call.if_none_match = preconditions.tags(request, "If-None-Match")

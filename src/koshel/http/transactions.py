@@ -17,7 +17,7 @@ from koshel.http.parameters import DryRun, KeyHeader
 from koshel.http.problems import transaction_not_found, validation_failed
 from koshel.http.refusals import refused
 from koshel.http.route import MOVE, POST, Route, making
-from koshel.http.wire import Amount
+from koshel.http.wire import Amount, Schedulable, Time
 from koshel.requests import Labels, Requests
 from koshel.texts import Asked
 from koshel.values import MEMBERS_MAX, AccountName, Id, Invalid, Key, Lifetime
@@ -37,9 +37,10 @@ class HoldTerms(Struct, frozen=True, forbid_unknown_fields=True):
     """Reserve instead of move."""
 
     expires_in: Lifetime | UnsetType = UNSET
+    capture_at: Annotated[Time, Meta(description="Captured by itself then, if it is still open.")] | UnsetType = UNSET
 
 
-class TransactionRequest(Labels, frozen=True, forbid_unknown_fields=True):
+class TransactionRequest(Schedulable, frozen=True, forbid_unknown_fields=True):
     """Money across, or reserved for that; a hold without a target is for a withdrawal."""
 
     INSTEAD: ClassVar[Mapping[str, str]] = {"source_account_id": "source"}
@@ -117,6 +118,8 @@ async def get_transaction(call: Call) -> Reply:
         raise transaction_not_found(wanted)
     if isinstance(found.transaction, Posted):
         return json(200, wire.standing(found))
+    if found.status == "cancelled":
+        return json(200, wire.cancelled_transaction(found))
     problem = UNSET if found.refusal is None else refused(found.refusal).content()
     return json(200, wire.queued_transaction(found.transaction, problem))
 
@@ -194,6 +197,7 @@ def _hold(
         target=target,
         amount=amount,
         expires_in=body.hold.expires_in,
+        capture_at=body.hold.capture_at,
         **labels(body),
         key=key,
     )

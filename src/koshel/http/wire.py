@@ -16,6 +16,7 @@ from koshel.core.commands import Kind, Metadata
 from koshel.core.model import AccountDetails, Posted, Queued, TransactionStatus
 from koshel.core.money import plain
 from koshel.db.rows import FoundTransaction
+from koshel.requests import Labels
 from koshel.values import AMOUNT_PATTERN, AccountName, Id
 
 _ROUNDED = "Rounded half-even to the currency's decimals. A JSON number is taken as well, exactly as it is written."
@@ -34,6 +35,12 @@ Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 AccountStatus = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/AccountStatus"})]
 AnyRefusal = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/components/schemas/Refusal"})]
 Amount = Annotated[Raw, money("More than zero.")]
+
+
+class Schedulable(Labels, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the body of a request that makes one transaction may say of it besides."""
+
+    execute_at: Annotated[Time, Meta(description="Not before then: the transaction is queued.")] | UnsetType = UNSET
 
 
 class Account(Struct, frozen=True, gc=False):
@@ -72,9 +79,15 @@ class Transaction(Struct, frozen=True, gc=False):
     source: Annotated[AccountName, Meta(description="The name of the source, if it has one.")] | UnsetType = UNSET
     target: Annotated[AccountName, Meta(description="The name of the target, if it has one.")] | UnsetType = UNSET
     expires_at: Annotated[Time, Meta(description="A hold's, and only a hold's.")] | UnsetType = UNSET
+    capture_at: Annotated[Time, Meta(description="When a hold is captured by itself.")] | UnsetType = UNSET
+    execute_at: Annotated[Time, Meta(description="Until when a queued one waits, if not as soon as can be.")] | (
+        UnsetType
+    ) = UNSET
     remaining: Annotated[str, Meta(description="What a hold still reserves, when it is read.")] | UnsetType = UNSET
     refunded: Annotated[str, Meta(description="Of what can be refunded, when it is read.")] | UnsetType = UNSET
     problem: Annotated[AnyRefusal, Meta(description="Why it was declined, if it was.")] | UnsetType = UNSET
+    cancelled_at: Time | UnsetType = UNSET
+    cancelled_by: Annotated[str, Meta(description="The X-Request-Id of the request that did.")] | UnsetType = UNSET
 
 
 def account(details: AccountDetails) -> Account:
@@ -116,6 +129,7 @@ def transaction(posted: Posted) -> Transaction:
         UNSET if source is None or source.name is None else source.name,
         UNSET if target is None or target.name is None else target.name,
         time(posted.expires_at) if is_hold and posted.expires_at else UNSET,
+        UNSET if posted.capture_at is None else time(posted.capture_at),
     )
 
 
@@ -132,8 +146,9 @@ def standing(found: FoundTransaction) -> Transaction:
 
 def queued_transaction(queued: Queued, problem: dict[str, Any] | UnsetType = UNSET) -> Transaction:
     """The reply's form of a transaction that is queued, or with its problem: declined."""
+    command = queued.command
     return Transaction(
-        queued.id,
+        queued.id or None,
         queued.kind,
         "queued" if problem is UNSET else "declined",
         queued.source_account_id,
@@ -142,12 +157,25 @@ def queued_transaction(queued: Queued, problem: dict[str, Any] | UnsetType = UNS
         queued.currency,
         queued.parent_id,
         None,
-        queued.command.key,
-        queued.command.command.metadata,
+        command.key,
+        command.command.metadata,
         time(queued.ctime),
         UNSET if queued.source is None else queued.source,
         UNSET if queued.target is None else queued.target,
+        execute_at=UNSET if command.execute_at is UNSET else time(command.execute_at),
         problem=problem,
+    )
+
+
+def cancelled_transaction(found: FoundTransaction) -> Transaction:
+    """The reply's form of a transaction that was cancelled while it was queued."""
+    assert isinstance(found.transaction, Queued)
+    assert found.cancelled_at is not None
+    return replace(
+        queued_transaction(found.transaction),
+        status=found.status,
+        cancelled_at=time(found.cancelled_at),
+        cancelled_by=found.cancelled_by or UNSET,
     )
 
 
@@ -172,11 +200,12 @@ class BatchReply(Struct, frozen=True):
 
 
 class QueueHealth(Struct, frozen=True):
-    """The queue of background transactions."""
+    """The queue of background transactions: those that are due, or were put off."""
 
     depth: int
     retrying: Annotated[int, Meta(description="Of them, those that an accident has stopped at least once.")]
-    oldest_age_s: Annotated[float, Meta(description="Seconds since the oldest was queued.")]
+    oldest_age_s: Annotated[float, Meta(description="Seconds since the oldest was queued, or was due.")]
+    scheduled: Annotated[int, Meta(description="Not among them: those whose time has not come.")]
 
 
 def etag(account: AccountDetails) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from koshel.core.decide import decide
 from koshel.core.model import Grouped, Outcome, Posted, Refusal
-from koshel.db.claims import ClaimExpired
+from koshel.db.claims import ClaimHolds
 from koshel.db.store import Store
 from koshel.settle import settle
 from tests.support.bookkeeping import execute
@@ -27,7 +27,7 @@ async def place(store: Store, *seconds: int, ledger_id: int = 1) -> list[int]:
 
 
 async def sweep(store: Store, count: int = 100, *, ledger_id: int = 1) -> list[Outcome]:
-    (outcome,) = await settle(store, [ClaimExpired(ledger_id, count)])
+    (outcome,) = await settle(store, [ClaimHolds(ledger_id, count)])
     assert isinstance(outcome, Grouped)
     return [*outcome.outcomes]
 
@@ -68,7 +68,7 @@ async def test_another_ledgers_holds_are_left_alone(store: Store) -> None:
 async def test_of_two_sweepers_of_a_ledger_at_once_one_has_its_turn(store: Store) -> None:
     ids = await place(store, 0, 0)
     async with store.batch() as first:
-        commands = await first.resolve([ClaimExpired(1, 10)])
+        commands = await first.resolve([ClaimHolds(1, 10)])
         assert await sweep(store) == []  # and does not wait
         await first.write(decide(await first.lock(commands), commands))
     assert await sweep(store) == []
@@ -80,7 +80,7 @@ async def test_a_sweeper_of_one_ledger_keeps_nobody_from_another(store: Store) -
     (one,) = await place(store, 0)
     (other,) = await place(store, 0, ledger_id=2)
     async with store.batch() as first:
-        await first.resolve([ClaimExpired(1, 10)])
+        await first.resolve([ClaimHolds(1, 10)])
         assert expired(await sweep(store, ledger_id=2)) == [other]
     assert expired(await sweep(store)) == [one]
 
@@ -101,7 +101,7 @@ async def test_many_sweepers_at_once_release_each_hold_once(store: Store, databa
 async def test_what_was_released_between_claim_and_lock_is_not_released_again(store: Store) -> None:
     (one,) = await place(store, 0)
     async with store.batch() as slow:
-        commands = await slow.resolve([ClaimExpired(1, 10)])
+        commands = await slow.resolve([ClaimHolds(1, 10)])
         assert expired(await settle(store, [expire(one)])) == [one]
         (outcome,) = outcomes = decide(await slow.lock(commands), commands)
         await slow.write(outcomes)
