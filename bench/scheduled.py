@@ -16,9 +16,9 @@ import uvloop
 from msgspec import Struct
 
 from bench import servers
-from bench.backlog import BUSY, WAITING, DrainFailed, depths, drained, nothing_lost, queue_for_later, transfers
-from bench.books import declined, last_after, last_id, prove
-from bench.contest import Contest, Measure, middle
+from bench.backlog import BUSY, WAITING, DrainFailed, depths, drained, nothing_lost, queue_for_later
+from bench.books import declined, enqueued, last_after, last_id, prove
+from bench.contest import Contest, Contestant, Measure, middle
 
 SCHEDULED = 100_000
 QUICK_SCHEDULED = 20_000
@@ -70,7 +70,8 @@ def scheduled(contest: Contest, size: int) -> Scheduled:
                 took_s.append((last_after(url, before) - due).total_seconds())
             contest.prove(partial(prove, url))
         with servers.koshel(url, plan.workers, contest.directory) as server:
-            waiting = transfers(server, url)
+            # Those that are scheduled meanwhile are nobody's answers.
+            waiting = Contestant("transfers", server, server.url(), lambda: None, url, count=enqueued)
             contest.warm_up(waiting, BUSY)
             alone, beside = [], []
             for _ in range(plan.rounds):
