@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType, defstruct
 from msgspec.structs import fields, replace
 
 from koshel import values
-from koshel.core.commands import Command, Enqueue, Group, Hold, Kind, Member, Move, Request
+from koshel.core.commands import Command, Enqueue, EnsureAccount, Group, Hold, Kind, Member, Move, Request
 from koshel.requests import Labels
 from koshel.values import ID_MAX, Invalid
 
@@ -51,7 +51,8 @@ def _request(command: Member, field: str) -> Member:
 
 
 def _checked_member(command: Member, index: int) -> Member:
-    _request(command, f"transactions/{index}")
+    if not isinstance(command, EnsureAccount):
+        _request(command, f"transactions/{index}")
     try:
         return checked(command)
     except Invalid as error:

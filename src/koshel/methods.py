@@ -9,7 +9,7 @@ from koshel.core.commands import Command, MetadataPatch, Request, Status
 from koshel.core.model import Outcome
 from koshel.errors import Refused
 from koshel.moments import Moment
-from koshel.requests import Requests, Strings
+from koshel.requests import MemberRequest, Requests, Strings
 from koshel.results import Account, Hold, Promise, Transaction
 from koshel.texts import AccountRef
 from koshel.values import Money
@@ -62,8 +62,8 @@ class Methods:
     async def ensure_account(
         self,
         name: str,
-        email: str,
         *,
+        email: str,
         currency: str | UnsetType = UNSET,
         min_balance: Money | UnsetType = UNSET,
         max_balance: Money | UnsetType | None = UNSET,
@@ -74,7 +74,7 @@ class Methods:
         Raises Refused, `name-taken`, if the account has otherwise what is given here; what is left out may be anything.
         """
         command = self.requests.ensure_account(
-            name, email, currency=currency, min_balance=min_balance, max_balance=max_balance, metadata=metadata
+            name, email=email, currency=currency, min_balance=min_balance, max_balance=max_balance, metadata=metadata
         )
         return results.account_of(await self._settle(command))
 
@@ -194,9 +194,11 @@ class Methods:
         return results.transaction_of(await self._settle(command))
 
     async def batch(
-        self, members: Sequence[Request], *, atomic: bool = True, key: str | None = None
-    ) -> list[Transaction | Promise | Refused]:
+        self, members: Sequence[MemberRequest], *, atomic: bool = True, key: str | None = None
+    ) -> list[Transaction | Account | Promise | Refused]:
         """What became of each member; `requests` makes them. They are settled together and in order, 1,000 at most.
+
+        One that `requests.ensure_account` has made is an Account, which later members may name; then there is no `key`.
 
         If `atomic`, all are done or none: then Refused is raised, with the `cause`. Else a refusal is in its place.
         """

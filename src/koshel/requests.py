@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType, field
 
@@ -25,10 +25,11 @@ from koshel.core.commands import (
 )
 from koshel.moments import Moment, moment
 from koshel.terms import Terms
-from koshel.texts import OUTSIDE, AccountRef, Asked, asked
+from koshel.texts import OUTSIDE, AccountRef, Asked, GivenAccount, asked
 from koshel.values import MEMBERS_MAX, Given, Invalid, Notes
 
 Strings = Mapping[str, str]
+MemberRequest: TypeAlias = Request | EnsureAccount
 
 
 class Labels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,14 +77,15 @@ class Requests:
     def ensure_account(
         self,
         name: str,
-        email: str,
         *,
+        email: str,
         currency: str | UnsetType = UNSET,
         min_balance: Given | UnsetType = UNSET,
         max_balance: Given | UnsetType | None = UNSET,
         metadata: Strings | UnsetType = UNSET,
     ) -> EnsureAccount:
         """A new account of this name, unless there is one as it is asked for; what is left out may be anything."""
+        values.fields({"name": name or ""})  # a program may give None, which an opening may have
         return EnsureAccount(
             self.ledger_id,
             name,
@@ -98,7 +100,7 @@ class Requests:
 
     def change_account(
         self,
-        account: AccountRef | Asked,
+        account: GivenAccount,
         *,
         email: str | UnsetType = UNSET,
         min_balance: Given | UnsetType = UNSET,
@@ -177,8 +179,8 @@ class Requests:
     def hold(
         self,
         *,
-        source: AccountRef | Asked,
-        target: AccountRef | Asked | None,
+        source: GivenAccount,
+        target: GivenAccount | None,
         amount: Given,
         expires_in: int | UnsetType = UNSET,
         capture_at: Moment | UnsetType = UNSET,
@@ -227,10 +229,13 @@ class Requests:
         wanted = None if amount is None else values.amount(amount)
         return Refund(self.ledger_id, transaction_id, wanted, key, metadata=metadata or {})
 
-    def batch(self, members: Sequence[Request], *, atomic: bool = True, key: str | None = None) -> Group:
+    def batch(self, members: Sequence[MemberRequest], *, atomic: bool = True, key: str | None = None) -> Group:
         """Requests that are settled together, in order; if atomic, all of them or none."""
         if not 0 < len(members) <= MEMBERS_MAX:
             raise Invalid("transactions", f"must have 1 to {MEMBERS_MAX} members")
+        # Its receipt would keep the email of an account that it opens, and nothing could erase that there.
+        if key is not None and (opening := [at for at, one in enumerate(members) if isinstance(one, EnsureAccount)]):
+            raise Invalid(f"transactions/{opening[0]}/open", "does not go with a key of the whole batch")
         return Group(self.ledger_id, tuple(members), atomic, key)
 
     def enqueue(self, request: Request, *, execute_at: Moment | UnsetType = UNSET) -> Enqueue:

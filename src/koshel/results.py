@@ -137,20 +137,21 @@ def queued_of(outcome: Outcome) -> Promise | Transaction:
     return queued_transaction(first) if isinstance(first, Queued) else transaction(first)
 
 
-def members_of(outcome: Outcome) -> list[Transaction | Promise | Refused]:
+def members_of(outcome: Outcome) -> list[Transaction | Account | Promise | Refused]:
     """What each member of a batch was answered, in order. Raises Refused."""
     group = _first(outcome)
     assert isinstance(group, Grouped)
-    answers: list[Transaction | Promise | Refused] = []
+    answers: list[Transaction | Account | Promise | Refused] = []
     for member in group.outcomes:
-        first = member.first if isinstance(member, Replayed) else member
-        assert isinstance(first, Posted | Queued | Declined)
-        match first:
-            case Posted():
+        match member.first if isinstance(member, Replayed) else member:
+            case (Opened() | Found()) as first:
+                answers.append(account(first.account))
+            case Posted() as first:
                 answers.append(transaction(first))
-            case Queued():
+            case Queued() as first:
                 answers.append(queued_transaction(first))
-            case Declined():
+            case first:
+                assert isinstance(first, Declined)
                 answers.append(refusal(first))
     return answers
 

@@ -29,8 +29,9 @@ LEDGER_PATTERN = rf"^[a-z0-9_-]{{1,64}}{END}"
 PRINTED_PATTERN = rf"^[^\x00-\x1f\x7f-\x9f]*{END}"
 CURRENCY_PATTERN = rf"^[A-Z0-9_]{{3,12}}{END}"
 AMOUNT_PATTERN = rf"[0-9]{{1,{INTEGER_DIGITS_MAX}}}(\.[0-9]{{1,{DECIMALS_MAX}}})?"  # without its sign
-ACCOUNT_NAME_PATTERN = rf"^[A-Za-z0-9_.:-]{{1,100}}{END}"
-ACCOUNT_NAME_REASON = "must be 1 to 100 characters A-Z, a-z, 0-9, _, ., : and -"
+ACCOUNT_NAME_MAX = 100  # characters
+ACCOUNT_NAME_PATTERN = rf"^[A-Za-z0-9_.:-]{{1,{ACCOUNT_NAME_MAX}}}{END}"
+ACCOUNT_NAME_REASON = f"must be 1 to {ACCOUNT_NAME_MAX} characters A-Z, a-z, 0-9, _, ., : and -"
 LEDGER_REASON = "must be 1 to 64 characters a-z, 0-9, _ and -"
 KEY_REASON = "must be 1 to 255 visible ASCII characters"
 

@@ -32,6 +32,21 @@ UNPROVED = {
         "account.metadata",
         "account.metadata::of",
         "account.min_balance",
+        "account.name",
+    },
+    "... whether an account was asked for by its name": {
+        "receipt.request",  # of a transfer: without it, it was by ids
+        "receipt.request:move:target",
+        *{
+            f"receipt.answer:grouped:members/*/outcome/{what}/{side}"
+            for what in ("command", "request")
+            for side in ("source", "target")
+        },
+    },
+    "... what the accounts of a queued transaction were called": {
+        f"{what}:queued:{side}"
+        for what in ("declined.promise", "queued.promise", "receipt.answer")
+        for side in ("source", "target")
     },
     "... how often an account was changed, if it was changed without a key": {"account.revision"},
     "... when it was, beyond what came before and after it": {
@@ -92,8 +107,8 @@ UNPROVED = {
         f"{column}/{name}"
         for column, names in {
             "declined.answer:declined:facts": "account_id available currency required transaction_id",
-            "receipt.answer:declined:facts": "account_id available currency required",
-            "receipt.answer:declined:cause/facts": "account_id available currency required",
+            "receipt.answer:declined:facts": "account_id available currency field name required",
+            "receipt.answer:declined:cause/facts": "account_id available currency name required",
             "receipt.answer:grouped:members/*/outcome/facts": "amount currency field refunded required transaction_id",
         }.items()
         for name in names.split()
@@ -103,6 +118,9 @@ UNPROVED = {
         "receipt.answer:declined:command/atomic",
         "receipt.answer:declined:command/metadata",
         "receipt.answer:declined:command/source_account_id",
+        "receipt.answer:declined:command/source",
+        "receipt.answer:declined:command/target",
+        "receipt.answer:declined:command/target_account_id",
     },
     "... which default it would have been, had it been needed": {
         "receipt.answer:opened:command/currency",  # left out, which comes to the same

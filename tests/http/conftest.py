@@ -110,8 +110,9 @@ def room(cluster: Cluster) -> Iterator[Room]:
     running = serve()
     room = Room(loop.run_until_complete(anext(running)), loop)
     try:
-        for limit in [b"5000"] * ACCOUNTS + [b"null"] * 2:
-            opened = room.agree([post("/account", b'{"email": "ann@example.com", "max_balance": %b}' % limit), BYE])
+        for number, limit in enumerate([b"5000"] * ACCOUNTS + [b"null"] * 2, start=1):
+            body = b'{"email": "ann@example.com", "max_balance": %b, "name": "users:%d"}' % (limit, number)
+            opened = room.agree([post("/account", body), BYE])
             assert b"201 Created" in opened
         yield room
     finally:

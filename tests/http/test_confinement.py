@@ -55,8 +55,11 @@ class Business:
         assert answer.status in {201, 202}, answer
         return int(answer.body["id"])
 
-    def open(self) -> dict[str, int]:
-        ann, bob = (self.post("/account", {"email": "ann@example.com", "max_balance": None}) for _ in range(2))
+    def open(self, first_id: int) -> dict[str, int]:
+        """The names of the accounts are their ids, in digits."""
+        account = {"email": "ann@example.com", "max_balance": None}
+        ann, bob = (self.post("/account", {**account, "name": str(first_id + number)}) for number in range(2))
+        assert (ann, bob) == (first_id, first_id + 1)
         sides = {"source_account_id": ann, "target_account_id": bob}
         paid = self.post(f"/account/{ann}/payment", {"amount": "100"}, Idempotency_Key="paid")
         hold = self.post("/transaction", {**sides, "amount": "5", "hold": {}})
@@ -87,9 +90,9 @@ def ledgers(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Ledger
 
         key, other = asyncio.run(make())
         with serving(database.service_url, workers="1") as service:
-            own = Business(service, key).open()
+            own = Business(service, key).open(FIRST)
             begin_ids(database, FIRST_OF_THEIRS)
-            theirs = Business(service, other).open()
+            theirs = Business(service, other).open(FIRST_OF_THEIRS)
             assert not set(own.values()) & set(theirs.values())
             deadline = time.monotonic() + 30
             while service.call("GET", "/health/queue", Authorization=f"Bearer {other}").body["depth"]:
@@ -122,7 +125,7 @@ def rows_of_theirs(database: Database) -> list[list[Any]]:
 def test_the_table_has_ids_to_try() -> None:
     own = dict.fromkeys(("account", "other"), 1)
     counts = {route.name: len(list(requests(route, own))) for route in CONFINED}
-    assert counts["get_account"] == 1
+    assert counts["get_account"] == 2, "by its id, and by its name"
     assert counts["transfer"] >= 4, "in each of two places of two bodies"
     assert counts["make_batch"] >= 2 * 2 * 5
     assert counts["list_keys"] == 1

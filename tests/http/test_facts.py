@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from jsonschema_rs import ValidationError
 
-from koshel.core.commands import UNRESOLVED, ChangeAccount, Command, EnsureAccount, OpenAccount, Opening, Status
+from koshel.core.commands import UNRESOLVED, ChangeAccount, Command, EnsureAccount, OpenAccount, Status
 from koshel.core.decide import decide
 from koshel.core.model import Declined, Refusal
 from koshel.http.facts import FACTS, REFUSALS, TYPED, NoFacts, code_of, type_name
@@ -67,6 +67,7 @@ BOOK.state.pending = {201: (1, "queued"), 202: (1, "declined")}
 REFUSED: list[tuple[Command, str]] = [
     (payment(1, "2", key="used"), "idempotency-key-reused"),
     (OpenAccount(1, "a@example.com", "GOLD"), "unknown-currency"),
+    (EnsureAccount(1, "users:new", "a@example.com", "GOLD"), "unknown-currency"),
     (OpenAccount(1, "a@example.com", name="users:2", id=2), "name-taken"),
     (EnsureAccount(1, "users:2", "a@example.com", id=2), "name-taken"),
     (capture(404), "transaction-not-found"),
@@ -123,8 +124,8 @@ def test_funds_are_insufficient_for_a_payment_or_for_a_limit_and_each_has_facts_
     assert paying >= {"available", "required"}
 
 
-def test_every_refusal_of_a_transaction_is_one_that_a_batch_and_a_queued_transaction_can_tell_of() -> None:
-    told = {code for command, code in REFUSED if not isinstance(command, ChangeAccount | Opening)}
+def test_every_refusal_of_a_member_is_one_that_a_batch_and_a_queued_transaction_can_tell_of() -> None:
+    told = {code for command, code in REFUSED if not isinstance(command, ChangeAccount | OpenAccount)}
     assert told - {"batch-refused"} == set(REFUSALS)
     for command, code in REFUSED:
         if code in REFUSALS and not isinstance(command, ChangeAccount):

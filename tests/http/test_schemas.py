@@ -13,7 +13,7 @@ import regress
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from koshel.http import members, transactions, wire
+from koshel.http import batches, members, wire
 from koshel.http.schemas import components, plain, problems
 from koshel.requests import Requests
 from koshel.terms import Terms
@@ -56,7 +56,7 @@ def test_a_currency_is_a_code_and_nothing_after_it(text: str) -> None:
 def test_a_members_key_is_visible_characters_and_nothing_after_them(key: str) -> None:
     member = {"void": 1, "idempotency_key": key}
     with pytest.raises(msgspec.ValidationError):
-        msgspec.convert(member, transactions.MemberRequest)
+        msgspec.convert(member, batches.MemberRequest)
     assert not component("MemberRequest").is_valid(member)
 
 
@@ -71,6 +71,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "final": (False,),
     "void": (3,),
     "refund": (3,),
+    "open": ({"name": "a", "email": "ann@example.com"},),
 }
 COMMON: tuple[dict[str, Any], ...] = ({}, {"metadata": {"a": "b"}, "idempotency_key": "k"}, {"idempotency_key": None})
 
@@ -84,9 +85,9 @@ def every_member() -> Iterator[dict[str, Any]]:
 def taken(member: dict[str, Any]) -> bool:
     """Whether the service takes it."""
     requests = Requests(1, Terms("USD", Decimal(1_000), 60, 3_600, 86_400))
-    body = msgspec.json.decode(msgspec.json.encode(member), type=transactions.MemberRequest)
+    body = msgspec.json.decode(msgspec.json.encode(member), type=batches.MemberRequest)
     try:
-        transactions._member(requests, body)
+        batches._member(requests, body)
     except Invalid:
         return False
     return True
@@ -103,11 +104,11 @@ def test_a_member_of_a_batch_is_one_of_its_forms_exactly_when_the_service_takes_
             assert validator.is_valid(given_) == taken(given_), given_
             count += taken(given_)
     moves, holds = 3 * 3 - 1, 2 * 4 * 2  # each side by its id, by its name or null, and not both null
-    assert count == len(COMMON) * (moves + holds + 2 * 2 + 1 + 2)  # and captures, a void, refunds
+    assert count == len(COMMON) * (moves + holds + 2 * 2 + 1 + 2) + 1  # and captures, a void, refunds; an opening
 
 
 def test_the_forms_of_a_member_have_its_fields_and_no_others() -> None:
-    for name, whole in (("MemberRequest", transactions.MemberRequest), ("MemberResult", wire.MemberResult)):
+    for name, whole in (("MemberRequest", batches.MemberRequest), ("MemberResult", wire.MemberResult)):
         forms = [{one.name for one in msgspec.structs.fields(form)} for form in members.FORMS[name]]
         assert set.union(*forms) == {one.name for one in msgspec.structs.fields(whole)}
 
@@ -116,6 +117,7 @@ def test_a_result_is_a_transaction_or_a_problem_and_not_both() -> None:
     schemas = components()
     assert [schemas[ref["$ref"].rpartition("/")[2]]["required"] for ref in schemas["MemberResult"]["oneOf"]] == [
         ["transaction"],
+        ["account"],
         ["problem"],
     ]
 

@@ -9,7 +9,7 @@ import pytest
 from koshel.checks import checked
 from koshel.core.commands import Command, Group, Move
 from koshel.errors import Misuse
-from koshel.http.transactions import MemberRequest
+from koshel.http.batches import MemberRequest
 from koshel.requests import Requests
 from koshel.settings import Settings
 from koshel.terms import terms_of

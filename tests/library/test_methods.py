@@ -12,10 +12,12 @@ import pytest
 import koshel
 from koshel import Account, Hold, Ledger, Promise, Transaction
 from koshel.requests import Requests
+from koshel.texts import Asked
 from tests.tidy.test_docs import DOCS
 
 ASKED = {
     "open_account": "open_account",
+    "ensure_account": "ensure_account",
     "change_account": "change_account",
     "pay": "payment",
     "withdraw": "withdrawal",
@@ -32,10 +34,12 @@ RESULTS = (Account, Transaction, Hold, Promise)
 
 
 def as_a_program_gives_it(parameter: inspect.Parameter) -> inspect.Parameter:
-    """The parameter of a request, which takes amounts as HTTP gives them too, without those."""
-    if msgspec.Raw not in (types := get_args(parameter.annotation)):
+    """The parameter of a request, which takes amounts and accounts as HTTP gives them too, without those."""
+    types = get_args(parameter.annotation)
+    as_http_gives_it = {msgspec.Raw, Asked}
+    if as_http_gives_it.isdisjoint(types):
         return parameter
-    return parameter.replace(annotation=reduce(or_, (one for one in types if one is not msgspec.Raw)))
+    return parameter.replace(annotation=reduce(or_, (one for one in types if one not in as_http_gives_it)))
 
 
 @pytest.mark.parametrize("name", ASKED)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 
-from koshel.core.commands import ChangeAccount, Command, Member, OpenAccount, Request, Status
+from koshel.core.commands import UNRESOLVED, ChangeAccount, Command, Member, OpenAccount, Request, Status
 from koshel.core.model import Queued
 from koshel.db import cancelling, currencies
 from koshel.db.claims import Claim, ClaimQueued
@@ -17,15 +17,29 @@ from koshel.db.store import Delay, Store
 from koshel.settle import settle
 from tests.support.bookkeeping import LEDGER, execute, keep_books
 from tests.support.database import Database
-from tests.support.wallets import capture, enqueue, group, hold, payment, postings, refund, transfer, void, withdrawal
+from tests.support.wallets import (
+    by_names,
+    capture,
+    enqueue,
+    group,
+    hold,
+    payment,
+    postings,
+    refund,
+    transfer,
+    void,
+    withdrawal,
+)
 
 OTHER = 2  # ledger
 CAPTURED = datetime(2026, 1, 1, tzinfo=UTC)  # nobody sweeps here
+NAME = "users:every"  # of account 7
 
 
 def opening(key: str | None = None) -> OpenAccount:
     """All that an opening may say."""
-    return OpenAccount(LEDGER, "eve@example.com", "USD", Decimal(-5), Decimal(5_000), {"of": "eve"}, key)
+    name = None if key is None else f"users:{key}"
+    return OpenAccount(LEDGER, "eve@example.com", "USD", Decimal(-5), Decimal(5_000), {"of": "eve"}, key, name=name)
 
 
 def change(key: str | None = None) -> ChangeAccount:
@@ -49,6 +63,11 @@ MORE: Sequence[Sequence[Command | Claim]] = [
     [payment(7, "100", key="in", metadata={"note": "rent"}), payment(8, "100")],
     [withdrawal(8, "1", key="out"), transfer(7, 8, "2", metadata={"note": "lunch"})],
     [withdrawal(7, "999999", key="refused"), group(transfer(7, 8, "999999"), key="refused group")],
+    [
+        by_names(payment(UNRESOLVED, "1", key="named"), None, NAME),
+        by_names(payment(UNRESOLVED, "1", key="nobody"), None, "x"),
+    ],
+    [group(by_names(payment(UNRESOLVED, "2"), None, NAME), payment(8, "1"), key="named group")],
 ]
 # Ids of the holds and what follows them are those that the sequence gives.
 HOLDS: Sequence[Command] = [

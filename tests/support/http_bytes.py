@@ -6,6 +6,16 @@ from random import Random
 from tests.support.ways import ACCOUNTS, BYE, cut
 
 TRANSACTIONS = 60  # ids that are referred to
+# With an @, as in a path: of the accounts that are there, and then what is nobody's, or no name.
+NAMES = [
+    *[f"@users:{number}" for number in range(1, ACCOUNTS + 1)] * 3,
+    "@nobody",
+    "@1",
+    "@",
+    "@a b",
+    "@@x",
+    "@" + "a" * 101,
+]
 KEYS = [f"key-{number}" for number in range(8)]
 
 ROUTES = ["transfer", "transfer", "transfer", "hold", "payment", "withdrawal", "capture", "void", "refund"]
@@ -30,6 +40,14 @@ OTHER_TARGETS = [
     "POST /account/99999999999999999999/payment",
     "POST /account/\u0661/payment",
     "POST /account//payment",
+    "POST /account/%40users:1/payment",
+    "POST /account/@users%3A1/payment",
+    "POST /account/@users:1%2F/payment",
+    "POST /account/@us\u0435rs:1/payment",
+    "POST /account/@../payment",
+    "PUT /account/@users:1",
+    "PUT /account/1",
+    "GET /account/@users:1",
     "POST /account/1/payment/",
     "POST /account",
     "POST /transaction/batch",
@@ -177,11 +195,12 @@ def _asked(random: Random) -> tuple[str, bytes]:
     transaction_id, body = random.randint(1, TRANSACTIONS), {}
     match route := random.choice(ROUTES):
         case "transfer" | "hold":
-            body = {"source_account_id": source, "target_account_id": target, "amount": amount}
+            body = _side(random, "source", source) | _side(random, "target", target) | {"amount": amount}
             body |= {"hold": {}} if route == "hold" else {}
             where = "/transaction"
         case "payment" | "withdrawal":
-            body, where = {"amount": amount}, f"/account/{source}/{route}"
+            one = random.choice(NAMES) if random.random() < 0.3 else source
+            body, where = {"amount": amount}, f"/account/{one}/{route}"
         case _:
             where = f"/transaction/{transaction_id}/{route}"
     if random.random() < 0.2:
@@ -189,6 +208,11 @@ def _asked(random: Random) -> tuple[str, bytes]:
     spaced = random.random() < 0.5
     sent = json.dumps(body, separators=None if spaced else (",", ":")).encode()
     return f"POST {where}", sent if body or random.random() < 0.5 else b""
+
+
+def _side(random: Random, side: str, account_id: int) -> dict[str, object]:
+    """An account by its id, or now and then by a name, which may be nobody's, or no name."""
+    return {side: random.choice(NAMES)[1:]} if random.random() < 0.3 else {f"{side}_account_id": account_id}
 
 
 def _two_writes(one: bytes) -> list[bytes]:

@@ -73,6 +73,15 @@ def in_members(body: Mapping[str, Any], field: str, member: type[Struct], own: M
         yield {field: [{name: PLACE}], "atomic": atomic}
 
 
+def by_names(path: str, sent: str | None) -> tuple[str, str | None] | None:
+    """The request with a name in the place of an account's id, if one stands there: the name is PLACE in digits."""
+    named = path.replace(f"/account/{PLACE}", f"/account/@{PLACE}")
+    body = sent
+    for side in ("source", "target"):
+        body = body and body.replace(f'"{side}_account_id": {PLACE}', f'"{side}": "{PLACE}"')
+    return None if (named, body) == (path, sent) else (named, body)
+
+
 def requests(route: Route, own: Mapping[str, int]) -> Iterator[tuple[str, str | None]]:
     """The path and the body of each request that names an id, which is PLACE."""
     for body in bodies(route, own):
@@ -81,6 +90,8 @@ def requests(route: Route, own: Mapping[str, int]) -> Iterator[tuple[str, str | 
             sent = None if body is None else json.dumps(body)
             if str(PLACE) in f"{path} {sent}":
                 yield path, sent
+                if route.method != "PUT" and (named := by_names(path, sent)) is not None:  # which opens one's own
+                    yield named
 
 
 def put(text: str, id_: int) -> str:

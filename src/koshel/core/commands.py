@@ -219,7 +219,7 @@ class Execute(Struct, frozen=True, gc=False, tag="execute"):
 
 
 Due: TypeAlias = AutoCapture | Expire  # what the background does to a hold
-Member: TypeAlias = Request | Due | Execute
+Member: TypeAlias = Request | EnsureAccount | Due | Execute
 
 
 class Group(Struct, frozen=True, gc=False, tag="group"):

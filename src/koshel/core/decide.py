@@ -16,16 +16,17 @@ from koshel.core.commands import (
     Capture,
     ChangeAccount,
     Command,
+    Due,
     Enqueue,
     EnsureAccount,
     Execute,
     Expire,
     Group,
     Hold,
-    Member,
     Move,
     OpenAccount,
     Refund,
+    Request,
     Void,
 )
 from koshel.core.enqueue import enqueue
@@ -79,7 +80,7 @@ def _decide_one(book: Book, command: Command) -> Outcome:
             return _transaction(book, command)
 
 
-def _transaction(book: Book, command: Member) -> Posted | Declined | Executed:
+def _transaction(book: Book, command: Request | Due | Execute) -> Posted | Declined | Executed:
     match command:
         case Move():
             return move(book, command)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from koshel.core import declined
 from koshel.core.commands import Group
-from koshel.core.model import Declined, Executed, Grouped, Outcome, Posted, Replayed
+from koshel.core.model import Declined, Executed, Found, Grouped, Opened, Outcome, Posted, Replayed
 
-_MEMBERS = (Posted, Declined, Executed, Replayed)
+_MEMBERS = (Opened, Found, Posted, Declined, Executed, Replayed)
 
 
 def grouped(command: Group, outcomes: Sequence[Outcome]) -> Grouped | Declined:

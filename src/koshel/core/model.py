@@ -201,7 +201,7 @@ class Grouped(Struct, frozen=True, tag="grouped"):
     """What became of each member. An atomic group's id is None until it is written, as others' always is."""
 
     command: Group
-    outcomes: "list[Posted | Declined | Executed | Replayed]"
+    outcomes: "list[Opened | Found | Posted | Declined | Executed | Replayed]"
     group_id: int | None = None
 
 

@@ -66,18 +66,9 @@ def opened_names(commands: Iterable[Command]) -> Iterator[QualifiedName]:
 def resolved(command: Any, found: AccountIds, new: AccountIds) -> Any:
     """The command with the ids of the accounts that it names: those that were found, and those that may be opened."""
     match command:
-        case Move():  # field by field: several times faster than `replace`
-            return Move(
-                command.ledger_id,
-                command.kind,
-                _side(command, command.source, command.source_account_id, found, new),
-                _side(command, command.target, command.target_account_id, found, new),
-                command.amount,
-                command.key,
-                command.source,
-                command.target,
-                **labels(command),
-            )
+        case Move():
+            source = _side(command, command.source, command.source_account_id, found, new)
+            return with_sides(command, source, _side(command, command.target, command.target_account_id, found, new))
         case Hold():
             source = _side(command, command.source, command.source_account_id, found, new)
             target = _side(command, command.target, command.target_account_id, found, new)
@@ -95,6 +86,21 @@ def resolved(command: Any, found: AccountIds, new: AccountIds) -> Any:
             return replace(command, command=resolved(command.command, found, new))
         case _:
             return command
+
+
+def with_sides(move: Move, source_id: int | None, target_id: int | None) -> Move:
+    """The move with these ids. Field by field, which is several times faster than `replace`."""
+    return Move(
+        move.ledger_id,
+        move.kind,
+        source_id,
+        target_id,
+        move.amount,
+        move.key,
+        move.source,
+        move.target,
+        **labels(move),
+    )
 
 
 def _side(command: Direct | ChangeAccount | OpenAccount | EnsureAccount, name: str | None, id_: Any, *ids: Any) -> Any:

@@ -25,12 +25,17 @@ async def resolve(
     An account that is to be opened with a name that no account has gets an id of `take_ids`, and commands that name it
     get the same: one that is decided after it was opened finds it.
     """
-    # Of nearly all commands it takes two looks to see that they name no account.
-    naming = [
-        place
-        for place, one in enumerate(commands)
-        if (type(one) is not Move or one.source is not None or one.target is not None) and any(names(one))
-    ]
+    naming = []
+    for place, one in enumerate(commands):
+        if type(one) is Move:  # as nearly all are, and nearly all that name an account name one that is known
+            if one.source is not None or one.target is not None:
+                known = memory.with_ids(one)
+                if known is None:
+                    naming.append(place)
+                else:
+                    commands[place] = known
+        elif any(names(one)):
+            naming.append(place)
     if not naming:
         return
     wanted = {name for place in naming for name in names(commands[place])}

@@ -12,7 +12,18 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import UNSET
 
-from koshel.core.commands import LABELS, Direct, Due, Execute, Group, Hold, OpenAccount, Request, Status
+from koshel.core.commands import (
+    LABELS,
+    Direct,
+    Due,
+    EnsureAccount,
+    Execute,
+    Group,
+    Hold,
+    OpenAccount,
+    Request,
+    Status,
+)
 from koshel.core.model import Changed, Declined, Opened, Queued, Replayed
 from koshel.core.money import SCALE_MAX, rounded, rounded_limit
 from koshel.db.group_receipts import MemberReceipt, NamedMove, restored
@@ -139,7 +150,7 @@ def of_member(member: MemberReceipt, told: Row, row: Row) -> str | None:
     if is_own(member) and asked not in (None, member.command):
         return "request"
     lasting = dict(row) | {"lifetime_s": _seconds(row["ctime"], row["expires_at"])}
-    return None if isinstance(member.command, Due | Execute) else of_request(member.command, lasting)
+    return None if isinstance(member.command, EnsureAccount | Due | Execute) else of_request(member.command, lasting)
 
 
 def is_caused(answer: Declined) -> bool:
@@ -163,6 +174,7 @@ def _of_opening(answer: Opened) -> str | None:
         "email": command.email,
         "metadata": command.metadata,
         "name": command.name,
+        "id": account.id if command.name is None else command.id,
         "status": Status.OPEN,
         "version": 0,
         "revision": 0,

@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from koshel.core.model import Outcome
+from koshel.core.model import Declined, Found, Grouped, Opened, Outcome, Posted
 from koshel.db.batch import Batch
 from koshel.db.errors import translated
 from koshel.db.lease import lease, undo
@@ -37,12 +38,36 @@ class Impatient(Struct, frozen=True):
 class Rehearsal(Batch):
     """A batch that locks nothing and writes nothing."""
 
+    _has_lent_ids = False
+
     async def write(self, outcomes: list[Outcome]) -> list[Outcome]:
-        """The outcomes as they are: nothing is written, nothing gets an id."""
-        return outcomes
+        """The outcomes as they are: nothing is written, nothing gets an id, nor has one that was only lent."""
+        return [_without_lent_ids(one) for one in outcomes] if self._has_lent_ids else outcomes
 
     async def _take_account_ids(self, count: int) -> Sequence[int]:
-        return range(-1, -1 - count, -1)  # no sequence may be asked: what has such an id is shown without one
+        self._has_lent_ids = True
+        return range(-1, -1 - count, -1)  # a sequence must not be asked
+
+
+def _without_lent_ids(outcome: Any) -> Any:
+    """The outcome, with 0 for the ids of accounts that would be opened."""
+    match outcome:
+        case Opened() | Found() if outcome.account.id < 0:
+            return replace(outcome, account=replace(outcome.account, id=0))
+        case Posted():
+            return replace(outcome, source=_side(outcome.source), target=_side(outcome.target))
+        case Grouped():
+            return replace(outcome, outcomes=[_without_lent_ids(one) for one in outcome.outcomes])
+        case Declined():
+            facts = {name: max(0, fact) if isinstance(fact, int) else fact for name, fact in outcome.facts.items()}
+            cause = None if outcome.cause is None else _without_lent_ids(outcome.cause)
+            return replace(outcome, facts=facts, cause=cause)
+        case _:
+            return outcome
+
+
+def _side(side: Any) -> Any:
+    return side if side is None or side.account_id > 0 else replace(side, account_id=0)
 
 
 class Rehearsals:

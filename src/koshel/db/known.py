@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
-from koshel.core.names import QualifiedName
+from koshel.core.commands import UNRESOLVED, Move
+from koshel.core.names import QualifiedName, with_sides
 
 KNOWN_MAX = 100_000  # accounts; some megabytes
 NAMES_MAX = 100_000  # some tens of megabytes
@@ -30,6 +31,13 @@ class AccountNames:
             if id_ is not None:
                 found[name] = id_
         return found
+
+    def with_ids(self, move: Move) -> Move | None:
+        """The move with the ids of the accounts that it names; None if one was not met, or not of late."""
+        ledger_id, source, target = move.ledger_id, move.source, move.target
+        source_id = move.source_account_id if source is None else self._young.get((ledger_id, source), UNRESOLVED)
+        target_id = move.target_account_id if target is None else self._young.get((ledger_id, target), UNRESOLVED)
+        return None if UNRESOLVED in (source_id, target_id) else with_sides(move, source_id, target_id)
 
     def add(self, found: Mapping[QualifiedName, int]) -> None:
         """These are known from now on."""

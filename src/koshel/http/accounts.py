@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from koshel import texts, values
-from koshel.core.commands import Kind, Move, Status, labels
+from koshel.core.commands import EnsureAccount, Kind, Move, Status, labels
 from koshel.http import preconditions, wire
 from koshel.http.answers import answer_now
 from koshel.http.call import Call, Reply, json
@@ -17,6 +17,7 @@ from koshel.http.parameters import ChangeHeaders, KeyHeader, ReadHeaders
 from koshel.http.problems import account_not_found, no_such_account, parameter_invalid
 from koshel.http.route import MOVE, POST, Route, making
 from koshel.http.wire import Amount, Schedulable, money
+from koshel.requests import Requests
 from koshel.texts import AT, Asked
 from koshel.values import ACCOUNT_NAME_REASON, AccountName, CurrencyCode, Email, Invalid, Notes, NotesPatch
 
@@ -44,6 +45,12 @@ class NamedAccountRequest(Struct, frozen=True, forbid_unknown_fields=True):
     min_balance: Floor | UnsetType = UNSET
     max_balance: Ceiling | UnsetType = UNSET
     metadata: Notes | UnsetType = UNSET
+
+
+class AccountOpening(NamedAccountRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An account that a batch opens, unless there is one of the name; later members may name it."""
+
+    name: AccountName
 
 
 class AccountChange(Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,18 +102,22 @@ async def open_account(call: Call) -> Reply:
 
 async def ensure_account(call: Call) -> Reply:
     """PUT /account/@{name}. It takes no key: sent again, it finds what it has opened."""
-    at, name, body = call.path["id"][:1], call.path["id"][1:], call.body
+    at, name = call.path["id"][:1], call.path["id"][1:]
     if at != AT or not texts.is_account_name(name):
         raise parameter_invalid("id", f"must be {AT} and a name, which {ACCOUNT_NAME_REASON}")
-    command = call.requests.ensure_account(
+    return await answer_now(call, ensured(call.requests, name, call.body))
+
+
+def ensured(requests: Requests, name: str, body: NamedAccountRequest) -> EnsureAccount:
+    """What a body asks for of the account of this name."""
+    return requests.ensure_account(
         name,
-        body.email,
+        email=body.email,
         currency=body.currency,
         min_balance=body.min_balance,
         max_balance=body.max_balance,
         metadata=body.metadata,
     )
-    return await answer_now(call, command)
 
 
 async def get_account(call: Call) -> Reply:

@@ -165,6 +165,8 @@ def _results(group: Grouped) -> wire.BatchReply:
                 results.append(wire.MemberResult(transaction=wire.transaction(first)))
             case Queued():
                 results.append(wire.MemberResult(transaction=wire.queued_transaction(first)))
+            case Opened() | Found():
+                results.append(wire.MemberResult(account=wire.account(first.account)))
             case Declined():
                 results.append(wire.MemberResult(problem=refused(first, f"/transactions/{index}").content()))
             case _:

@@ -235,15 +235,9 @@ def code_of(refusal: Refusal) -> str:
 
 TYPED: Mapping[str, type[Struct]] = {code: _typed(code) for code in PROBLEMS}
 
-# Why a single transaction may be refused: not what is only said of accounts and their terms, or of a whole batch.
+# Why a member of a batch may be refused: not what is only said of changes of accounts, or of a whole batch.
 _OTHERS = {
-    *(
-        Refusal.UNKNOWN_CURRENCY,
-        Refusal.NAME_TAKEN,
-        Refusal.VERSION_MISMATCH,
-        Refusal.ACCOUNT_NOT_EMPTY,
-        Refusal.METADATA_TOO_LARGE,
-    ),
+    *(Refusal.VERSION_MISMATCH, Refusal.ACCOUNT_NOT_EMPTY, Refusal.METADATA_TOO_LARGE),
     Refusal.BATCH_REFUSED,
 }
 REFUSALS: Sequence[str] = tuple(code_of(one) for one in Refusal if one not in _OTHERS)

@@ -9,8 +9,9 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from koshel.http.accounts import AccountOpening
 from koshel.http.transactions import HoldTerms, Source, Target
-from koshel.http.wire import Amount, AnyRefusal, Transaction
+from koshel.http.wire import Account, Amount, AnyRefusal, Transaction
 from koshel.requests import Labels
 from koshel.values import Id, Key
 
@@ -61,10 +62,22 @@ class RefundMember(_Member, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     amount: Amount | UnsetType = UNSET
 
 
+class OpenMember(Struct, frozen=True, forbid_unknown_fields=True):
+    """An account that is opened, unless there is one of its name."""
+
+    open: AccountOpening
+
+
 class MemberMade(Struct, frozen=True):
     """A member that was made."""
 
     transaction: Transaction
+
+
+class MemberOpened(Struct, frozen=True):
+    """An account that was opened, or was there."""
+
+    account: Account
 
 
 class MemberRefused(Struct, frozen=True):
@@ -74,6 +87,6 @@ class MemberRefused(Struct, frozen=True):
 
 
 FORMS: Mapping[str, tuple[type[Struct], ...]] = {
-    "MemberRequest": (MoveMember, HoldMember, CaptureMember, VoidMember, RefundMember),
-    "MemberResult": (MemberMade, MemberRefused),
+    "MemberRequest": (MoveMember, HoldMember, CaptureMember, VoidMember, RefundMember, OpenMember),
+    "MemberResult": (MemberMade, MemberOpened, MemberRefused),
 }

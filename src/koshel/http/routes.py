@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from koshel.http import accounts, cancelling, erasure, following, keys, ledgers, meta, transactions
+from koshel.http import accounts, batches, cancelling, erasure, following, keys, ledgers, meta, transactions
 from koshel.http.route import Route
 
 ROUTES: Sequence[Route] = (
     *accounts.ROUTES,
     *erasure.ROUTES,
     *transactions.ROUTES,
+    *batches.ROUTES,
     *following.ROUTES,
     *cancelling.ROUTES,
     *ledgers.ROUTES,

@@ -186,9 +186,10 @@ def time(moment: datetime) -> str:
 
 
 class MemberResult(Struct, frozen=True):
-    """What became of one member of a batch: one of the two."""
+    """What became of one member of a batch: one of the three."""
 
     transaction: Transaction | UnsetType = UNSET
+    account: Account | UnsetType = UNSET
     problem: AnyRefusal | UnsetType = UNSET
 
 
