@@ -199,8 +199,18 @@ OURS = {
     "default_currency",
     "default_max_balance",
     "default_expires_in",
+    "schedule_max_s",
 }  # nobody outside gives these
-PARSED = {"amount", "min_balance", "max_balance", "status", "expected", "unexpected"}  # each by a function of its own
+PARSED = {
+    "amount",
+    "min_balance",
+    "max_balance",
+    "status",
+    "expected",
+    "unexpected",
+    "capture_at",
+    "execute_at",
+}  # each by its own
 WHOLE = {"kind", "members", "command"}
 
 

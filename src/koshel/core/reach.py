@@ -89,7 +89,9 @@ def _add(reached: Reach, command: Command, originals: Mapping[int, Original]) ->
         _add(reached, command.command, originals)
     elif isinstance(command, OpenAccount | EnsureAccount):
         reached.currencies.add(currency_of(command))
-        if command.id:
+        if command.id:  # of an account that has the name, or of one that is to get it
+            reached.ledgers.add(command.ledger_id)
+            reached.accounts.add(command.id)
             reached.changed.add((command.ledger_id, command.id))
     elif isinstance(command, ChangeAccount):
         reached.ledgers.add(command.ledger_id)
