@@ -34,6 +34,9 @@ UNPROVED = {
         "account.min_balance",
         "account.name",
     },
+    "... that the opening of an account without a name says that it had no id yet": {
+        "receipt.answer:opened:command/id"
+    },
     "... whether an account was asked for by its name": {
         "receipt.request",  # of a transfer: without it, it was by ids
         "receipt.request:move:target",
@@ -45,7 +48,7 @@ UNPROVED = {
     },
     "... what the accounts of a queued transaction were called": {
         f"{what}:queued:{side}"
-        for what in ("declined.promise", "queued.promise", "receipt.answer")
+        for what in ("cancelled.promise", "declined.promise", "queued.promise", "receipt.answer")
         for side in ("source", "target")
     },
     "... how often an account was changed, if it was changed without a key": {"account.revision"},

@@ -174,7 +174,7 @@ def _of_opening(answer: Opened) -> str | None:
         "email": command.email,
         "metadata": command.metadata,
         "name": command.name,
-        "id": account.id if command.name is None else command.id,
+        "id": account.id if command.name is None and not command.id else command.id,
         "status": Status.OPEN,
         "version": 0,
         "revision": 0,
