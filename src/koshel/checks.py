@@ -7,7 +7,7 @@ from msgspec.structs import fields, replace
 
 from koshel import values
 from koshel.core.commands import Command, Enqueue, EnsureAccount, Group, Hold, Kind, Member, Move, Request
-from koshel.requests import Labels
+from koshel.labels import Labels
 from koshel.values import ID_MAX, Invalid
 
 CommandT = TypeVar("CommandT", bound=Command)

@@ -6,9 +6,10 @@ its own reason: `Annotated[str, Meta(pattern=…, extra={"reason": …})]`.
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any, TypeAlias
 
-from msgspec import inspect
+from msgspec import ValidationError, convert, inspect
 
 Path: TypeAlias = tuple[str | int, ...]  # of the names and indices that lead to a part of a value
 Fault: TypeAlias = tuple[Path, str]
@@ -93,8 +94,19 @@ def _of_scalar(value: Any, type_: inspect.Type, reason: str) -> str | None:
             return _of_integer(value, type_)
         case inspect.StrType():
             return _of_text(value, type_, reason)
+        case inspect.DateType():
+            return None if _is_date(value) else "must be a date such as 2026-11-22"
         case _:
             raise AssertionError(type_)
+
+
+def _is_date(value: Any) -> bool:
+    """Whether it is a day of the calendar, from the year 1 to 9999, as RFC 3339 writes one. No moment is one."""
+    try:
+        convert(value, date)
+    except ValidationError:
+        return False
+    return True
 
 
 def _of_integer(value: Any, type_: inspect.IntType) -> str | None:

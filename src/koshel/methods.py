@@ -1,6 +1,7 @@
 """What can be asked of a ledger: one method for each request, which builds its command and shows what came of it."""
 
 from collections.abc import Sequence
+from typing import Unpack
 
 from msgspec import UNSET, UnsetType
 
@@ -8,6 +9,7 @@ from koshel import results
 from koshel.core.commands import Command, MetadataPatch, Request, Status
 from koshel.core.model import Outcome
 from koshel.errors import Refused
+from koshel.labels import GivenLabels
 from koshel.moments import Moment
 from koshel.requests import MemberRequest, Requests, Strings
 from koshel.results import Account, Hold, Promise, Transaction
@@ -112,17 +114,17 @@ class Methods:
         return results.account_of(await self._settle(command))
 
     async def pay(
-        self, account: AccountRef, *, amount: Money, metadata: Strings | None = None, key: str | None = None
+        self, account: AccountRef, *, amount: Money, key: str | None = None, **labels: Unpack[GivenLabels]
     ) -> Transaction:
         """Money into an account, from outside."""
-        command = self.requests.payment(account, amount=amount, metadata=metadata, key=key)
+        command = self.requests.payment(account, amount=amount, key=key, **labels)
         return results.transaction_of(await self._settle(command))
 
     async def withdraw(
-        self, account: AccountRef, *, amount: Money, metadata: Strings | None = None, key: str | None = None
+        self, account: AccountRef, *, amount: Money, key: str | None = None, **labels: Unpack[GivenLabels]
     ) -> Transaction:
         """Money out of an account, to outside."""
-        command = self.requests.withdrawal(account, amount=amount, metadata=metadata, key=key)
+        command = self.requests.withdrawal(account, amount=amount, key=key, **labels)
         return results.transaction_of(await self._settle(command))
 
     async def transfer(
@@ -131,11 +133,11 @@ class Methods:
         source: AccountRef,
         target: AccountRef,
         amount: Money,
-        metadata: Strings | None = None,
         key: str | None = None,
+        **labels: Unpack[GivenLabels],
     ) -> Transaction:
         """Money from the account `source` to the account `target`."""
-        command = self.requests.transfer(source=source, target=target, amount=amount, metadata=metadata, key=key)
+        command = self.requests.transfer(source=source, target=target, amount=amount, key=key, **labels)
         return results.transaction_of(await self._settle(command))
 
     async def hold(
@@ -146,8 +148,8 @@ class Methods:
         amount: Money,
         expires_in: int | UnsetType = UNSET,
         capture_at: Moment | UnsetType = UNSET,
-        metadata: Strings | None = None,
         key: str | None = None,
+        **labels: Unpack[GivenLabels],
     ) -> Hold:
         """Money reserved on `source` for `target`, for `expires_in` seconds. A target of None is a withdrawal.
 
@@ -159,8 +161,8 @@ class Methods:
             amount=amount,
             expires_in=expires_in,
             capture_at=capture_at,
-            metadata=metadata,
             key=key,
+            **labels,
         )
         return results.hold_of(await self._settle(command))
 
@@ -170,27 +172,27 @@ class Methods:
         *,
         amount: Money | None = None,
         final: bool = True,
-        metadata: Strings | None = None,
         key: str | None = None,
+        **labels: Unpack[GivenLabels],
     ) -> Transaction:
         """A hold's money where it was meant for: `amount`, or all. Unless `final`, the rest stays reserved."""
-        command = self.requests.capture(hold_id, amount=amount, final=final, metadata=metadata, key=key)
+        command = self.requests.capture(hold_id, amount=amount, final=final, key=key, **labels)
         return results.transaction_of(await self._settle(command))
 
-    async def void(self, hold_id: int, *, metadata: Strings | None = None, key: str | None = None) -> Transaction:
+    async def void(self, hold_id: int, *, key: str | None = None, **labels: Unpack[GivenLabels]) -> Transaction:
         """All that a hold still reserves is free again."""
-        return results.transaction_of(await self._settle(self.requests.void(hold_id, metadata=metadata, key=key)))
+        return results.transaction_of(await self._settle(self.requests.void(hold_id, key=key, **labels)))
 
     async def refund(
         self,
         transaction_id: int,
         *,
         amount: Money | None = None,
-        metadata: Strings | None = None,
         key: str | None = None,
+        **labels: Unpack[GivenLabels],
     ) -> Transaction:
         """Money of a payment, withdrawal, transfer or capture back the way it came: `amount`, or all that is left."""
-        command = self.requests.refund(transaction_id, amount=amount, metadata=metadata, key=key)
+        command = self.requests.refund(transaction_id, amount=amount, key=key, **labels)
         return results.transaction_of(await self._settle(command))
 
     async def batch(

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, Unpack
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, UnsetType
 
 from koshel import values
 from koshel.core.commands import (
@@ -23,19 +23,14 @@ from koshel.core.commands import (
     Status,
     Void,
 )
+from koshel.labels import GivenLabels, given
 from koshel.moments import Moment, moment
 from koshel.terms import Terms
 from koshel.texts import OUTSIDE, AccountRef, Asked, GivenAccount, asked
-from koshel.values import MEMBERS_MAX, Given, Invalid, Notes
+from koshel.values import MEMBERS_MAX, Given, Invalid
 
 Strings = Mapping[str, str]
 MemberRequest: TypeAlias = Request | EnsureAccount
-
-
-class Labels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a caller may say of a transaction. The bodies of all requests for one have these fields."""
-
-    metadata: Notes = field(default_factory=dict)
 
 
 class Requests:
@@ -136,18 +131,18 @@ class Requests:
         )
 
     def payment(
-        self, account: AccountRef, *, amount: Given, metadata: Strings | None = None, key: str | None = None
+        self, account: AccountRef, *, amount: Given, key: str | None = None, **labels: Unpack[GivenLabels]
     ) -> Move:
         """Money in, from outside."""
         into, wanted = asked(account, "account"), values.amount(amount)
-        return self.move(Kind.PAYMENT, None, into, wanted, {"metadata": metadata or {}}, key=key)
+        return self.move(Kind.PAYMENT, None, into, wanted, given(labels), key=key)
 
     def withdrawal(
-        self, account: AccountRef, *, amount: Given, metadata: Strings | None = None, key: str | None = None
+        self, account: AccountRef, *, amount: Given, key: str | None = None, **labels: Unpack[GivenLabels]
     ) -> Move:
         """Money out, to outside."""
         out_of, wanted = asked(account, "account"), values.amount(amount)
-        return self.move(Kind.WITHDRAWAL, out_of, None, wanted, {"metadata": metadata or {}}, key=key)
+        return self.move(Kind.WITHDRAWAL, out_of, None, wanted, given(labels), key=key)
 
     def transfer(
         self,
@@ -155,12 +150,12 @@ class Requests:
         source: AccountRef,
         target: AccountRef,
         amount: Given,
-        metadata: Strings | None = None,
         key: str | None = None,
+        **labels: Unpack[GivenLabels],
     ) -> Move:
         """Money across, from one account to another."""
         sides, wanted = (asked(source, "source"), asked(target, "target")), values.amount(amount)
-        return self.move(Kind.TRANSFER, *sides, wanted, {"metadata": metadata or {}}, key=key)
+        return self.move(Kind.TRANSFER, *sides, wanted, given(labels), key=key)
 
     def move(
         self,
@@ -184,8 +179,8 @@ class Requests:
         amount: Given,
         expires_in: int | UnsetType = UNSET,
         capture_at: Moment | UnsetType = UNSET,
-        metadata: Strings | None = None,
         key: str | None = None,
+        **labels: Unpack[GivenLabels],
     ) -> Hold:
         """Money reserved, for `expires_in` seconds; without a target it is for a withdrawal.
 
@@ -198,7 +193,7 @@ class Requests:
         names, lifetime_s = (source_name, target_name), terms.hold_lifetime_s
         told = self.ledger_id, source_id, target_id, wanted, lasts, key, lifetime_s, *names
         captured = UNSET if capture_at is UNSET else moment(capture_at, "capture_at")
-        return Hold(*told, captured, metadata=metadata or {})
+        return Hold(*told, captured, **given(labels))
 
     def capture(
         self,
@@ -206,28 +201,28 @@ class Requests:
         *,
         amount: Given | None = None,
         final: bool = True,
-        metadata: Strings | None = None,
         key: str | None = None,
+        **labels: Unpack[GivenLabels],
     ) -> Capture:
         """A hold's money moved to its target: `amount`, or all of it. Unless it is final, the rest stays reserved."""
         wanted = None if amount is None else values.amount(amount)
-        return Capture(self.ledger_id, hold_id, wanted, final, key, metadata=metadata or {})
+        return Capture(self.ledger_id, hold_id, wanted, final, key, **given(labels))
 
-    def void(self, hold_id: int, *, metadata: Strings | None = None, key: str | None = None) -> Void:
+    def void(self, hold_id: int, *, key: str | None = None, **labels: Unpack[GivenLabels]) -> Void:
         """Release all that a hold still reserves."""
-        return Void(self.ledger_id, hold_id, key, metadata=metadata or {})
+        return Void(self.ledger_id, hold_id, key, **given(labels))
 
     def refund(
         self,
         transaction_id: int,
         *,
         amount: Given | None = None,
-        metadata: Strings | None = None,
         key: str | None = None,
+        **labels: Unpack[GivenLabels],
     ) -> Refund:
         """Money back the way it came: `amount`, or all that is left of it."""
         wanted = None if amount is None else values.amount(amount)
-        return Refund(self.ledger_id, transaction_id, wanted, key, metadata=metadata or {})
+        return Refund(self.ledger_id, transaction_id, wanted, key, **given(labels))
 
     def batch(self, members: Sequence[MemberRequest], *, atomic: bool = True, key: str | None = None) -> Group:
         """Requests that are settled together, in order; if atomic, all of them or none."""

@@ -8,15 +8,15 @@ Money is a `Decimal` with exactly as many decimals as its currency has. Times ar
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from koshel.core.book import available
-from koshel.core.commands import Kind
+from koshel.core.book import available, effective_on
+from koshel.core.commands import LABELS, Kind
 from koshel.core.model import (
     AccountDetails,
     Changed,
@@ -74,6 +74,9 @@ class Transaction(Struct, frozen=True, kw_only=True):
     ctime: datetime
     source: str | None = None  # the names of its accounts, if they have one
     target: str | None = None
+    reference: str | None  # what it is about, in the caller's own words; what follows keeps it
+    description: str | None
+    effective_on: date  # the day that it counts for: that of ctime, unless another was given
     refunded: Decimal | None = None  # the sum of its refunds; only where it was read, and can be refunded
 
 
@@ -101,6 +104,9 @@ class Promise(Struct, frozen=True, kw_only=True):
     ctime: datetime
     source: str | None = None  # the names of its accounts, if they have one
     target: str | None = None
+    reference: str | None  # as it was given; that of its parent comes when it is posted
+    description: str | None
+    effective_on: date | None  # None: the day on which it is posted
     execute_at: datetime | None = None  # until when it waits, if not as soon as can be
     refusal: Refused | None = None  # why it was declined, if it was
     cancelled_at: datetime | None = None
@@ -158,22 +164,8 @@ def members_of(outcome: Outcome) -> list[Transaction | Account | Promise | Refus
 
 def account(details: AccountDetails) -> Account:
     """The account, as the library shows it."""
-    return Account(
-        id=details.id,
-        email=details.email,
-        currency=details.currency,
-        balance=details.balance,
-        held=details.held,
-        available=available(details),
-        min_balance=details.min_balance,
-        max_balance=details.max_balance,
-        status=details.status,
-        metadata=details.metadata,
-        version=details.version,
-        revision=details.revision,
-        ctime=details.ctime,
-        name=details.name,
-    )
+    own = {name: getattr(details, name) for name in Account.__struct_fields__ if name != "available"}
+    return Account(**own, available=available(details))
 
 
 def transaction(posted: Posted) -> Transaction:
@@ -192,7 +184,7 @@ def transaction(posted: Posted) -> Transaction:
         parent_id=posted.parent_id,
         group_id=posted.group_id,
         idempotency_key=posted.key,
-        metadata=posted.metadata,
+        **{name: getattr(posted, name) for name in LABELS} | {"effective_on": effective_on(posted)},
         ctime=posted.ctime,
         source=None if source is None else source.name,
         target=None if target is None else target.name,
@@ -205,6 +197,7 @@ def transaction(posted: Posted) -> Transaction:
 
 def queued_transaction(queued: Queued, refused: Refused | None = None) -> Promise:
     """The queued transaction as it was made, or with why it was declined."""
+    request = queued.command.command
     return Promise(
         id=queued.id,
         kind=queued.kind,
@@ -215,7 +208,7 @@ def queued_transaction(queued: Queued, refused: Refused | None = None) -> Promis
         currency=queued.currency,
         parent_id=queued.parent_id,
         idempotency_key=queued.command.key,
-        metadata=queued.command.command.metadata,
+        **{name: getattr(request, name) for name in LABELS},
         ctime=queued.ctime,
         source=queued.source,
         target=queued.target,

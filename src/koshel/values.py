@@ -37,7 +37,7 @@ KEY_REASON = "must be 1 to 255 visible ASCII characters"
 
 # `reason` is what a text is told that does not match the pattern.
 _TEXT = {"reason": "must not hold the character U+0000"}
-_PRINTED = {"reason": "must hold no control characters"}
+PRINTED = {"reason": "must hold no control characters"}
 _LEDGER = {"reason": LEDGER_REASON}
 _CURRENCY = {"reason": "must be a currency's code: 3 to 12 characters A-Z, 0-9 and _"}
 
@@ -48,7 +48,7 @@ Email = Annotated[str, Meta(max_length=254, description="Stands for the client; 
 CurrencyCode = Annotated[
     str, Meta(pattern=CURRENCY_PATTERN, description="An ISO 4217 code, or a registered one.", extra=_CURRENCY)
 ]
-KeyName = Annotated[str, Meta(max_length=100, pattern=PRINTED_PATTERN, description="What it is for.", extra=_PRINTED)]
+KeyName = Annotated[str, Meta(max_length=100, pattern=PRINTED_PATTERN, description="What it is for.", extra=PRINTED)]
 LedgerName = Annotated[str, Meta(pattern=LEDGER_PATTERN, extra=_LEDGER)]
 Lifetime = Annotated[int, Meta(ge=1, description="Seconds.")]
 Name = Annotated[str, Meta(min_length=1, max_length=40, pattern=TEXT_PATTERN, extra=_TEXT)]

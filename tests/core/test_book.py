@@ -206,7 +206,7 @@ def test_what_was_queued_is_so_until_it_is_posted_or_declined() -> None:
     first, second = decide(queue, [execute(201, payment(1, "1")), execute(202, payment(404, "1"))])
     ahead = after(queue, [first])
     assert ahead.state.pending == {202: (1, "queued")}
-    expected = Original(201, 1, Kind.PAYMENT, None, 1, Decimal("1.00"), "USD", None)
+    expected = Original(201, 1, Kind.PAYMENT, None, 1, Decimal("1.00"), "USD", None, None)
     assert isinstance(first, Executed)
     assert ahead.state.originals == START.state.originals | {201: expected}
     assert after(ahead, [second]).state.pending == {202: (1, "declined")}

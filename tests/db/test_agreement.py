@@ -62,6 +62,6 @@ def test_a_transaction_is_of_what_was_asked_for(request_: Request) -> None:
     older = {**receipt.outcome, "request": without_defaults(request_, told)}
     assert older["request"].keys() < told.keys()
     for outcome in (receipt.outcome, older):
-        assert agreement.of_member(receipt, outcome, row) is None
+        assert agreement.of_member(receipt, outcome, row, None) is None
     other = {**receipt.outcome, "request": told | {"ledger_id": 9}}
-    assert agreement.of_member(receipt, other, row) == "request"
+    assert agreement.of_member(receipt, other, row, None) == "request"

@@ -1,7 +1,7 @@
 """Outcomes in, arrays out: what plain transfers do not have takes no room; each account and hold is written once."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -76,6 +76,7 @@ def test_whatever_is_mostly_nothing_and_is_something_makes_it_not_plain(name: st
         "bigint": 7,
         "text": "k",
         "jsonb": {"a": "b"},
+        "date": date(2026, 11, 22),
     }
     if column.side:
         side = replace(getattr(plain, column.side), **{column.attribute: value[column.sql]})

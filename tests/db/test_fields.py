@@ -4,7 +4,7 @@ Nothing here is listed by hand but what a field is instead: a new field that is 
 """
 
 from collections.abc import AsyncIterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, get_args
 
@@ -169,6 +169,8 @@ def as_shown(value: Any) -> Any:
             return plain(value)
         case datetime():
             return wire.time(value)
+        case date():
+            return value.isoformat()
         case _:
             return value
 
@@ -206,6 +208,8 @@ async def test_every_field_of_a_transaction_is_stored_read_back_and_shown(store:
         shown = msgspec.to_builtins(wire.standing(found))
         for side, told in (("source", one.source), ("target", one.target)):
             assert shown.get(side) == (None if told is None else NAMES[told.account_id])
+        if one.effective_on is None:  # then it is not stored, and its own day is shown
+            assert shown.pop("effective_on") == wire.time(one.ctime)[:10]
         if request is not None:
             see(request, values, shown, TRANSACTION)
             assert values["idempotency_key"] == request.key

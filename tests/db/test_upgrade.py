@@ -14,6 +14,7 @@ from koshel.db import embedded, migrate, schema
 from koshel.db.embedded import Cluster
 from koshel.db.store import StoreConfig, open_store
 from koshel.db.verify import verify
+from koshel.http import answers
 from koshel.settle import settle
 from tests.support.bookkeeping import execute
 from tests.support.database import Database
@@ -96,3 +97,15 @@ async def test_old_keys_keep_their_answers(old: Database) -> None:
     assert isinstance(opened, Opened)
     assert (opened.account.id, opened.account.version, opened.account.revision) == (1, 0, 0)
     assert refusals([refused, outcomes[-1]]) == ["insufficient-funds", "idempotency-key-reused"]
+
+
+async def test_old_keys_are_answered_to_the_byte_as_they_were(old: Database) -> None:
+    """What an answer may say by now, and nobody said then, is not in it."""
+    migrate.migrate(old.owner_url, service_role=embedded.SERVICE)
+    async with open_store(StoreConfig(old.service_url)) as store:
+        (paid,) = await settle(store, [payment(1, "100", key="paid")])
+    assert answers.reply(paid).body == (
+        b'{"id":1,"kind":"payment","status":"posted","source_account_id":null,"target_account_id":1,"amount":"100.00",'
+        b'"currency":"USD","parent_id":null,"group_id":null,"idempotency_key":"paid","metadata":{},'
+        b'"ctime":"2026-01-02T00:00:00.000000Z"}\n'
+    )

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from koshel.core.commands import LABELS
 from koshel.db import verify
 from koshel.db.embedded import Cluster
 from koshel.db.store import StoreConfig, open_store
@@ -19,6 +20,7 @@ from tests.support.every_kind import keep_every_kind
 
 TABLES = ("account", "batch", "cancelled", "currency", "declined", "hold", "ledger", "queued", "receipt", "transaction")
 
+TEXTS = [name for name in LABELS if name != "metadata"]
 # Until there is a sealed journal, nothing else says ...
 UNPROVED = {
     "... in which ledger it was": {
@@ -70,7 +72,10 @@ UNPROVED = {
     },
     "... by which request something was cancelled": {"cancelled.request_id"},
     "... that a lone transaction was no group": {"transaction.group_id"},
-    "... what a plain transaction's metadata was": {"transaction.metadata", "transaction.metadata::note"},
+    "... what was said of a plain transaction": {
+        *(f"transaction.{name}" for name in LABELS),
+        "transaction.metadata::note",
+    },
     "... what a ledger is called": {"ledger.name"},
     "... which batch it was, in which order, whether it was a fence, and of which version": {
         "batch.id",
@@ -85,7 +90,7 @@ UNPROVED = {
         "cancelled.promise:queued:command/execute_at",
         "cancelled.promise:queued:currency",
         "declined.promise:queued:currency",
-        "queued.promise:queued:command/command/metadata",
+        *(f"queued.promise:queued:command/command/{name}" for name in ("metadata", "reference", "description")),
         "queued.promise:queued:currency",
     },
     "... whether an answer says that there is nothing, or says nothing of it: both are read alike": {
@@ -94,7 +99,10 @@ UNPROVED = {
             "capture_at",
             "first/capture_at",
             "cause",
+            "expires_at",
+            "group_id",
             "parent_id",
+            *(f"{part}{name}" for part in ("", "command/", "first/", "request/") for name in TEXTS),
             "first/expires_at",
             "first/group_id",
             "first/parent_id",
@@ -119,7 +127,7 @@ UNPROVED = {
     "... what was asked for, and refused": {
         "receipt.answer:declined:command/amount",
         "receipt.answer:declined:command/atomic",
-        "receipt.answer:declined:command/metadata",
+        *(f"receipt.answer:declined:command/{name}" for name in ("metadata", "reference", "description")),
         "receipt.answer:declined:command/source_account_id",
         "receipt.answer:declined:command/source",
         "receipt.answer:declined:command/target",

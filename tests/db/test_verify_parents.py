@@ -93,6 +93,10 @@ WRONG = {
             "expiry 14 goes from account 4 to account 5, but follows hold 10 from account 4 to account 1",
         ],
     ),
+    "an expiry with another reference": (
+        "UPDATE transaction SET reference = 'order 7' WHERE id = 14",
+        ["expiry 14 has another reference than hold 10, which it follows"],
+    ),
 }
 
 

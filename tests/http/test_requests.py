@@ -27,7 +27,8 @@ from koshel.core.commands import (
     Void,
     labels,
 )
-from koshel.requests import Labels, Requests
+from koshel.labels import Labels
+from koshel.requests import Requests
 from koshel.terms import Terms
 from koshel.values import MEMBERS_MAX, Invalid
 

@@ -34,6 +34,7 @@ def agree(transaction: dict[str, Any], deed: Deed) -> None:
     told = [transaction[name] for name in ("kind", "status", "source_account_id", "target_account_id", "parent_id")]
     assert told == [deed.kind, deed.status, deed.source, deed.target, deed.parent]
     assert transaction["amount"] == f"{deed.amount:.2f}"
+    assert transaction.get("reference") == deed.reference
 
 
 class Wallets(RuleBasedStateMachine):

@@ -35,7 +35,7 @@ def test_a_payment_a_transfer_and_a_withdrawal_are_on_the_books(service: Running
         assert answer.body["currency"] == "USD"
         assert [answer.body[name] for name in ("parent_id", "group_id", "idempotency_key")] == [None, None, None]
         read = service.call("GET", answer.headers["Location"]).body
-        assert read == answer.body | {"refunded": "0.00"}
+        assert read == answer.body | {"refunded": "0.00", "effective_on": answer.body["ctime"][:10]}
     assert service.call("GET", f"/account/{ann}").body["balance"] == "87.50"
     assert service.call("GET", f"/account/{bob}").body["balance"] == "10.00"
     assert service.call("GET", f"/account/{ann}").body["version"] == 2

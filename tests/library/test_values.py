@@ -1,6 +1,7 @@
 """The front door for values: the same are taken of a program and over HTTP, and what is wrong is said in one way."""
 
 from collections.abc import Callable
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
@@ -14,8 +15,11 @@ from msgspec.structs import fields
 
 from koshel import texts, values
 from koshel.core.commands import Status
+from koshel.requests import Requests
+from koshel.terms import Terms
 from koshel.values import ID_MAX, Invalid
 
+_requests = Requests(1, Terms("USD", Decimal(500), 60, 3_600, 3_600))
 NUMBER = "must be a number such as 12.50"
 DIGITS = "must have at most 18 digits before the point and 64 after it"
 EXACT = "must be exact: a Decimal, a str or an int"
@@ -45,6 +49,24 @@ EXACT = "must be exact: a Decimal, a str or an int"
 def test_an_amount_is_taken_exactly(given: Any, value: Decimal) -> None:
     taken = values.decimal(given, "amount")
     assert (taken, str(taken)) == (value, str(value))
+
+
+@pytest.mark.parametrize("given", ["2026-02-28", date(2026, 2, 28)])
+def test_a_value_date_is_a_date_or_its_text(given: Any) -> None:
+    assert _requests.transfer(source=1, target=2, amount=1, effective_on=given).effective_on == date(2026, 2, 28)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("2026-02-30", "0000-01-01", "2026-02-28T00:00:00Z", "", 20260228, 1.5, True, b"2026-02-28", object()),
+        *(datetime(2026, 2, 28, tzinfo=UTC), time(1)),  # which day a moment is depends on where one is
+    ],
+)
+def test_what_is_no_day_is_no_value_date(given: Any) -> None:
+    for make in (_requests.void, _requests.refund):
+        with pytest.raises(Invalid, match=r"^effective_on must be a date such as 2026-11-22, or null$"):
+            make(1, effective_on=given)
 
 
 @pytest.mark.parametrize(

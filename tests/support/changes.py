@@ -50,6 +50,13 @@ BY_TYPE: Mapping[str, Mapping[str, str]] = {
         "a letter more": "coalesce({column}, '') || 'x'",
         "none": "NULL",
     },
+    "date": {
+        "the next day": "{column} + 1",
+        "some day": "coalesce({column}, '2026-11-22')",
+        "never": "'infinity'",
+        "long ago": "'4713-01-01 BC'",
+        "none": "NULL",
+    },
     "timestamp with time zone": {
         "a moment later": "{column} + interval '1 microsecond'",
         "a moment earlier": "{column} - interval '1 microsecond'",

@@ -5,9 +5,11 @@ in GOLD, which was registered; 11 is in another ledger.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+
+from msgspec.structs import replace
 
 from koshel.core.commands import UNRESOLVED, ChangeAccount, Command, Member, OpenAccount, Request, Status
 from koshel.core.model import Queued
@@ -101,6 +103,7 @@ async def keep_every_kind(store: Store, database: Database) -> None:
     )
     again: list[Member] = [payment(7, "100", key="in", metadata={"note": "rent"}), refund(paid, "9999")]
     await settle(store, [group(*again, key="some", atomic=False)])
+    await _keep_labels(store)
     later: list[Request] = [
         hold(7, 8, "1", key="p1", seconds=60),
         transfer(7, 8, "1"),
@@ -124,6 +127,25 @@ async def keep_every_kind(store: Store, database: Database) -> None:
     await store.postpone(LEDGER, 10**9, "nothing", Delay(1, 1))
     await settle(store, [change("changed"), change()])
     execute(database.owner_url, *WAITING)
+
+
+async def _keep_labels(store: Store) -> None:
+    """Transactions with all labels, with keys and without; and what follows, with their reference or another."""
+    said, other = (
+        {"reference": "order 7", "description": "lunch", "effective_on": date(2026, 2, 28)},
+        {"reference": "x"},
+    )
+    one, two = await _post(store, *(replace(hold(8, 7, "3", key=key), **said) for key in ("l1", None)))
+    _, taken = await _post(
+        store, capture(one, "1", final=False, key="l2"), replace(capture(one, "1", key="l3"), **other)
+    )
+    paid, given = await _post(
+        store, replace(transfer(8, 7, "1", key="l4"), **said), replace(transfer(8, 7, "1"), **said)
+    )
+    members = (void(two), replace(refund(paid, "0.5"), **said), replace(refund(given, "0.5"), **other))
+    await settle(store, [group(*members, key="l5", atomic=False)])
+    await settle(store, [enqueue(replace(transfer(8, 7, "1", key="l6"), **said)), enqueue(refund(taken, key="l7"))])
+    await settle(store, [ClaimQueued(LEDGER, 10)])
 
 
 async def _post(store: Store, *commands: Command) -> list[int]:

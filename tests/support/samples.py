@@ -1,7 +1,7 @@
 """A request of each kind, and others that differ in one field, made from the types of the fields: none is left out."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from types import UnionType
@@ -44,6 +44,7 @@ _BY_TYPE: Mapping[Any, Pair] = {
     bool: (False, True),
     int: (60, 70),
     str: ("one@example.com", "another@example.com"),
+    date: (date(2026, 2, 28), date(2024, 2, 29)),
     Decimal: (Decimal("1.25"), Decimal("1.5")),
     datetime: (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)),
     dict: ({"note": "one"}, {"note": "another"}),

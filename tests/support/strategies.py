@@ -5,7 +5,7 @@ number asks for fewer commands: that is how it is shrunk.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from random import Random
@@ -28,7 +28,6 @@ from koshel.core.commands import (
     Expire,
     Group,
     Hold,
-    Metadata,
     OpenAccount,
     Opening,
     Status,
@@ -109,11 +108,13 @@ CHANGES: list[dict[str, Any]] = [
     {"status": Status.FROZEN, "expected": ((0, 1), (8, 0))},
     {"status": Status.FROZEN, "unexpected": ((0, 0), (8, 0))},
 ]
-Label: TypeAlias = tuple[str | None, Metadata]  # a key and notes
+Label: TypeAlias = tuple[str | None, dict[str, Any]]  # a key, and what is said besides
 LABELS: list[Label] = [
     *[(None, {})] * 14,
     *[(key, {}) for key in ("k", "k", "l", "m")],
-    ("k", {"order": "1"}),
+    ("k", {"metadata": {"order": "1"}}),
+    *[(key, {"reference": "order 7"}) for key in (None, "k")],
+    (None, {"reference": "order 8", "description": "lunch", "effective_on": date(2026, 2, 28)}),
 ]
 
 
@@ -174,7 +175,7 @@ def _command(dice: Random, letter: str, references: Sequence[int]) -> Command:
 
 
 def _labelled(command: Any, label: Label) -> Any:
-    key, metadata = label
+    key, said = label
     match command:
         case AutoCapture() | Expire() | Execute() | EnsureAccount():
             return command
@@ -185,7 +186,8 @@ def _labelled(command: Any, label: Label) -> Any:
         case Enqueue():
             return replace(command, key=key, command=_labelled(command.command, label))
         case _:
-            return replace(command, key=key, metadata=metadata)
+            own = {name: value for name, value in said.items() if name in command.__struct_fields__}
+            return replace(command, key=key, **own)
 
 
 def _numbered(command: Command, ids: "count[int]") -> Command:

@@ -54,7 +54,8 @@ class Till:
 
     def answered(self, transaction_id: int) -> dict[str, Any]:
         """The same without what no answer to a POST says."""
-        return {name: value for name, value in self.transaction(transaction_id).items() if name not in READ_ONLY}
+        unsaid = READ_ONLY | {"effective_on"}  # unless a caller has given it
+        return {name: value for name, value in self.transaction(transaction_id).items() if name not in unsaid}
 
     def status(self, transaction_id: int) -> str:
         """Its status."""

@@ -26,6 +26,7 @@ class Wish(NamedTuple):
     parent: int | None = None
     amount: Decimal | None = None  # None: all there is
     final: bool = True
+    reference: str | None = None
 
 
 @dataclass
@@ -53,6 +54,7 @@ class Deed:
     status: str = "posted"
     rest: Decimal = ZERO  # of a hold: what it still reserves
     refunded: Decimal = ZERO
+    reference: str | None = None
 
 
 @dataclass
@@ -64,7 +66,12 @@ class Model:
     declined: list[int] = field(default_factory=list)  # queued transactions
 
     def make(self, wish: Wish) -> Deed:
-        """The transaction, which has no id yet. Raises Refused."""
+        """The transaction, which has no id yet. What follows another has that one's reference. Raises Refused."""
+        deed = self._make(wish)
+        deed.reference = wish.reference or (None if wish.parent is None else self.deeds[wish.parent].reference)
+        return deed
+
+    def _make(self, wish: Wish) -> Deed:
         match wish.kind:
             case "hold":
                 return self._hold(wish)

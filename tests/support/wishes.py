@@ -32,6 +32,7 @@ class Sketch(NamedTuple):
     amount: Decimal
     all: bool
     final: bool
+    reference: str | None
 
 
 SKETCHES = st.builds(
@@ -42,11 +43,16 @@ SKETCHES = st.builds(
     st.decimals("0.001", "120", places=3),
     st.booleans(),
     st.booleans(),
+    st.sampled_from([None, None, "order 7", "order 8"]),
 )
 
 
 def wish_of(model: Model, sketch: Sketch) -> Wish:
     """The wish, about accounts and transactions that are there; now and then about one that does not suit."""
+    return _wish_of(model, sketch)._replace(reference=sketch.reference)
+
+
+def _wish_of(model: Model, sketch: Sketch) -> Wish:
     kind, amount = sketch.kind, sketch.amount
     accounts = list(model.purses)
     source = accounts[sketch.one % len(accounts)]
@@ -70,18 +76,20 @@ def _suits(kind: str, deed: Deed) -> bool:
 
 def member(wish: Wish) -> dict[str, Any]:
     """The wish as a member of a batch."""
-    amount = {} if wish.amount is None else {"amount": str(wish.amount)}
+    said = {"amount": wish.amount and str(wish.amount), "reference": wish.reference}
+    said = {name: value for name, value in said.items() if value is not None}
     if wish.parent is not None:
-        return {wish.kind: wish.parent} | amount | ({"final": wish.final} if wish.kind == "capture" else {})
+        return {wish.kind: wish.parent} | said | ({"final": wish.final} if wish.kind == "capture" else {})
     hold: dict[str, Any] = {"hold": {}} if wish.kind == "hold" else {}
-    return {"source_account_id": wish.source, "target_account_id": wish.target} | amount | hold
+    return {"source_account_id": wish.source, "target_account_id": wish.target} | said | hold
 
 
 def request(wish: Wish) -> tuple[str, dict[str, Any]]:
     """The wish as a request: its path and body."""
-    if wish.kind in {"payment", "withdrawal"}:
-        return f"/account/{wish.source or wish.target}/{wish.kind}", {"amount": str(wish.amount)}
     body = member(wish)
+    if wish.kind in {"payment", "withdrawal"}:
+        del body["source_account_id"], body["target_account_id"]
+        return f"/account/{wish.source or wish.target}/{wish.kind}", body
     if wish.parent is None:
         return "/transaction", body
     body.pop(wish.kind)

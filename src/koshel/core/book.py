@@ -1,6 +1,7 @@
 """The book moves on: what an outcome does to the accounts, receipts and holds that later commands see."""
 
 from collections.abc import Iterable
+from datetime import date
 from decimal import Decimal
 from typing import assert_never
 
@@ -110,7 +111,13 @@ def original(posted: Posted) -> Original:
         posted.amount,
         posted.currency,
         posted.expires_at,
+        posted.reference,
     )
+
+
+def effective_on(posted: Posted) -> date:
+    """The day that the transaction counts for: its own in UTC, unless another was given."""
+    return posted.ctime.date() if posted.effective_on is None else posted.effective_on
 
 
 def has_receipt(outcome: Opened | Changed | Queued | Grouped | Declined) -> bool:

@@ -6,13 +6,12 @@
     later         Enqueue      keep a transaction's command, until a time or not; Execute decides it, in the background
 
 Amounts are as they were sent: positive, not rounded yet; None where all that is left is meant.
-
 An account is asked for by its id or by its name. Beside a name there is no id yet, UNRESOLVED: `resolve` finds it,
 before the locks, and leaves it so if no account has the name.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from operator import attrgetter
@@ -108,6 +107,9 @@ class Labelled(Struct, frozen=True, gc=False, kw_only=True):
     """What a caller says of a transaction that moves no money. Of an expiry nobody says anything."""
 
     metadata: Metadata = field(default_factory=dict)
+    reference: str | None = None  # the caller's own name for what it is about; what follows a transaction keeps it
+    description: str | None = None
+    effective_on: date | None = None  # the day that it counts for, as accountants say it; None: its own day in UTC
 
 
 LABELS = Labelled.__struct_fields__

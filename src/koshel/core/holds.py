@@ -84,7 +84,7 @@ def capture(book: Book, command: Capture | AutoCapture) -> Posted | Declined:
     rest = minus(held, held if command.final else amount)
     assert 0 <= rest <= held - amount
     paying = touched(source, minus(source.balance, amount), _freed(source, held, rest))
-    return post(book, command, original.currency, amount, source=paying, target=credited, rest=rest)
+    return post(book, command, original.currency, amount, source=paying, target=credited, rest=rest, original=original)
 
 
 def release(book: Book, command: Void | Expire) -> Posted | Declined:
@@ -101,7 +101,9 @@ def release(book: Book, command: Void | Expire) -> Posted | Declined:
     freeing = touched(source, source.balance, _freed(source, held, nothing))
     target = account(book, command, original.target_account_id)
     target_named = Named(target.id, target.name) if target else None
-    return post(book, command, original.currency, held, source=freeing, target=target_named, rest=nothing)
+    return post(
+        book, command, original.currency, held, source=freeing, target=target_named, rest=nothing, original=original
+    )
 
 
 def _hold(book: Book, command: HoldEnd) -> Original | Declined:

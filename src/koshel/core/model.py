@@ -5,7 +5,6 @@
              Grouped · Declined
              Replayed                    ... and had already become, for the same key
     book     Facts and State: all that `decide` may look at
-
 Money is `Decimal` with exactly as many decimals as the currency has, once it is past `decide`.
 """
 
@@ -163,6 +162,7 @@ class Original(Struct, frozen=True, gc=False):
     amount: Decimal
     currency: str
     expires_at: datetime | None  # a hold's
+    reference: str | None  # what follows keeps it, unless another is given
 
 
 class Declined(Struct, frozen=True, tag="declined"):

@@ -31,7 +31,7 @@ def refund(book: Book, command: Refund) -> Posted | Declined:
     if isinstance(sides, Declined):
         return sides
     # No refusal below this line.
-    return post(book, command, original.currency, amount, source=sides[0], target=sides[1])
+    return post(book, command, original.currency, amount, source=sides[0], target=sides[1], original=original)
 
 
 def _original(book: Book, command: Refund) -> Original | Declined:

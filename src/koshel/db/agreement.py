@@ -1,7 +1,8 @@
 """Whether what was kept of a request agrees with what became of it. No connection here.
 
 Each function says the first field that differs, None if all agree. A row has a transaction's or an account's columns by
-their names, metadata as text; a hold also `lifetime_s`, from its time to its end.
+their names, metadata as text; a hold also `lifetime_s`, from its time to its end; what follows another transaction
+`parent_reference`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -53,7 +54,7 @@ def of_request(request: Request, row: Row) -> str | None:
         return "amount"
     if isinstance(request, Hold) and (field := _of_hold(request, row)):
         return field
-    return _first(n for n in LABELS if getattr(request, n) != (_metadata(row) if n == "metadata" else row[n]))
+    return _first(n for n in LABELS if _label(request, n, row) != (_metadata(row) if n == "metadata" else row[n]))
 
 
 def _of_sides(request: Direct, row: Row) -> str | None:
@@ -140,8 +141,8 @@ def is_answered(member: MemberReceipt) -> bool:
     return isinstance(answer, Replayed) or bool(answer.command == member.command)
 
 
-def of_member(member: MemberReceipt, told: Row, row: Row) -> str | None:
-    """A transaction as the answer to a group tells it, its row, and what was asked for."""
+def of_member(member: MemberReceipt, told: Row, row: Row, parent: Row | None) -> str | None:
+    """A transaction as the answer to a group tells it, its row, the row of what it follows, and what was asked for."""
     now = msgspec.to_builtins(dict(row) | {"metadata": _metadata(row)})
     now["key"] = now.pop("idempotency_key")
     if field := _first(name for name, value in now.items() if told.get(name) != value):
@@ -149,8 +150,12 @@ def of_member(member: MemberReceipt, told: Row, row: Row) -> str | None:
     asked = msgspec.convert(told.get("request"), Request | None)
     if is_own(member) and asked not in (None, member.command):
         return "request"
-    lasting = dict(row) | {"lifetime_s": _seconds(row["ctime"], row["expires_at"])}
-    return None if isinstance(member.command, EnsureAccount | Due | Execute) else of_request(member.command, lasting)
+    more = {"lifetime_s": _seconds(row["ctime"], row["expires_at"]), "parent_reference": parent and parent["reference"]}
+    return (
+        None
+        if isinstance(member.command, EnsureAccount | Due | Execute)
+        else of_request(member.command, dict(row) | more)
+    )
 
 
 def is_caused(answer: Declined) -> bool:
@@ -217,6 +222,12 @@ def _rounded(amount: Decimal, scale: int) -> Decimal | None:
         return rounded(amount, scale) if 0 <= scale <= SCALE_MAX else None
     except ArithmeticError:
         return None
+
+
+def _label(request: Request, name: str, row: Row) -> Any:
+    """What the request says; of a reference that it does not say, its parent's, if it has a parent."""
+    said = getattr(request, name)
+    return row["parent_reference"] if said is None and name == "reference" and request.parent_id is not None else said
 
 
 def _metadata(row: Row) -> Any:

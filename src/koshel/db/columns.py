@@ -222,6 +222,7 @@ def _quoted_json(value: object) -> str:
 _WRITE: Mapping[str, Callable[[Any], str]] = {
     "bigint": str,
     "boolean": str,
+    "date": str,
     "integer": str,
     "numeric": str,
     "smallint": str,

@@ -89,7 +89,8 @@ SELECT clock_timestamp();
 -- What commands refer to: rows that never change, so they are read before the locks, to know what to lock.
 -- Each pair carries its ledger_id in $1. Each look-up is an index probe, also where the planner has seen the tables
 -- while they were empty: the session has no other way to join (see `pools.py`).
-SELECT t.id, t.ledger_id, t.kind, t.source_account_id, t.target_account_id, t.amount, a.currency, t.expires_at
+SELECT t.id, t.ledger_id, t.kind, t.source_account_id, t.target_account_id, t.amount, a.currency, t.expires_at,
+    t.reference
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
 INNER JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.id = wanted.id
 INNER JOIN account AS a
@@ -100,7 +101,8 @@ INNER JOIN account AS a
 -- this is may have a codec of its own for it. Each pair carries its ledger_id in $1.
 SELECT t.ledger_id, t.id, t.kind, t.source_account_id, t.source_balance, t.source_held, t.source_version,
     t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
-    t.idempotency_key, t.metadata::text, t.expires_at, t.capture_at, t.ctime,
+    t.idempotency_key, t.metadata::text, t.reference, t.description, t.effective_on,
+    t.expires_at, t.capture_at, t.ctime,
     coalesce(s.currency, d.currency) AS currency, s.name AS source_name, d.name AS target_name
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
 INNER JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.id = wanted.id
@@ -162,7 +164,8 @@ SELECT r.ledger_id AS receipt_ledger_id, r.idempotency_key AS receipt_key,
     r.request::text,
     t.ledger_id, t.id, t.kind, t.source_account_id, t.source_balance, t.source_held, t.source_version,
     t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
-    t.idempotency_key, t.metadata::text, t.expires_at, t.capture_at, t.ctime,
+    t.idempotency_key, t.metadata::text, t.reference, t.description, t.effective_on,
+    t.expires_at, t.capture_at, t.ctime,
     coalesce(s.currency, d.currency) AS currency, s.name AS source_name, d.name AS target_name
 FROM unnest($1::text::bigint [], $2::text::text []) AS wanted (ledger_id, idempotency_key)
 INNER JOIN receipt AS r ON r.ledger_id = wanted.ledger_id AND r.idempotency_key = wanted.idempotency_key
@@ -176,7 +179,7 @@ SELECT code, scale FROM currency WHERE code = ANY($1::text []);
 
 -- name: post
 -- One statement writes all that a batch posts: ids in the commands' order, both sides' last balance,
--- the transactions, their receipts, and one batch row a ledger ($24 is the batch, $23 the time), which
+-- the transactions, their receipts, and one batch row a ledger ($27 is the batch, $26 the time), which
 -- says the ids: a row for each of them would take longer.
 -- MATERIALIZED, since nextval must be asked once a row. The rows it updates are locked already.
 -- Arrays come as text, '{1,2}': the driver's own encoder asks each element for its class.
@@ -193,13 +196,14 @@ WITH posting AS MATERIALIZED (
         $4::text::bigint [], $5::text::numeric [], $6::text::numeric [], $7::text::bigint [],
         $8::text::bigint [], $9::text::numeric [], $10::text::numeric [], $11::text::bigint [],
         $12::text::numeric [], $13::text::bigint [], $14::text::bigint [], $15::text::text [], $16::text::jsonb [],
-        $17::text::timestamptz [], $18::text::timestamptz [], $19::text::boolean [], $20::text::boolean [],
-        $21::text::jsonb [], $22::text::numeric []
+        $17::text::text [], $18::text::text [], $19::text::date [],
+        $20::text::timestamptz [], $21::text::timestamptz [], $22::text::boolean [], $23::text::boolean [],
+        $24::text::jsonb [], $25::text::numeric []
     ) WITH ORDINALITY AS p (
         ledger_id, given_id, kind,
         source_account_id, source_balance, source_held, source_version,
         target_account_id, target_balance, target_held, target_version,
-        amount, parent_id, group_id, idempotency_key, metadata,
+        amount, parent_id, group_id, idempotency_key, metadata, reference, description, effective_on,
         expires_at, capture_at, is_sources_last, is_targets_last, request,
         rest, place
     )
@@ -218,11 +222,12 @@ WITH posting AS MATERIALIZED (
     INSERT INTO transaction (
         ledger_id, id, kind, source_account_id, source_balance, source_held, source_version,
         target_account_id, target_balance, target_held, target_version, amount, parent_id, group_id,
-        idempotency_key, metadata, expires_at, capture_at, ctime
+        idempotency_key, metadata, reference, description, effective_on, expires_at, capture_at, ctime
     )
     SELECT ledger_id, id, kind, source_account_id, source_balance, source_held, source_version,
         target_account_id, target_balance, target_held, target_version, amount, parent_id, group_id,
-        idempotency_key, coalesce(metadata, '{}'), expires_at, capture_at, $23::timestamptz
+        idempotency_key, coalesce(metadata, '{}'), reference, description, effective_on, expires_at,
+        capture_at, $26::timestamptz
     FROM posting
 ), receipted AS (
     INSERT INTO receipt (ledger_id, idempotency_key, transaction_id, request)
@@ -240,7 +245,7 @@ WITH posting AS MATERIALIZED (
     ON CONFLICT (ledger_id, id) DO UPDATE SET amount = excluded.amount
 ), batched AS (
     INSERT INTO batch (ledger_id, id, transaction_ids, rules)
-    SELECT ledger_id, $24::uuid, array_agg(id ORDER BY place), 2 FROM posting GROUP BY ledger_id
+    SELECT ledger_id, $27::uuid, array_agg(id ORDER BY place), 2 FROM posting GROUP BY ledger_id
     RETURNING ledger_id, transaction_ids
 )
 SELECT ledger_id, transaction_ids FROM batched;
@@ -427,7 +432,8 @@ SELECT CASE
     ), 0) END AS refunded,
     t.ledger_id, t.id, t.kind, t.source_account_id, t.source_balance, t.source_held, t.source_version,
     t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
-    t.idempotency_key, t.metadata::text, t.expires_at, t.capture_at, t.ctime,
+    t.idempotency_key, t.metadata::text, t.reference, t.description, t.effective_on,
+    t.expires_at, t.capture_at, t.ctime,
     coalesce(s.currency, d.currency) AS currency, s.name AS source_name, d.name AS target_name
 FROM transaction AS t
 LEFT JOIN account AS s ON s.ledger_id = $1 AND s.id = t.source_account_id
@@ -1533,11 +1539,12 @@ WHERE t.parent_id IS NOT NULL AND CASE WHEN t.kind = 'refund'
         AND (t.source_account_id, t.target_account_id)
         IS NOT DISTINCT FROM (p.source_account_id, p.target_account_id)
         AND t.source_version > p.source_version
+        AND (t.kind <> 'expiry' OR t.reference IS NOT DISTINCT FROM p.reference)
 END;
 
 -- name: verify_parents
 -- What follows a transaction follows one that can be followed so, after it, between the same accounts; a refund goes
--- the other way round. Reads all ledgers: verification is of the whole database.
+-- the other way round. An expiry, of which nobody says anything, has its hold's reference. Reads all ledgers: verification is of the whole database.
 SELECT t.ledger_id, t.id, t.kind, t.parent_id, p.kind AS parent_kind, t.source_account_id, t.target_account_id,
     p.source_account_id AS parent_source_account_id, p.target_account_id AS parent_target_account_id,
     CASE WHEN t.kind = 'refund' THEN p.kind IN ('payment', 'withdrawal', 'transfer', 'capture')
@@ -1548,7 +1555,7 @@ SELECT t.ledger_id, t.id, t.kind, t.parent_id, p.kind AS parent_kind, t.source_a
             IS NOT DISTINCT FROM (p.target_account_id, p.source_account_id)
         ELSE (t.source_account_id, t.target_account_id)
             IS NOT DISTINCT FROM (p.source_account_id, p.target_account_id)
-    END AS is_straight
+    END AS is_straight, t.kind = 'expiry' AND t.reference IS DISTINCT FROM p.reference AS is_of_another
 FROM transaction AS t LEFT JOIN transaction AS p ON p.ledger_id = t.ledger_id AND p.id = t.parent_id
 WHERE t.parent_id IS NOT NULL AND (p.id IS NULL OR CASE WHEN t.kind = 'refund'
     THEN p.kind NOT IN ('payment', 'withdrawal', 'transfer', 'capture')
@@ -1559,6 +1566,7 @@ WHERE t.parent_id IS NOT NULL AND (p.id IS NULL OR CASE WHEN t.kind = 'refund'
         OR (t.source_account_id, t.target_account_id)
         IS DISTINCT FROM (p.source_account_id, p.target_account_id)
         OR t.source_version <= p.source_version
+        OR (t.kind = 'expiry' AND t.reference IS DISTINCT FROM p.reference)
 END)
 ORDER BY t.id LIMIT $1::bigint;
 
@@ -1768,11 +1776,13 @@ SELECT r.ledger_id, r.idempotency_key AS key, r.transaction_id, r.request::text,
         ELSE r.answer
     END::text AS answer,
     t.id, t.kind, t.source_account_id, t.target_account_id, t.amount, t.parent_id, t.idempotency_key,
-    t.metadata::text, t.capture_at, CASE WHEN r.answer IS NOT NULL THEN t.ctime END AS ctime,
+    t.metadata::text, t.reference, t.description, t.effective_on, p.reference AS parent_reference,
+    t.capture_at, CASE WHEN r.answer IS NOT NULL THEN t.ctime END AS ctime,
     CASE WHEN isfinite(t.expires_at) AND isfinite(t.ctime) THEN extract(epoch FROM t.expires_at - t.ctime) END AS lifetime_s,
     coalesce(s.currency, d.currency) AS currency, s.name AS source_name, d.name AS target_name
 FROM receipt AS r
 LEFT JOIN transaction AS t ON t.ledger_id = r.ledger_id AND t.id = r.transaction_id
+LEFT JOIN transaction AS p ON p.ledger_id = t.ledger_id AND p.id = t.parent_id
 LEFT JOIN account AS s ON s.ledger_id = t.ledger_id AND s.id = t.source_account_id
 LEFT JOIN account AS d ON d.ledger_id = t.ledger_id AND d.id = t.target_account_id
 WHERE r.answer IS NOT NULL OR r.request IS NOT NULL;

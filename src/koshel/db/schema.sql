@@ -179,6 +179,9 @@ CREATE TABLE transaction (
     target_held numeric,
     expires_at timestamp with time zone,
     capture_at timestamp with time zone,
+    reference text COLLATE pg_catalog."C",
+    description text,
+    effective_on date,
     CONSTRAINT transaction_capture_check CHECK (((capture_at IS NULL) OR ((expires_at IS NOT NULL) AND (capture_at < expires_at)))),
     CONSTRAINT transaction_kind_check CHECK (((kind || ((((num_nonnulls(kind, source_account_id, source_balance, source_version) * 100) + (num_nonnulls(target_account_id, target_balance, target_balance, target_version, target_version) * 10)) + num_nonnulls(parent_id, expires_at, expires_at)))::text) = ANY ('{transfer450,payment150,withdrawal400,hold402,hold412,capture401,capture451,void401,void411,expiry401,expiry411,refund401,refund451,refund151}'::text[]))),
     CONSTRAINT transaction_money_check CHECK (((amount > (0)::numeric) AND (amount < 'Infinity'::numeric) AND (source_account_id <> target_account_id) AND ((source_held IS NULL) OR ((source_held > (0)::numeric) AND (source_held < 'Infinity'::numeric) AND (source_version IS NOT NULL))) AND ((target_held IS NULL) OR ((target_held > (0)::numeric) AND (target_held < 'Infinity'::numeric) AND (target_version IS NOT NULL)))))
@@ -244,6 +247,8 @@ CREATE INDEX queued_put_off ON queued USING btree (ledger_id, due) WHERE (attemp
 CREATE INDEX receipt_person ON receipt USING btree (ledger_id, COALESCE((answer #>> '{account,id}'::text[]), (answer #>> '{command,account_id}'::text[]), (answer #>> '{command,email}'::text[]))) WHERE (COALESCE((answer #>> '{account,id}'::text[]), (answer #>> '{command,account_id}'::text[]), (answer #>> '{command,email}'::text[])) IS NOT NULL);
 
 CREATE INDEX transaction_parent ON transaction USING btree (ledger_id, parent_id) WHERE (parent_id IS NOT NULL);
+
+CREATE INDEX transaction_reference ON transaction USING btree (ledger_id, reference) WHERE (reference IS NOT NULL);
 
 CREATE UNIQUE INDEX transaction_source_version ON transaction USING btree (ledger_id, source_account_id, source_version) WHERE (source_account_id IS NOT NULL);
 

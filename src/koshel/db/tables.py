@@ -56,6 +56,8 @@ def _side(side: str) -> Columns:
     )
 
 
+_LABEL_TYPES = {"metadata": "jsonb", "effective_on": "date"}  # of those that are no text
+
 TRANSACTION: Columns = (
     Column("ledger_id", "bigint", "ledger_id", Mostly.SAME),
     Column("id", "bigint", "id", Mostly.NULL, shown=True),  # only what was queued has one before it is written
@@ -66,7 +68,7 @@ TRANSACTION: Columns = (
     Column("parent_id", "bigint", "parent_id", Mostly.NULL, shown=True),
     Column("group_id", "bigint", "group_id", Mostly.NULL, shown=True),
     Column("idempotency_key", "text", "key", Mostly.NULL, shown=True),
-    *(Column(label, "jsonb" if label == "metadata" else "text", label, Mostly.NULL, shown=True) for label in LABELS),
+    *(Column(label, _LABEL_TYPES.get(label, "text"), label, Mostly.NULL, shown=True) for label in LABELS),
     Column("expires_at", "timestamptz", "expires_at", Mostly.NULL, shown=True),
     Column("capture_at", "timestamptz", "capture_at", Mostly.NULL, shown=True),
     Column("ctime", "timestamptz", "ctime", Mostly.ONE, shown=True),

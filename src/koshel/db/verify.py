@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import psycopg
 from msgspec import Struct
 from psycopg.rows import dict_row
-from psycopg.types.datetime import TimestamptzLoader
+from psycopg.types.datetime import DateLoader, TimestamptzLoader
 
 from koshel.db import namespace, queries
 from koshel.db.patience import be_patient
@@ -104,11 +104,22 @@ def connect(url: str) -> Connection:
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     connection.adapters.register_loader("timestamptz", _Moment)
+    connection.adapters.register_loader("date", _Day)
     return connection
 
 
 class _Moment(TimestamptzLoader):
     """A time, or the text of one that Python knows none for: what is in a row may be anything."""
+
+    def load(self, data: Any) -> Any:
+        try:
+            return super().load(data)
+        except psycopg.DataError:
+            return bytes(data).decode()
+
+
+class _Day(DateLoader):
+    """A date, or the text of one that Python knows none for."""
 
     def load(self, data: Any) -> Any:
         try:

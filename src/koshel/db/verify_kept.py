@@ -41,6 +41,7 @@ class Found(Struct):
 
     accounts: dict[Any, Row]
     transactions: dict[Any, Row]
+    parents: dict[Any, Row]  # what these transactions follow
     states: dict[Any, Row]
 
 
@@ -84,9 +85,12 @@ def _look_up(connection: "psycopg.Connection[Row]", q: Queries, answers: Sequenc
         arrays = ["{" + ",".join(map(str, column)) + "}" for column in zip(*wanted, strict=True)]
         return {tuple(row[name] for name in names): row for row in connection.execute(query, arrays)}
 
+    transactions = find(q.find_members, ids, "ledger_id", "id")
+    parents = {(row["ledger_id"], row["parent_id"]) for row in transactions.values() if row["parent_id"] is not None}
     return Found(
         find(q.find_details, {place[:2] for place in states}, "ledger_id", "id"),
-        find(q.find_members, ids, "ledger_id", "id"),
+        transactions,
+        find(q.find_originals, parents, "ledger_id", "id"),
         find(q.find_states, states, "ledger_id", "account_id", "version"),
     )
 
@@ -183,15 +187,15 @@ def _wrong_group(group: GroupReceipt, found: Found) -> str | None:
         if is_own and (row["group_id"] != group.group_id or row["id"] <= last_id):
             return f"tells of transaction {told['id']}, which is not there in group {group.group_id}"
         last_id = row["id"] if is_own else last_id
-        field = _wrong_field(member, told, row)
+        field = _wrong_field(member, told, row, found.parents.get((group.ledger_id, row["parent_id"])))
         if field is not None:
             return f"tells of another {field} than transaction {told['id']} has"
     return None
 
 
-def _wrong_field(member: int | NamedMove | MemberReceipt, told: Row, row: Row) -> str | None:
+def _wrong_field(member: int | NamedMove | MemberReceipt, told: Row, row: Row, parent: Row | None) -> str | None:
     if isinstance(member, MemberReceipt):
-        return agreement.of_member(member, told, row)
+        return agreement.of_member(member, told, row, parent)
     return None if isinstance(member, int) else agreement.of_named(member, row)
 
 

@@ -157,6 +157,8 @@ def parent(row: Row) -> str:
         return f"{row['kind']} {row['id']} follows transaction {row['parent_id']}, which does not exist"
     if not row["is_suitable"]:
         return f"{row['kind']} {row['id']} follows transaction {row['parent_id']}, which is a {row['parent_kind']}"
+    if row["is_of_another"]:
+        return f"expiry {row['id']} has another reference than hold {row['parent_id']}, which it follows"
     if row["is_straight"]:
         return f"{row['kind']} {row['id']} follows {row['parent_kind']} {row['parent_id']}, which came after it"
     return (

@@ -17,7 +17,8 @@ from koshel.http.problems import validation_failed
 from koshel.http.route import POST, Route
 from koshel.http.transactions import HoldTerms, Source, Target, hold_of, pointer, side
 from koshel.http.wire import Amount
-from koshel.requests import Labels, Requests
+from koshel.labels import Labels
+from koshel.requests import Requests
 from koshel.values import MEMBERS_MAX, Id, Invalid, Key
 
 # The fields that make a member something other than a transfer, and the fields that may come with each.

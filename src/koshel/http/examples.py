@@ -78,7 +78,7 @@ def _move(source: int, target: int, amount: str, **fields: Any) -> JsonObject:
 
 _ANN, _BOB, _CAT, _DAN, _FEES = (f"{name}@example.com" for name in ("ann", "bob", "cat", "dan", "fees"))
 _GOLD = {"min_balance": "-50.00", "available": "50.00", "metadata": {"plan": "gold"}}
-_ORDER = {"metadata": {"order": "17"}}
+_ORDER = {"metadata": {"shop": "3"}, "reference": "order 17", "effective_on": "2026-11-20"}
 _TRANSFER = _transaction(2, "transfer", 1, 2, "12.50", idempotency_key="order-17", **_ORDER)
 _HOLD = _transaction(3, "hold", 1, 2, "30.00", status="held", expires_at="2026-11-23T10:35:00.123456Z")
 _BATCH = [
@@ -143,7 +143,7 @@ STORY: Sequence[Example] = (
     Example(
         "refund",
         "A part",
-        _transaction(6, "refund", 2, 1, "2.50", parent_id=2),
+        _transaction(6, "refund", 2, 1, "2.50", parent_id=2, reference="order 17"),
         201,
         {"amount": "2.50"},
         {"id": 2},

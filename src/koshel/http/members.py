@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from koshel.http.accounts import AccountOpening
 from koshel.http.transactions import HoldTerms, Source, Target
 from koshel.http.wire import Account, Amount, AnyRefusal, Transaction
-from koshel.requests import Labels
+from koshel.labels import Labels
 from koshel.values import Id, Key
 
 

@@ -16,7 +16,8 @@ from koshel.http.problems import transaction_not_found
 from koshel.http.refusals import refused
 from koshel.http.route import MOVE, Route, making
 from koshel.http.wire import Amount, Schedulable, Time
-from koshel.requests import Labels, Requests
+from koshel.labels import Labels
+from koshel.requests import Requests
 from koshel.texts import Asked, is_account_name
 from koshel.values import ACCOUNT_NAME_PATTERN, ACCOUNT_NAME_REASON, Id, Invalid, Lifetime
 

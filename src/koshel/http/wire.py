@@ -4,19 +4,19 @@ An amount arrives as Raw, the text that was sent, and never passes through a bin
 exactly the decimals of its currency.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from msgspec.structs import replace
 
-from koshel.core.book import available
+from koshel.core.book import available, effective_on
 from koshel.core.commands import Kind, Metadata
 from koshel.core.model import AccountDetails, Posted, Queued, TransactionStatus
 from koshel.core.money import plain
 from koshel.db.rows import FoundTransaction
-from koshel.requests import Labels
+from koshel.labels import Labels
 from koshel.values import AMOUNT_PATTERN, AccountName, Id
 
 _ROUNDED = "Rounded half-even to the currency's decimals. A JSON number is taken as well, exactly as it is written."
@@ -61,6 +61,11 @@ class Account(Struct, frozen=True, gc=False):
     name: Annotated[AccountName, Meta(description="If it has one.")] | UnsetType = UNSET
 
 
+_EFFECTIVE_ON = (
+    "The day that it counts for: always when a posted one is read; else if it was given. By default the day of ctime."
+)
+
+
 class Transaction(Struct, frozen=True, gc=False):
     """A transaction. No source: money came in from outside; no target: it left."""
 
@@ -78,6 +83,9 @@ class Transaction(Struct, frozen=True, gc=False):
     ctime: Time
     source: Annotated[AccountName, Meta(description="The name of the source, if it has one.")] | UnsetType = UNSET
     target: Annotated[AccountName, Meta(description="The name of the target, if it has one.")] | UnsetType = UNSET
+    reference: Annotated[str, Meta(description="If it has one: what it is about.")] | UnsetType = UNSET
+    description: Annotated[str, Meta(description="If it has one: in words.")] | UnsetType = UNSET
+    effective_on: Annotated[date, Meta(description=_EFFECTIVE_ON)] | UnsetType = UNSET
     expires_at: Annotated[Time, Meta(description="A hold's, and only a hold's.")] | UnsetType = UNSET
     capture_at: Annotated[Time, Meta(description="When a hold is captured by itself.")] | UnsetType = UNSET
     execute_at: Annotated[Time, Meta(description="Until when a queued one waits, if not as soon as can be.")] | (
@@ -128,6 +136,9 @@ def transaction(posted: Posted) -> Transaction:
         time(posted.ctime),
         UNSET if source is None or source.name is None else source.name,
         UNSET if target is None or target.name is None else target.name,
+        UNSET if posted.reference is None else posted.reference,
+        UNSET if posted.description is None else posted.description,
+        UNSET if posted.effective_on is None else posted.effective_on,
         time(posted.expires_at) if is_hold and posted.expires_at else UNSET,
         UNSET if posted.capture_at is None else time(posted.capture_at),
     )
@@ -135,10 +146,12 @@ def transaction(posted: Posted) -> Transaction:
 
 def standing(found: FoundTransaction) -> Transaction:
     """The reply's form of a posted transaction as it stands now."""
-    assert isinstance(found.transaction, Posted)
+    posted = found.transaction
+    assert isinstance(posted, Posted)
     return replace(
-        transaction(found.transaction),
+        transaction(posted),
         status=found.status,
+        effective_on=effective_on(posted),
         remaining=UNSET if found.remaining is None else plain(found.remaining),
         refunded=UNSET if found.refunded is None else plain(found.refunded),
     )
@@ -146,7 +159,7 @@ def standing(found: FoundTransaction) -> Transaction:
 
 def queued_transaction(queued: Queued, problem: dict[str, Any] | UnsetType = UNSET) -> Transaction:
     """The reply's form of a transaction that is queued, or with its problem: declined."""
-    command = queued.command
+    command, request = queued.command, queued.command.command
     return Transaction(
         queued.id or None,
         queued.kind,
@@ -158,10 +171,13 @@ def queued_transaction(queued: Queued, problem: dict[str, Any] | UnsetType = UNS
         queued.parent_id,
         None,
         command.key,
-        command.command.metadata,
+        request.metadata,
         time(queued.ctime),
         UNSET if queued.source is None else queued.source,
         UNSET if queued.target is None else queued.target,
+        UNSET if request.reference is None else request.reference,
+        UNSET if request.description is None else request.description,
+        UNSET if request.effective_on is None else request.effective_on,
         execute_at=UNSET if command.execute_at is UNSET else time(command.execute_at),
         problem=problem,
     )
