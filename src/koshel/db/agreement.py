@@ -1,8 +1,7 @@
 """Whether what was kept of a request agrees with what became of it. No connection here.
 
 Each function says the first field that differs, None if all agree. A row has a transaction's or an account's columns by
-their names, metadata as text; a hold also `lifetime_s`, from its time to its end; what follows another transaction
-`parent_reference`.
+their names, metadata as text; a hold also `lifetime_s`, from its time to its end; and a follower `parent_reference`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -150,12 +149,10 @@ def of_member(member: MemberReceipt, told: Row, row: Row, parent: Row | None) ->
     asked = msgspec.convert(told.get("request"), Request | None)
     if is_own(member) and asked not in (None, member.command):
         return "request"
+    if isinstance(member.command, EnsureAccount | Due | Execute):
+        return None
     more = {"lifetime_s": _seconds(row["ctime"], row["expires_at"]), "parent_reference": parent and parent["reference"]}
-    return (
-        None
-        if isinstance(member.command, EnsureAccount | Due | Execute)
-        else of_request(member.command, dict(row) | more)
-    )
+    return of_request(member.command, dict(row) | more)
 
 
 def is_caused(answer: Declined) -> bool:
