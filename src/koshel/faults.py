@@ -90,6 +90,9 @@ def _of_scalar(value: Any, type_: inspect.Type, reason: str) -> str | None:
         case inspect.EnumType():
             known = sorted(one.value for one in type_.cls)
             return None if value in known else "must be one of " + ", ".join(f'"{one}"' for one in known)
+        case inspect.LiteralType():
+            options = ", ".join(f'"{one}"' for one in type_.values)
+            return None if value in type_.values else f"must be one of {options}"
         case inspect.IntType():
             return _of_integer(value, type_)
         case inspect.StrType():

@@ -10,6 +10,7 @@ from koshel.core.commands import Command, MetadataPatch, Request, Status
 from koshel.core.model import Outcome
 from koshel.errors import Refused
 from koshel.labels import GivenLabels
+from koshel.limits_by_time import GivenLimit
 from koshel.moments import Moment
 from koshel.requests import MemberRequest, Requests, Strings
 from koshel.results import Account, Hold, Promise, Transaction
@@ -43,12 +44,16 @@ class Methods:
         max_balance: Money | UnsetType | None = UNSET,
         metadata: Strings | None = None,
         name: str | None = None,
+        limits: Sequence[GivenLimit] | None = None,
         key: str | None = None,
     ) -> Account:
         """A new account, without money. `currency` and `max_balance` are those of the settings if they are left out.
 
         A `min_balance` below zero is a line of credit; a `max_balance` of None is no limit. A `name` is the caller's
         own, 1 to 100 characters A-Z, a-z, 0-9, _, ., : and -. No other account of the ledger ever has it.
+
+        `limits` are those by time:
+        of {"per": "1d", "out": "500.00", "in": "2000.00"} one for each length, "1h", "1d", "7d", "30d" or "365d".
         """
         command = self.requests.open_account(
             email,
@@ -57,6 +62,7 @@ class Methods:
             max_balance=max_balance,
             metadata=metadata,
             name=name,
+            limits=limits,
             key=key,
         )
         return results.account_of(await self._settle(command))
@@ -92,10 +98,12 @@ class Methods:
         metadata_patch: MetadataPatch | UnsetType = UNSET,
         expected: Sequence[tuple[int, int]] | None = None,
         unexpected: Sequence[tuple[int, int]] | None = (),
+        limits: Sequence[GivenLimit] | UnsetType | None = UNSET,
         key: str | None = None,
     ) -> Account:
         """Change what is given of an account. `status` is "open", "frozen" or, for ever, "closed".
 
+        `limits` replace those by time that are there; None or none of them takes those away.
         `metadata` replaces what is there, `metadata_patch` is merged into it: None removes an entry.
         `expected`: the (version, revision)s that it may be at, `unexpected`: those that it may not; None: any.
         """
@@ -109,6 +117,7 @@ class Methods:
             metadata_patch=metadata_patch,
             expected=expected,
             unexpected=unexpected,
+            limits=limits,
             key=key,
         )
         return results.account_of(await self._settle(command))

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, Unpack
 
 from msgspec import UNSET, UnsetType
 
-from koshel import values
+from koshel import limits_by_time, values
 from koshel.core.commands import (
     Capture,
     ChangeAccount,
@@ -53,6 +53,7 @@ class Requests:
         max_balance: Given | UnsetType | None = UNSET,
         metadata: Strings | None = None,
         name: str | None = None,
+        limits: Sequence[limits_by_time.GivenLimit] | None = None,
         key: str | None = None,
     ) -> OpenAccount:
         """A new account, without money, and with a `name`, if it is to have one; the settings have the defaults."""
@@ -67,6 +68,7 @@ class Requests:
             self.terms.currency,
             self.terms.max_balance,
             name,
+            limits=limits_by_time.limits(limits),
         )
 
     def ensure_account(
@@ -105,6 +107,7 @@ class Requests:
         metadata_patch: MetadataPatch | UnsetType = UNSET,
         expected: Sequence[tuple[int, int]] | None = None,
         unexpected: Sequence[tuple[int, int]] | None = (),
+        limits: Sequence[limits_by_time.GivenLimit] | UnsetType | None = UNSET,
         key: str | None = None,
     ) -> ChangeAccount:
         """A change of those fields of an account that are given.
@@ -128,6 +131,7 @@ class Requests:
             None if unexpected is None else values.versions(unexpected, "unexpected"),
             key,
             name,
+            limits=UNSET if limits is UNSET else limits_by_time.limits(limits),
         )
 
     def payment(

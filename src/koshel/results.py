@@ -3,11 +3,10 @@
     Account                     as it was when it was read, opened or changed
     Transaction ── Hold         posted: it never changes
     Promise                     not decided yet, or declined, or cancelled
-
 Money is a `Decimal` with exactly as many decimals as its currency has. Times are in UTC.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
@@ -32,6 +31,7 @@ from koshel.core.model import (
     Replayed,
     TransactionStatus,
 )
+from koshel.core.turnovers import Limit
 from koshel.db.rows import FoundTransaction
 from koshel.errors import Promised, Refused
 
@@ -53,6 +53,7 @@ class Account(Struct, frozen=True, kw_only=True):
     revision: int  # how often it was changed otherwise
     ctime: datetime
     name: str | None = None  # the client's own
+    limits: Sequence[Limit] = ()  # by time: of each `per`, and how much may go `out` and come `in_`
 
 
 class Transaction(Struct, frozen=True, kw_only=True):
@@ -230,8 +231,7 @@ def read(found: FoundTransaction) -> Transaction | Promise:
 
 def refusal(declined: Declined) -> Refused:
     """The exception that a refusal is to a caller of the library."""
-    cause = None if declined.cause is None else refusal(declined.cause)
-    return Refused(str(declined.refusal), declined.facts, cause)
+    return Refused(str(declined.refusal), declined.facts, None if declined.cause is None else refusal(declined.cause))
 
 
 def _first(outcome: Outcome) -> First:

@@ -28,7 +28,6 @@ from tests.support.wallets import (
     refund,
     transfer,
     void,
-    withdrawal,
 )
 
 R = Refusal
@@ -92,60 +91,6 @@ FACTS: list[tuple[Command, Refusal, Facts]] = [
     (by_names(transfer(1, 0, "1"), None, "nobody"), R.ACCOUNT_NOT_FOUND, {"name": "nobody", "field": "target"}),
     (by_names(payment(0, "1"), None, "nobody"), R.ACCOUNT_NOT_FOUND, {"name": "nobody", "field": "target"}),
     (ChangeAccount(1, 0, account="nobody"), R.ACCOUNT_NOT_FOUND, {"name": "nobody", "field": "account"}),
-    (
-        transfer(15, 1, "1"),
-        R.INSUFFICIENT_FUNDS,
-        {"account_id": 15, "name": "users:15", "currency": "USD", "available": "0.00", "required": "1.00"},
-    ),
-    (transfer(404, 1, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "source_account_id"}),
-    (transfer(1, 404, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "target_account_id"}),
-    (transfer(404, 405, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "source_account_id"}),
-    (payment(404, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "target_account_id"}),
-    (withdrawal(404, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "source_account_id"}),
-    (transfer(5, 1, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 5, "field": "source_account_id"}),
-    (transfer(1, 5, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 5, "field": "target_account_id"}),
-    (payment(1, "1", ledger_id=2), R.ACCOUNT_NOT_FOUND, {"account_id": 1, "field": "target_account_id"}),
-    (transfer(1, 3, "1"), R.CURRENCY_MISMATCH, {"source_currency": "USD", "target_currency": "KWD"}),
-    (transfer(1, 13, "1"), R.CURRENCY_MISMATCH, {"source_currency": "USD", "target_currency": "USD"}),
-    (payment(4, "0.5"), R.AMOUNT_OUT_OF_RANGE, JPY | {"amount": "0"}),
-    (withdrawal(11, "5e-19"), R.AMOUNT_OUT_OF_RANGE, {"currency": "WEI", "scale": 18, "amount": f"0.{0:018}"}),
-    (payment(4, EIGHTEEN_NINES + ".5"), R.AMOUNT_OUT_OF_RANGE, JPY | {"amount": f"{10**18}"}),
-    (
-        transfer(2, 1, "5.006"),
-        R.INSUFFICIENT_FUNDS,
-        {"account_id": 2, "currency": "USD", "available": "5.00", "required": "5.01"},
-    ),
-    (
-        withdrawal(4, "1e4"),
-        R.INSUFFICIENT_FUNDS,
-        {"account_id": 4, "currency": "JPY", "available": "1000", "required": "10000"},
-    ),
-    (
-        withdrawal(11, "2e-18"),
-        R.INSUFFICIENT_FUNDS,
-        {
-            "account_id": 11,
-            "currency": "WEI",
-            "available": "0.000000000000000001",
-            "required": "0.000000000000000002",
-        },
-    ),
-    (
-        payment(7, "0.02"),
-        R.BALANCE_LIMIT_EXCEEDED,
-        {"account_id": 7, "currency": "USD", "balance": "99.99", "max_balance": "100.00", "amount": "0.02"},
-    ),
-    (
-        payment(12, "0.01"),
-        R.BALANCE_LIMIT_EXCEEDED,
-        {
-            "account_id": 12,
-            "currency": "USD",
-            "balance": f"{EIGHTEEN_NINES}.99",
-            "max_balance": f"{EIGHTEEN_NINES}.99",
-            "amount": "0.01",
-        },
-    ),
     (capture(404), R.TRANSACTION_NOT_FOUND, {"transaction_id": 404}),
     (void(404), R.TRANSACTION_NOT_FOUND, {"transaction_id": 404}),
     (expire(404), R.TRANSACTION_NOT_FOUND, {"transaction_id": 404}),
@@ -247,4 +192,4 @@ def test_the_facts_are_text_and_numbers_so_that_they_can_be_kept() -> None:
 
 
 def test_every_refusal_has_its_facts_in_the_table() -> None:
-    assert {refusal for _, refusal, _ in FACTS} == set(Refusal)
+    assert {refusal for _, refusal, _ in FACTS} == set(Refusal) - {R.LIMIT_EXCEEDED}, "test_limits has those"

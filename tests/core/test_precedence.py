@@ -29,6 +29,7 @@ from koshel.core.commands import (
 )
 from koshel.core.decide import decide
 from koshel.core.model import Book, Declined, Executed, Outcome, Refusal
+from tests.support.limited import limited
 from tests.support.looks import at
 from tests.support.wallets import (
     DAY,
@@ -49,13 +50,8 @@ from tests.support.wallets import (
 
 R = Refusal
 PAID, HELD, MOVED, FOREIGN = 101, 102, 103, 104  # transactions
-_ACCOUNTS = (
-    account(1, "100.00", floor="-50.00"),
-    account(2, "100.00"),
-    account(3, "0.00", "KWD", ledger_id=2),
-)
 BOOK = kept(
-    book(*_ACCOUNTS),
+    book(account(1, "100.00", floor="-50.00"), account(2, "100.00"), account(3, "0.00", "KWD", ledger_id=2)),
     payment(1, "10", key="used"),
     hold(1, 2, "40"),
     transfer(1, 2, "10"),
@@ -128,7 +124,8 @@ TWO_SIDES: dict[Refusal, Fault] = {
     R.ACCOUNT_FROZEN: FROZEN_1,
     R.INSUFFICIENT_FUNDS: POOR_1,
 }
-OF_A_NEW_HOLD = TWO_SIDES | {R.TIME_OUT_OF_RANGE: asked(capture_at=NOW + timedelta(seconds=DAY))}
+TOO_LATE = asked(capture_at=NOW + timedelta(seconds=DAY))
+OF_A_NEW_HOLD = TWO_SIDES | {R.LIMIT_EXCEEDED: limited, R.TIME_OUT_OF_RANGE: TOO_LATE}
 OF_A_HOLD: dict[Refusal, Fault] = {
     R.TRANSACTION_NOT_FOUND: FOREIGN_PARENT,
     R.NOT_A_HOLD: asked(parent_id=PAID),
@@ -136,7 +133,7 @@ OF_A_HOLD: dict[Refusal, Fault] = {
     R.HOLD_EXPIRED: over,
 }
 CASES: list[tuple[Command, Mapping[Refusal, Fault]]] = [
-    (transfer(1, 2, "5"), TWO_SIDES | {R.BALANCE_LIMIT_EXCEEDED: RICH_2}),
+    (transfer(1, 2, "5"), TWO_SIDES | {R.BALANCE_LIMIT_EXCEEDED: RICH_2, R.LIMIT_EXCEEDED: limited}),
     (hold(1, 2, "5"), {one: OF_A_NEW_HOLD[one] for one in Refusal if one in OF_A_NEW_HOLD}),
     (
         capture(HELD, "5"),
@@ -151,6 +148,7 @@ CASES: list[tuple[Command, Mapping[Refusal, Fault]]] = [
             R.ACCOUNT_FROZEN: FROZEN_1,
             R.CAPTURE_EXCEEDS_HOLD: reserving(Decimal("0.01")),
             R.BALANCE_LIMIT_EXCEEDED: RICH_2,
+            R.LIMIT_EXCEEDED: limited,
         },
     ),
     (void(HELD), {R.IDEMPOTENCY_KEY_REUSED: REUSED} | OF_A_HOLD),
@@ -166,6 +164,7 @@ CASES: list[tuple[Command, Mapping[Refusal, Fault]]] = [
             R.REFUND_EXCEEDS_ORIGINAL: refunded,
             R.INSUFFICIENT_FUNDS: POOR_2,
             R.BALANCE_LIMIT_EXCEEDED: RICH_1,
+            R.LIMIT_EXCEEDED: limited,
         },
     ),
     (

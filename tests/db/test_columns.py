@@ -190,6 +190,7 @@ def test_an_account_is_changed_once_with_the_money_that_the_whole_batch_leaves_i
     assert columns.changes(changed, postings(outcomes)) == [
         *("{1}", "{1}", '{"new@example.com"}', "{80.00}", "{0.00}", "{1}", "{2}", "{-50.00}", "{NULL}", '{"open"}'),
         '{"{\\"a\\":\\"b\\"}"}',
+        "{}",
     ]
 
 

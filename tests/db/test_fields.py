@@ -171,6 +171,9 @@ def as_shown(value: Any) -> Any:
             return wire.time(value)
         case date():
             return value.isoformat()
+        case tuple():
+            ways = [(one.per, {"out": one.out, "in": one.in_}) for one in value]
+            return [{"per": per} | {way: plain(most) for way, most in its.items() if most} for per, its in ways] or None
         case _:
             return value
 

@@ -57,6 +57,7 @@ INSERT INTO cancelled
 SELECT 1, n, '{{}}', NULL, now() FROM generate_series(30 * {TRANSACTIONS}, 30 * {TRANSACTIONS} + {QUEUED}) AS n;
 INSERT INTO receipt
 SELECT ledger_id, idempotency_key, id FROM transaction WHERE idempotency_key IS NOT NULL;
+INSERT INTO turnover SELECT ledger_id, id, 0, now(), '[{{}}]' FROM account;
 INSERT INTO batch SELECT 1, gen_random_uuid(), ARRAY[n], 2 FROM generate_series(1, 5000) AS n;
 """
 
@@ -99,7 +100,19 @@ HOT = {
     "find_refunded": ("find_refunded", [ONES, FEW_IDS], {"transaction_parent"}),
     "find_details": ("find_details", [ONES, FEW_IDS], {"account"}),
     "find_shown": ("find_shown", [ONES, FEW_IDS], {"account"}),
-    "change_accounts": ("change_accounts", [ONES, FEW_IDS, *["{}"] * 9], {"account"}),
+    "find_turnovers": ("find_turnovers", ["{1}", FEW_IDS], {"turnover_pkey"}),
+    "find_history": (
+        "find_history",
+        ["{1}", "{7}", "10000"],
+        {"account", "transaction_source_version", "transaction_target_version"},
+    ),
+    "count_turnovers": ("count_turnovers", ["{1}", "{7}", "{1}", "{NULL}", "2026-01-01"], {"turnover_pkey"}),
+    "keep_turnovers": (
+        "keep_turnovers",
+        ["{1}", "{7}", "{1}", "{NULL}", "2026-01-01"],
+        {"turnover_pkey"},
+    ),
+    "change_accounts": ("change_accounts", [ONES, FEW_IDS, *["{}"] * 10], {"account"}),
     "settle_queued": ("settle_queued", [ONES, FEW_QUEUED, "{}"], {"queued_pkey"}),
     "get_queued": ("get_queued", ["1", "7"], {"queued_pkey", "declined_pkey", "cancelled_pkey"}),
     "postpone_captures": ("postpone_captures", [ONES, FEW_HOLDS, "60"], {"hold_pkey"}),
@@ -123,7 +136,7 @@ HOT = {
 }
 # An account is found by id alone as well as by its key, and the planner may take either.
 EITHER = {"account_pkey": "account", "account_by_id": "account"}
-LARGE = {"account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled"}
+LARGE = {"account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled", "turnover"}
 
 
 @pytest.fixture(scope="module")

@@ -111,6 +111,7 @@ GRANTS = [
             "queued",
             "declined",
             "cancelled",
+            "turnover",
             "api_key",
             "_yoyo_migration",
         )
@@ -119,12 +120,13 @@ GRANTS = [
         f"INSERT ON {table}"
         for table in ("account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled")
     ),
+    *("INSERT ON turnover", "DELETE ON turnover", "UPDATE (limits_version, counted_at, windows) ON turnover"),
     *("INSERT ON ledger", "INSERT ON api_key", "UPDATE (name) ON ledger"),
     "UPDATE (expires_at, revoked_at, last_used_at) ON api_key",
     *("DELETE ON hold", "DELETE ON queued"),
     *(f"USAGE ON {sequence}" for sequence in ("account_id", "transaction_id", "group_id", "api_key_id")),
     *("UPDATE (amount, capture_at) ON hold", "UPDATE (due, attempts, error) ON queued"),
-    "UPDATE (balance, held, version, revision, min_balance, max_balance, status, email, metadata) ON account",
+    "UPDATE (balance, held, version, revision, min_balance, max_balance, status, email, metadata, limits) ON account",
     "EXECUTE ON FUNCTION erase_account",
 ]
 

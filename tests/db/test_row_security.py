@@ -33,6 +33,7 @@ SOME = {  # a change that the service may make, of every row that it sees
     "api_key": "UPDATE api_key SET last_used_at = now()",
     "hold": "UPDATE hold SET amount = amount",
     "queued": "UPDATE queued SET attempts = attempts",
+    "turnover": "UPDATE turnover SET counted_at = counted_at",
 }
 ROW = {  # a row of the other ledger
     "account": "INSERT INTO account VALUES (1, 1000, 'ann@example.com', 'USD', 2, 0.00, 0.00, 0, 0.00, NULL, 'open',"
@@ -44,6 +45,7 @@ ROW = {  # a row of the other ledger
     "queued": "INSERT INTO queued VALUES (1, 1000, '{}', now(), 0, NULL, now())",
     "receipt": "INSERT INTO receipt VALUES (1, 'mine', 1)",
     "api_key": "INSERT INTO api_key VALUES (1, 1000, '', 'read', sha256('mine'), now())",
+    "turnover": "INSERT INTO turnover VALUES (1, 1000, 0, now(), '[{}]')",
     "transaction": "INSERT INTO transaction (ledger_id, id, kind, target_account_id, target_balance, target_version,"
     " amount, metadata, ctime) VALUES (1, 1000, 'payment', 1, 1, 1000, 1, '{}', now())",
 }
@@ -57,6 +59,7 @@ FORGETFUL: dict[str, list[list[Any]]] = {
     "find_accounts": [[[SHOP], [*IDS]]],
     "lock_accounts": [[[SHOP], [*IDS], 0, None]],
     "lock_free_accounts": [[[SHOP], "{" + ",".join(map(str, IDS)) + "}", 0, None]],
+    "find_turnovers": [[[SHOP], [*IDS]]],
     "claim_queued": [[SHOP, 100, []]],
     "list_api_keys": [[SHOP, 1_000_000, 100]],
 }
@@ -112,7 +115,7 @@ def test_a_change_without_its_ledger_changes_that_ledger_only(kept: Database, se
     assert service.execute(SOME[table].encode()).rowcount == count_of(kept, table, SHOP)
 
 
-@pytest.mark.parametrize("table", ["hold", "queued"])
+@pytest.mark.parametrize("table", ["hold", "queued", "turnover"])
 def test_what_is_deleted_without_its_ledger_is_of_that_ledger_only(
     kept: Database, service: Service, table: str
 ) -> None:

@@ -185,7 +185,7 @@ def test_an_account_is_read_with_every_column_that_it_has_in_the_core(name: str)
 @pytest.mark.parametrize("name", ["lock_accounts", "read_accounts", "lock_free_accounts"])
 def test_accounts_are_locked_with_their_columns_in_the_order_in_which_they_are_read(name: str) -> None:
     text = statement(name)
-    assert selected(text[text.index("SELECT ledger_id") :]) == [*Account.__struct_fields__, "now"]
+    assert selected(text[text.index("SELECT ledger_id") :]) == [*Account.__struct_fields__, "now", "limits"]
 
 
 def test_what_is_followed_is_read_with_every_field() -> None:

@@ -18,7 +18,19 @@ from tests.support.changes import changes, columns
 from tests.support.clone import cloned
 from tests.support.every_kind import keep_every_kind
 
-TABLES = ("account", "batch", "cancelled", "currency", "declined", "hold", "ledger", "queued", "receipt", "transaction")
+TABLES = (
+    "account",
+    "batch",
+    "cancelled",
+    "currency",
+    "declined",
+    "hold",
+    "ledger",
+    "queued",
+    "receipt",
+    "transaction",
+    "turnover",
+)
 
 TEXTS = [name for name in LABELS if name != "metadata"]
 # Until there is a sealed journal, nothing else says ...
@@ -30,6 +42,8 @@ UNPROVED = {
     "... what an account is like that was opened, or changed, without a key": {
         "account.currency",  # of one with no transfers
         "account.email",
+        "account.limits::*/in",
+        "account.limits::*/out",
         "account.max_balance",
         "account.metadata",
         "account.metadata::of",
@@ -83,6 +97,7 @@ UNPROVED = {
         "batch.transaction_ids",
     },
     "... that the revision, which 0.1 did not write, was written": {"receipt.answer:opened:account/revision"},
+    "... when the turnover of an account was counted last": {"turnover.counted_at"},
     "... what is to become of a queued transaction": {"queued.attempts", "queued.due", "queued.error"},
     "... that a posted plain transaction was enqueued": {"receipt.answer"},
     "... what was enqueued without a key, and is not known of the request": {

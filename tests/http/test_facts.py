@@ -14,11 +14,13 @@ from jsonschema_rs import ValidationError
 from koshel.core.commands import UNRESOLVED, ChangeAccount, Command, EnsureAccount, OpenAccount, Status
 from koshel.core.decide import decide
 from koshel.core.model import Declined, Refusal
-from koshel.http.facts import FACTS, REFUSALS, TYPED, NoFacts, code_of, type_name
+from koshel.http.fact_bases import NoFacts
+from koshel.http.facts import FACTS, REFUSALS, TYPED, code_of, type_name
 from koshel.http.problems import PROBLEMS, Failure, no_such_account, transaction_not_found, validation_failed
 from koshel.http.refusals import refused
 from koshel.http.routes import ROUTES
 from tests.support import documented
+from tests.support.limited import limit, limiting
 from tests.support.looks import at
 from tests.support.wallets import (
     NOW,
@@ -47,6 +49,7 @@ WALLETS = (
     account(5, "0.00", status=Status.CLOSED, name="users:5"),
     account(6, "5.00", status=Status.FROZEN, name="users:6"),
     account(7, "-5.00", floor="-10", name="users:7"),
+    account(8, "10.00", name="users:8"),
 )
 BOOK = at(
     NOW + timedelta(seconds=60),
@@ -59,6 +62,8 @@ BOOK = at(
         void(BRIEF),
         refund(PAID, "0.25"),
         hold(1, 2, "6", seconds=60),
+        limiting(8, limit("1d", "5")),
+        withdrawal(8, "2"),
     ),
 )
 LATE = 107
@@ -100,6 +105,8 @@ REFUSED: list[tuple[Command, str]] = [
     (ChangeAccount(1, 7, min_balance=Decimal(0)), "insufficient-funds"),
     (payment(4, "1"), "balance-limit-exceeded"),
     (ChangeAccount(1, 1, max_balance=Decimal(1)), "balance-limit-exceeded"),
+    (withdrawal(8, "4"), "limit-exceeded"),
+    (withdrawal(8, "6"), "limit-exceeded"),
     (group(payment(1, "1"), transfer(404, 1, "1")), "batch-refused"),
 ]
 

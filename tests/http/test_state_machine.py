@@ -23,7 +23,11 @@ T = TypeVar("T")
 ACCOUNTS_MAX = 4
 FLOORS = st.sampled_from(["0", "-50"])
 CEILINGS = st.sampled_from(["100", "1000", None])
+LIMITS = st.sampled_from(
+    [None, [{"per": "1d", "out": "150"}], [{"per": "7d", "out": "90", "in": "200"}, {"per": "1h", "in": "250"}]]
+)
 CHANGES = st.one_of(
+    st.fixed_dictionaries({"limits": LIMITS}),
     st.fixed_dictionaries({"status": st.sampled_from(["open", "open", "frozen", "closed"])}),
     st.fixed_dictionaries({"min_balance": FLOORS}),
     st.fixed_dictionaries({"max_balance": CEILINGS}),

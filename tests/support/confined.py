@@ -22,12 +22,24 @@ from tests.support.bookkeeping import execute
 from tests.support.clone import cloned
 from tests.support.database import Database
 from tests.support.keyed import new_key
+from tests.support.limited import limit, limiting
 from tests.support.settled import open_accounts, opening
 from tests.support.wallets import capture, enqueue, group, hold, payment, postings, refund, transfer, void
 
 SHOP = 2  # the other ledger
 # What has rows of ledgers.
-TABLES = ("account", "api_key", "batch", "cancelled", "declined", "hold", "queued", "receipt", "transaction")
+TABLES = (
+    "account",
+    "api_key",
+    "batch",
+    "cancelled",
+    "declined",
+    "hold",
+    "queued",
+    "receipt",
+    "transaction",
+    "turnover",
+)
 
 
 @contextmanager
@@ -44,6 +56,7 @@ async def trade(store: Store, url: str, ledger_id: int) -> NewKey:
     pay, move = partial(payment, ledger_id=ledger_id), partial(transfer, ledger_id=ledger_id)
     reserve = partial(hold, ann, bob, ledger_id=ledger_id)
     (paid,) = postings(await settle(store, [pay(ann, "100", key="paid")]))
+    await settle(store, [limiting(ann, limit("1d", "2000"), ledger_id=ledger_id)])
     await settle(store, [move(ann, bob, "30")])
     first, second, *_ = postings(await settle(store, [reserve("5"), reserve("5"), reserve("5")]))
     await settle(store, [reserve("1", seconds=0)])

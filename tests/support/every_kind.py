@@ -19,6 +19,7 @@ from koshel.db.store import Delay, Store
 from koshel.settle import settle
 from tests.support.bookkeeping import LEDGER, execute, keep_books
 from tests.support.database import Database
+from tests.support.limited import limit, limiting
 from tests.support.wallets import (
     by_names,
     capture,
@@ -36,12 +37,15 @@ from tests.support.wallets import (
 OTHER = 2  # ledger
 CAPTURED = datetime(2026, 1, 1, tzinfo=UTC)  # nobody sweeps here
 NAME = "users:every"  # of account 7
+LIMITS = (limit("1d", "60000", None), limit("7d", "70000", "80000"))
 
 
 def opening(key: str | None = None) -> OpenAccount:
     """All that an opening may say."""
     name = None if key is None else f"users:{key}"
-    return OpenAccount(LEDGER, "eve@example.com", "USD", Decimal(-5), Decimal(5_000), {"of": "eve"}, key, name=name)
+    return OpenAccount(
+        LEDGER, "eve@example.com", "USD", Decimal(-5), Decimal(5_000), {"of": "eve"}, key, name=name, limits=LIMITS
+    )
 
 
 def change(key: str | None = None) -> ChangeAccount:
@@ -54,16 +58,24 @@ def change(key: str | None = None) -> ChangeAccount:
         max_balance=Decimal(6_000),
         status=Status.FROZEN if key else Status.OPEN,
         metadata={"of": "eva"},
+        limits=LIMITS[1:],
         key=key,
     )
 
 
 MORE: Sequence[Sequence[Command | Claim]] = [
-    [opening("every"), opening(), opening(), OpenAccount(LEDGER, "g@example.com", "GOLD", max_balance=None)],
+    [
+        opening("every"),
+        opening(),
+        replace(opening(), limits=()),
+        OpenAccount(LEDGER, "g@example.com", "GOLD", max_balance=None),
+    ],
     [OpenAccount(OTHER, "o@example.com", max_balance=None, key="other")],
     [payment(11, "5", ledger_id=OTHER, key="far"), payment(10, "1.234567")],
     [payment(7, "100", key="in", metadata={"note": "rent"}), payment(8, "100")],
     [withdrawal(8, "1", key="out"), transfer(7, 8, "2", metadata={"note": "lunch"})],
+    [limiting(8, limit("1d", "9e5", "8e5"), limit("365d", None, "7e6"))],
+    [withdrawal(8, "1"), payment(8, "2")],
     [withdrawal(7, "999999", key="refused"), group(transfer(7, 8, "999999"), key="refused group")],
     [
         by_names(payment(UNRESOLVED, "1", key="named"), None, NAME),

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from koshel.core.commands import ChangeAccount, Command, Status
 from koshel.core.model import Account, Book
+from tests.support.limited import limit, limiting
 from tests.support.looks import at
 from tests.support.wallets import NOW, account, book, capture, expire, group, hold, kept, move, refund, void
 
@@ -58,6 +59,8 @@ def _book(dice: Random) -> Book:
     ]
     later += [expire(id_) for id_ in PAST if dice.random() < 0.15]
     later += [command for one in IDS if dice.random() < 0.15 for command in _shut(dice, settled.state.accounts[one])]
+    later += [limiting(one, limit("1d", "3", "4")) for one in IDS if dice.random() < 0.2]
+    later += [move(1, dice.choice(ACROSS), "1") for _ in range(2)]
     settled = kept(settled, *later, first_id=NEVER)
     settled.state.pending = dict.fromkeys(range(QUEUED_IDS[0], QUEUED_IDS[0] + 100), (1, "queued")) | {
         REFUSED_ID: (1, "declined")

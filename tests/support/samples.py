@@ -11,6 +11,7 @@ from msgspec import Struct, UnsetType
 from msgspec.structs import fields, replace
 
 from koshel.core.commands import UNRESOLVED, Kind
+from tests.support.limited import limit
 
 Pair: TypeAlias = tuple[Any, Any]  # a value, and another
 
@@ -36,6 +37,10 @@ ON_THE_BOOKS: Mapping[str, Pair] = {
     "kind": (Kind.TRANSFER, Kind.PAYMENT),
     "min_balance": (Decimal(-5), Decimal(-6)),
     "max_balance": (Decimal(500), Decimal(600)),
+    "limits": (
+        (limit("1d", "50", "60.5"), limit("1h", None, "60")),
+        (limit("1d", "50", "60.4"), limit("1h", None, "60")),
+    ),
     "expected": (((1, 0), (2, 0), (3, 0)), None),
     "unexpected": (((9, 9),), ((8, 8),)),
     "name": ("ann", "bob"),

@@ -47,6 +47,7 @@ from tests.support.histories import (
     QUEUED_IDS,
     REFUSED_ID,
 )
+from tests.support.limited import LIMITED, LIMITS
 from tests.support.wallets import (
     DAY,
     NOW,
@@ -64,7 +65,6 @@ from tests.support.wallets import (
 )
 
 __all__ = ["IDS", "requests", "situations"]
-
 MISSING = 999_999
 AMOUNTS = (*["1"] * 6, "2.5", "2.5", "3", "4", "1.234", "1.235", "0.5", "0.0004", "1e-18", "5e-19", "40", NINES)
 SMALL = (None, None, "1", "1", "0.5", "2.5", "1.235", "0.0004", "40")  # None: all of it
@@ -73,17 +73,18 @@ _odd = [(1, 1), (2, 2), (3, 3), (MISSING, 1), (2, MISSING), (None, MISSING), (MI
 SIDES: list[tuple[int | None, int | None]] = [*ACROSS * 7, *ENDS * 7, *_odd]
 
 SEEDS = 100_000
-_TIMES = [NOW + timedelta(seconds=ahead) for ahead in (-60, 30, 90, DAY + 90, 20 * DAY)]
-TIMES: list[datetime | UnsetType] = [UNSET, UNSET, *_TIMES]
+TIMES: list[datetime | UnsetType] = [NOW + timedelta(seconds=s) for s in (-60, 30, 90, DAY + 90, 20 * DAY)]
+TIMES += [UNSET, UNSET]
 LEDGERS = (*[1] * 11, 2)
 REFERENCES = (*PAST, *PAST, *QUEUED_IDS, REFUSED_ID, MISSING)
-
-
 OPENINGS: list[Command] = [
-    OpenAccount(ledger_id, email, currency, Decimal(floor), ceiling, default_max_balance=Decimal("999999.99"))
-    for ledger_id, email in ((1, "a@example.com"), (1, "b@example.com"), (2, "a@example.com"))
-    for currency in (UNSET, "USD", "JPY", "WEI", "SEASHELL")
-    for floor, ceiling in (("0", UNSET), ("-2.5", Decimal("10.005")), ("0", None))
+    LIMITED,
+    *[
+        OpenAccount(ledger_id, email, currency, Decimal(floor), ceiling, default_max_balance=Decimal("999999.99"))
+        for ledger_id, email in ((1, "a@example.com"), (1, "b@example.com"), (2, "a@example.com"))
+        for currency in (UNSET, "USD", "JPY", "WEI", "SEASHELL")
+        for floor, ceiling in (("0", UNSET), ("-2.5", Decimal("10.005")), ("0", None))
+    ],
 ]
 ENSURED: list[dict[str, Any]] = [{}, {"min_balance": Decimal("-2.5")}, {"max_balance": None}, {"metadata": {}}]
 # The names of the accounts, of one that may be opened, and one that nobody has; to what they resolve, in each ledger.
@@ -103,6 +104,7 @@ CHANGES: list[dict[str, Any]] = [
     *[{"status": status} for status in (*Status, Status.OPEN, Status.FROZEN)],
     *[{"min_balance": Decimal(floor)} for floor in ("0", "-2.5", "-100")],
     *[{"max_balance": ceiling} for ceiling in (None, Decimal(0), Decimal("5.005"))],
+    *[{"limits": limits} for limits in LIMITS],
     {"max_balance": Decimal(-1000), "min_balance": Decimal(0)},  # more than one refusal
     {"status": Status.OPEN, "expected": ((0, 0), (7, 0))},
     {"status": Status.FROZEN, "expected": ((0, 1), (8, 0))},

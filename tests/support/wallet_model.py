@@ -40,6 +40,8 @@ class Purse:
     version: int = 0
     revision: int = 0
     status: str = "open"
+    limits: list[dict[str, str]] = field(default_factory=list)  # by time, of windows that are longer than a test
+    moved: dict[str, Decimal] = field(default_factory=lambda: {"out": ZERO, "in": ZERO})
 
 
 @dataclass
@@ -101,6 +103,7 @@ class Model:
             raise Refused("insufficient-funds")
         if ceiling is not None and purse.balance > ceiling:
             raise Refused("balance-limit-exceeded")
+        purse.limits = wanted.get("limits", purse.limits) or []
         purse.floor, purse.ceiling, purse.status = floor, ceiling, wanted.get("status", purse.status)
         purse.revision += 1
 
@@ -121,6 +124,7 @@ class Model:
         purse = self.purses[wish.source]
         if purse.balance - purse.held - purse.floor < amount:
             raise Refused("insufficient-funds")
+        self._check_limits(wish.source, "out", amount + purse.held)
         purse.held += amount
         purse.version += 1
         return Deed("hold", wish.source, wish.target, amount, status="held", rest=amount)
@@ -136,11 +140,13 @@ class Model:
         if wanted > hold.rest:
             raise Refused("capture-exceeds-hold")
         self._check_ceiling(hold.target, wanted)
+        self._check_limits(hold.source, "out", wanted)
+        self._check_limits(hold.target, "in", wanted)
         assert hold.source is not None
         rest = ZERO if wish.final else hold.rest - wanted
         self.purses[hold.source].held -= hold.rest - rest
         hold.rest, hold.status = rest, "held" if rest else "captured"
-        self._shift(hold.source, hold.target, wanted)
+        self._book(hold.source, hold.target, wanted)
         return Deed("capture", hold.source, hold.target, wanted, wish.parent)
 
     def _void(self, wish: Wish) -> Deed:
@@ -189,10 +195,22 @@ class Model:
             if purse.balance - purse.held - purse.floor < amount:
                 raise Refused("insufficient-funds")
         self._check_ceiling(target, amount)
+        if source is not None:
+            self._check_limits(source, "out", amount + self.purses[source].held)
+        self._check_limits(target, "in", amount)
+        self._book(source, target, amount)
+
+    def _book(self, source: int | None, target: int | None, amount: Decimal) -> None:
         for side, change in ((source, -amount), (target, amount)):
             if side is not None:
                 self.purses[side].balance += change
                 self.purses[side].version += 1
+                self.purses[side].moved["in" if change > 0 else "out"] += amount
+
+    def _check_limits(self, side: int | None, way: str, amount: Decimal) -> None:
+        purse = None if side is None else self.purses[side]
+        if purse and any(way in one and purse.moved[way] + amount > Decimal(one[way]) for one in purse.limits):
+            raise Refused("limit-exceeded")
 
     def _check_ceiling(self, target: int | None, amount: Decimal) -> None:
         ceiling = None if target is None else self.purses[target].ceiling

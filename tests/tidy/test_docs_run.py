@@ -135,6 +135,12 @@ def not_empty(shop: Shop) -> Any:
     return shop.patch(shop.ann, {"status": "closed"})
 
 
+def limited(shop: Shop) -> Any:
+    shop.patch(shop.ann, {"limits": [{"per": "1d", "out": "60"}]})
+    shop.move("40")
+    return shop.move("30")
+
+
 def refunded(shop: Shop) -> Any:
     moved = shop.move("12.50")["id"]
     shop.post(f"/transaction/{moved}/refund", {"amount": "5"})
@@ -166,6 +172,7 @@ REFUSED: Mapping[Refusal, Callable[[Shop], Any]] = {
     Refusal.REFUND_EXCEEDS_ORIGINAL: refunded,
     Refusal.INSUFFICIENT_FUNDS: lambda shop: shop.move("200"),
     Refusal.BALANCE_LIMIT_EXCEEDED: lambda shop: shop.post(f"/account/{shop.bob}/payment", {"amount": "1000000"}),
+    Refusal.LIMIT_EXCEEDED: limited,
     Refusal.BATCH_REFUSED: batched,
 }
 

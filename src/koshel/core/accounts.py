@@ -5,7 +5,7 @@ from decimal import Decimal
 from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
 
-from koshel.core import declined
+from koshel.core import declined, limits
 from koshel.core.commands import (
     ERASED,
     METADATA_MAX,
@@ -55,6 +55,7 @@ def open_account(book: Book, command: Opening) -> Opened | Found | Declined:
         metadata={} if command.metadata is UNSET else command.metadata,
         ctime=book.facts.now,
         name=command.name,
+        limits=() if isinstance(command, EnsureAccount) else limits.rounded(command.limits, scale),
     )
     return Opened(command, account)
 
@@ -120,6 +121,7 @@ def change_account(book: Book, command: ChangeAccount) -> Changed | Declined:
         "email": details.email if command.email is UNSET else command.email,
         "metadata": metadata,
         "ctime": details.ctime,
+        "limits": details.limits if command.limits is UNSET else limits.rounded(command.limits, account.scale),
     }
     return Changed(command, AccountDetails(**fields))
 

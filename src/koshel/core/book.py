@@ -5,6 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import assert_never
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from koshel.core.commands import Kind, Move, Request
@@ -28,6 +29,7 @@ from koshel.core.model import (
     State,
 )
 from koshel.core.money import TOPS, minus, plus
+from koshel.core.turnovers import Turnover, Turnovers
 
 
 def available(account: Account) -> Decimal:
@@ -57,11 +59,13 @@ def apply(state: State, outcome: Outcome) -> None:
                 state.receipts[outcome.ledger_id, outcome.key] = outcome
         case Opened():
             _open(state, outcome.account)
+            _turn(state.turnovers, outcome)
             remember(state, outcome)
         case Queued() | Declined():
             remember(state, outcome)
         case Changed():
             state.accounts[outcome.account.id] = state.details[outcome.account.id] = outcome.account
+            _limit(state.turnovers, outcome)
             remember(state, outcome)
         case Executed():
             # Its key, if it had one, has answered when it was queued.
@@ -142,7 +146,56 @@ def asked(posted: Posted) -> Request:
     )
 
 
+def turned(turnovers: Turnovers, outcomes: Iterable[Outcome]) -> Turnovers:
+    """The turnovers as these outcomes leave them; the given ones stay as they were."""
+    ahead = turnovers.copy()
+    for outcome in outcomes:
+        _turn(ahead, outcome)
+    return ahead
+
+
+def _turn(turnovers: Turnovers, outcome: Outcome) -> None:
+    match outcome:
+        case Posted():
+            _count(turnovers, outcome)
+        case Executed():
+            _turn(turnovers, outcome.outcome)
+        case Grouped():
+            for one in outcome.outcomes:
+                _turn(turnovers, one)
+        case Changed():
+            _limit(turnovers, outcome)
+        case Opened(account=account) if account.id and account.limits:
+            turnovers[account.id] = Turnover((), 0, {}, {}).given(account.limits, 0)
+        case _:
+            pass  # nothing moved
+
+
+def _limit(turnovers: Turnovers, changed: Changed) -> None:
+    """What its limits by time are measured against from now on."""
+    account = changed.account
+    if changed.command.limits is not UNSET and (account.limits or account.id in turnovers):
+        turnover = turnovers.get(account.id) or Turnover((), 0, {}, {})
+        turnovers[account.id] = turnover.given(account.limits, account.version)
+
+
+def _count(turnovers: Turnovers, posted: Posted) -> None:
+    """What goes out of accounts with limits by time, or comes in. What is only held or released stays where it is."""
+    source, target = posted.source, posted.target
+    if posted.kind in _STAYING:
+        return
+    if source is not None and (turnover := turnovers.get(source.account_id)) is not None:
+        turnovers[source.account_id] = turnover.sent(posted.amount)
+    if target is not None and (turnover := turnovers.get(target.account_id)) is not None:
+        turnovers[target.account_id] = turnover.taken(posted.amount)
+
+
+_STAYING = frozenset({Kind.HOLD, Kind.VOID, Kind.EXPIRY})
+
+
 def _post(state: State, posted: Posted) -> None:
+    if state.turnovers:
+        _count(state.turnovers, posted)
     if posted.source is not None:
         _update(state.accounts, posted.source)
     if type(posted.target) is Side:

@@ -5,9 +5,8 @@
     together      Group        members that are decided one after the other, all or nothing if atomic
     later         Enqueue      keep a transaction's command, until a time or not; Execute decides it, in the background
 
-Amounts are as they were sent: positive, not rounded yet; None where all that is left is meant.
-An account is asked for by its id or by its name. Beside a name there is no id yet, UNRESOLVED: `resolve` finds it,
-before the locks, and leaves it so if no account has the name.
+Amounts are as they were sent: positive, not rounded yet; None where all that is left is meant. An account is asked for
+by its id or by its name. Beside a name the id is UNRESOLVED until `resolve` finds it.
 """
 
 from collections.abc import Mapping
@@ -18,6 +17,8 @@ from operator import attrgetter
 from typing import Any, ClassVar, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType, field
+
+from koshel.core.turnovers import Limit
 
 Metadata: TypeAlias = Mapping[str, str]
 MetadataPatch: TypeAlias = Mapping[str, str | None]  # merged into what is there; None removes an entry
@@ -62,6 +63,7 @@ class OpenAccount(Struct, frozen=True, gc=False, tag="open-account"):
     default_max_balance: Decimal | None = None
     name: str | None = None  # unique in its ledger, for ever
     id: int = UNRESOLVED  # of the account that has the name, or else will have it; UNRESOLVED if it is to have no name
+    limits: tuple[Limit, ...] = ()
 
 
 class EnsureAccount(Struct, frozen=True, gc=False, tag="ensure-account"):
@@ -101,6 +103,7 @@ class ChangeAccount(Struct, frozen=True, gc=False, tag="change-account"):
     unexpected: tuple[tuple[int, int], ...] | None = ()  # where it must not be; None: anywhere
     key: str | None = None
     account: str | None = None  # its name, if it was asked for by that
+    limits: tuple[Limit, ...] | UnsetType = UNSET
 
 
 class Labelled(Struct, frozen=True, gc=False, kw_only=True):
@@ -234,16 +237,13 @@ class Group(Struct, frozen=True, gc=False, tag="group"):
 
 
 class Enqueue(Struct, frozen=True, gc=False, tag="enqueue"):
-    """Keep the command, to be executed in the background; `key` is the command's own.
-
-    `execute_at`: not before then, by the database's clock; at most `schedule_max_s` seconds ahead.
-    """
+    """Keep the command, to be executed in the background, not before a time; `key` is the command's own."""
 
     ledger_id: int
     command: Request
     key: str | None = None
-    execute_at: datetime | UnsetType = UNSET
-    schedule_max_s: int | UnsetType = UNSET
+    execute_at: datetime | UnsetType = UNSET  # by the database's clock
+    schedule_max_s: int | UnsetType = UNSET  # how many seconds ahead that may be
 
 
 Opening: TypeAlias = OpenAccount | EnsureAccount

@@ -19,6 +19,7 @@ from koshel.core.commands import (
 )
 from koshel.core.model import Account, Declined, Original, Refusal
 from koshel.core.money import minus, plain
+from koshel.core.turnovers import Excess, Way
 
 
 def key_reused(command: Command, field: str) -> Declined:
@@ -207,6 +208,21 @@ def balance_limit_exceeded(command: Command, target: Account, amount: Decimal) -
         "amount": plain(amount),
     }
     return Declined(command, Refusal.BALANCE_LIMIT_EXCEEDED, facts)
+
+
+def limit_exceeded(command: Command, account: Account, way: Way, amount: Decimal, excess: Excess) -> Declined:
+    """More than a limit by time has left."""
+    facts = of_account(account) | {
+        "currency": account.currency,
+        "direction": way,
+        "per": excess.per,
+        "limit": plain(excess.limit),
+        "left": plain(excess.left),
+        "amount": plain(amount),
+    }
+    if excess.fits_at is not None:
+        facts["fits_at"] = _shown(excess.fits_at)
+    return Declined(command, Refusal.LIMIT_EXCEEDED, facts)
 
 
 def ceiling_too_low(command: ChangeAccount, account: Account, max_balance: Decimal) -> Declined:

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from msgspec import UNSET
 
-from koshel.core import declined
+from koshel.core import declined, limits
 from koshel.core.book import available, limit
 from koshel.core.commands import AutoCapture, Capture, Expire, Hold, HoldEnd, Kind, Void
 from koshel.core.model import Account, Book, Declined, Named, Original, Posted
@@ -37,6 +37,8 @@ def hold(book: Book, command: Hold) -> Posted | Declined:
         return refusal
     if amount > available(source):
         return declined.insufficient_funds(command, source, amount)
+    if refusal := limits.exceeded(book, command, source, None, amount):
+        return refusal
     # No refusal below this line.
     reserving = touched(source, source.balance, plus(source.held, amount))
     target_named = Named(target.id, target.name) if target else None
@@ -80,6 +82,8 @@ def capture(book: Book, command: Capture | AutoCapture) -> Posted | Declined:
     credited = touched(target, plus(target.balance, amount), target.held) if target else None
     if target and credited and credited.balance > limit(target):
         return declined.balance_limit_exceeded(command, target, amount)
+    if refusal := limits.exceeded(book, command, source, target, amount, is_reserved=True):
+        return refusal
     # No refusal below this line.
     rest = minus(held, held if command.final else amount)
     assert 0 <= rest <= held - amount

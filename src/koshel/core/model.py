@@ -1,9 +1,7 @@
 """What a wallet keeps and what it answers. Data only; what it is asked is in `commands`.
 
     outcome  Opened · Found · Changed    what became of a command    (past tense)
-             Posted · Queued · Executed
-             Grouped · Declined
-             Replayed                    ... and had already become, for the same key
+             Posted · Queued · Executed · Grouped · Declined; Replayed: it had become that before, for the same key
     book     Facts and State: all that `decide` may look at
 Money is `Decimal` with exactly as many decimals as the currency has, once it is past `decide`.
 """
@@ -29,6 +27,7 @@ from koshel.core.commands import (
     OpenAccount,
     Request,
 )
+from koshel.core.turnovers import Limit, Turnovers
 
 
 class Refusal(StrEnum):
@@ -56,6 +55,7 @@ class Refusal(StrEnum):
     REFUND_EXCEEDS_ORIGINAL = "refund-exceeds-original"
     INSUFFICIENT_FUNDS = "insufficient-funds"
     BALANCE_LIMIT_EXCEEDED = "balance-limit-exceeded"
+    LIMIT_EXCEEDED = "limit-exceeded"
     BATCH_REFUSED = "batch-refused"
 
 
@@ -88,6 +88,7 @@ class AccountDetails(Account, frozen=True, gc=False, kw_only=True):
     email: str
     metadata: Metadata
     ctime: datetime
+    limits: tuple[Limit, ...] = ()  # by time
 
 
 class Opened(Struct, frozen=True, tag="opened"):
@@ -234,9 +235,8 @@ class State(Struct):
     originals: dict[int, Original] = field(default_factory=dict)  # by id, of transactions that are referred to
     holds: dict[int, Decimal | Kind] = field(default_factory=dict)  # by id: what it reserves, or what has ended it
     refunded: dict[int, Decimal] = field(default_factory=dict)  # by the original's id: the sum of its refunds
-    pending: dict[int, tuple[int, str]] = field(
-        default_factory=dict
-    )  # by id: (ledger id, `queued`, `declined` or `cancelled`)
+    pending: dict[int, tuple[int, str]] = field(default_factory=dict)  # by id: ledger id, and its status
+    turnovers: Turnovers = field(default_factory=dict)  # of accounts that have limits by time, or may get some
 
     def copy(self) -> "State":
         """The same, to be changed without changing this one."""

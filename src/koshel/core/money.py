@@ -25,6 +25,11 @@ _quanta = [Decimal(1).scaleb(-scale) for scale in range(SCALE_MAX + 1)]
 plus = _exact.add
 minus = _exact.subtract
 
+# The same of sums of any number of amounts, which may have more digits than a balance.
+_summing = Context(prec=100, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])
+add = _summing.add
+subtract = _summing.subtract
+
 # The most that a balance may be, by scale, whatever the account's own limit: 999999999999999999.99 USD.
 TOPS = [minus(CEILING, quantum) for quantum in _quanta]
 ZEROS = [Decimal(0).scaleb(-scale) for scale in range(SCALE_MAX + 1)]  # by scale

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import TypeAlias
 
-from koshel.core import declined
+from koshel.core import declined, limits
 from koshel.core.book import available, limit
 from koshel.core.commands import UNRESOLVED, Command, Hold, Move, Refund, Status
 from koshel.core.model import Account, Book, Declined, Posted, Side
@@ -29,7 +29,7 @@ def move(book: Book, command: Move) -> Posted | Declined:
         return declined.amount_out_of_range(command, one, amount)
     if refusal := unusable(command, source, target):
         return refusal
-    sides = moved(command, source, target, amount)
+    sides = moved(book, command, source, target, amount)
     if isinstance(sides, Declined):
         return sides
     # No refusal below this line.
@@ -37,7 +37,7 @@ def move(book: Book, command: Move) -> Posted | Declined:
 
 
 def moved(
-    command: Move | Refund, source: Account | None, target: Account | None, amount: Decimal
+    book: Book, command: Move | Refund, source: Account | None, target: Account | None, amount: Decimal
 ) -> SidePair | Declined:
     """Both sides with the amount moved, if the source can spend it and the target take it."""
     debited = credited = None
@@ -51,6 +51,8 @@ def moved(
         if credited.balance > limit(target):
             return declined.balance_limit_exceeded(command, target, amount)
         assert target.balance < credited.balance
+    if book.state.turnovers and (refusal := limits.exceeded(book, command, source, target, amount)):
+        return refusal
     return debited, credited
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, field
 
 from koshel.core.accounts import currency_of
 from koshel.core.commands import (
@@ -20,6 +20,7 @@ from koshel.core.commands import (
     Refund,
 )
 from koshel.core.model import Original
+from koshel.core.turnovers import Period
 
 QualifiedId: TypeAlias = tuple[int, int]  # (ledger id, id)
 
@@ -34,6 +35,9 @@ class Reach(Struct):
     changed: set[QualifiedId] = field(default_factory=set)  # accounts; and those that may have the name of a new one
     holds: set[QualifiedId] = field(default_factory=set)
     refunded: set[QualifiedId] = field(default_factory=set)
+    limited: set[tuple[int, int, Period]] = field(
+        default_factory=set
+    )  # accounts, and windows of the limits they are given
     shown: set[tuple[int, int | None]] = field(default_factory=set)  # accounts, not to lock: a queued transaction's
 
 
@@ -97,6 +101,8 @@ def _add(reached: Reach, command: Command, originals: Mapping[int, Original]) ->
         reached.ledgers.add(command.ledger_id)
         reached.accounts.add(command.account_id)
         reached.changed.add((command.ledger_id, command.account_id))
+        if command.limits is not UNSET:
+            reached.limited.update((command.ledger_id, command.account_id, limit.per) for limit in command.limits)
     else:
         assert isinstance(command, Enqueue), "a group is reached member by member"
         _add_shown(reached, command, originals)

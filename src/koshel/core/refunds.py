@@ -27,7 +27,7 @@ def refund(book: Book, command: Refund) -> Posted | Declined:
         return refusal
     if not 0 < amount <= left:
         return declined.refund_exceeds_original(command, original, left, amount)
-    sides = moved(command, source, target, amount)
+    sides = moved(book, command, source, target, amount)
     if isinstance(sides, Declined):
         return sides
     # No refusal below this line.

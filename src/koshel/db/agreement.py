@@ -20,19 +20,15 @@ from koshel.core.commands import (
     Execute,
     Group,
     Hold,
-    OpenAccount,
     Request,
-    Status,
 )
-from koshel.core.model import Changed, Declined, Opened, Queued, Replayed
-from koshel.core.money import SCALE_MAX, rounded, rounded_limit
+from koshel.core.model import Declined, Queued, Replayed
+from koshel.core.money import SCALE_MAX, rounded
 from koshel.db.group_receipts import MemberReceipt, NamedMove, restored
 
 Row: TypeAlias = Mapping[str, Any]
 
 _SIDES = ("source_account_id", "target_account_id")
-_FIXED = ("ledger_id", "id", "currency", "scale", "name", "ctime")  # of an account
-_CHANGED = ("email", "min_balance", "max_balance", "status", "metadata")
 
 
 def of_request(request: Request, row: Row) -> str | None:
@@ -53,7 +49,7 @@ def of_request(request: Request, row: Row) -> str | None:
         return "amount"
     if isinstance(request, Hold) and (field := _of_hold(request, row)):
         return field
-    return _first(n for n in LABELS if _label(request, n, row) != (_metadata(row) if n == "metadata" else row[n]))
+    return first(n for n in LABELS if _label(request, n, row) != (metadata_of(row) if n == "metadata" else row[n]))
 
 
 def _of_sides(request: Direct, row: Row) -> str | None:
@@ -71,7 +67,7 @@ def of_named(member: NamedMove, row: Row) -> str | None:
     """A group's move that was asked for by names, and the names of its transaction's accounts."""
     _, *names = member
     asked = zip(("source", "target"), names, strict=True)
-    return _first(side for side, name in asked if name is not None and name != row[f"{side}_name"])
+    return first(side for side, name in asked if name is not None and name != row[f"{side}_name"])
 
 
 def _of_hold(request: Hold, row: Row) -> str | None:
@@ -88,7 +84,7 @@ def of_queued(queued: Queued) -> str | None:
     told = _told(request)
     if queued.currency is not None and queued.amount is not None and told["amount"] is not None:
         told["amount"] = _rounded(told["amount"], _scale(queued.amount))
-    return _first(name for name, value in told.items() if getattr(queued, name) != value)
+    return first(name for name, value in told.items() if getattr(queued, name) != value)
 
 
 def of_executed(queued: Queued, row: Row) -> str | None:
@@ -96,29 +92,10 @@ def of_executed(queued: Queued, row: Row) -> str | None:
     if field := of_request(queued.command.command, row):
         return field
     known = [name for name in (*_SIDES, "currency") if getattr(queued, name) is not None]
-    if field := _first(name for name in known if getattr(queued, name) != row[name]):
+    if field := first(name for name in known if getattr(queued, name) != row[name]):
         return field
     is_later = isinstance(row["ctime"], datetime) and queued.ctime <= row["ctime"]
     return None if is_later else "ctime"
-
-
-def of_account(answer: Opened | Changed, row: Row, state: Row | None) -> str | None:
-    """An account as it was opened or changed, and as it is; `state` is what its version of then had left it with."""
-    then = answer.account
-    if field := _first(name for name in _FIXED if getattr(then, name) != row[name]):
-        return field
-    if field := _first(name for name in ("version", "revision") if getattr(then, name) > row[name]):
-        return field
-    if (then.revision == 0) != isinstance(answer, Opened):
-        return "revision"
-    if then.revision == row["revision"]:
-        now = dict(row) | {"metadata": _metadata(row)}
-        if field := _first(name for name in _CHANGED if getattr(then, name) != now[name]):
-            return field
-    balance, held = (state["balance"], state["held"]) if state else (Decimal(0), None)
-    if (then.balance, then.held) != (balance, held or 0) or (then.version > 0) != (state is not None):
-        return "balance"
-    return _of_opening(answer) if isinstance(answer, Opened) else _of_change(answer)
 
 
 def outcome(member: MemberReceipt) -> Row | None:
@@ -142,9 +119,9 @@ def is_answered(member: MemberReceipt) -> bool:
 
 def of_member(member: MemberReceipt, told: Row, row: Row, parent: Row | None) -> str | None:
     """A transaction as the answer to a group tells it, its row, the row of what it follows, and what was asked for."""
-    now = msgspec.to_builtins(dict(row) | {"metadata": _metadata(row)})
+    now = msgspec.to_builtins(dict(row) | {"metadata": metadata_of(row)})
     now["key"] = now.pop("idempotency_key")
-    if field := _first(name for name, value in now.items() if told.get(name) != value):
+    if field := first(name for name, value in now.items() if told.get(name) != value):
         return field
     asked = msgspec.convert(told.get("request"), Request | None)
     if is_own(member) and asked not in (None, member.command):
@@ -162,43 +139,6 @@ def is_caused(answer: Declined) -> bool:
         return answer.cause is None and index is None
     is_place = isinstance(index, int) and 0 <= index < len(command.members)
     return is_place and command.members[int(index or 0)] == answer.cause.command
-
-
-def _of_opening(answer: Opened) -> str | None:
-    command, account = answer.command, answer.account
-    if not isinstance(command, OpenAccount):
-        return "key"  # another opening has none
-    limit = command.default_max_balance if command.max_balance is UNSET else command.max_balance
-    told = {
-        "currency": command.default_currency if command.currency is UNSET else command.currency,
-        "min_balance": _limit(command.min_balance, account.scale),
-        "max_balance": _limit(limit, account.scale),
-        "email": command.email,
-        "metadata": command.metadata,
-        "name": command.name,
-        "id": account.id if command.name is None and not command.id else command.id,
-        "status": Status.OPEN,
-        "version": 0,
-        "revision": 0,
-    }
-    return _first(name for name, value in told.items() if getattr(account, name) != value)
-
-
-def _of_change(answer: Changed) -> str | None:
-    command, account = answer.command, answer.account
-    told = {"id": command.account_id, "email": command.email, "status": command.status, "metadata": command.metadata}
-    told |= {name: _limit(getattr(command, name), account.scale) for name in ("min_balance", "max_balance")}
-    if field := _first(name for name, value in told.items() if value is not UNSET and getattr(account, name) != value):
-        return field
-    if command.account is not None and account.name != command.account:
-        return "account"
-    patch = {} if command.metadata_patch is UNSET else command.metadata_patch
-    if any(account.metadata.get(name) != value for name, value in patch.items()):
-        return "metadata_patch"
-    before = account.version, account.revision - 1
-    if command.expected is not None and before not in command.expected:
-        return "expected"
-    return "unexpected" if command.unexpected is None or before in command.unexpected else None
 
 
 def _told(request: Request) -> dict[str, Any]:
@@ -227,18 +167,9 @@ def _label(request: Request, name: str, row: Row) -> Any:
     return row["parent_reference"] if said is None and name == "reference" and request.parent_id is not None else said
 
 
-def _metadata(row: Row) -> Any:
-    """It comes as text, and is nearly always empty."""
-    return {} if row["metadata"] == "{}" else msgspec.json.decode(row["metadata"])
-
-
 def _seconds(start: object, end: object) -> float | None:
     """None if there is none, or if a time is none that Python knows, such as infinity."""
     return (end - start).total_seconds() if isinstance(start, datetime) and isinstance(end, datetime) else None
-
-
-def _limit(asked: Any, scale: int) -> Any:
-    return asked if asked is None or asked is UNSET else rounded_limit(asked, scale)
 
 
 def _scale(amount: Decimal) -> int:
@@ -246,5 +177,11 @@ def _scale(amount: Decimal) -> int:
     return -exponent if isinstance(exponent, int) else 0
 
 
-def _first(differing: Iterable[str]) -> str | None:
+def metadata_of(row: Row) -> Any:
+    """It comes as text, and is nearly always empty."""
+    return {} if row["metadata"] == "{}" else msgspec.json.decode(row["metadata"])
+
+
+def first(differing: Iterable[str]) -> str | None:
+    """The first of the fields that differ."""
     return next(iter(differing), None)

@@ -12,7 +12,7 @@ from koshel.core.apart import Line, PutOff, apart
 from koshel.core.commands import Command, Group
 from koshel.core.model import Book, Facts, First, Original, Outcome, Shown, State
 from koshel.core.reach import QualifiedId, Reach, reach, references
-from koshel.db import account_names, claims, columns, currencies, group_receipts, rows
+from koshel.db import account_names, claims, columns, currencies, group_receipts, rows, turnovers
 from koshel.db.claims import Claim, ClaimHolds, ClaimQueued
 from koshel.db.ids import Ids, take_account_ids, take_before
 from koshel.db.known import Known
@@ -37,6 +37,7 @@ class Batch:
     connection: "AnyConnection"  # with the open transaction
     wait_ms: int | None = None  # for a lock; None: the connection's own limit
     locked_at: float | None = None  # by the monotonic clock
+    _book: Book  # as it was read
 
     def __init__(
         self,
@@ -199,11 +200,14 @@ class Batch:
             shown = {
                 id_: (of, code, scale, name) for id_, of, code, scale, name in await self._find(q.find_shown, wanted)
             }
-        return Book(Facts(now, scales, shown), state)
+        state.turnovers.update(await turnovers.read(self.connection, q, locked, reached.limited, now))
+        self._book = Book(Facts(now, scales, shown), state)
+        return self._book
 
     async def write(self, outcomes: list[Outcome]) -> list[Outcome]:
         """Write what is new: the outcomes, now with their ids."""
         written = await write(self.connection, self._queries, self.id, self._ids, outcomes)
+        await turnovers.keep(self.connection, self._queries, self._book, written.outcomes)
         self.written_ledger_id = written.ledger_id
         return Outcomes(written.outcomes, self.id)
 

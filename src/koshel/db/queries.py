@@ -12,7 +12,9 @@ from msgspec import Struct, structs
 SCHEMA = "koshel"  # of a new database
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
-_TABLE = "ledger|currency|account|transaction|receipt|batch|hold|queued|declined|cancelled|api_key|_yoyo_migration"
+_TABLE = (
+    "ledger|currency|account|transaction|receipt|batch|hold|queued|declined|cancelled|turnover|api_key|_yoyo_migration"
+)
 _TABLES = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE|USING) ({_TABLE}|erase_account)\b")
 _SEQUENCES = re.compile(r"\b(nextval|pg_sequence_last_value)\('(\w+)'\)")
 
@@ -34,6 +36,8 @@ class Queries(Struct, frozen=True):
     find_refunded: str
     find_details: str
     find_shown: str
+    find_turnovers: str
+    find_history: str
     find_receipts: str
     find_scales: str
     post: str
@@ -47,6 +51,8 @@ class Queries(Struct, frozen=True):
     change_accounts: str
     take_account_ids: str
     open_accounts: str
+    count_turnovers: str
+    keep_turnovers: str
     record_receipts: str
     record_batch: str
     fence_batch: str
@@ -141,6 +147,9 @@ class Queries(Struct, frozen=True):
     verify_refunds: str
     verify_refunds_of_all: str
     verify_queued: str
+    verify_limits: str
+    verify_turnovers: str
+    verify_windows: str
     verify_enqueued: str
     survey_receipts: str
     verify_receipts: str

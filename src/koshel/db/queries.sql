@@ -14,7 +14,7 @@
 -- It is a condition of the whole statement, and so set before the first lock.
 SELECT ledger_id, id, currency, scale, balance, nullif(held, 0) AS held, version, revision,
     nullif(min_balance, 0) AS min_balance, max_balance, status, name,
-    CASE WHEN id = $3::bigint THEN clock_timestamp() END AS now
+    CASE WHEN id = $3::bigint THEN clock_timestamp() END AS now, limits::text
 FROM account
 WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::bigint [])
     AND (SELECT CASE WHEN $4::text IS NULL THEN true ELSE set_config('lock_timeout', $4::text, true) <> '' END)
@@ -25,7 +25,7 @@ FOR NO KEY UPDATE;
 -- As lock_accounts, for who only wants to know what would happen.
 SELECT ledger_id, id, currency, scale, balance, nullif(held, 0) AS held, version, revision,
     nullif(min_balance, 0) AS min_balance, max_balance, status, name,
-    CASE WHEN id = $3::bigint THEN clock_timestamp() END AS now
+    CASE WHEN id = $3::bigint THEN clock_timestamp() END AS now, limits::text
 FROM account
 WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::bigint [])
 ORDER BY id;
@@ -35,7 +35,7 @@ ORDER BY id;
 -- and $2 is text. $4 is for what the batch may have to wait for later: a key.
 SELECT ledger_id, id, currency, scale, balance, nullif(held, 0) AS held, version, revision,
     nullif(min_balance, 0) AS min_balance, max_balance, status, name,
-    CASE WHEN id = $3::bigint THEN clock_timestamp() END AS now
+    CASE WHEN id = $3::bigint THEN clock_timestamp() END AS now, limits::text
 FROM account
 WHERE ledger_id = ANY($1::bigint []) AND id = ANY($2::text::bigint [])
     AND (SELECT CASE WHEN $4::text IS NULL THEN true ELSE set_config('lock_timeout', $4::text, true) <> '' END)
@@ -144,9 +144,37 @@ GROUP BY wanted.id;
 -- The rest of the accounts that are to be changed: their rows are locked; and all of those whose names new ones are to
 -- have. Each pair carries its ledger_id in $1.
 SELECT a.ledger_id, a.id, a.currency, a.scale, a.balance, a.held, a.version, a.revision, a.min_balance,
-    a.max_balance, a.status, a.name, a.email, a.metadata::text, a.ctime
+    a.max_balance, a.status, a.name, a.email, a.metadata::text, a.ctime, a.limits::text
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
 INNER JOIN account AS a ON a.ledger_id = wanted.ledger_id AND a.id = wanted.id;
+
+-- name: find_turnovers
+-- Of the accounts that have limits by time: read after the accounts are locked, so nobody changes them.
+SELECT account_id, limits_version, windows::text FROM turnover
+WHERE ledger_id = ANY($1::bigint []) AND account_id = ANY($2::bigint []);
+
+-- name: find_history
+-- What has gone out of accounts that are given limits by time, and come in, by the minute: each is locked. Of each the
+-- last $3 transactions, found by their versions, so that a long history does not keep the lock for long.
+-- Each pair carries its ledger_id in $1.
+SELECT t.account_id, t.minute, sum(t.paid_out) AS paid_out, sum(t.paid_in) AS paid_in
+FROM (
+    SELECT a.id AS account_id, floor(extract(epoch FROM s.ctime) / 60)::bigint AS minute,
+        s.amount AS paid_out, 0 AS paid_in
+    FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
+    INNER JOIN account AS a ON a.ledger_id = wanted.ledger_id AND a.id = wanted.id
+    INNER JOIN transaction AS s
+        ON s.ledger_id = a.ledger_id AND s.source_account_id = a.id AND s.source_version > a.version - $3::bigint
+    WHERE s.kind = ANY('{withdrawal,transfer,capture,refund}')
+    UNION ALL
+    SELECT a.id, floor(extract(epoch FROM d.ctime) / 60)::bigint, 0, d.amount
+    FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
+    INNER JOIN account AS a ON a.ledger_id = wanted.ledger_id AND a.id = wanted.id
+    INNER JOIN transaction AS d
+        ON d.ledger_id = a.ledger_id AND d.target_account_id = a.id AND d.target_version > a.version - $3::bigint
+) AS t
+GROUP BY t.account_id, t.minute
+ORDER BY t.account_id, t.minute;
 
 -- name: find_shown
 -- Of accounts that a queued transaction names what never changes: to show, so without a lock.
@@ -341,12 +369,13 @@ RETURNING id;
 -- All of an account at once, as the whole batch leaves it: its CHECKs see no state in between.
 -- Each row carries its ledger_id in $1.
 UPDATE account SET email = c.email, balance = c.balance, held = c.held, version = c.version, revision = c.revision,
-    min_balance = c.min_balance, max_balance = c.max_balance, status = c.status, metadata = c.metadata
+    min_balance = c.min_balance, max_balance = c.max_balance, status = c.status, metadata = c.metadata,
+    limits = c.limits
 FROM unnest(
     $1::text::bigint [], $2::text::bigint [], $3::text::text [], $4::text::numeric [], $5::text::numeric [],
     $6::text::bigint [], $7::text::bigint [], $8::text::numeric [], $9::text::numeric [], $10::text::text [],
-    $11::text::jsonb []
-) AS c (ledger_id, id, email, balance, held, version, revision, min_balance, max_balance, status, metadata)
+    $11::text::jsonb [], $12::text::jsonb []
+) AS c (ledger_id, id, email, balance, held, version, revision, min_balance, max_balance, status, metadata, limits)
 WHERE account.ledger_id = c.ledger_id AND account.id = c.id;
 
 -- name: take_account_ids
@@ -358,20 +387,46 @@ SELECT nextval('account_id') AS id FROM generate_series(1, $1::integer);
 -- carries its ledger_id in $1.
 INSERT INTO account (
     ledger_id, id, email, currency, scale, balance, held, version, revision, min_balance, max_balance, status,
-    metadata, idempotency_key, name, ctime
+    metadata, idempotency_key, name, ctime, limits
 )
 SELECT ledger_id, id, email, currency, scale, balance, held, version, revision, min_balance, max_balance, status,
-    metadata, idempotency_key, name, $16::timestamptz
+    metadata, idempotency_key, name, $17::timestamptz, limits
 FROM unnest(
     $1::text::bigint [], $2::text::bigint [], $3::text::text [], $4::text::text [], $5::text::smallint [],
     $6::text::numeric [], $7::text::numeric [], $8::text::bigint [], $9::text::bigint [], $10::text::numeric [],
     $11::text::numeric [], $12::text::text [], $13::text::jsonb [], $14::text::text [],
-    $15::text::text []
+    $15::text::text [], $16::text::jsonb []
 ) AS o (
     ledger_id, id, email, currency, scale, balance, held, version, revision, min_balance, max_balance, status,
-    metadata, idempotency_key, name
+    metadata, idempotency_key, name, limits
 )
 ORDER BY ledger_id, name;
+
+-- name: count_turnovers
+-- Of the accounts with limits by time that the batch has moved; they are locked. Each row carries its ledger_id in $1.
+UPDATE turnover SET limits_version = counted.limits_version, windows = counted.windows::jsonb,
+    counted_at = greatest(turnover.counted_at, $5::timestamptz)
+FROM unnest($1::bigint [], $2::bigint [], $3::bigint [], $4::text []) AS counted (
+    ledger_id, account_id, limits_version, windows
+)
+WHERE turnover.ledger_id = counted.ledger_id AND turnover.account_id = counted.account_id;
+
+-- name: keep_turnovers
+-- Of the accounts that the batch has opened with limits by time, or given other ones; one whose limits were taken away has
+-- no windows. They are locked. Each row carries its ledger_id in $1.
+WITH counted AS MATERIALIZED (
+    SELECT ledger_id, account_id, limits_version, windows::jsonb
+    FROM unnest($1::bigint [], $2::bigint [], $3::bigint [], $4::text []) AS t (
+        ledger_id, account_id, limits_version, windows
+    )
+), ended AS (
+    DELETE FROM turnover USING counted
+    WHERE turnover.ledger_id = counted.ledger_id AND turnover.account_id = counted.account_id AND counted.windows IS NULL
+)
+INSERT INTO turnover (ledger_id, account_id, limits_version, windows, counted_at)
+SELECT ledger_id, account_id, limits_version, windows, $5::timestamptz FROM counted WHERE windows IS NOT NULL
+ON CONFLICT (ledger_id, account_id) DO UPDATE SET limits_version = excluded.limits_version,
+    windows = excluded.windows, counted_at = greatest(turnover.counted_at, excluded.counted_at);
 
 -- name: record_receipts
 -- All receipts of a batch, where some are not a transaction: accounts as they were opened or changed, batches,
@@ -401,13 +456,13 @@ SELECT transaction_ids IS NOT NULL AS committed FROM batch WHERE ledger_id = $1 
 -- name: get_account
 -- By primary key.
 SELECT ledger_id, id, currency, scale, balance, held, version, revision, min_balance, max_balance, status, name, email,
-    metadata::text, ctime
+    metadata::text, ctime, limits::text
 FROM account WHERE ledger_id = $1 AND id = $2;
 
 -- name: get_account_named
 -- As get_account, by the index of names.
 SELECT ledger_id, id, currency, scale, balance, held, version, revision, min_balance, max_balance, status, name, email,
-    metadata::text, ctime
+    metadata::text, ctime, limits::text
 FROM account WHERE ledger_id = $1 AND name = $2;
 
 -- name: get_transaction
@@ -765,19 +820,20 @@ SELECT pg_backend_pid();
 -- $1 is the schema, to which rights belong, and not to a ledger.
 WITH wanted (relation, privilege, columns) AS (
     SELECT unnest(ARRAY['ledger', 'currency', 'account', 'transaction', 'receipt', 'batch', 'hold', 'queued',
-        'declined', 'cancelled', 'api_key', '_yoyo_migration']), 'SELECT', NULL::text []
+        'declined', 'cancelled', 'turnover', 'api_key', '_yoyo_migration']), 'SELECT', NULL::text []
     UNION ALL
-    SELECT unnest(ARRAY['account', 'transaction', 'receipt', 'batch', 'hold', 'queued', 'declined', 'cancelled', 'ledger',
+    SELECT unnest(ARRAY['account', 'transaction', 'receipt', 'batch', 'hold', 'queued', 'declined', 'cancelled', 'turnover', 'ledger',
         'api_key']), 'INSERT', NULL
     UNION ALL
-    SELECT unnest(ARRAY['hold', 'queued']), 'DELETE', NULL
+    SELECT unnest(ARRAY['hold', 'queued', 'turnover']), 'DELETE', NULL
     UNION ALL
     SELECT unnest(ARRAY['account_id', 'transaction_id', 'group_id', 'api_key_id']), 'USAGE', NULL
     UNION ALL
     VALUES
     ('account', 'UPDATE', ARRAY['balance', 'held', 'version', 'revision', 'min_balance', 'max_balance', 'status',
-        'email', 'metadata']),
+        'email', 'metadata', 'limits']),
     ('hold', 'UPDATE', ARRAY['amount', 'capture_at']),
+    ('turnover', 'UPDATE', ARRAY['limits_version', 'counted_at', 'windows']),
     ('queued', 'UPDATE', ARRAY['due', 'attempts', 'error']),
     ('ledger', 'UPDATE', ARRAY['name']),
     ('api_key', 'UPDATE', ARRAY['expires_at', 'revoked_at', 'last_used_at'])
@@ -926,11 +982,13 @@ UNION ALL
 SELECT format(statement, $1::text) AS statement
 FROM (VALUES
     ('GRANT SELECT ON ledger, currency, account, transaction, receipt, batch, hold, queued, declined,'
-     ' cancelled, api_key, _yoyo_migration TO %I'),
-    ('GRANT INSERT ON account, transaction, receipt, batch, hold, queued, declined, cancelled, ledger, api_key TO %I'),
-    ('GRANT UPDATE (balance, held, version, revision, min_balance, max_balance, status, email, metadata)'
+     ' cancelled, turnover, api_key, _yoyo_migration TO %I'),
+    ('GRANT INSERT ON account, transaction, receipt, batch, hold, queued, declined, cancelled, turnover, ledger,'
+     ' api_key TO %I'),
+    ('GRANT UPDATE (balance, held, version, revision, min_balance, max_balance, status, email, metadata, limits)'
      ' ON account TO %I'),
     ('GRANT UPDATE (amount, capture_at), DELETE ON hold TO %I'),
+    ('GRANT UPDATE (limits_version, counted_at, windows), DELETE ON turnover TO %I'),
     ('GRANT UPDATE (due, attempts, error), DELETE ON queued TO %I'),
     ('GRANT UPDATE (name) ON ledger TO %I'),
     ('GRANT UPDATE (expires_at, revoked_at, last_used_at) ON api_key TO %I'),
@@ -1084,7 +1142,7 @@ WITH present AS (
 SELECT format('GRANT USAGE ON SCHEMA %I TO %I', $1::text, $2::text) AS statement
 UNION ALL
 SELECT format('GRANT SELECT ON %I.%I TO %I', $1::text, name, $2::text)
-FROM unnest('{ledger,currency,account,transaction,receipt,batch,hold,queued,declined}'::text []) AS tables (name)
+FROM unnest('{ledger,currency,account,transaction,receipt,batch,hold,queued,declined,turnover}'::text []) AS tables (name)
 UNION ALL
 SELECT format('ALTER POLICY %I ON %I.account TO %s', 'koshel_ledger_' || $3::bigint, $1::text, concat_ws(', ', others, quote_ident($2::text)))
 FROM present
@@ -1382,6 +1440,8 @@ FROM (
     SELECT ledger_id, 'declined', count(*) FROM declined GROUP BY ledger_id
     UNION ALL
     SELECT ledger_id, 'cancelled', count(*) FROM cancelled GROUP BY ledger_id
+    UNION ALL
+    SELECT ledger_id, 'turnover', count(*) FROM turnover GROUP BY ledger_id
 ) AS named
 LEFT JOIN ledger ON ledger.id = named.ledger_id
 WHERE ledger.id IS NULL
@@ -1625,6 +1685,117 @@ UNION ALL
 SELECT c.ledger_id, c.id, 'cancelled', 'declined'
 FROM cancelled AS c INNER JOIN declined AS d ON d.ledger_id = c.ledger_id AND d.id = c.id
 ORDER BY 2, 3, 4 LIMIT $1::bigint;
+
+-- name: verify_limits
+-- An account with limits by time, and no other, has a turnover, with a window for each of them. What has been changed in
+-- JSON may be of any type. Reads all ledgers: verification is of the whole database.
+WITH limited AS (
+    SELECT ledger_id, id, version, ARRAY(
+        SELECT one ->> 'per' FROM jsonb_path_query(limits, '$[*]') AS one ORDER BY 1
+    ) AS told, NOT EXISTS (
+        SELECT FROM jsonb_path_query(limits, '$[*]') AS one
+        WHERE NOT coalesce(one ->> 'out', one ->> 'in', '') ~ '^[0-9]' OR concat(one ->> 'out', one ->> 'in') ~ '[^0-9.]'
+    ) AS are_amounts
+    FROM account WHERE limits IS NOT NULL
+)
+SELECT coalesce(a.ledger_id, t.ledger_id) AS ledger_id, coalesce(a.id, t.account_id) AS id,
+    a.id IS NOT NULL AS is_limited, t.account_id IS NOT NULL AS is_counted
+FROM limited AS a
+FULL JOIN (
+    SELECT ledger_id, account_id, limits_version, ARRAY(
+        SELECT one ->> 'per' FROM jsonb_path_query(windows, '$[*]') AS one ORDER BY 1
+    ) AS told, NOT EXISTS (
+        SELECT FROM jsonb_path_query(windows, '$[*]') AS one
+        WHERE concat(jsonb_typeof(one -> 'since'), jsonb_typeof(one -> 'buckets')) <> 'numberarray'
+    ) AS are_windows
+    FROM turnover
+) AS t ON t.ledger_id = a.ledger_id AND t.account_id = a.id
+WHERE a.id IS NULL OR t.account_id IS NULL OR a.told <> t.told OR NOT a.are_amounts OR NOT t.are_windows
+    OR t.limits_version > a.version
+    OR NOT a.told <@ '{1h,1d,7d,30d,365d}' OR a.told = '{}'
+ORDER BY 1, 2 LIMIT $1::bigint;
+
+-- name: verify_turnovers
+-- What is counted in each bucket of a window is what the transactions of then have moved; the buckets that were past
+-- when it was counted last may be gone. Reads all ledgers: verification is of the whole database.
+WITH counted AS (
+    SELECT t.ledger_id, t.account_id, one ->> 'per' AS per, l.seconds, one AS its,
+        floor(extract(epoch FROM t.counted_at) / l.seconds) - 60 AS oldest,
+        CASE WHEN jsonb_typeof(one -> 'since') = 'number' THEN (one ->> 'since')::numeric ELSE 0 END AS since
+    FROM turnover AS t
+    CROSS JOIN LATERAL jsonb_path_query(t.windows, '$[*]') AS one
+    INNER JOIN (VALUES ('1h', 60), ('1d', 1440), ('7d', 10080), ('30d', 43200), ('365d', 525600)) AS l (per, seconds)
+        ON l.per = one ->> 'per'
+), told AS (
+    SELECT c.ledger_id, c.account_id, c.per, c.oldest, one ->> 0 AS number,
+        CASE WHEN one ->> 1 ~ '^[0-9]+([.][0-9]+)?$' THEN (one ->> 1)::numeric END AS paid_out,
+        CASE WHEN one ->> 2 ~ '^[0-9]+([.][0-9]+)?$' THEN (one ->> 2)::numeric END AS paid_in
+    FROM counted AS c CROSS JOIN LATERAL jsonb_path_query(c.its, '$.buckets[*]') AS one
+), booked AS (
+    SELECT m.ledger_id, m.account_id, m.per, m.number, sum(m.paid_out) AS paid_out, sum(m.paid_in) AS paid_in
+    FROM (
+        SELECT c.ledger_id, c.account_id, c.per, c.oldest, floor(extract(epoch FROM s.ctime) / c.seconds) AS number,
+            s.amount AS paid_out, 0 AS paid_in
+        FROM counted AS c
+        INNER JOIN transaction AS s ON s.ledger_id = c.ledger_id AND s.source_account_id = c.account_id
+        WHERE s.source_version > c.since AND s.kind = ANY('{withdrawal,transfer,capture,refund}')
+        UNION ALL
+        SELECT c.ledger_id, c.account_id, c.per, c.oldest, floor(extract(epoch FROM d.ctime) / c.seconds), 0, d.amount
+        FROM counted AS c
+        INNER JOIN transaction AS d ON d.ledger_id = c.ledger_id AND d.target_account_id = c.account_id
+        WHERE d.target_version > c.since
+    ) AS m
+    WHERE m.number >= m.oldest
+    GROUP BY m.ledger_id, m.account_id, m.per, m.number
+)
+SELECT coalesce(t.ledger_id, b.ledger_id) AS ledger_id, coalesce(t.account_id, b.account_id) AS id,
+    coalesce(t.per, b.per) AS per, coalesce(t.number, b.number::text) AS number,
+    t.paid_out, t.paid_in, coalesce(b.paid_out, 0) AS booked_out, coalesce(b.paid_in, 0) AS booked_in
+FROM told AS t
+FULL JOIN booked AS b
+    ON b.ledger_id = t.ledger_id AND b.account_id = t.account_id AND b.per = t.per AND b.number::text = t.number
+WHERE (t.paid_out IS DISTINCT FROM b.paid_out OR t.paid_in IS DISTINCT FROM b.paid_in)
+    AND (t.oldest IS NULL OR b.number IS NOT NULL OR NOT coalesce(t.number, '') ~ '^[0-9]{1,18}$' OR CASE
+        WHEN t.number ~ '^[0-9]{1,18}$' THEN t.number::bigint >= t.oldest
+    END)
+ORDER BY 1, 2, 3, 4 LIMIT $1::bigint;
+
+-- name: verify_windows
+-- Of all that moved since an account was given its limits, nothing has taken it past the one of the length $2, by what
+-- moved in the time $3 up to then. Reads all ledgers: verification is of the whole database.
+WITH limited AS (
+    SELECT a.ledger_id, a.id AS account_id, t.limits_version,
+        CASE WHEN one ->> 'out' ~ '^[0-9]+([.][0-9]+)?$' THEN (one ->> 'out')::numeric END AS most_out,
+        CASE WHEN one ->> 'in' ~ '^[0-9]+([.][0-9]+)?$' THEN (one ->> 'in')::numeric END AS most_in,
+        CASE WHEN jsonb_typeof(w -> 'since') = 'number' THEN (w ->> 'since')::numeric ELSE 0 END AS since
+    FROM account AS a
+    INNER JOIN turnover AS t ON t.ledger_id = a.ledger_id AND t.account_id = a.id
+    CROSS JOIN LATERAL jsonb_path_query(a.limits, '$[*]') AS one
+    CROSS JOIN LATERAL jsonb_path_query(t.windows, '$[*]') AS w
+    WHERE a.limits IS NOT NULL AND one ->> 'per' = $2::text AND w ->> 'per' = $2::text
+), moved AS (
+    SELECT l.*, s.id, s.source_version AS version, s.ctime, s.amount AS paid_out, 0 AS paid_in
+    FROM limited AS l
+    INNER JOIN transaction AS s ON s.ledger_id = l.ledger_id AND s.source_account_id = l.account_id
+    WHERE s.source_version > l.since AND s.kind = ANY('{withdrawal,transfer,capture,refund}') AND isfinite(s.ctime)
+    UNION ALL
+    SELECT l.*, d.id, d.target_version, d.ctime, 0, d.amount
+    FROM limited AS l
+    INNER JOIN transaction AS d ON d.ledger_id = l.ledger_id AND d.target_account_id = l.account_id
+    WHERE d.target_version > l.since AND isfinite(d.ctime)
+), summed AS (
+    SELECT moved.*, sum(paid_out) OVER its_window AS sum_out, sum(paid_in) OVER its_window AS sum_in
+    FROM moved
+    WINDOW its_window AS (
+        PARTITION BY ledger_id, account_id ORDER BY ctime RANGE BETWEEN $3::interval PRECEDING AND CURRENT ROW
+    )
+)
+SELECT ledger_id, id, account_id, $2::text AS per, paid_out > 0 AS is_out,
+    CASE WHEN paid_out > 0 THEN sum_out ELSE sum_in END AS moved,
+    CASE WHEN paid_out > 0 THEN most_out ELSE most_in END AS most
+FROM summed
+WHERE version > limits_version AND ((paid_out > 0 AND sum_out > most_out) OR (paid_in > 0 AND sum_in > most_in))
+ORDER BY account_id, version LIMIT $1::bigint;
 
 -- name: verify_enqueued
 -- A transaction that was enqueued and is not posted is what its key has answered.

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from koshel.core.model import (
     TransactionStatus,
 )
 from koshel.core.money import ZEROS
+from koshel.core.turnovers import Limit
 from koshel.db.group_receipts import GroupReceipt
 from koshel.db.sides import sides
 from koshel.db.tables import TRANSACTION
@@ -29,6 +31,7 @@ from koshel.db.tables import TRANSACTION
 _answer = msgspec.json.Decoder(Opened | Changed | Queued | GroupReceipt | Declined)
 _declined = msgspec.json.Decoder(Declined)
 _queued = msgspec.json.Decoder(Queued)
+_limits = msgspec.json.Decoder(tuple[Limit, ...])
 _request = msgspec.json.Decoder(Request)
 _metadata = msgspec.json.Decoder(dict[str, str])
 _READ: Mapping[str, Callable[[Any], Any]] = {"kind": Kind, "metadata": _metadata.decode}  # else as the driver gives it
@@ -49,7 +52,9 @@ class FoundTransaction(msgspec.Struct, frozen=True):
 
 def account(row: Record) -> Account:
     """A row of `lock_accounts` or `read_accounts`."""
-    ledger_id, id_, currency, scale, balance, held, version, revision, min_balance, max_balance, status, name, _ = row
+    ledger_id, id_, currency, scale, balance, held, version, revision, min_balance, max_balance, status, name, _, _ = (
+        row
+    )
     zero = ZEROS[scale]
     return Account(
         ledger_id,
@@ -67,10 +72,17 @@ def account(row: Record) -> Account:
     )
 
 
+@lru_cache(maxsize=1024)  # many accounts have the same ones
+def limits(text: str) -> tuple[Limit, ...]:
+    """The limits by time of an account, as its row has them."""
+    return _limits.decode(text)
+
+
 def account_details(row: Record) -> AccountDetails:
     """A row of `get_account`, `get_account_named` or `find_details`."""
     fields = {name: row[name] for name in AccountDetails.__struct_fields__}
     fields["metadata"] = _metadata.decode(fields["metadata"])
+    fields["limits"] = () if fields["limits"] is None else limits(fields["limits"])
     return AccountDetails(**fields)
 
 

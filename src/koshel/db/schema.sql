@@ -20,6 +20,7 @@ CREATE TABLE account (
     ctime timestamp with time zone NOT NULL,
     revision bigint DEFAULT 0 NOT NULL,
     name account_name,
+    limits jsonb,
     CONSTRAINT account_money_check CHECK (((abs(balance) < '1000000000000000000'::numeric) AND (held >= (0)::numeric) AND (held < 'Infinity'::numeric) AND (min_balance <= (0)::numeric) AND (min_balance > '-Infinity'::numeric) AND (max_balance < 'Infinity'::numeric) AND ((balance - held) >= min_balance) AND (balance <= max_balance) AND (scale(balance) = scale) AND (scale(held) = scale))),
     CONSTRAINT account_state_check CHECK (((id > 0) AND ((scale >= 0) AND (scale <= 18)) AND (version >= 0) AND (revision >= 0) AND
 CASE status
@@ -194,6 +195,16 @@ CREATE SEQUENCE transaction_id
     NO MAXVALUE
     CACHE 1;
 
+CREATE TABLE turnover (
+    ledger_id bigint NOT NULL,
+    account_id bigint NOT NULL,
+    limits_version bigint NOT NULL,
+    counted_at timestamp with time zone NOT NULL,
+    windows jsonb NOT NULL,
+    CONSTRAINT turnover_check CHECK (((limits_version >= 0) AND (jsonb_typeof(windows) = 'array'::text) AND ((jsonb_array_length(windows) >= 1) AND (jsonb_array_length(windows) <= 5))))
+)
+WITH (fillfactor='50');
+
 ALTER TABLE ONLY account
     ADD CONSTRAINT account_pkey PRIMARY KEY (ledger_id, id);
 
@@ -229,6 +240,9 @@ ALTER TABLE ONLY receipt
 
 ALTER TABLE ONLY transaction
     ADD CONSTRAINT transaction_pkey PRIMARY KEY (ledger_id, id);
+
+ALTER TABLE ONLY turnover
+    ADD CONSTRAINT turnover_pkey PRIMARY KEY (ledger_id, account_id);
 
 CREATE INDEX account_by_id ON account USING btree (id);
 

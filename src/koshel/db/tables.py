@@ -91,6 +91,7 @@ ACCOUNT: Columns = (
     Column("idempotency_key", "text", "command.key"),
     Column("name", "text", "account.name", Mostly.NULL, shown=True),
     Column("ctime", "timestamptz", "account.ctime", Mostly.ONE, shown=True),
+    Column("limits", "jsonb", "account.limits", Mostly.NULL, changes=True, shown=True),
 )
 
 RECEIPT: Columns = (

@@ -8,8 +8,10 @@ import psycopg
 from msgspec import Struct
 
 from koshel.core.money import iso_scales
+from koshel.core.turnovers import LENGTHS
 from koshel.db import verify_kept
 from koshel.db import verify_said as said
+from koshel.db import verify_said_limits as said_limits
 from koshel.db.queries import Queries
 
 FINDINGS_MAX = 1_000  # of a kind
@@ -48,10 +50,8 @@ def checks(q: Queries, last: Mapping[str, int], seed: int) -> list[Check]:
     """All of them. `last`: ids that the sequences have given; `seed`: a random number below 2^62."""
     iso = iso_scales()
 
-    def rows(weight: float, statement: str, say: Say, *arguments: Any) -> Check:
-        return Check(
-            lambda connection: _findings(connection, statement, say, arguments), weight, q.plan_for_whole_tables
-        )
+    def rows(weight: float, statement: str, say: Say, *given: Any) -> Check:
+        return Check(lambda connection: _findings(connection, statement, say, given), weight, q.plan_for_whole_tables)
 
     def surveyed(weight: float, survey: str) -> Check:
         def find(connection: Connection) -> Iterator[str]:
@@ -83,6 +83,9 @@ def checks(q: Queries, last: Mapping[str, int], seed: int) -> list[Check]:
         surveyed(5, "survey_parents"),
         rows(2, q.verify_refunds, said.refunds),
         rows(1, q.verify_refunds_of_all, said.refund_of_all),
+        rows(1, q.verify_limits, said_limits.limits),
+        rows(1, q.verify_turnovers, said_limits.turnover),
+        *(rows(1, q.verify_windows, said_limits.window, per, length) for per, length in LENGTHS.items()),
         rows(1, q.verify_queued, said.queued),
         rows(1, q.verify_enqueued, said.enqueued),
         surveyed(5, "survey_receipts"),

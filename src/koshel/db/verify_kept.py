@@ -22,7 +22,7 @@ from psycopg.rows import dict_row
 
 from koshel.core.commands import Request
 from koshel.core.model import Changed, Declined, Opened, Queued
-from koshel.db import agreement
+from koshel.db import account_agreement, agreement
 from koshel.db.group_receipts import GroupReceipt, MemberReceipt, NamedMove, id_of, restored
 from koshel.db.queries import Queries
 
@@ -166,7 +166,7 @@ def _wrong_account(answer: Opened | Changed, found: Found) -> str | None:
     place = then.ledger_id, then.id
     if place not in found.accounts:
         return f"tells of account {then.id}, which does not exist"
-    field = agreement.of_account(answer, found.accounts[place], found.states.get((*place, then.version)))
+    field = account_agreement.of_account(answer, found.accounts[place], found.states.get((*place, then.version)))
     return None if field is None else f"tells of another {field} than account {then.id} has, or had then"
 
 

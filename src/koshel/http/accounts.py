@@ -13,6 +13,7 @@ from koshel.core.commands import EnsureAccount, Kind, Move, Status, labels
 from koshel.http import preconditions, wire
 from koshel.http.answers import answer_now
 from koshel.http.call import Call, Reply, json
+from koshel.http.limit_bodies import LimitRequests, given
 from koshel.http.parameters import ChangeHeaders, KeyHeader, ReadHeaders
 from koshel.http.problems import account_not_found, no_such_account, parameter_invalid
 from koshel.http.route import MOVE, POST, Route, making
@@ -35,6 +36,7 @@ class AccountRequest(Struct, frozen=True, forbid_unknown_fields=True):
     max_balance: Ceiling | UnsetType = UNSET
     metadata: Notes = field(default_factory=dict)
     name: Annotated[AccountName, Meta(description=_NAME)] | UnsetType = UNSET
+    limits: LimitRequests | None = None
 
 
 class NamedAccountRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,6 +63,7 @@ class AccountChange(Struct, frozen=True, forbid_unknown_fields=True):
     max_balance: Ceiling | UnsetType = UNSET
     status: Status | UnsetType = UNSET
     metadata: Notes | UnsetType = UNSET
+    limits: LimitRequests | UnsetType | None = UNSET
 
 
 class AccountPatch(AccountChange, frozen=True, forbid_unknown_fields=True):
@@ -95,6 +98,7 @@ async def open_account(call: Call) -> Reply:
         max_balance=body.max_balance,
         metadata=body.metadata,
         name=None if body.name is UNSET else body.name,
+        limits=given(body.limits),
         key=call.key,
     )
     return await answer_now(call, command)
@@ -147,6 +151,7 @@ async def change_account(call: Call) -> Reply:
         metadata_patch=body.metadata if isinstance(body, AccountPatch) else UNSET,
         expected=expected,
         unexpected=unexpected,
+        limits=UNSET if body.limits is UNSET else given(body.limits),
         key=call.key,
     )
     return await answer_now(call, command)

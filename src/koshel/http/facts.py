@@ -10,23 +10,13 @@ from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
 
 from koshel.core.commands import Kind
 from koshel.core.model import Refusal
+from koshel.http.fact_bases import LimitFacts, Money, NoFacts, OfAccount
 from koshel.http.problems import PROBLEMS
 from koshel.http.wire import AnyRefusal, Time
 from koshel.values import AccountName, Id
 
-Money = Annotated[str, Meta(description="With the decimals of the currency.")]
 _FATES = [*Kind, "queued", "declined", "cancelled"]  # of a transaction that cannot be refunded
 Pointer = Annotated[str, Meta(description="A JSON pointer into the body.")]
-
-
-class NoFacts(Struct, frozen=True, kw_only=True):
-    """RFC 9457, with `retryable`; `code` is added for each problem."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    retryable: bool
 
 
 class FieldError(Struct, frozen=True):
@@ -74,11 +64,6 @@ class _Ledger(NoFacts, frozen=True, kw_only=True):
     ledger: str
 
 
-class _OfAccount(NoFacts, frozen=True, kw_only=True):
-    account_id: Id
-    name: Annotated[AccountName, Meta(description="If it has one.")] | UnsetType = UNSET
-
-
 class _NameTaken(NoFacts, frozen=True, kw_only=True):
     account_id: Annotated[Id, Meta(description="The account that has the name.")]
     name: AccountName
@@ -92,7 +77,7 @@ class _OfTransaction(NoFacts, frozen=True, kw_only=True):
     transaction_id: Id
 
 
-class _Version(_OfAccount, frozen=True, kw_only=True):
+class _Version(OfAccount, frozen=True, kw_only=True):
     version: Annotated[int, Meta(description="What it is now.")]
 
 
@@ -125,13 +110,13 @@ class _Decided(_OfTransaction, frozen=True, kw_only=True):
     transaction_status: Literal["posted", "held", "captured", "voided", "expired", "declined"]
 
 
-class _NotEmpty(_OfAccount, frozen=True, kw_only=True):
+class _NotEmpty(OfAccount, frozen=True, kw_only=True):
     currency: str
     balance: Money
     held: Money
 
 
-class _Spendable(_OfAccount, frozen=True, kw_only=True):
+class _Spendable(OfAccount, frozen=True, kw_only=True):
     currency: str
     available: Annotated[Money, Meta(description="What can be spent, if money was to go.")] | UnsetType = UNSET
     required: Annotated[Money, Meta(description="What is needed, if money was to go.")] | UnsetType = UNSET
@@ -140,7 +125,7 @@ class _Spendable(_OfAccount, frozen=True, kw_only=True):
     min_balance: Annotated[Money, Meta(description="If it was to change: to what.")] | UnsetType = UNSET
 
 
-class _Limit(_OfAccount, frozen=True, kw_only=True):
+class _Limit(OfAccount, frozen=True, kw_only=True):
     currency: str
     balance: Money
     max_balance: Money
@@ -194,16 +179,17 @@ FACTS: Mapping[str, type[NoFacts]] = {
     "currency-mismatch": _Currencies,
     "insufficient-funds": _Spendable,
     "balance-limit-exceeded": _Limit,
+    "limit-exceeded": LimitFacts,
     "hold-not-open": _HoldStatus,
     "hold-expired": _Expired,
     "not-a-hold": _Kind,
     "not-refundable": _NotRefundable,
     "version-mismatch": _Version,
     "not-cancellable": _Decided,
-    "account-closed": _OfAccount,
-    "account-frozen": _OfAccount,
+    "account-closed": OfAccount,
+    "account-frozen": OfAccount,
     "account-not-empty": _NotEmpty,
-    "account-not-closed": _OfAccount,
+    "account-not-closed": OfAccount,
     "capture-exceeds-hold": _Reserved,
     "refund-exceeds-original": _Refunded,
     "batch-refused": _Cause,

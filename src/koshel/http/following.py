@@ -72,7 +72,10 @@ ROUTES: Sequence[Route] = (
         "capture_hold",
         body=CaptureRequest,
         asks=capture,
-        problems=(*_HELD, "account-frozen", "account-closed", "capture-exceeds-hold", "balance-limit-exceeded"),
+        problems=(
+            *(*_HELD, "account-frozen", "account-closed", "capture-exceeds-hold"),
+            *("balance-limit-exceeded", "limit-exceeded"),
+        ),
     ),
     making(
         "/transaction/{id}/void",
@@ -90,7 +93,7 @@ ROUTES: Sequence[Route] = (
         asks=refund,
         problems=(
             *(*MONEY, "transaction-not-found", "not-refundable", "refund-exceeds-original"),
-            *("insufficient-funds", "balance-limit-exceeded"),
+            *("insufficient-funds", "balance-limit-exceeded", "limit-exceeded"),
         ),
     ),
 )

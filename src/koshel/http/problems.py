@@ -64,6 +64,12 @@ PROBLEMS: Mapping[str, Problem] = {
     "currency-mismatch": Problem(422, "Currency mismatch", "The two accounts differ in currency."),
     "insufficient-funds": Problem(409, "Insufficient funds", "The source cannot spend that much."),
     "balance-limit-exceeded": Problem(409, "Balance limit exceeded", "The target would pass its maximum."),
+    "limit-exceeded": Problem(
+        409,
+        "Limit exceeded",
+        "The account would pass one of its limits by time; see fits_at.",
+        retryable=True,
+    ),
     "hold-not-open": Problem(409, "Hold not open", "The hold is captured, voided, or not made yet."),
     "hold-expired": Problem(409, "Hold expired", "The hold's time is up."),
     "not-a-hold": Problem(409, "Not a hold", "The transaction to be captured or voided is not a hold."),

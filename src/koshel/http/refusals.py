@@ -161,6 +161,16 @@ def _balance_limit_exceeded(_: Declined, facts: Facts, __: str) -> Failure:
     return Failure("balance-limit-exceeded", detail, **facts)
 
 
+def _limit_exceeded(_: Declined, facts: Facts, __: str) -> Failure:
+    may = "send" if facts["direction"] == "out" else "take"
+    when = f"it fits from {facts['fits_at']} on" if "fits_at" in facts else "waiting alone does not make it fit"
+    detail = (
+        f"Account {facts['account_id']} may {may} {facts['limit']} {facts['currency']} in any {facts['per']}: "
+        f"{facts['left']} of that is left, {facts['amount']} is asked for; {when}."
+    )
+    return Failure("limit-exceeded", detail, **facts)
+
+
 def _batch_refused(declined: Declined, facts: Facts, _: str) -> Failure:
     assert declined.cause is not None
     cause = refused(declined.cause, f"/transactions/{facts['index']}").content()
@@ -191,6 +201,7 @@ _REFUSED: Mapping[Refusal, Callable[[Declined, Facts, str], Failure]] = {
     Refusal.REFUND_EXCEEDS_ORIGINAL: _refund_exceeds_original,
     Refusal.INSUFFICIENT_FUNDS: _insufficient_funds,
     Refusal.BALANCE_LIMIT_EXCEEDED: _balance_limit_exceeded,
+    Refusal.LIMIT_EXCEEDED: _limit_exceeded,
     Refusal.BATCH_REFUSED: _batch_refused,
 }
 assert _REFUSED.keys() == set(Refusal)

@@ -33,7 +33,7 @@ POST = (
     "outcome-unknown",
 )
 MONEY = (*POST, "account-frozen", "account-closed")
-MOVE = (*MONEY, "account-not-found", "insufficient-funds", "balance-limit-exceeded")
+MOVE = (*MONEY, "account-not-found", "insufficient-funds", "balance-limit-exceeded", "limit-exceeded")
 
 
 class Route(Struct, frozen=True):

@@ -8,13 +8,15 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 from msgspec.structs import replace
 
+from koshel.core import turnovers
 from koshel.core.book import available, effective_on
 from koshel.core.commands import Kind, Metadata
 from koshel.core.model import AccountDetails, Posted, Queued, TransactionStatus
 from koshel.core.money import plain
+from koshel.core.turnovers import Period
 from koshel.db.rows import FoundTransaction
 from koshel.labels import Labels
 from koshel.values import AMOUNT_PATTERN, AccountName, Id
@@ -43,6 +45,14 @@ class Schedulable(Labels, frozen=True, kw_only=True, forbid_unknown_fields=True)
     execute_at: Annotated[Time, Meta(description="Not before then: the transaction is queued.")] | UnsetType = UNSET
 
 
+class Limit(Struct, frozen=True, gc=False):
+    """A limit by time: how much may go out of an account, and come in, in any window of this length."""
+
+    per: Period
+    out: str | UnsetType = UNSET
+    in_: str | UnsetType = field(default=UNSET, name="in")
+
+
 class Account(Struct, frozen=True, gc=False):
     """An account. `available` is what can be spent now: balance - held - min_balance."""
 
@@ -59,6 +69,7 @@ class Account(Struct, frozen=True, gc=False):
     version: Annotated[int, Meta(description="How many transactions have touched the account.")]
     ctime: Time
     name: Annotated[AccountName, Meta(description="If it has one.")] | UnsetType = UNSET
+    limits: Annotated[list[Limit], Meta(description="By time; left out if there are none.")] | UnsetType = UNSET
 
 
 _EFFECTIVE_ON = (
@@ -114,7 +125,13 @@ def account(details: AccountDetails) -> Account:
         details.version,
         time(details.ctime),
         UNSET if details.name is None else details.name,
+        [_limit(one) for one in details.limits] or UNSET,
     )
+
+
+def _limit(limit: turnovers.Limit) -> Limit:
+    out, in_ = (UNSET if most is None else plain(most) for most in (limit.out, limit.in_))
+    return Limit(limit.per, out, in_)
 
 
 def transaction(posted: Posted) -> Transaction:

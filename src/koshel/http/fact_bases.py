@@ -1,0 +1,42 @@
+"""What the facts of problems are made of, and those of a limit by time."""
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from koshel.core.turnovers import Period
+from koshel.http.wire import Time
+from koshel.values import AccountName, Id
+
+Money = Annotated[str, Meta(description="With the decimals of the currency.")]
+
+
+class NoFacts(Struct, frozen=True, kw_only=True):
+    """RFC 9457, with `retryable`; `code` is added for each problem."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    retryable: bool
+
+
+class OfAccount(NoFacts, frozen=True, kw_only=True):
+    """Of an account."""
+
+    account_id: Id
+    name: Annotated[AccountName, Meta(description="If it has one.")] | UnsetType = UNSET
+
+
+class LimitFacts(OfAccount, frozen=True, kw_only=True):
+    """Of a limit by time."""
+
+    currency: str
+    direction: Literal["out", "in"]
+    per: Annotated[Period, Meta(description="The length of the window.")]
+    limit: Money
+    left: Annotated[Money, Meta(description="What would fit now.")]
+    amount: Money
+    fits_at: Annotated[Time, Meta(description="When it fits, if nothing else moves; left out: not by waiting.")] | (
+        UnsetType
+    ) = UNSET
