@@ -101,7 +101,7 @@ UNPROVED = {
     "... what is to become of a queued transaction": {"queued.attempts", "queued.due", "queued.error"},
     "... that a posted plain transaction was enqueued": {"receipt.answer"},
     "... what was enqueued without a key, and is not known of the request": {
-        "cancelled.promise:queued:command/command/metadata",
+        *(f"cancelled.promise:queued:command/command/{name}" for name in ("metadata", "reference", "description")),
         "cancelled.promise:queued:command/execute_at",
         "cancelled.promise:queued:currency",
         "declined.promise:queued:currency",

@@ -211,6 +211,7 @@ PARSED = {
     "unexpected",
     "capture_at",
     "execute_at",
+    "limits",
 }  # each by its own
 WHOLE = {"kind", "members", "command"}
 
