@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from koshel.core.commands import Command
 from koshel.core.model import Declined, Outcome, Refusal, Replayed
+from koshel.db.known import AccountNames
 from koshel.db.store import Store
 from koshel.db.verify import verify
 from koshel.settle import settle
@@ -22,7 +24,7 @@ from tests.support.wallets import capture, group, hold, payment, refund, transfe
 pytestmark = pytest.mark.usefixtures("books")
 
 EMPTY = (
-    "TRUNCATE account, transaction, receipt, batch, hold, queued, declined, cancelled",
+    "TRUNCATE account, transaction, receipt, batch, hold, queued, declined, cancelled, turnover",
     "ALTER SEQUENCE account_id RESTART",
     "ALTER SEQUENCE transaction_id RESTART WITH 101",
     "ALTER SEQUENCE group_id RESTART",
@@ -44,7 +46,7 @@ QUEUED = (
 # Every row, but for ids, times, and the order in which they are given.
 ROWS = (
     """SELECT ledger_id, id, email, currency, scale, balance, held, version, revision, min_balance, max_balance, status,
-    metadata::text, idempotency_key FROM account""",
+    metadata::text, idempotency_key, name, limits::text FROM account""",
     """SELECT ledger_id, kind, source_account_id, target_account_id, amount, source_balance, target_balance,
     source_version, target_version, parent_id, group_id IS NULL, idempotency_key, metadata::text, source_held,
     target_held, CASE WHEN id BETWEEN 201 AND 300 THEN id END FROM transaction""",
@@ -53,6 +55,7 @@ ROWS = (
     "SELECT t.source_account_id, t.source_version, hold.amount FROM hold JOIN transaction AS t USING (ledger_id, id)",
     """SELECT ledger_id, CASE WHEN id BETWEEN 201 AND 300 THEN id END, promise #>> '{command}' FROM queued""",
     "SELECT ledger_id, id, answer ->> 'refusal' FROM declined",
+    "SELECT ledger_id, account_id, limits_version FROM turnover",
 )
 LETTERS = "mmmooaahhhcccvvxrrreqqggg"
 
@@ -65,8 +68,9 @@ on_database = settings(
 async def begin(store: Store, database: Database) -> None:
     """Three accounts with their past, and nothing else."""
     await asyncio.to_thread(execute, database.owner_url, *EMPTY)
-    ids = await open_accounts(store, opening(), opening(floor="-5"), opening())
-    assert ids == list(IDS)
+    store._known.names = AccountNames()
+    few = [opening(), opening(floor="-5"), opening()]
+    assert await open_accounts(store, *[replace(one, name=f"users:{id_}") for id_, one in enumerate(few, 1)]) == [*IDS]
     for batch in PAST:
         assert not [one for one in await settle(store, batch) if isinstance(one, Declined)]
     await asyncio.to_thread(execute, database.owner_url, *QUEUED)

@@ -15,7 +15,14 @@ from tests.support.waiting import until
 
 TABLES = ("account", "transaction", "receipt", "batch")
 ELSEWHERE = {"rest"}  # what a hold still reserves is kept in a row of its own
-PASSING = ELSEWHERE | {"id", "group_id", "ctime", "expires_at"}  # what the database gives, or the clock says
+PASSING = ELSEWHERE | {
+    "id",
+    "group_id",
+    "ctime",
+    "expires_at",
+    "latest",
+    "fits_at",
+}  # what the database gives, or the clock says
 
 
 def opening(currency: str = "USD", *, key: str | None = None, floor: str = "0", ledger_id: int = 1) -> OpenAccount:
@@ -59,11 +66,18 @@ def _without(names: set[str], value: Any) -> Any:
 
 def _as_kept(grouped: dict[str, Any]) -> dict[str, Any]:
     """A group's receipt says of a plain move that was posted what was posted, not what was sent and then rounded."""
-    members = [
-        member | {"amount": outcome["amount"]} if (member["type"], outcome["type"]) == ("move", "posted") else member
-        for member, outcome in zip(grouped["command"]["members"], grouped["outcomes"], strict=True)
-    ]
-    return grouped | {"command": grouped["command"] | {"members": members}}
+    pairs = zip(grouped["command"]["members"], grouped["outcomes"], strict=True)
+    kept = [_rounded(*pair) for pair in pairs]
+    command = grouped["command"] | {"members": [member for member, _ in kept]}
+    return grouped | {"command": command, "outcomes": [outcome for _, outcome in kept]}
+
+
+def _rounded(member: dict[str, Any], outcome: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    if (member["type"], outcome["type"]) != ("move", "posted"):
+        return member, outcome
+    amount = {"amount": outcome["amount"]}
+    request = outcome.get("request")  # of a move by names it says by which
+    return member | amount, outcome | ({} if request is None else {"request": request | amount})
 
 
 async def waits(database: Database) -> None:

@@ -71,7 +71,6 @@ SMALL = (None, None, "1", "1", "0.5", "2.5", "1.235", "0.0004", "40")  # None: a
 
 _odd = [(1, 1), (2, 2), (3, 3), (MISSING, 1), (2, MISSING), (None, MISSING), (MISSING, None), (MISSING, MISSING)]
 SIDES: list[tuple[int | None, int | None]] = [*ACROSS * 7, *ENDS * 7, *_odd]
-
 SEEDS = 100_000
 TIMES: list[datetime | UnsetType] = [NOW + timedelta(seconds=s) for s in (-60, 30, 90, DAY + 90, 20 * DAY)]
 TIMES += [UNSET, UNSET]
@@ -224,7 +223,7 @@ def _requests(number: int, letters: str, references: tuple[int, ...]) -> list[Co
     """As many commands as the number has SEEDS."""
     dice, ids = Random(number), count(QUEUED_IDS[0])
     pool = _pool(dice, letters, references)
-    return [resolved(_numbered(dice.choice(pool), ids), FOUND, NEW) for _ in range(number // SEEDS)]
+    return [_numbered(dice.choice(pool), ids) for _ in range(number // SEEDS)]
 
 
 def numbers(size_max: int) -> SearchStrategy[int]:
@@ -244,7 +243,8 @@ def requests(
 
 
 def _situation(number: int) -> tuple[Book, list[Command]]:
-    return BOOKS[number % len(BOOKS)], _requests(number, "mmmooaaahhhcccvvxyrrreqqggg", REFERENCES)
+    asked = _requests(number, "mmmooaaahhhcccvvxyrrreqqggg", REFERENCES)
+    return BOOKS[number % len(BOOKS)], [resolved(one, FOUND, NEW) for one in asked]
 
 
 situations = numbers(12).map(_situation)
