@@ -39,7 +39,7 @@ def test_every_operation_and_every_schema_has_a_section() -> None:
         ("transfer", "TransactionRequest"),
         ("transfer", "InsufficientFunds"),
         ("schema-MemberRequest", "One of: MoveMember · HoldMember · CaptureMember · VoidMember · RefundMember"),
-        ("schema-MemberResult", "One of: MemberMade · MemberRefused"),
+        ("schema-MemberResult", "One of: MemberMade · MemberOpened · MemberRefused"),
         ("schema-AccountStatus", "one of closed, frozen, open"),
         ("schema-InsufficientFunds", "const insufficient-funds"),
         ("schema-BatchRequest", "array of MemberRequest"),

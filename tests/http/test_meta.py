@@ -30,6 +30,7 @@ def test_the_queue_says_how_long_it_is(service: Running) -> None:
         "depth": int,
         "retrying": int,
         "oldest_age_s": float,
+        "scheduled": int,
     }
     assert 0 <= queue.body["retrying"] <= queue.body["depth"]
 

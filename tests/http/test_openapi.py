@@ -83,7 +83,7 @@ OF_SOME = {"expires_at", "capture_at", "execute_at", "problem", "cancelled_at", 
 
 def test_what_a_hold_and_a_declined_transaction_have_of_their_own_is_not_required() -> None:
     transaction = document()["components"]["schemas"]["Transaction"]
-    own = {*OF_SOME, "source", "target", *READ_ONLY}
+    own = {*OF_SOME, "source", "target", "reference", "description", "effective_on", *READ_ONLY}
     assert set(transaction["properties"]) - set(transaction["required"]) == own
 
 

@@ -35,6 +35,8 @@ NUMBERS: dict[str, dict[str, Any]] = {
     "amount": {"exclusiveMinimum": 0, "exclusiveMaximum": 10**18},
     "min_balance": {"maximum": 0},
     "max_balance": {"minimum": 0},
+    "out": {"minimum": 0},
+    "in": {"minimum": 0},
 }
 
 

@@ -3,8 +3,6 @@
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
-import psycopg
-
 from koshel.core.money import iso_scales
 from koshel.db import namespace, queries
 
@@ -18,6 +16,8 @@ class CurrencyTaken(Exception):
 
 def add(url: str, code: str, scale: int, schema: str | None = None) -> None:
     """Register a currency. Raises CurrencyTaken."""
+    import psycopg  # noqa: PLC0415  the service has no use for this driver
+
     with psycopg.connect(url, cursor_factory=psycopg.RawCursor) as connection:
         q = queries.load(namespace.of_owner(connection, schema))
         if connection.execute(q.add_currency, (code, scale)).fetchone() is None:
@@ -26,6 +26,8 @@ def add(url: str, code: str, scale: int, schema: str | None = None) -> None:
 
 def registered(url: str, schema: str | None = None) -> list[tuple[str, int]]:
     """Codes and scales, in order of code."""
+    import psycopg  # noqa: PLC0415
+
     with psycopg.connect(url) as connection:
         q = queries.load(namespace.of_owner(connection, schema))
         return [(code, scale) for code, scale in connection.execute(q.list_currencies)]

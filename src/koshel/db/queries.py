@@ -35,9 +35,9 @@ class Queries(Struct, frozen=True):
     find_holds: str
     find_refunded: str
     find_details: str
-    find_shown: str
     find_turnovers: str
     find_history: str
+    find_shown: str
     find_receipts: str
     find_scales: str
     post: str
