@@ -4,11 +4,12 @@ from decimal import Decimal
 
 import pytest
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from koshel.core.accounts import currency_of, open_account
 from koshel.core.book import available, limit
-from koshel.core.commands import OpenAccount
-from koshel.core.model import Declined, Opened, Refusal
+from koshel.core.commands import ERASED, EnsureAccount, OpenAccount
+from koshel.core.model import AccountDetails, Book, Declined, Facts, Found, Opened, Refusal, State
 from koshel.core.money import CEILING, plain
 from tests.support.wallets import NOW, book
 
@@ -94,3 +95,21 @@ def test_the_currency_is_the_one_asked_for_or_the_default(asked: str | UnsetType
 def test_a_currency_that_nobody_knows_opens_nothing(currency: str) -> None:
     command = OpenAccount(1, EMAIL, currency)
     assert open_account(book(), command) == Declined(command, Refusal.UNKNOWN_CURRENCY, {"currency": currency})
+
+
+def test_of_an_erased_account_only_what_was_not_erased_is_compared() -> None:
+    gone = AccountDetails(
+        *(1, 5, "USD", 2, Decimal("0.00"), Decimal("0.00"), 3, 1, Decimal("0.00"), None, "closed"),
+        name="users:5",
+        email=ERASED,
+        metadata={},
+        ctime=NOW,
+    )
+    state = State({5: gone}, details={5: gone})
+    asked = EnsureAccount(1, "users:5", "5@example.com", metadata={"of": "old"}, id=5)
+    found = open_account(Book(Facts(NOW, {"USD": 2}), state), replace(asked, default_currency="USD"))
+    assert found == Found(replace(asked, default_currency="USD"), gone)
+    other = replace(asked, currency="JPY")
+    refused = open_account(Book(Facts(NOW, {"JPY": 0}), state), other)
+    assert isinstance(refused, Declined)
+    assert (refused.refusal, refused.facts["field"]) == (Refusal.NAME_TAKEN, "currency")
