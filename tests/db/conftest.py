@@ -15,6 +15,11 @@ from tests.support.database import Database
 from tests.support.table_rows import Connection
 
 TABLES = ("account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled")
+RULES = (
+    "ALTER TABLE account DROP CONSTRAINT account_state_check",
+    "ALTER DOMAIN account_name DROP CONSTRAINT account_name_check",
+    "DROP INDEX account_by_name",
+)
 
 
 @pytest.fixture(scope="package")
@@ -28,7 +33,7 @@ def kept(cluster: Cluster) -> Iterator[Database]:
     with cloned(cluster, "test_verify") as database:
         asyncio.run(keep(database.service_url))
         execute(database.owner_url, *(f"CREATE TABLE right_{name} AS TABLE {name}" for name in TABLES))
-        execute(database.owner_url, "ALTER TABLE account DROP CONSTRAINT account_state_check")
+        execute(database.owner_url, *RULES)
         yield database
 
 

@@ -149,8 +149,9 @@ def test_what_need_not_be_answered_at_once_is_queued_though_its_account_is_locke
         answer = till.withdraw(ann, "2", Prefer="respond-async")
         assert answer.status == 202
         assert not busy.done()
-    assert till.decided(answer.body["id"])["status"] in {"posted", "declined"}
-    assert busy.result().status == 201
+    # Once the row is free, the two are decided one after the other, and there is money for one of them.
+    queued = till.decided(answer.body["id"])["status"]
+    assert (queued, busy.result().status) in {("declined", 201), ("posted", 409)}
 
 
 def test_who_hangs_up_while_it_waits_for_a_lock_has_not_asked_though_willing_to_wait(

@@ -141,8 +141,8 @@ LEFT JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.parent_id = w
 GROUP BY wanted.id;
 
 -- name: find_details
--- The rest of the accounts that are to be changed: their rows are locked; and all of those whose names new ones are to
--- have. Each pair carries its ledger_id in $1.
+-- The rest of the accounts that are to be changed, and of those that have a name which an account is to be opened with.
+-- Their rows are locked. Each pair carries its ledger_id in $1.
 SELECT a.ledger_id, a.id, a.currency, a.scale, a.balance, a.held, a.version, a.revision, a.min_balance,
     a.max_balance, a.status, a.name, a.email, a.metadata::text, a.ctime, a.limits::text
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
