@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from koshel.config.settings import Settings as Settings
     from koshel.core.commands import Kind as Kind
     from koshel.core.commands import Request as Request
     from koshel.errors import Conflict as Conflict
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from koshel.results import Hold as Hold
     from koshel.results import Promise as Promise
     from koshel.results import Transaction as Transaction
-    from koshel.settings import Settings as Settings
     from koshel.values import Invalid as Invalid
 
 __version__ = "0.2.0"
@@ -45,7 +45,7 @@ _MODULES = {
     "Refused": "koshel.errors",
     "Request": "koshel.core.commands",
     "SchemaNotCurrent": "koshel.errors",
-    "Settings": "koshel.settings",
+    "Settings": "koshel.config.settings",
     "StoreError": "koshel.errors",
     "Transaction": "koshel.results",
     "Unavailable": "koshel.errors",

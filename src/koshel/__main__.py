@@ -2,6 +2,6 @@
 
 import sys
 
-from koshel.cli import main
+from koshel.command_line.cli import main
 
 sys.exit(main())

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from koshel import __version__, address
-from koshel.authentication import Authentication, OpenJwtCallers, open_authentication
+from koshel.access.authentication import Authentication, OpenJwtCallers, open_authentication
+from koshel.config.settings import Settings
 from koshel.db.gate import Gate
 from koshel.db.url import Target
 from koshel.engine import Engine, open_engine, store_config
 from koshel.requests import Requests
 from koshel.sampling import Sampler, open_sampler
-from koshel.settings import Settings
 from koshel.submit import Submit, rehearsed
 from koshel.terms import Terms, terms_of
 
 if TYPE_CHECKING:
-    from koshel.tracing import Tracing
+    from koshel.telemetry.tracing import Tracing
 
 LEDGERS_MAX = 10_000  # whose commands are made in the same place again
 
@@ -61,9 +61,9 @@ def tracing_of(settings: Settings) -> "Tracing | None":
     """The traces of one process, if it has any."""
     if settings.tracing == "off":
         return None
-    from koshel import trace_export  # noqa: PLC0415  it needs OpenTelemetry, which need not be there
+    from koshel.telemetry import trace_export  # noqa: PLC0415  it needs OpenTelemetry, which need not be there
 
-    return trace_export.open_tracing(settings, __version__)
+    return trace_export.open_tracing(__version__, "http" if settings.tls_certificate_file is None else "https")
 
 
 @asynccontextmanager
@@ -91,6 +91,6 @@ async def _authentication(
 
 
 def _open_jwt_callers(settings: Settings) -> OpenJwtCallers:
-    from koshel.jwt_callers import open_jwt_callers  # noqa: PLC0415  who takes no JWTs need not have what they need
+    from koshel.access.jwt_callers import open_jwt_callers  # noqa: PLC0415  who takes no JWTs need not have what they need
 
     return partial(open_jwt_callers, settings)

@@ -18,7 +18,6 @@ from contextlib import asynccontextmanager, suppress
 import structlog
 from msgspec import Struct
 
-from koshel import metrics
 from koshel.blocked import Blocked
 from koshel.core.apart import Lines
 from koshel.db.claims import Claim, ClaimHolds, ClaimQueued
@@ -27,6 +26,7 @@ from koshel.db.store import Delay, Store
 from koshel.db.strangers import Patience
 from koshel.outage import Outage
 from koshel.retry import settle_again, settle_claim_free_again
+from koshel.telemetry import metrics
 
 BUSY_BATCH_MAX = 50  # claimed together while callers wait for answers
 BUSY_REST = 9  # then of ten parts of the time nine are theirs

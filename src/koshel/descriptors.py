@@ -3,7 +3,7 @@
 import resource
 import sys
 
-from koshel.settings import Settings, SettingsError
+from koshel.config.settings import Settings, SettingsError
 
 CONNECTIONS_MAX = 10_000  # a worker's, unless more are asked for: each takes some 10 kB of memory
 RESERVE = 64  # standard streams, the loop's own, the listening sockets of a start, new ones before it is known

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from koshel import metrics
-from koshel.answering import Free, Settle, Way
 from koshel.background import Background, BackgroundLimits, open_background
-from koshel.batcher import Batcher, open_batcher
+from koshel.batching.answering import Free, Settle, Way
+from koshel.batching.batcher import Batcher, open_batcher
+from koshel.batching.waiting import BatcherLimits
+from koshel.config.settings import Settings
 from koshel.core.apart import Line, Lines, keys, lines
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
@@ -23,11 +24,10 @@ from koshel.db.store import Delay, Store, StoreConfig, open_store
 from koshel.db.strangers import Patience
 from koshel.db.url import Target
 from koshel.retry import settle_again, settle_free_again
-from koshel.settings import Settings
-from koshel.waiting import BatcherLimits
+from koshel.telemetry import metrics
 
 if TYPE_CHECKING:
-    from koshel.tracing import Tracing
+    from koshel.telemetry.tracing import Tracing
 
 NO_LINES: Lines = frozenset()
 

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from koshel import results
 from koshel.callers import MAIN_LEDGER, MAIN_LEDGER_ID
 from koshel.checks import checked, checked_id
+from koshel.config.settings import Settings
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
 from koshel.db import cancelling, ledgers, once
@@ -29,7 +30,6 @@ from koshel.errors import Misuse, Refused, SchemaNotCurrent
 from koshel.methods import Methods
 from koshel.requests import Requests
 from koshel.results import Account, Promise, Transaction
-from koshel.settings import Settings
 from koshel.submit import Submit, alone, rehearsed, settled
 from koshel.terms import terms_of
 from koshel.texts import AccountRef, asked, is_ledger_name

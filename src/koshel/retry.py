@@ -7,7 +7,6 @@ from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import TypeVar
 
-from koshel import metrics
 from koshel.core.apart import Line, Lines
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
@@ -17,6 +16,7 @@ from koshel.db.errors import Conflict, cause_of
 from koshel.db.strangers import Patience
 from koshel.settle import settle
 from koshel.settle_free import settle_claim_free, settle_free
+from koshel.telemetry import metrics
 
 PAUSE_S = 0.005  # before the second attempt, doubled before each further one, times a random half to whole
 ATTEMPTS_MAX = 5

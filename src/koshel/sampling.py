@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from koshel import metrics
 from koshel.engine import Engine
+from koshel.telemetry import metrics
 
 EVERY_S = 1.0
 _STATM = Path("/proc/self/statm")  # Linux has it

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 import structlog
 
-from koshel import __version__, address, surroundings, web_addresses
+from koshel import __version__, address
+from koshel.config import surroundings, web_addresses
+from koshel.config.settings import Settings, SettingsError
+from koshel.config.surroundings import PREFIX, without_passwords
 from koshel.db.standing import Wanted
-from koshel.settings import Settings, SettingsError
-from koshel.surroundings import PREFIX, without_passwords
 
 _log = structlog.get_logger()
 
@@ -42,7 +43,7 @@ def check_jwts(settings: Settings) -> None:
     if settings.jwt_issuer is None:
         return
     try:
-        from koshel import jwks_source, signing_keys  # noqa: PLC0415  who takes no JWTs need not have what they need
+        from koshel.access import jwks_source, signing_keys  # noqa: PLC0415  who takes no JWTs need not have what they need
     except ImportError as error:
         raise SettingsError("KOSHEL_JWT_ISSUER needs PyJWT and cryptography: install koshel[jwt]") from error
     if settings.jwt_keys is not None and not web_addresses.is_web_address(settings.jwt_keys):
@@ -70,9 +71,9 @@ def check_tracing(settings: Settings, environment: Mapping[str, str]) -> None:
         if environment.get(name) not in {None, "", "http/protobuf"}:
             raise SettingsError(f"{name} can be http/protobuf only, not {environment[name]!r}")
     try:
-        from koshel import trace_export  # noqa: PLC0415  without traces nobody waits for it
+        from koshel.telemetry import trace_export  # noqa: PLC0415  without traces nobody waits for it
 
-        trace_export.check(settings, __version__)
+        trace_export.check(__version__)
     except ImportError as error:
         raise SettingsError(f"{PREFIX}TRACING=on needs OpenTelemetry: install koshel[tracing]") from error
     except (ValueError, RuntimeError) as error:

@@ -13,8 +13,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.json import encode as json_encode
 
-from koshel import metrics
 from koshel.line_writer import LineWriter
+from koshel.telemetry import metrics
 
 FLUSH_TIMEOUT_S = 1  # what the end of a process waits for its readers
 

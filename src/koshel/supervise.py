@@ -20,19 +20,20 @@ from aiohttp.worker import GunicornUVLoopWebWorker
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
-from koshel import address, metrics
+from koshel import address
 from koshel.app import open_service, tracing_of
+from koshel.config.proxies import Proxies
+from koshel.config.settings import Settings
 from koshel.db.gate import Gate
 from koshel.db.url import Target
 from koshel.http.access import AccessLog
 from koshel.http.express import Runner
 from koshel.http.server import application
 from koshel.http.watch import Watch
-from koshel.proxies import Proxies
 from koshel.rates import Buckets
 from koshel.seats import SeatedArbiter
-from koshel.settings import Settings
 from koshel.streams import Streams
+from koshel.telemetry import metrics
 from koshel.tls import Identity
 
 GC_THRESHOLD = 50_000  # more objects than there were: then what is young is looked at

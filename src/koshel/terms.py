@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from koshel.settings import Settings
+from koshel.config.settings import Settings
 
 
 class Terms(Struct, frozen=True):

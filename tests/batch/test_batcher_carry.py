@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 
-from koshel.batcher import Batcher, open_batcher
-from koshel.waiting import BatcherLimits
+from koshel.batching.batcher import Batcher, open_batcher
+from koshel.batching.waiting import BatcherLimits
 from tests.support.flights import Settle
 
 carried: ContextVar[Sequence[object]] = ContextVar("carried", default=())

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from koshel.batcher import Batcher, open_batcher
+from koshel.batching.batcher import Batcher, open_batcher
+from koshel.batching.waiting import BatcherLimits
 from koshel.errors import Overloaded
-from koshel.waiting import BatcherLimits
 from tests.support.flights import Settle, open_queues, send
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from koshel.answering import Free, Way
-from koshel.batcher import Batcher, open_batcher
+from koshel.batching.answering import Free, Way
+from koshel.batching.batcher import Batcher, open_batcher
+from koshel.batching.queue import FREE_MIN, PUT_OFF_MAX, WAITING_FLIGHTS
+from koshel.batching.waiting import BatcherLimits
 from koshel.errors import Overloaded
-from koshel.queue import FREE_MIN, PUT_OFF_MAX, WAITING_FLIGHTS
-from koshel.waiting import BatcherLimits
 from tests.support.flights import turn
 
 FILLING = [f"filling {number}" for number in range(FREE_MIN)]

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from koshel.batcher import Batcher
+from koshel.batching.batcher import Batcher
 from koshel.errors import Overloaded
 from tests.support.flights import Settle, grounded, open_queues, send, submit, turn
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koshel.fair_queue import Commands, FairQueue, RoundRobin
-from koshel.waiting import Waiting
+from koshel.batching.fair_queue import Commands, FairQueue, RoundRobin
+from koshel.batching.waiting import Waiting
 from tests.batch.test_queue import NOWHERE, Caller
 
 HEAVIEST = 9

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
+from koshel.batching.lanes import Lanes
+from koshel.batching.queue import PUT_OFF_MAX, Queue
+from koshel.batching.room import Room
+from koshel.batching.waiting import NOBODY, BatcherLimits, Share, Waiting
 from koshel.errors import Overloaded
-from koshel.lanes import Lanes
-from koshel.queue import PUT_OFF_MAX, Queue
-from koshel.room import Room
-from koshel.waiting import NOBODY, BatcherLimits, Share, Waiting
 
 LIMITS = BatcherLimits(batch_max=3, queue_max=20)
 

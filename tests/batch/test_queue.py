@@ -2,10 +2,10 @@
 
 import pytest
 
+from koshel.batching.queue import Queue
+from koshel.batching.room import Room
+from koshel.batching.waiting import HEAVY_BYTES, BatcherLimits, Waiting
 from koshel.errors import Overloaded
-from koshel.queue import Queue
-from koshel.room import Room
-from koshel.waiting import HEAVY_BYTES, BatcherLimits, Waiting
 
 Asked = Waiting[str, str]
 

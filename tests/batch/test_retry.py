@@ -10,7 +10,8 @@ import asyncpg
 import psycopg
 import pytest
 
-from koshel.batcher import open_batcher
+from koshel.batching.batcher import open_batcher
+from koshel.batching.waiting import BatcherLimits
 from koshel.core.commands import Command, Move
 from koshel.core.decide import decide
 from koshel.core.model import Declined, Opened, Outcome, Posted, Refusal, Replayed
@@ -20,7 +21,6 @@ from koshel.db.pools import TimeLimits
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.retry import PAUSE_S, settle_again
 from koshel.settle import settle
-from koshel.waiting import BatcherLimits
 from tests.support.bookkeeping import execute
 from tests.support.database import Database
 from tests.support.settled import open_accounts, opening, query, refusals, rows, waits

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from koshel.batching.pace import FLOOR, SHARED_S
+from koshel.batching.queue import Queue
+from koshel.batching.room import Room
+from koshel.batching.waiting import BatcherLimits, Share, Waiting
 from koshel.errors import Overloaded
-from koshel.pace import FLOOR, SHARED_S
-from koshel.queue import Queue
-from koshel.room import Room
-from koshel.waiting import BatcherLimits, Share, Waiting
 from tests.batch.test_queue import NOWHERE, Caller
 
 FLOOD: Share = (1, "flood")

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from koshel import settings_text
-from koshel.cli import main
+from koshel.command_line.cli import main
+from koshel.config import settings_text
 from tests.support.ended import Ended, Koshel
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from koshel import __version__, settings_text
+from koshel import __version__
+from koshel.config import settings_text
 from koshel.db.embedded import Cluster
 from tests.support import command, generate
 from tests.support.database import Database

@@ -2,7 +2,7 @@
 
 import pytest
 
-from koshel.durations import LONGEST_S, seconds
+from koshel.config.durations import LONGEST_S, seconds
 
 
 @pytest.mark.parametrize(

@@ -68,5 +68,10 @@ def test_a_service_on_a_migrated_database_imports_no_more_than_it_serves_with(
     modules = imported(log.read_text())
     assert SERVER - {"koshel.http"} <= modules
     needless = {"psycopg", "yoyo", "email_validator", "difflib", "jwt", "cryptography", "opentelemetry", "requests"}
-    needless |= {"koshel.http.openapi", "koshel.db.embedded", "koshel.tracing", "koshel.trace_export"}
+    needless |= {
+        "koshel.http.openapi",
+        "koshel.db.embedded",
+        "koshel.telemetry.tracing",
+        "koshel.telemetry.trace_export",
+    }
     assert not needless & modules

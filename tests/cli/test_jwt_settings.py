@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from koshel import startup
-from koshel.settings import Settings, SettingsError
-from koshel.settings_text import PREFIX, read
-from koshel.web_addresses import may_be_asked
+from koshel.config.settings import Settings, SettingsError
+from koshel.config.settings_text import PREFIX, read
+from koshel.config.web_addresses import may_be_asked
 from tests.support.jwt_issuer import jwks, signer
 
 GIVEN = {"jwt_issuer": "https://login.example.com/", "jwt_audience": "koshel"}
@@ -90,8 +90,8 @@ def test_what_is_asked_is_encrypted_or_of_this_machine(url: str, *, may_be: bool
 
 def test_a_start_without_pyjwt_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("jwks_source", "signing_keys"):
-        monkeypatch.delitem(sys.modules, f"koshel.{name}", raising=False)
-        monkeypatch.delattr(f"koshel.{name}", raising=False)
+        monkeypatch.delitem(sys.modules, f"koshel.access.{name}", raising=False)
+        monkeypatch.delattr(f"koshel.access.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "jwt", None)
     startup.check_jwts(Settings())
     with pytest.raises(SettingsError, match=r"^KOSHEL_JWT_ISSUER needs PyJWT and cryptography: install koshel\[jwt\]$"):

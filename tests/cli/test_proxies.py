@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from koshel.proxies import HOPS_MAX, Proxies, networks
-from koshel.settings import SettingsError
-from koshel.settings_text import read
+from koshel.config.proxies import HOPS_MAX, Proxies, networks
+from koshel.config.settings import SettingsError
+from koshel.config.settings_text import read
 
 PROXY = "10.0.0.1"
 KNOWN = Proxies("10.0.0.0/8, 2001:db8::/32,192.0.2.1")

@@ -5,10 +5,10 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from koshel import takes
-from koshel.settings import Settings, SettingsError
-from koshel.settings_text import PREFIX, knobs, read
-from koshel.web_origins import origins
+from koshel.config import takes
+from koshel.config.settings import Settings, SettingsError
+from koshel.config.settings_text import PREFIX, knobs, read
+from koshel.config.web_origins import origins
 
 NONE: dict[str, str | None] = {}
 NAMES = [knob.name for knob in knobs()]

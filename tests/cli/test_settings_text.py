@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from koshel.settings import Settings, SettingsError
-from koshel.settings_text import PREFIX, knobs, read
+from koshel.config.settings import Settings, SettingsError
+from koshel.config.settings_text import PREFIX, knobs, read
 
 NONE: dict[str, str | None] = {}
 TEXTS = {  # whose default is none

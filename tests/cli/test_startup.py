@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from koshel import address, startup
+from koshel.config.settings import Settings
 from koshel.db import standing
 from koshel.db.embedded import Cluster
 from koshel.db.proof import Inspected
-from koshel.settings import Settings
 from tests.support import command
 from tests.support.database import Database
 

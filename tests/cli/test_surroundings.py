@@ -2,9 +2,9 @@
 
 import pytest
 
-from koshel.settings import Settings, SettingsError
-from koshel.settings_text import read
-from koshel.surroundings import of_kubernetes, of_libpq
+from koshel.config.settings import Settings, SettingsError
+from koshel.config.settings_text import read
+from koshel.config.surroundings import of_kubernetes, of_libpq
 from tests.support.ended import Koshel
 
 # What Kubernetes gives to each container of a namespace with a Service called `koshel`, which has a named port.

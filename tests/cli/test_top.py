@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from koshel.metrics import TABLE
-from koshel.readings import Between, Reading
-from koshel.top import view
+from koshel.command_line.top import view
+from koshel.telemetry.metrics import TABLE
+from koshel.telemetry.readings import Between, Reading
 from tests.support.command import environment
 from tests.support.database import Database
 from tests.support.service import Running, free_port, serving
@@ -23,7 +23,7 @@ def service(database: Database) -> Iterator[Running]:
 
 
 def top(
-    *arguments: str, program: str = "from koshel.cli import main; raise SystemExit(main())"
+    *arguments: str, program: str = "from koshel.command_line.cli import main; raise SystemExit(main())"
 ) -> tuple[int, str, str]:
     ended = subprocess.run(
         [sys.executable, "-c", program, "top", *arguments],
@@ -92,7 +92,9 @@ def test_a_key_is_sent_as_it_stands_in_its_file(service: Running, tmp_path: Path
 
 
 def test_without_rich_it_says_what_to_install() -> None:
-    program = "import sys; sys.modules['rich'] = None; from koshel.cli import main; raise SystemExit(main())"
+    program = (
+        "import sys; sys.modules['rich'] = None; from koshel.command_line.cli import main; raise SystemExit(main())"
+    )
     status, _, said = top("--once", program=program)
     assert (status, said) == (1, "koshel: koshel top draws with rich: install koshel[top], or rich itself\n")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from koshel import startup
-from koshel.settings import Settings, SettingsError
+from koshel.config.settings import Settings, SettingsError
 from tests.support import command
 
 ON = Settings(tracing="on")

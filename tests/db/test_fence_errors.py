@@ -10,7 +10,8 @@ import asyncpg
 import psycopg
 import pytest
 
-from koshel.batcher import open_batcher
+from koshel.batching.batcher import open_batcher
+from koshel.batching.waiting import BatcherLimits
 from koshel.core.commands import Kind, Move, OpenAccount
 from koshel.core.model import Posted
 from koshel.db.embedded import Cluster
@@ -20,7 +21,6 @@ from koshel.db.store import Store, StoreConfig, open_store
 from koshel.db.verify import verify
 from koshel.retry import settle_again
 from koshel.settle import settle
-from koshel.waiting import BatcherLimits
 from tests.support.database import Database
 from tests.support.relay import Cut, Relay, relaying
 from tests.support.waiting import until

@@ -7,7 +7,6 @@ import asyncpg
 import psycopg
 import pytest
 
-from koshel import metrics
 from koshel.core.commands import Command, Group
 from koshel.db.errors import Conflict, Obstructed, cause_of, translated
 from koshel.db.pools import TimeLimits
@@ -16,7 +15,8 @@ from koshel.db.timed import TimedBatch
 from koshel.retry import settle_again
 from koshel.settle import settle
 from koshel.settle_free import settle_free
-from koshel.tally import Series
+from koshel.telemetry import metrics
+from koshel.telemetry.tally import Series
 from tests.support.database import Database
 from tests.support.settled import open_accounts, opening
 from tests.support.wallets import payment, transfer, withdrawal

@@ -202,7 +202,7 @@ async def test_a_span_that_is_lost_never_settles_anything_again(
     def fail(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("koshel.tracing.Tracing.end_batch", fail)
+    monkeypatch.setattr("koshel.telemetry.tracing.Tracing.end_batch", fail)
     with capture_logs() as log:
         (outcome,) = await settle_again(watched.store, [opening()])
     assert isinstance(outcome, Opened)

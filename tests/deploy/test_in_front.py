@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from koshel.config.settings import Settings
+from koshel.config.settings_text import PREFIX, knobs
 from koshel.http.routes import ROUTES
-from koshel.settings import Settings
-from koshel.settings_text import PREFIX, knobs
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

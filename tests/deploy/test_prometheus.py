@@ -12,9 +12,9 @@ import promql_parser
 import pytest
 from ruamel.yaml import YAML
 
-from koshel import metrics
 from koshel.http.problems import PROBLEMS
-from koshel.tally import Histogram
+from koshel.telemetry import metrics
+from koshel.telemetry.tally import Histogram
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 ALERTS = DEPLOY / "prometheus" / "alerts.yml"

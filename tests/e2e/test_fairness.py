@@ -38,9 +38,8 @@ async def test_single_transfers_are_settled_beside_forty_callers_of_large_batche
             source, target = next(pairs)
             start = time.monotonic()
             body = {"source_account_id": source, "target_account_id": target, "amount": "0.01"}
-            # All accounts are always locked: where the machine stands still, that may last for longer than `lock_timeout_ms`.
-            while (reply := await clients.post("/transaction", body)).body.get("code") == "database-unavailable":
-                await asyncio.sleep(0.1)
+            # All accounts are always locked: on a machine that stands still, for longer than `lock_timeout_ms`.
+            reply = await clients.post_patiently("/transaction", body)
             took.append(time.monotonic() - start)
             assert reply.status == 201, reply  # it is not kept out
 

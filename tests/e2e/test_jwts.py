@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from koshel.issuer import LOOK_PAUSE_S
+from koshel.access.issuer import LOOK_PAUSE_S
 from tests.support import command
 from tests.support.crowd import CONNECTIONS, PAYMENT, Crowd
 from tests.support.database import Database

@@ -14,10 +14,10 @@ from aiohttp.test_utils import make_mocked_request
 from yarl import URL
 
 from koshel.callers import Caller, Scope
+from koshel.config.proxies import Proxies
 from koshel.http.access import GATHERED_MAX, AccessLog, Answered, shown
 from koshel.http.watch import Watch, Watcher
 from koshel.line_writer import LineWriter
-from koshel.proxies import Proxies
 from koshel.streams import Streams
 from tests.support.database import Database
 from tests.support.launch import serving_into

@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from koshel import api_keys, authentication
-from koshel.authentication import TRUSTED_DEAF_S, TRUSTED_S, Authentication
+from koshel import api_keys
+from koshel.access import authentication
+from koshel.access.authentication import TRUSTED_DEAF_S, TRUSTED_S, Authentication
 from koshel.callers import Unauthenticated
 from koshel.db.api_keys import FoundKey
 from tests.support.key_memory import CALLER, Clock, Database, remembering

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from koshel import issuer as issuer_module
-from koshel import jwks_source
+from koshel.access import issuer as issuer_module
+from koshel.access import jwks_source
+from koshel.access.issuer import KEPT_S, LOOK_PAUSE_S, Issuer, open_issuer
+from koshel.access.jwks_source import open_source
+from koshel.access.jwts import Header
+from koshel.access.signing_keys import BYTES_MAX
 from koshel.callers import IssuerUnavailable, Unauthenticated
+from koshel.config.settings import Settings
 from koshel.errors import Overloaded
-from koshel.issuer import KEPT_S, LOOK_PAUSE_S, Issuer, open_issuer
-from koshel.jwks_source import open_source
-from koshel.jwts import Header
-from koshel.settings import Settings
-from koshel.signing_keys import BYTES_MAX
 from tests.support.jwt_issuer import JwksServer, document, jwks, jwks_server, public_keys, signer
 from tests.support.waiting import until
 

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from koshel import jwt_callers, jwts
-from koshel.authentication import RENEWED_S, TRUSTED_S, Authentication
+from koshel.access import jwt_callers, jwts
+from koshel.access.authentication import RENEWED_S, TRUSTED_S, Authentication
+from koshel.access.jwt_callers import REFUSED_S
+from koshel.access.jwts import LEEWAY_S, VERIFIED_MAX_S, Claims
+from koshel.access.signing_keys import SigningKeys
 from koshel.callers import Caller, Scope, Unauthenticated
 from koshel.db.errors import StoreError
-from koshel.jwt_callers import REFUSED_S
-from koshel.jwts import LEEWAY_S, VERIFIED_MAX_S, Claims
-from koshel.signing_keys import SigningKeys
 from tests.support.jwt_issuer import signer
 from tests.support.jwt_memory import World, jwts_of, remembering
 

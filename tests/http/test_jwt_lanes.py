@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from koshel import verifications
+from koshel.access import verifications
 from koshel.app import open_service
+from koshel.config.settings import Settings
 from koshel.http import express, protocol
 from koshel.http.server import application
-from koshel.settings import Settings
 from tests.support.database import Database
 from tests.support.jwt_issuer import AUDIENCE, ISSUER, jwks
 from tests.support.keyed import new_key, new_ledger

@@ -7,10 +7,10 @@ from typing import Any
 import jwt
 import pytest
 
-from koshel import jwts
+from koshel.access import jwts
+from koshel.access.jwts import LEEWAY_S, VERIFIED_MAX_S, Claims, Terms
+from koshel.access.signing_keys import ALGORITHMS
 from koshel.callers import Scope, Unauthenticated
-from koshel.jwts import LEEWAY_S, VERIFIED_MAX_S, Claims, Terms
-from koshel.signing_keys import ALGORITHMS
 from tests.support.jwt_issuer import TERMS, Signer, public_keys, rsa_signer, signer
 from tests.support.wrong_jwts import OURS, WRONG
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from koshel import metrics
 from koshel.http.routes import ROUTES
-from koshel.tally import NAME_CELLS, Histogram, Number
+from koshel.telemetry import metrics
+from koshel.telemetry.tally import NAME_CELLS, Histogram, Number
 from tests.http.conftest import Send
 from tests.support import generate
 from tests.support.database import Database

@@ -7,12 +7,12 @@ import pytest
 from msgspec import convert
 from multidict import CIMultiDict
 
+from koshel.config.settings import Settings
 from koshel.db import embedded
 from koshel.db.embedded import Cluster
 from koshel.http.origins import Origins
 from koshel.http.problems import Failure
 from koshel.http.routes import ROUTES
-from koshel.settings import Settings
 from tests.conftest import TEMPLATE
 from tests.http.conftest import OpenAccount, Send
 from tests.http.test_refusals import assert_problem

@@ -19,11 +19,11 @@ from msgspec import inspect
 
 import koshel.core
 import koshel.http
+from koshel.config.settings import Settings
 from koshel.http.accounts import AccountPatch, AccountRequest
 from koshel.http.prefer import LENGTH_MAX, parse
 from koshel.http.routes import ROUTES
 from koshel.http.server import application
-from koshel.settings import Settings
 from koshel.values import CURRENCY_PATTERN, KEY_PATTERN
 from tests.http.test_explain import patterns_of
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from jwt.algorithms import RSAAlgorithm
 
-from koshel import signing_keys
+from koshel.access import signing_keys
+from koshel.access.signing_keys import BYTES_MAX, KEYS_MAX, Unusable
 from koshel.callers import Unauthenticated
-from koshel.signing_keys import BYTES_MAX, KEYS_MAX, Unusable
 from tests.support.jwt_issuer import document, jwks, rsa_signer, signer
 
 ED, EC = signer("ed"), signer("ec", "ES384")

@@ -11,14 +11,14 @@ import pytest
 from multidict import CIMultiDict
 
 from koshel.app import open_service
+from koshel.config.proxies import Proxies
+from koshel.config.settings import Settings
 from koshel.http import express, protocol
 from koshel.http.access import AccessLog
 from koshel.http.origins import Origins
 from koshel.http.server import application
 from koshel.http.watch import Watch
 from koshel.line_writer import LineWriter
-from koshel.proxies import Proxies
-from koshel.settings import Settings
 from koshel.streams import Streams
 from tests.process.test_traceparent import INVALID
 from tests.support.database import Database

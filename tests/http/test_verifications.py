@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from koshel import verifications
+from koshel.access import verifications
+from koshel.access.jwts import Claims
+from koshel.access.verifications import SHARE, WAITING_MAX, Verifications
 from koshel.callers import Scope, Unauthenticated
 from koshel.errors import Overloaded
-from koshel.jwts import Claims
-from koshel.verifications import SHARE, WAITING_MAX, Verifications
 
 pytestmark = pytest.mark.alone
 

@@ -22,7 +22,7 @@ from koshel import (
     StoreError,
     Unavailable,
 )
-from koshel.answering import Interrupted
+from koshel.batching.answering import Interrupted
 from koshel.db import errors as of_db
 from tests.support.database import Database
 from tests.support.settled import query

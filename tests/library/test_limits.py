@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 from koshel.checks import checked
+from koshel.config.settings import Settings
 from koshel.core.commands import Command, Group, Move
 from koshel.errors import Misuse
 from koshel.http.batches import MemberRequest
 from koshel.requests import Requests
-from koshel.settings import Settings
 from koshel.terms import terms_of
 from koshel.values import Invalid
 

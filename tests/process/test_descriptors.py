@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from koshel.config.settings import Settings, SettingsError
 from koshel.descriptors import CONNECTIONS_MAX, RESERVE, connections_max
-from koshel.settings import Settings, SettingsError
 
 SETTINGS = Settings(workers=2, settle_connections=8, read_connections=4)
 NEEDED = RESERVE + 2 * SETTINGS.connections_per_worker + 2

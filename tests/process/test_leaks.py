@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from koshel import startup
-from koshel.surroundings import without_passwords
+from koshel.config.surroundings import without_passwords
 from tests.support import command, leaks
 from tests.support.bookkeeping import execute
 from tests.support.database import Database

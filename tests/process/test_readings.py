@@ -2,7 +2,7 @@
 
 import pytest
 
-from koshel.readings import Between, Reading, _values
+from koshel.telemetry.readings import Between, Reading, _values
 
 BEFORE = """\
 # TYPE requests_total counter

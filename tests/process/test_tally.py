@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from koshel.tally import OTHER, Counter, Gauge, Histogram, Number, Shared
+from koshel.telemetry.tally import OTHER, Counter, Gauge, Histogram, Number, Shared
 
 PLAIN = Counter("plain_total", "Without labels.")
 BY_NAME = Counter("by_name_total", "With one label, and a value that is known.", "name", known=("here",), most=4)

@@ -11,10 +11,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from structlog.testing import capture_logs
 
-from koshel import trace_export
-from koshel.settings import Settings
-from koshel.trace_export import Complaints, Delivery, open_tracing
-from koshel.tracing import Tracing
+from koshel.telemetry import trace_export
+from koshel.telemetry.trace_export import Complaints, Delivery, open_tracing
+from koshel.telemetry.tracing import Tracing
 from tests.support.collector import collecting
 from tests.support.waiting import wait_until
 
@@ -115,7 +114,7 @@ def test_what_the_library_logs_goes_nowhere_else(
     monkeypatch.setattr(trace_export, "_complaints", Complaints())
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", f'"{SECRET}"')
     with capture_logs() as log:
-        trace_export.check(Settings(tracing="on"), "1.2.3")
+        trace_export.check("1.2.3")
     assert [line["event"] for line in log] == ["OpenTelemetry has a complaint"]
     assert SECRET not in str(log) + caplog.text
     assert not library.propagate
@@ -126,8 +125,7 @@ async def test_what_has_ended_is_sent_when_the_process_ends(monkeypatch: pytest.
     with collecting() as collector:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
         monkeypatch.setenv("OTEL_SERVICE_NAME", "till")
-        tls = Settings(tracing="on", tls_certificate_file="a", tls_key_file="b")
-        tracing = open_tracing(tls, "1.2.3")
+        tracing = open_tracing("1.2.3", "https")
         assert tracing is not None
         tracing.request("GET", "GET /account/{id}", None, None).end(200, None, "a-1", None, None)
         await tracing.close()
@@ -139,7 +137,7 @@ async def test_what_has_ended_is_sent_when_the_process_ends(monkeypatch: pytest.
 async def test_a_collector_that_hangs_keeps_nobody_and_the_end_for_so_long_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("koshel.tracing.CLOSE_S", 0.2)
+    monkeypatch.setattr("koshel.telemetry.tracing.CLOSE_S", 0.2)
     exporter = Stuck()
     tracing = Tracing(BatchSpanProcessor(exporter, 100, 1, 10), "1.2.3")
     try:
@@ -160,5 +158,5 @@ async def test_a_collector_that_hangs_keeps_nobody_and_the_end_for_so_long_only(
 @pytest.mark.usefixtures("library")
 def test_where_opentelemetry_is_disabled_there_are_no_traces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
-    assert open_tracing(Settings(tracing="on"), "1.2.3") is None
-    trace_export.check(Settings(tracing="on"), "1.2.3")
+    assert open_tracing("1.2.3") is None
+    trace_export.check("1.2.3")

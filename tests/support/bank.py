@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 from unittest.mock import patch
 
-from koshel.answering import Free, Way
-from koshel.batcher import Batcher, open_batcher
-from koshel.lane import Lane
-from koshel.waiting import BatcherLimits, Waiting
+from koshel.batching.answering import Free, Way
+from koshel.batching.batcher import Batcher, open_batcher
+from koshel.batching.lane import Lane
+from koshel.batching.waiting import BatcherLimits, Waiting
 
 TIMEOUT_MS = 300
 WAIT_S = 0.02  # what a batch waits for a lock

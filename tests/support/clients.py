@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import aiohttp
 
 ANSWER_TIMEOUT_S = 60
+REPEATS_MAX = 20
+REPEATS_AFTER_S = 0.1
 
 
 class Reply(NamedTuple):
@@ -39,6 +41,16 @@ class Clients:
     async def post(self, path: str, body: object, key: str | None = None) -> Reply:
         """One POST."""
         return await self.call("POST", path, body, key)
+
+    async def post_patiently(self, path: str, body: object) -> Reply:
+        """One POST; again while it is refused as the database is away, or an account was locked for too long."""
+        reply = await self.post(path, body)
+        for _ in range(REPEATS_MAX):
+            if reply.body.get("code") != "database-unavailable":
+                break
+            await asyncio.sleep(REPEATS_AFTER_S)
+            reply = await self.post(path, body)
+        return reply
 
     async def get(self, path: str) -> Reply:
         """One GET."""

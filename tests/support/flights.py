@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from koshel.batcher import Batcher, open_batcher
-from koshel.waiting import BatcherLimits
+from koshel.batching.batcher import Batcher, open_batcher
+from koshel.batching.waiting import BatcherLimits
 
 Flights = list[list[str]]
 

@@ -13,16 +13,16 @@ from opentelemetry.sdk.trace import SpanProcessor
 
 from koshel.app import open_service
 from koshel.callers import Scope
+from koshel.config.proxies import Proxies
+from koshel.config.settings import Settings
 from koshel.db import api_keys, once
 from koshel.http import express
 from koshel.http.access import AccessLog
 from koshel.http.server import application
 from koshel.http.watch import Watch
 from koshel.line_writer import LineWriter
-from koshel.proxies import Proxies
-from koshel.settings import Settings
 from koshel.streams import Streams
-from koshel.tracing import Tracing
+from koshel.telemetry.tracing import Tracing
 from tests.support.ways import BYE, Way, statuses
 
 SETTINGS = Settings(

@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 import psycopg
 
-from koshel import metrics
 from koshel.db import embedded, programs
 from koshel.db.migrate import migrate
 from koshel.http import openapi
-from koshel.tally import Histogram
+from koshel.telemetry import metrics
+from koshel.telemetry.tally import Histogram
 
 ROOT = Path(__file__).parents[2]
 OPENAPI = ROOT / "docs" / "openapi.json"

@@ -14,9 +14,9 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from koshel import signing_keys
-from koshel.jwts import Terms
-from koshel.signing_keys import SigningKeys
+from koshel.access import signing_keys
+from koshel.access.jwts import Terms
+from koshel.access.signing_keys import SigningKeys
 
 AUDIENCE = "koshel"
 ISSUER = "https://login.example.com/"

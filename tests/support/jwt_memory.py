@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from koshel.authentication import TRUSTED_S, Authentication
+from koshel.access.authentication import TRUSTED_S, Authentication
+from koshel.access.issuer import Issuer
+from koshel.access.jwt_callers import JwtCallers
 from koshel.db.errors import DatabaseUnavailable
-from koshel.issuer import Issuer
-from koshel.jwt_callers import JwtCallers
 from tests.support.jwt_issuer import TERMS, Signer, jwks
 
-MODULES = ("jwt_callers", "issuer", "db.ledger_lookups", "authentication")
+MODULES = ("access.jwt_callers", "access.issuer", "db.ledger_lookups", "access.authentication")
 
 
 class World:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from koshel import api_keys
-from koshel.authentication import Authentication
+from koshel.access.authentication import Authentication
 from koshel.callers import Caller, Scope
 from koshel.db.api_keys import FoundKey
 
@@ -19,7 +19,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1_000_000.0
-        monkeypatch.setattr("koshel.authentication.time", SimpleNamespace(monotonic=lambda: self.now))
+        monkeypatch.setattr("koshel.access.authentication.time", SimpleNamespace(monotonic=lambda: self.now))
 
 
 class Database:

@@ -12,13 +12,13 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import format_span_id, format_trace_id
 
 from koshel.app import open_service
+from koshel.config.settings import Settings
 from koshel.db.errors import DatabaseUnavailable
 from koshel.http import express, protocol
 from koshel.http.access import AccessLog
 from koshel.http.server import application
 from koshel.http.watch import Watch
-from koshel.settings import Settings
-from koshel.tracing import Tracing
+from koshel.telemetry.tracing import Tracing
 from tests.support.ways import BYE, Watched, Way, Wire, post
 
 SETTINGS = Settings(tracing="on", auth="off", settle_connections=2, read_connections=2, background_poll_ms=50)

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 from aiohttp.web_protocol import RequestHandler
 
 from koshel.app import open_service
+from koshel.config.settings import Settings
 from koshel.http import express, protocol
 from koshel.http.plain import Plain
 from koshel.http.server import application
-from koshel.settings import Settings
 
 T = TypeVar("T")
 

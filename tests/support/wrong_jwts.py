@@ -10,7 +10,7 @@ import jwt
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import HMACAlgorithm
 
-from koshel.jwts import LEEWAY_S, LENGTH_MAX
+from koshel.access.jwts import LEEWAY_S, LENGTH_MAX
 from tests.support.jwt_issuer import rsa_signer, signer
 
 OURS = signer("ours")  # the issuer has this key, and that for RS256

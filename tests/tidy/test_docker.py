@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from koshel.cli import _parser
+from koshel.command_line.cli import _parser
+from koshel.config.settings import Settings
+from koshel.config.settings_text import PREFIX, knobs, read
 from koshel.http.routes import ROUTES
-from koshel.settings import Settings
-from koshel.settings_text import PREFIX, knobs, read
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(sys.executable).parent

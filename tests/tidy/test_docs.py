@@ -11,13 +11,13 @@ import pytest
 from msgspec import inspect
 
 from koshel import __version__
+from koshel.config.settings_text import PREFIX, knobs
 from koshel.core.model import Refusal
 from koshel.db import migrate
 from koshel.http import wire
 from koshel.http.problems import PROBLEMS, document
 from koshel.http.route import is_optional
 from koshel.http.routes import ROUTES
-from koshel.settings_text import PREFIX, knobs
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

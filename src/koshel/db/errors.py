@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import asyncpg
 
 from koshel.errors import Conflict, Misuse, OutcomeUnknown, Overloaded, StoreError, Unavailable
-from koshel.metrics import Cause
+from koshel.telemetry.metrics import Cause
 
 __all__ = [  # a room of db knows all of them from here
     "LOST",

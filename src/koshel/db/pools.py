@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import asyncpg
 import msgspec
 
-from koshel import metrics
 from koshel.db import queries
 from koshel.db.gate import Gate, NotOpenYet
 from koshel.db.namespace import Namespace
 from koshel.db.url import Target, parse
+from koshel.telemetry import metrics
 
 if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]

@@ -15,7 +15,6 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
-from koshel import metrics
 from koshel.db.batch import Batch
 from koshel.db.batches import Batches, Impatient, Rehearsals
 from koshel.db.calls import CallLimits, Calls
@@ -33,10 +32,11 @@ from koshel.db.row_security import confine, confined
 from koshel.db.strangers import Strangers
 from koshel.db.traced import batch_maker
 from koshel.db.url import Target, parse
+from koshel.telemetry import metrics
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection, Connection, Pool
-    from koshel.tracing import Tracing
+    from koshel.telemetry.tracing import Tracing
 
 FENCE_PAUSE_S = 0.1
 BLOCKED = "Obstructed: another transaction has locked an account for long"  # or what is due before it waits for that

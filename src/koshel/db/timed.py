@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
-from koshel import metrics
 from koshel.core.apart import Line, PutOff
 from koshel.core.commands import Command
 from koshel.core.model import Book, Declined, Executed, Grouped, Outcome, Posted, Replayed
@@ -13,6 +12,7 @@ from koshel.db.claims import Claim
 from koshel.db.known import Known
 from koshel.db.namespace import Namespace
 from koshel.db.strangers import Patience, Strangers
+from koshel.telemetry import metrics
 
 
 class TimedBatch(Batch):

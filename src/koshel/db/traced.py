@@ -16,7 +16,7 @@ from koshel.db.strangers import Strangers
 from koshel.db.timed import TimedBatch
 
 if TYPE_CHECKING:
-    from koshel.tracing import Tracing
+    from koshel.telemetry.tracing import Tracing
 
 _log = structlog.get_logger()
 

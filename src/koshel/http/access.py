@@ -11,9 +11,9 @@ from msgspec.json import Encoder
 
 from koshel.api_keys import JWT_BEGINS, PREFIX
 from koshel.callers import Caller
-from koshel.metrics import NO_ROUTE
-from koshel.proxies import Proxies
+from koshel.config.proxies import Proxies
 from koshel.streams import Streams
+from koshel.telemetry.metrics import NO_ROUTE
 
 PATH_MAX = 1_000  # characters of a path in a line
 FLUSH_S = 0.1  # how long a line may wait

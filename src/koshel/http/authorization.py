@@ -5,14 +5,14 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from koshel import metrics
+from koshel.access.authentication import Authentication
 from koshel.api_keys import JWT_BEGINS, PREFIX
-from koshel.authentication import Authentication
 from koshel.callers import ANYBODY, Caller, Reason, Scope, Unauthenticated
 from koshel.db.errors import StoreError
 from koshel.http.problems import Failure
 from koshel.http.response import CALLER
 from koshel.http.route import Route
+from koshel.telemetry import metrics
 
 NOBODY = Caller(0, "", Scope.READ)  # of a route that is open to everybody, and tells nothing of any ledger
 

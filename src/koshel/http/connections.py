@@ -12,7 +12,7 @@ from typing import Protocol
 import structlog
 from msgspec import Struct
 
-from koshel import metrics
+from koshel.telemetry import metrics
 
 READ_RATE_MIN = 1_024  # bytes a second: a client that takes less of what waits for it counts as one that does not read
 LOOKS_PER_TIMEOUT = 4

@@ -11,11 +11,12 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from koshel import __version__, metrics
+from koshel import __version__
 from koshel.db import schema
 from koshel.db.store import Store
 from koshel.errors import KoshelError
-from koshel.tally import Histogram, Number, Series
+from koshel.telemetry import metrics
+from koshel.telemetry.tally import Histogram, Number, Series
 
 PATIENCE_S = 2.0  # with the database; a scrape is given up after ten seconds
 

@@ -12,7 +12,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from koshel.batcher import Batcher
+from koshel.batching.batcher import Batcher
 from koshel.callers import IssuerUnavailable, Unauthenticated
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
@@ -29,7 +29,7 @@ from koshel.http.server import LIMITS, SERVICE, failure_of, overloaded, problem
 from koshel.http.watch import Watcher
 
 if TYPE_CHECKING:
-    from koshel.tracing import Tracing
+    from koshel.telemetry.tracing import Tracing
 
 MOMENT_S = 0.05  # that the rest of a request may take
 UNREAD_MAX = 64 * 1024  # bytes behind a request, before no more are received

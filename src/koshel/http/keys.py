@@ -11,9 +11,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from koshel import texts
 from koshel.callers import Scope
+from koshel.config.durations import LONGEST_S
 from koshel.db import api_keys
 from koshel.db.api_keys import KeyRow, LastAdminKey, NotUsable, Status
-from koshel.durations import LONGEST_S
 from koshel.http.call import Call, Reply, json
 from koshel.http.problems import Failure, printable
 from koshel.http.route import POST, Route

@@ -7,13 +7,13 @@ from collections import Counter
 from math import ceil
 from typing import Literal, TypeAlias
 
-from koshel import metrics
+from koshel.batching.waiting import Share
 from koshel.callers import Caller
+from koshel.config.settings import Settings
 from koshel.http.problems import Failure
 from koshel.http.rests import Rests
 from koshel.rates import Buckets, Rate, Refusal
-from koshel.settings import Settings
-from koshel.waiting import Share
+from koshel.telemetry import metrics
 
 Policy: TypeAlias = Literal["key", "ledger", "concurrency"]
 

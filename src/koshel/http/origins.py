@@ -14,10 +14,10 @@ from ipaddress import ip_address
 
 from multidict import MultiMapping
 
+from koshel.config.settings import Settings
+from koshel.config.web_origins import origins
 from koshel.http.call import NO_HEADERS
 from koshel.http.problems import Failure, quoted
-from koshel.settings import Settings
-from koshel.web_origins import origins
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _SAME = frozenset({"none", "same-origin"})  # what Sec-Fetch-Site says where no other page is in it

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from koshel.batching.waiting import Waiting
 from koshel.callers import ANYBODY
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
@@ -12,10 +13,9 @@ from koshel.http import answers, request_id
 from koshel.http.call import Reply
 from koshel.http.plain import Plain
 from koshel.http.server import failure_of, problem
-from koshel.waiting import Waiting
 
 if TYPE_CHECKING:
-    from koshel.tracing import RequestTrace
+    from koshel.telemetry.tracing import RequestTrace
 
 _log = structlog.get_logger()
 

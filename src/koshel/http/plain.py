@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from koshel.app import Service
 from koshel.callers import ANYBODY, Caller, Scope, Unauthenticated
+from koshel.config.settings import Settings
 from koshel.core.commands import Request
 from koshel.http import receive
 from koshel.http.authorization import token_of
@@ -20,11 +21,10 @@ from koshel.http.parameters import DryRun
 from koshel.http.prefer import NONE
 from koshel.http.route import Asks, is_optional
 from koshel.http.routes import ROUTES
-from koshel.settings import Settings
 from koshel.texts import AT, is_account_name, is_key
 
 if TYPE_CHECKING:
-    from koshel.tracing import RequestTrace, Tracing
+    from koshel.telemetry.tracing import RequestTrace, Tracing
 
 HEAD_MAX = 4_096  # bytes
 HEADS_MAX = 1_000  # that are kept, to be looked up

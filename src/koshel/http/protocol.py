@@ -9,6 +9,7 @@ from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 from msgspec import Struct
 
+from koshel.config.settings import Settings
 from koshel.descriptors import CONNECTIONS_MAX
 from koshel.http import request_id
 from koshel.http.connections import Connections
@@ -16,7 +17,6 @@ from koshel.http.problems import Failure
 from koshel.http.response import Response
 from koshel.http.server import failure_of, problem
 from koshel.http.watch import Watch, Watcher
-from koshel.settings import Settings
 
 LINGER_S = 1  # how long the rest of a refused body is still received, so that its sender can read the reply
 

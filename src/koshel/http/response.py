@@ -15,10 +15,10 @@ from aiohttp.abc import AbstractStreamWriter
 from koshel.callers import Caller
 from koshel.http.call import HTML, Call, Reply
 from koshel.http.docs_page import STYLE_HASH
-from koshel.metrics import NO_ROUTE
+from koshel.telemetry.metrics import NO_ROUTE
 
 if TYPE_CHECKING:
-    from koshel.tracing import RequestTrace
+    from koshel.telemetry.tracing import RequestTrace
 
 CALLER = web.RequestKey("caller", Caller)  # of a request, once it is known
 CALL = web.RequestKey("call", Call)  # of a request, once it is read

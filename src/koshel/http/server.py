@@ -15,9 +15,9 @@ import msgspec
 import structlog
 from aiohttp import HttpVersion11, web
 
-from koshel import metrics
 from koshel.app import Service
 from koshel.callers import Caller, IssuerUnavailable, Unauthenticated
+from koshel.config.settings import Settings
 from koshel.db.errors import OutcomeUnknown, StoreError
 from koshel.errors import Overloaded
 from koshel.http import authorization, preconditions, prefer, receive, request_id, traces
@@ -32,7 +32,7 @@ from koshel.http.route import Route, is_optional
 from koshel.http.routes import ROUTES
 from koshel.http.transactions import pointer
 from koshel.rates import Buckets
-from koshel.settings import Settings
+from koshel.telemetry import metrics
 from koshel.values import Invalid
 
 SERVICE = web.AppKey("service", Service)

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from multidict import MultiMapping
 
-from koshel import traceparent
+from koshel.telemetry import traceparent
 
 if TYPE_CHECKING:
-    from koshel.tracing import RequestTrace, Tracing
+    from koshel.telemetry.tracing import RequestTrace, Tracing
 
 TRACE = web.RequestKey("trace", object)  # of a request, if it has one
 PARENT, STATE = "traceparent", "tracestate"

@@ -8,12 +8,12 @@ from typing import Any
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
-from koshel import metrics, traceparent
 from koshel.http import traces
 from koshel.http.access import AccessLog, Answered, shown
 from koshel.http.call import Call, Reply
 from koshel.http.pending_reply import PendingReply
 from koshel.http.response import CALL, CALLER, Response
+from koshel.telemetry import metrics, traceparent
 
 
 class Watch:

@@ -6,8 +6,8 @@ As in `commands`, each imports what it needs when it is run.
 import sys
 from typing import TYPE_CHECKING
 
-from koshel.commands import CommandError, Options, opened
-from koshel.settings import Settings
+from koshel.command_line.commands import CommandError, Options, opened
+from koshel.config.settings import Settings
 
 if TYPE_CHECKING:
     from koshel.db.databases import Database

@@ -42,9 +42,9 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from koshel import traceparent
 from koshel.callers import Caller
-from koshel.metrics import NO_ROUTE, Step
+from koshel.telemetry import traceparent
+from koshel.telemetry.metrics import NO_ROUTE, Step
 
 CLOSE_S = 3.0  # that the end of a process waits for the collector
 STATE_MAX = 512  # characters of `tracestate`: as many as everybody has to take

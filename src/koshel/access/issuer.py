@@ -14,12 +14,12 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from koshel import signing_keys
+from koshel.access import signing_keys
+from koshel.access.jwks_source import Source
+from koshel.access.jwts import Header
+from koshel.access.signing_keys import SigningKey, SigningKeys
 from koshel.callers import IssuerUnavailable, Unauthenticated
 from koshel.errors import Overloaded
-from koshel.jwks_source import Source
-from koshel.jwts import Header
-from koshel.signing_keys import SigningKey, SigningKeys
 
 LOOK_PAUSE_S = 5.0  # between two looks for a key that is not known
 RETRY_S = 10.0  # between two looks in vain

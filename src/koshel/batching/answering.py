@@ -9,12 +9,12 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from koshel import metrics
-from koshel.chains import chains, in_order
+from koshel.batching.chains import chains, in_order
+from koshel.batching.queue import PUT_OFF_MAX
+from koshel.batching.waiting import Waiting, is_wanted
 from koshel.errors import OutcomeUnknown
 from koshel.outcomes import Outcomes
-from koshel.queue import PUT_OFF_MAX
-from koshel.waiting import Waiting, is_wanted
+from koshel.telemetry import metrics
 
 CommandT = TypeVar("CommandT")
 OutcomeT = TypeVar("OutcomeT")

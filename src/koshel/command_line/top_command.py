@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from koshel import address
-from koshel.commands import CommandError
-from koshel.settings import Settings
+from koshel.command_line.commands import CommandError
+from koshel.config.settings import Settings
 
 EVERY_MIN_S = 0.2
 
@@ -16,8 +16,8 @@ def top(chosen: Settings, options: Mapping[str, Any]) -> int:
         from rich.console import Console  # noqa: PLC0415  who does not watch needs none of it
     except ImportError as error:
         raise CommandError("koshel top draws with rich: install koshel[top], or rich itself") from error
-    from koshel import top as view  # noqa: PLC0415
-    from koshel.readings import NotReadable  # noqa: PLC0415
+    from koshel.command_line import top as view  # noqa: PLC0415
+    from koshel.telemetry.readings import NotReadable  # noqa: PLC0415
 
     url = options["url"] or address.url(chosen.host.strip("[]"), chosen.port)
     every_s = max(options["every"], EVERY_MIN_S)

@@ -14,9 +14,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from koshel.callers import MAIN_LEDGER, Scope
-from koshel.commands import CommandError, Options, opened
+from koshel.command_line.commands import CommandError, Options, opened
+from koshel.config.settings import Settings
 from koshel.core.commands import Status
-from koshel.settings import Settings
 from koshel.texts import is_ledger_name
 from koshel.values import ID_MAX
 

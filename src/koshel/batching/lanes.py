@@ -15,11 +15,11 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
+from koshel.batching.lane import Lane
+from koshel.batching.queue import PUT_OFF_MAX
+from koshel.batching.room import Room
+from koshel.batching.waiting import BatcherLimits, Share, Waiting
 from koshel.errors import Overloaded
-from koshel.lane import Lane
-from koshel.queue import PUT_OFF_MAX
-from koshel.room import Room
-from koshel.waiting import BatcherLimits, Share, Waiting
 
 CommandT = TypeVar("CommandT")
 OutcomeT = TypeVar("OutcomeT")

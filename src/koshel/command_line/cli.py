@@ -7,11 +7,13 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from koshel import __version__, access_commands, commands, durations, reader_commands, settings_text, top_command
+from koshel import __version__
 from koshel.callers import MAIN_LEDGER, Scope
+from koshel.command_line import access_commands, commands, reader_commands, top_command
+from koshel.config import durations, settings_text
+from koshel.config.settings import Settings, SettingsError
+from koshel.config.surroundings import nearest, of_libpq, without_passwords
 from koshel.core.money import SCALE_MAX
-from koshel.settings import Settings, SettingsError
-from koshel.surroundings import nearest, of_libpq, without_passwords
 from koshel.texts import is_key_name
 
 EPILOG = "Every setting is a flag and a variable: --batch-max is KOSHEL_BATCH_MAX. `koshel serve --help` lists them."

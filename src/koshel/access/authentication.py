@@ -31,8 +31,8 @@ from koshel.db.queries import Queries
 from koshel.db.store import Store, StoreConfig
 
 if TYPE_CHECKING:
+    from koshel.access.jwt_callers import IsFresh, JwtCallers, KnownJwt  # needs what need not be there
     from koshel.db.pools import AnyConnection
-    from koshel.jwt_callers import IsFresh, JwtCallers, KnownJwt  # who takes no JWTs need not have what they need
 
 REMEMBERED_MAX = 10_000  # keys, and as many that are none
 TRUSTED_S = 60.0  # while changes are heard of

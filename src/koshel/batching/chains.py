@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
-from koshel.waiting import Waiting
+from koshel.batching.waiting import Waiting
 
 CommandT = TypeVar("CommandT")
 OutcomeT = TypeVar("OutcomeT")

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from koshel.config.settings import Settings
+from koshel.config.settings_text import came_as
 from koshel.core.money import SCALE_MAX, iso_scales
-from koshel.settings import Settings
-from koshel.settings_text import came_as
 
 if TYPE_CHECKING:
     from koshel.db.databases import Database
@@ -35,7 +35,8 @@ def serve(chosen: Settings, options: Options) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # Nothing that is imported becomes garbage. To look for it again and again takes a tenth of the start.
     gc.disable()
-    from koshel import address, descriptors, logs, startup, surroundings, tls
+    from koshel import address, descriptors, logs, startup, tls
+    from koshel.config import surroundings
     from koshel.db.opening import opened
     from koshel.engine import opening_wishes
     from koshel.supervise import Supervisor
@@ -106,8 +107,8 @@ def list_currencies(chosen: Settings, _: Options) -> int:
 
 def verify(chosen: Settings, options: Options) -> int:
     """Prove the books."""
+    from koshel.command_line.progress import bar
     from koshel.db.verify import prove
-    from koshel.progress import bar
 
     with opened(chosen) as at, bar("Proving the books") as progress:
         proof = prove(at.owner_url, chosen.schema, progress)

@@ -12,10 +12,10 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-from koshel.fair_queue import Commands, FairQueue
-from koshel.pace import Pace
-from koshel.room import Room
-from koshel.waiting import BatcherLimits, Share, Waiting, is_wanted
+from koshel.batching.fair_queue import Commands, FairQueue
+from koshel.batching.pace import Pace
+from koshel.batching.room import Room
+from koshel.batching.waiting import BatcherLimits, Share, Waiting, is_wanted
 
 FREE_MIN = 64  # commands: a smaller batch waits for locks
 PUT_OFF_MAX = 5  # times that a command is put off, as by other batches; then it waits in a lane

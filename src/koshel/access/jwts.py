@@ -17,8 +17,8 @@ import jwt
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from koshel.access.signing_keys import ALGORITHMS, SigningKey
 from koshel.callers import JwtReason, Scope, Unauthenticated
-from koshel.signing_keys import ALGORITHMS, SigningKey
 from koshel.texts import is_ledger_name
 
 LENGTH_MAX = 8_000  # characters

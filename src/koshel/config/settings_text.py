@@ -8,8 +8,8 @@ from typing import Any, get_type_hints
 import msgspec
 from msgspec import NODEFAULT, Meta, Struct
 
-from koshel import surroundings, takes
-from koshel.settings import Settings, SettingsError
+from koshel.config import surroundings, takes
+from koshel.config.settings import Settings, SettingsError
 
 PREFIX = surroundings.PREFIX
 

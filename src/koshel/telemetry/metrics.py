@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
-from koshel.tally import Counter, Gauge, Histogram, Number, Shared
+from koshel.telemetry.tally import Counter, Gauge, Histogram, Number, Shared
 
 Step: TypeAlias = Literal["resolve", "lock", "decide", "write", "commit"]
 Cause: TypeAlias = Literal["deadlock", "serialization", "twin", "commit-lost", "accident", "other"]

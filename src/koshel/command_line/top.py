@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from koshel.readings import Between, NotReadable, Reading, read
+from koshel.telemetry.readings import Between, NotReadable, Reading, read
 
 ROWS_MAX = 12  # of a list
 STEPS = ("resolve", "lock", "decide", "write", "commit")

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from koshel.access.jwts import Claims
 from koshel.errors import Overloaded
-from koshel.jwts import Claims
 
 WAITING_MAX = 500  # which takes about half a second
 SHARE = 0.2  # of the worker's time

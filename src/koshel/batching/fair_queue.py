@@ -14,7 +14,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from koshel.waiting import Share, Waiting
+from koshel.batching.waiting import Share, Waiting
 
 LEVELS = 2  # names in a share
 

@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from koshel.room import Room
-from koshel.waiting import Waiting
+from koshel.batching.room import Room
+from koshel.batching.waiting import Waiting
 
 UP = 1e-9  # a time that is over, and not none
 

@@ -17,16 +17,16 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from koshel import jwts
+from koshel.access import jwts
+from koshel.access.issuer import Issuer, open_issuer
+from koshel.access.jwks_source import open_source
+from koshel.access.jwts import Claims, Terms
+from koshel.access.signing_keys import SigningKey
+from koshel.access.verifications import Verifications
 from koshel.callers import Caller, Reason, Unauthenticated
+from koshel.config.settings import Settings
 from koshel.db.key_changes import KeyChanges
 from koshel.db.ledger_lookups import FoundLedger, LedgerLookups
-from koshel.issuer import Issuer, open_issuer
-from koshel.jwks_source import open_source
-from koshel.jwts import Claims, Terms
-from koshel.settings import Settings
-from koshel.signing_keys import SigningKey
-from koshel.verifications import Verifications
 
 REMEMBERED_MAX = 10_000  # JWTs, and as many that were refused
 REFUSED_S = 5.0  # that a JWT which was refused is not looked at again

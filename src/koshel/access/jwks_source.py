@@ -10,9 +10,9 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
-from koshel.settings import Settings
-from koshel.signing_keys import BYTES_MAX
-from koshel.web_addresses import is_web_address, may_be_asked
+from koshel.access.signing_keys import BYTES_MAX
+from koshel.config.settings import Settings
+from koshel.config.web_addresses import is_web_address, may_be_asked
 
 FILE_EVERY_S = 2.0
 WEB_EVERY_S = 300.0

@@ -19,14 +19,14 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from koshel import metrics
-from koshel.answering import Answering, Batch, Carry, Free, answer_all
+from koshel.batching.answering import Answering, Batch, Carry, Free, answer_all
+from koshel.batching.lanes import Lanes, Turn
+from koshel.batching.pace import FLOOR
+from koshel.batching.queue import Queue
+from koshel.batching.room import Room
+from koshel.batching.waiting import NOBODY, BatcherLimits, Recipient, Share, Waiting
 from koshel.errors import Overloaded
-from koshel.lanes import Lanes, Turn
-from koshel.pace import FLOOR
-from koshel.queue import Queue
-from koshel.room import Room
-from koshel.waiting import NOBODY, BatcherLimits, Recipient, Share, Waiting
+from koshel.telemetry import metrics
 
 TURNS = 4  # of the event loop, in which a caller who was answered can be back
 LOOK_S = 0.05  # between two looks at lanes that have waited in vain

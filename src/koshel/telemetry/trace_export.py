@@ -14,8 +14,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
-from koshel.settings import Settings
-from koshel.tracing import Tracing
+from koshel.telemetry.tracing import Tracing
 
 _EXPORTER = OTLPSpanExporter.__module__
 _ARGUMENT = re.compile(r"%[\d.]*[a-z]")
@@ -84,22 +83,22 @@ class Delivery(SpanExporter):
 _complaints = Complaints()
 
 
-def check(settings: Settings, version: str) -> None:
+def check(version: str) -> None:
     """Raises ValueError or RuntimeError for variables of no use, before there are workers to meet them."""
-    if (tracing := open_tracing(settings, version)) is not None:
+    if (tracing := open_tracing(version)) is not None:
         tracing.shutdown()
 
 
-def open_tracing(settings: Settings, version: str) -> Tracing | None:
+def open_tracing(version: str, scheme: str = "http") -> Tracing | None:
     """Of this process: a fork has none of its threads. None where OTEL_SDK_DISABLED says so.
 
-    Raises ValueError or RuntimeError for variables of no use.
+    `scheme` is that of the URLs which are asked for. Raises ValueError or RuntimeError for variables of no use.
     """
     library = logging.getLogger("opentelemetry")
     library.handlers, library.propagate = [_complaints], False
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it tells of every request, with its URL
     processor = BatchSpanProcessor(Delivery(OTLPSpanExporter(), _complaints))
-    tracing = Tracing(processor, version, scheme="http" if settings.tls_certificate_file is None else "https")
+    tracing = Tracing(processor, version, scheme=scheme)
     if tracing.is_disabled:
         tracing.shutdown()
         return None

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from koshel.batching.waiting import BatcherLimits, Share, Waiting
 from koshel.errors import Overloaded
-from koshel.waiting import BatcherLimits, Share, Waiting
 
 CommandT = TypeVar("CommandT")
 OutcomeT = TypeVar("OutcomeT")

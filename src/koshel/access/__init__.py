@@ -1,0 +1,1 @@
+"""Who sends a request: API keys, and JWTs of an identity provider."""

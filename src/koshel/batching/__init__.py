@@ -1,0 +1,1 @@
+"""Many callers in, few transactions out: knows nothing of money."""
