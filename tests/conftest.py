@@ -32,7 +32,7 @@ _numbers = itertools.count(1)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two processes run tests, each file in one of them; but those that need the machine for themselves are the last.
 
-    These are whole services under load, and whatever looks at a clock.
+    These look at a clock.
     """
     groups = {item: _group(item) for item in items}
     for item, group in groups.items():
@@ -41,8 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _group(item: pytest.Item) -> str:
-    file = item.path.relative_to(TESTS).as_posix()
-    return ALONE if file.startswith("e2e/") or item.get_closest_marker("alone") else file
+    return ALONE if item.get_closest_marker("alone") else item.path.relative_to(TESTS).as_posix()
 
 
 @pytest.fixture(scope="session", autouse=True)

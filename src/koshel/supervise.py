@@ -27,7 +27,7 @@ from koshel.config.settings import Settings
 from koshel.db.gate import Gate
 from koshel.db.url import Target
 from koshel.http.access import AccessLog
-from koshel.http.express import Runner
+from koshel.http.runner import Runner
 from koshel.http.server import application
 from koshel.http.watch import Watch
 from koshel.rates import Buckets

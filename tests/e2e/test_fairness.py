@@ -6,8 +6,11 @@ import time
 from collections import Counter
 from statistics import median
 
+import pytest
+
 from tests.support.clients import Clients
 
+pytestmark = pytest.mark.alone
 BATCH_CALLERS = 40
 MEMBERS = 1_000
 SINGLE_CALLERS = 4

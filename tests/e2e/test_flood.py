@@ -17,6 +17,7 @@ from tests.support.outage import Postgres, own_postgres
 from tests.support.service import Running, serving
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.alone
 ACCOUNTS = 20
 LASTS_S = 4.0
 QUIET = 3  # callers

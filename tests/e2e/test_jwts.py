@@ -25,6 +25,9 @@ from tests.support.waiting import wait_until
 OLD, NEW = signer("old"), signer("new", "ES256")
 
 
+pytestmark = pytest.mark.alone
+
+
 @pytest.fixture
 def issuer() -> Iterator[JwksServer]:
     with jwks_server() as issuer:

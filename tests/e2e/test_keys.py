@@ -17,6 +17,7 @@ from tests.support.database import Database
 from tests.support.keyed import Client, bearer, new_key, revoke
 from tests.support.service import Running, serving
 
+pytestmark = pytest.mark.alone
 HEARD_WITHIN_S = 1.0
 
 

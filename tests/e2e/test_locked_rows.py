@@ -18,6 +18,7 @@ from koshel import Ledger
 from tests.support.clients import Clients
 from tests.support.outage import Postgres
 
+pytestmark = pytest.mark.alone
 CALLERS = 20  # of the locked account, and as many of others
 LASTS_S = 6
 KEEPS = 0.3  # of their rate, others do, on a noisy machine; where they were stopped it was 0.03

@@ -18,9 +18,10 @@ from koshel.db.embedded import Cluster
 from tests.conftest import TEMPLATE
 from tests.support.clone import cloned
 from tests.support.keyed import Client, Keyed, new_key, new_ledger
+from tests.support.room import Room
 from tests.support.service import Answer, Running, serving
 from tests.support.till import Till
-from tests.support.ways import ACCOUNTS, BYE, WAYS, Room, Ways, open_ways, post
+from tests.support.ways import ACCOUNTS, BYE, WAYS, Ways, open_ways, post
 
 DATABASE = "http_tests"
 LIMITS = {

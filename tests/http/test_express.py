@@ -12,7 +12,8 @@ from aiohttp.worker import GunicornWebWorker
 from koshel import supervise
 from koshel.http import access, express, protocol, response
 from koshel.http.express import MOMENT_S
-from tests.support.ways import ALWAYS, BYE, Room, Watched, cut, post
+from tests.support.room import Room
+from tests.support.ways import ALWAYS, BYE, Watched, cut, post
 
 BODY = b'{"amount": 1}'
 NOTHING = f"/account/{ALWAYS + 1}/withdrawal"  # refused, as there is nothing
@@ -64,7 +65,7 @@ def test_what_is_plain_takes_the_express_lane_in_however_many_pieces(room: Room,
 def test_all_else_goes_to_aiohttp_and_the_next_is_plain_again(room: Room, sent: bytes) -> None:
     connection, wire = room.connect()
     connection.data_received(sent)
-    room.wait_for(lambda: bool(wire.sent))
+    room.wait_for(lambda: wire.sent.endswith(b"}\n"))
     if not wire.is_closing():
         room.wait(0.01)
         connection.data_received(PAYMENT)

@@ -10,7 +10,8 @@ from koshel.db.embedded import Cluster
 from koshel.errors import Overloaded
 from koshel.http.express import UNREAD_MAX
 from tests.http.conftest import Lock, locking
-from tests.support.ways import ALWAYS, BYE, WAYS, Room, Way, post, statuses
+from tests.support.room import Room
+from tests.support.ways import ALWAYS, BYE, WAYS, Way, post, statuses
 
 BODY = b'{"amount": 1}'
 NOTHING = f"/account/{ALWAYS + 1}/withdrawal"  # refused, as there is nothing

@@ -11,7 +11,8 @@ from koshel.errors import Overloaded
 from koshel.http.express import UNREAD_MAX
 from koshel.http.protocol import Protocol
 from tests.http.conftest import Lock, locking
-from tests.support.ways import ALWAYS, WAYS, Room, Watched, Wire, comparable, post, statuses
+from tests.support.room import Room
+from tests.support.ways import ALWAYS, WAYS, Watched, Wire, comparable, post, statuses
 
 BODY = b'{"amount": 1}'
 PAYMENT = post(f"/account/{ALWAYS}/payment", BODY)

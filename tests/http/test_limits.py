@@ -11,7 +11,8 @@ from koshel.http.limits import CallerLimits
 from koshel.http.server import LIMITS
 from koshel.rates import Buckets
 from tests.http.conftest import Lock, locking
-from tests.support.ways import ALWAYS, BYE, SETTINGS, WAYS, Room, post, statuses
+from tests.support.room import Room
+from tests.support.ways import ALWAYS, BYE, SETTINGS, WAYS, post, statuses
 
 PAYMENT = post(f"/account/{ALWAYS}/payment", b'{"amount": 1}')
 READ = b"GET /account/%d HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % ALWAYS

@@ -8,7 +8,8 @@ import pytest
 from koshel.errors import Overloaded
 from koshel.http.rests import REST_S
 from koshel.http.server import SERVICE
-from tests.support.ways import ALWAYS, BYE, Room, post, statuses
+from tests.support.room import Room
+from tests.support.ways import ALWAYS, BYE, post, statuses
 
 BODY = b'{"amount": 1}'
 PAYMENT = post(f"/account/{ALWAYS}/payment", BODY)

@@ -13,9 +13,10 @@ from multidict import CIMultiDict
 from koshel.app import open_service
 from koshel.config.proxies import Proxies
 from koshel.config.settings import Settings
-from koshel.http import express, protocol
+from koshel.http import protocol
 from koshel.http.access import AccessLog
 from koshel.http.origins import Origins
+from koshel.http.runner import Runner
 from koshel.http.server import application
 from koshel.http.watch import Watch
 from koshel.line_writer import LineWriter
@@ -26,7 +27,7 @@ from tests.support.traced import NOT_RECORDED, RECORDED, TRACE, open_traced
 from tests.support.ways import BYE, Watched, Way, post
 
 BODY = b'{"amount": "1"}'
-RUNNERS = {"express": express.Runner, "aiohttp": protocol.Runner}
+RUNNERS = {"express": Runner, "aiohttp": protocol.Runner}
 PLAIN = {"capitals": "TraceParent: " + RECORDED[13:], "recorded": RECORDED, "not recorded": NOT_RECORDED}
 # A header line can be neither of these.
 SENT = {name: one for name, one in INVALID.items() if one.isascii() and "\n" not in one and name != "a space before"}
@@ -67,7 +68,7 @@ async def untraced(url: str, runner: type[protocol.Runner], log: AccessLog) -> A
     running = runner(application(settings, open_service(settings, url)), settings, Watch(log, counts=False))
     await running.setup()
     try:
-        if isinstance(running, express.Runner):
+        if isinstance(running, Runner):
             assert isinstance(running.server, protocol.Server)
             running.server.connect = Watched
         yield Way(running)

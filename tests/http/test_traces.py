@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from opentelemetry.trace import SpanKind, StatusCode
 
 from koshel.callers import Caller, Scope
-from koshel.http import express, protocol
+from koshel.http import protocol
+from koshel.http.runner import Runner
 from tests.support.database import Database
 from tests.support.settled import query
 from tests.support.traced import (
@@ -36,7 +37,7 @@ BODY = b'{"amount": "1"}'
 PAYMENT = "POST /account/{id}/payment"
 # The connection that hears of keys is closed in order only once it is there.
 LISTENS = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
-RUNNERS = {"express": express.Runner, "aiohttp": protocol.Runner}
+RUNNERS = {"express": Runner, "aiohttp": protocol.Runner}
 
 
 @pytest.fixture(params=RUNNERS)

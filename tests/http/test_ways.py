@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from koshel.db.embedded import Cluster
 from koshel.db.verify import verify
 from tests.support.http_bytes import conversation
-from tests.support.ways import ALWAYS, BYE, WAYS, Room, cut, post, statuses
+from tests.support.room import Room
+from tests.support.ways import ALWAYS, BYE, WAYS, cut, post, statuses
 
 EXAMPLES = 2_500
 HEAD = f"POST /account/{ALWAYS}/payment HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"

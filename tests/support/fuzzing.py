@@ -16,8 +16,8 @@ from koshel.callers import Scope
 from koshel.config.proxies import Proxies
 from koshel.config.settings import Settings
 from koshel.db import api_keys, once
-from koshel.http import express
 from koshel.http.access import AccessLog
+from koshel.http.runner import Runner
 from koshel.http.server import application
 from koshel.http.watch import Watch
 from koshel.line_writer import LineWriter
@@ -149,7 +149,7 @@ async def open_target(url: str, settings: Settings = SETTINGS) -> AsyncIterator[
     log = AccessLog(Streams(writer, writer, as_json=True), Proxies(settings.trusted_proxies))
     tracing = Tracing(SpanProcessor(), "1.2.3")  # which makes spans, and sends none
     service = open_service(settings, url, tracing=tracing)
-    runner = express.Runner(application(settings, service), settings, Watch(log, counts=True))
+    runner = Runner(application(settings, service), settings, Watch(log, counts=True))
     await runner.setup()
     target = Target(Way(runner), new.text, asyncio.get_running_loop())
     logging.getLogger().addHandler(target)

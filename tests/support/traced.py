@@ -14,8 +14,9 @@ from opentelemetry.trace import format_span_id, format_trace_id
 from koshel.app import open_service
 from koshel.config.settings import Settings
 from koshel.db.errors import DatabaseUnavailable
-from koshel.http import express, protocol
+from koshel.http import protocol
 from koshel.http.access import AccessLog
+from koshel.http.runner import Runner
 from koshel.http.server import application
 from koshel.http.watch import Watch
 from koshel.telemetry.tracing import Tracing
@@ -71,7 +72,7 @@ class Traced:
 @asynccontextmanager
 async def open_traced(
     url: str,
-    runner: type[protocol.Runner] = express.Runner,
+    runner: type[protocol.Runner] = Runner,
     settings: Settings = SETTINGS,
     log: AccessLog | None = None,
 ) -> AsyncIterator[Traced]:
@@ -82,7 +83,7 @@ async def open_traced(
     )
     await running.setup()
     try:
-        if isinstance(running, express.Runner):
+        if isinstance(running, Runner):
             assert isinstance(running.server, protocol.Server)
             running.server.connect = Watched
         yield Traced(Way(running), exporter)

@@ -5,21 +5,20 @@ and just as the test wants it.
 """
 
 import asyncio
-import json
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from aiohttp.web_protocol import RequestHandler
 
 from koshel.app import open_service
 from koshel.config.settings import Settings
-from koshel.http import express, protocol
+from koshel.http import protocol
+from koshel.http.express import Connection
 from koshel.http.plain import Plain
+from koshel.http.runner import Runner
 from koshel.http.server import application
-
-T = TypeVar("T")
 
 ANSWERED_WITHIN_S = 30
 CLOGGED = 100_000  # bytes that a client does not read
@@ -89,7 +88,7 @@ class Wire(asyncio.Transport):
             self.closed.set_result(None)
 
 
-class Watched(express.Connection):
+class Watched(Connection):
     """A connection of the express lane that notes what it takes off, and what it hands on to aiohttp."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -100,7 +99,7 @@ class Watched(express.Connection):
     def _take_off(self, plain: Plain) -> bool:
         start, unread = self._at, self._unread
         is_taken = super()._take_off(plain)
-        if is_taken:
+        if is_taken and self._at == plain.end:  # else it is looked up who sends it, and it is read again
             self.taken.append(unread[start : plain.end])
             self.pieces.append(self.taken[-1])
         return is_taken
@@ -176,10 +175,10 @@ async def open_ways(plain_url: str, express_url: str) -> AsyncIterator[Ways]:
     """Both ways, each over a database of its own."""
     async with AsyncExitStack() as stack:
         ways = []
-        for make, url in ((protocol.Runner, plain_url), (express.Runner, express_url)):
+        for make, url in ((protocol.Runner, plain_url), (Runner, express_url)):
             runner = make(application(SETTINGS, open_service(SETTINGS, url)), SETTINGS, None)
             await runner.setup()
-            if isinstance(runner, express.Runner):
+            if isinstance(runner, Runner):
                 assert isinstance(runner.server, protocol.Server)
                 runner.server.connect = Watched
             stack.push_async_callback(runner.cleanup)
@@ -194,57 +193,3 @@ def post(path: str, body: bytes, *lines: str) -> bytes:
 
 def statuses(answers: bytes) -> list[int]:
     return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", answers)]
-
-
-class Room:
-    """Both ways, on a loop of their own that turns while a test asks something of them."""
-
-    def __init__(self, ways: Ways, loop: asyncio.AbstractEventLoop) -> None:
-        self.answered = self.taken = 0
-        self.ways = ways
-        self._loop = loop
-
-    def run(self, asked: Coroutine[Any, Any, T]) -> T:
-        return self._loop.run_until_complete(asked)
-
-    def agree(self, pieces: Sequence[bytes]) -> bytes:
-        """Send the pieces to both; what they answered, which is the same."""
-        plain, express, taken = self.run(self.ways.both(pieces))
-        assert express == plain, b"".join(pieces)
-        self.answered += len(statuses(express))
-        self.taken += taken
-        return plain
-
-    def connect(self) -> tuple[Watched, Wire]:
-        """A new connection to the express lane."""
-        connection, wire = self.connect_to("express")
-        assert isinstance(connection, Watched)
-        return connection, wire
-
-    def connect_to(self, name: str) -> tuple[RequestHandler, Wire]:
-        """A new connection to the way with this name."""
-        way: Way = getattr(self.ways, name)
-        connected = self.run(way.connect())
-        self.wait(0.01)
-        return connected
-
-    def wait(self, seconds: float) -> None:
-        """Let the loop turn for so long."""
-        self.run(asyncio.sleep(seconds))
-
-    def wait_for(self, happened: Callable[[], bool]) -> None:
-        """Let the loop turn until that has happened."""
-
-        async def until() -> None:
-            async with asyncio.timeout(ANSWERED_WITHIN_S):
-                while not happened():  # noqa: ASYNC110  it is no event that anybody tells of
-                    await asyncio.sleep(0.005)
-
-        self.run(until())
-
-    def version(self, account_id: int) -> int:
-        """The account's, in the ledger of the express lane."""
-        asked = b"GET /account/%d HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % account_id
-        answers = self.run(self.ways.express.say([asked, BYE]))[1]
-        account = json.loads(answers.split(b"\r\n\r\n")[1].partition(b"HTTP/1.1")[0])
-        return int(account["version"])

@@ -16,16 +16,18 @@ from koshel.batching.batcher import Batcher
 from koshel.callers import IssuerUnavailable, Unauthenticated
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
+from koshel.db.errors import StoreError
 from koshel.errors import Overloaded
-from koshel.http import protocol
 from koshel.http.call import Reply
 from koshel.http.limits import CallerLimits
 from koshel.http.pending_reply import PendingReply
-from koshel.http.plain import Plain, Reader, still_to_come
+from koshel.http.plain import NotPlain, Plain, Reader, still_to_come
 from koshel.http.problems import Failure
 from koshel.http.protocol import Protocol
 from koshel.http.response import whole
-from koshel.http.server import LIMITS, SERVICE, failure_of, overloaded, problem
+from koshel.http.rests import Rest
+from koshel.http.senders import Senders, ToBeLookedUp
+from koshel.http.server import failure_of, overloaded, problem
 from koshel.http.watch import Watcher
 
 if TYPE_CHECKING:
@@ -39,8 +41,8 @@ class Connection(Protocol):
     """One connection: what is plain is answered here, all else by aiohttp."""
 
     __slots__ = (
-        *("_at", "_batcher", "_is_limited", "_limits", "_moment", "_owed", "_pending", "_reader", "_refused"),
-        *("_replied", "_rests_until", "_tracing", "_unread", "_watch"),
+        *("_asked", "_at", "_batcher", "_is_limited", "_limits", "_moment", "_owed", "_pending", "_reader"),
+        *("_replied", "_rest", "_senders", "_tracing", "_unread", "_watch"),
     )
 
     def __init__(
@@ -49,23 +51,24 @@ class Connection(Protocol):
         reader: Reader,
         batcher: Batcher[Command, Outcome],
         limits: CallerLimits,
+        senders: Senders,
         tracing: "Tracing | None",
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._reader = reader
         self._batcher, self._tracing = batcher, tracing
-        self._limits, self._is_limited = limits, not limits.are_none
+        self._limits, self._is_limited, self._senders = limits, not limits.are_none, senders
         # Asked once, and not for each reply: `isinstance` is slow for an abstract class.
         self._watch = self.access_logger.logger if isinstance(self.access_logger, Watcher) else None
         self._unread = b""  # from `_at` on: what came, and is not taken off yet
         self._at = 0
         self._owed = 0  # bytes of aiohttp's last request that are still to come; less than 0: not known
         self._pending: PendingReply | None = None
+        self._asked: PendingReply | None = None  # it was looked up who sends the request that is next
         self._replied: asyncio.Future[None] | None = None
         self._moment: asyncio.TimerHandle | None = None  # when what is unread goes to aiohttp, or is looked at again
-        self._refused: bytes | str | None = None  # whose request was refused last,
-        self._rests_until = 0.0  # and until when the next one of the same waits
+        self._rest = Rest()
 
     @property
     def is_idle(self) -> bool:
@@ -96,7 +99,7 @@ class Connection(Protocol):
     def reply(self, pending: PendingReply, reply: Reply) -> None:
         """Send the answer, and go on to what came meanwhile."""
         self._pending = None
-        if self._is_limited:
+        if self._is_limited and pending.waiting is not None:
             self._limits.leave(pending.caller)
         self._mark_replied()
         self._send(reply, pending)
@@ -117,7 +120,8 @@ class Connection(Protocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         """The connection ended; a command that has not left the queue is not done."""
         if self._pending is not None:
-            self._limits.leave(self._pending.caller)
+            if self._pending.waiting is not None:
+                self._limits.leave(self._pending.caller)
             self._pending.connection = self._pending.waiting = None
             self._pending = None
             self._mark_replied()
@@ -137,9 +141,10 @@ class Connection(Protocol):
                 if self._moment is None:  # one for the whole request, not another for each byte of it
                     self._moment = self._loop.call_later(MOMENT_S, self._hand_over)
                 break
-            if self._rests_until and found is not None and self._rests(found):
+            # What was sent together with a refused request is refused together with it; what comes after that, waits.
+            if self._rest.until and self._at == 0 and found and self._rest.delays(found.credentials, self._loop.time()):
                 if self._moment is None:
-                    self._moment = self._loop.call_at(self._rests_until, self._wake)
+                    self._moment = self._loop.call_at(self._rest.until, self._wake)
                 break
             if found is None or not self._take_off(found):
                 self._hand_over()
@@ -154,17 +159,8 @@ class Connection(Protocol):
         """Whether what comes is looked at now: nothing is under way, and the answers are taken; or it is aiohttp's."""
         return self._pending is None and (self._owed != 0 or not self._paused)
 
-    def _rests(self, plain: Plain) -> bool:
-        """Whether a request waits, since it comes right after a refusal: else who does not heed it takes all the time.
-
-        What was sent together with the refused one is refused together with it. Another caller's request does not wait:
-        a proxy sends those of many callers over one connection.
-        """
-        is_soon = self._at == 0 and self._rests_until > self._loop.time()
-        return is_soon and plain.credentials == self._refused
-
     def _wake(self) -> None:
-        self._moment, self._rests_until = None, 0.0
+        self._moment, self._rest.until = None, 0.0
         self._advance()
 
     def _is_at_rest(self) -> bool:
@@ -174,19 +170,31 @@ class Connection(Protocol):
 
     def _take_off(self, plain: Plain) -> bool:
         """Send the request's command to the batcher; False if anything is wrong with it, and nothing was done."""
-        pending = PendingReply(self, plain)
-        if self._tracing is not None:
+        asked, self._asked = self._asked, None
+        pending = asked or PendingReply(self, plain)
+        if self._tracing is not None and asked is None:
             pending.trace = plain.begin(self._tracing)
         try:
-            caller = self._reader.caller(plain)
-            if caller is None:
-                return False
-            pending.caller = caller
+            pending.caller = self._senders.of(plain, pending)
             if self._is_limited:
-                self._limits.enter(caller)
-        except (Unauthenticated, IssuerUnavailable, Failure, Overloaded) as error:  # cheaply: anybody can send them
+                self._limits.enter(pending.caller)
+        except NotPlain:
+            return False
+        except ToBeLookedUp as error:
+            self._pending = pending
+            self._senders.ask(pending, error.token, self._again)
+            return True
+        except Unauthenticated as error:
+            self._senders.refuse(pending, error, self.peername)
+        except (IssuerUnavailable, Failure, Overloaded, StoreError) as error:  # cheaply: anybody can send them
             return self._refuse(plain, pending, error)
-        share, size = caller.share, len(plain.body)
+        else:
+            return self._send_command(plain, pending)
+        self._at, self._pending = plain.end, pending
+        return True
+
+    def _send_command(self, plain: Plain, pending: PendingReply) -> bool:
+        caller, share, size = pending.caller, pending.caller.share, len(plain.body)
         try:
             self._batcher.check(share, size)  # before it is decoded
             command = self._reader.command(plain, caller)
@@ -201,11 +209,15 @@ class Connection(Protocol):
         self._at, self._pending = plain.end, pending
         return True
 
+    def _again(self) -> None:
+        """Who sends the request is remembered now."""
+        self._asked, self._pending = self._pending, None
+        self._advance()
+
     def _refuse(self, plain: Plain, pending: PendingReply, error: Exception) -> bool:
         """Answer at once, as aiohttp would."""
         self._at = plain.end
-        self._refused = plain.credentials
-        self._rests_until = self._limits.rests.until(self._refused, self._loop.time())
+        self._rest.begin(plain.credentials, self._limits.rests.until(plain.credentials, self._loop.time()))
         is_known = isinstance(error, Overloaded)
         self._send(overloaded() if is_known else problem(failure_of(error, pending.name)), pending)
         return True
@@ -235,15 +247,3 @@ class Connection(Protocol):
         if self._moment is not None:
             self._moment.cancel()
             self._moment = None
-
-
-class Runner(protocol.Runner):
-    """aiohttp's runner, with an express lane."""
-
-    async def _make_server(self) -> protocol.Server:
-        server, service = await super()._make_server(), self.app[SERVICE]
-        server.connect = Connection
-        reader, limits = Reader(service, self._settings), self.app[LIMITS]
-        server.shared |= {"reader": reader, "batcher": service.engine.batcher, "limits": limits}
-        server.shared["tracing"] = service.tracing
-        return server

@@ -33,11 +33,12 @@ class Connection(Protocol):
 class PendingReply:
     """A request whose reply is not sent yet, and where the batcher puts its outcome."""
 
-    __slots__ = ("caller", "connection", "name", "plain", "started", "trace", "waiting")
+    __slots__ = ("caller", "connection", "error", "name", "plain", "started", "trace", "waiting")
 
     def __init__(self, connection: Connection, plain: Plain) -> None:
         self.caller = ANYBODY  # until it is known who it is
         self.connection: Connection | None = connection  # None: it is answered, or the caller hung up
+        self.error: Exception | None = None  # what came of it when it was looked up who sends it
         self.name = request_id.named(plain.said.get("x-request-id"))
         self.plain = plain
         self.started = perf_counter()  # the loop's own clock has milliseconds

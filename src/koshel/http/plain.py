@@ -10,11 +10,10 @@ import msgspec
 from msgspec import UNSET
 
 from koshel.app import Service
-from koshel.callers import ANYBODY, Caller, Scope, Unauthenticated
+from koshel.callers import Caller
 from koshel.config.settings import Settings
 from koshel.core.commands import Request
 from koshel.http import receive
-from koshel.http.authorization import token_of
 from koshel.http.call import NO_HEADERS, Call
 from koshel.http.origins import Origins
 from koshel.http.parameters import DryRun
@@ -59,7 +58,7 @@ Said: TypeAlias = Mapping[str, str]
 
 
 class NotPlain(Exception):
-    """The body asks for more than a transaction that is decided now."""
+    """The request asks for more than a transaction that is decided now, or for what its sender may not do."""
 
 
 class PlainRoute(NamedTuple):
@@ -97,7 +96,6 @@ class Reader:
 
     def __init__(self, service: Service, settings: Settings) -> None:
         self._service = service
-        self._authentication = service.authentication
         self._head_max = min(HEAD_MAX, settings.header_bytes_max)
         self._body_max = settings.body_bytes_max
         self._origins = Origins(settings)
@@ -131,27 +129,6 @@ class Reader:
         if not start < end <= start + self._body_max or "content-type" not in said:
             return None
         return "partial" if end > len(data) else Plain(*found, said, data[start:end], end, authorization)
-
-    def caller(self, plain: Plain) -> Caller | None:
-        """Who sends a request; None if that has to be looked up, or if it may not be sent.
-
-        Raises Unauthenticated, IssuerUnavailable, Overloaded.
-        """
-        if self._authentication is None:
-            return ANYBODY
-        asks = self._authentication.asks
-        if not asks:
-            return None if asks is None else ANYBODY
-        sent = plain.authorization
-        caller = self._authentication.remembered(sent[7:]) if sent is not None and sent[:7] == b"Bearer " else None
-        if caller is None:
-            header = plain.said.get("authorization") if sent is None else sent.decode("latin1").strip(" \t")
-            if header is None:
-                raise Unauthenticated("absent")
-            if not (header.isascii() and header.isprintable()):
-                return None
-            caller = self._authentication.known(token_of(header))
-        return None if caller is None or caller.scope is Scope.READ else caller
 
     def command(self, plain: Plain, caller: Caller) -> Request:
         """The request's command. Raises whatever is wrong with it."""

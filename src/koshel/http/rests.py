@@ -1,7 +1,7 @@
 """How long a connection rests after a refusal, before the next request of the same caller is looked at.
 
     the express lane    refuses, and then rests if the next request has the same credentials
-    the ordinary lane   of a request that nobody knows the sender of, rests before it refuses: by the client's address
+    both lanes          of a request that nobody knows the sender of, rest before they refuse: by the client's address
 
 A caller that repeats at once what was refused would otherwise take a processor for itself: to read a request costs a
 good third of answering it. The more of a caller's requests are refused, over all its connections, the longer each
@@ -35,10 +35,32 @@ class Rests:
         self._next[caller] = min(due, now + REST_MAX_S)
         return max(self._next[caller], now + REST_S)
 
-    async def pause(self, caller: Credentials) -> None:
-        """Rest before a refusal: not at all for the first one."""
-        now = asyncio.get_running_loop().time()
+    def turn(self, caller: Credentials, now: float) -> float:
+        """When a refusal is due that has not been sent yet: the first one at once."""
         due = self._next.get(caller, now)
         self.until(caller, now)
-        if due > now:
+        return max(due, now)
+
+    async def pause(self, caller: Credentials) -> None:
+        """Wait for that."""
+        now = asyncio.get_running_loop().time()
+        if (due := self.turn(caller, now)) > now:
             await asyncio.sleep(due - now)
+
+
+class Rest:
+    """That of one connection."""
+
+    __slots__ = ("_refused", "until")
+
+    def __init__(self) -> None:
+        self.until = 0.0
+        self._refused: Credentials = None
+
+    def begin(self, caller: Credentials, until: float) -> None:
+        """A request of the caller's was refused."""
+        self._refused, self.until = caller, until
+
+    def delays(self, caller: Credentials, now: float) -> bool:
+        """Whether the next request waits. Not another caller's: a proxy sends those of many over one connection."""
+        return self.until > now and caller == self._refused
