@@ -17,7 +17,7 @@ from koshel.db.proof import Inspected
 from tests.support import command
 from tests.support.database import Database
 
-FOUND = Inspected(database="koshel", role="koshel_service", version="18.1", room=97, due=[], unsafe=[])
+FOUND = Inspected(database="koshel", role="koshel_service", version="18.1", room=97, due=[], unsafe=[], advice=[])
 
 
 @pytest.fixture

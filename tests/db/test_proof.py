@@ -49,6 +49,13 @@ async def test_a_database_that_is_fit_says_what_it_is(database: Database) -> Non
     await proof.check_before_migrating(database.service_url, LIMITS)
 
 
+async def test_a_server_that_could_be_faster_is_taken_and_told_of(postgres: Postgres) -> None:
+    _alter(postgres, "SET max_wal_size = '1GB'")
+    _alter(postgres, "SET wal_compression = pglz")
+    found = await proof.inspect(postgres.service_url, LIMITS, NOBODY_KNOWS)
+    assert [sentence.partition(" ")[0] for sentence in found.advice] == ["wal_compression", "max_wal_size"]
+
+
 @pytest.mark.parametrize("name", ["fsync", "full_page_writes", "synchronous_commit"])
 async def test_a_server_that_does_not_wait_for_its_disk_is_refused_unless_somebody_knows(
     postgres: Postgres, name: str

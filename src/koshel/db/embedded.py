@@ -36,14 +36,15 @@ LEAVE_PAUSE_S = 0.1
 SOCKET_PATH_MAX = 90  # bytes of the directory; the kernel takes 107 with the file's name
 SOCKET_PATH = re.compile(r"[\w./-]+", re.ASCII)  # what needs no quoting for a shell, for PostgreSQL or in a URL
 
-# fsync, full_page_writes and synchronous_commit stay on: what was acknowledged is on disk.
+# fsync, full_page_writes and synchronous_commit stay on: what was acknowledged is on disk. Full pages are not
+# compressed: this server has pglz only, which costs more than it saves. `advice` says why checkpoints are far apart.
 SETTINGS = {
     "listen_addresses": "",
     "max_connections": "400",
     "shared_buffers": "256MB",
-    "max_wal_size": "2GB",
-    "checkpoint_timeout": "15min",
-    "wal_compression": "on",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "30min",
+    "wal_compression": "off",
     "random_page_cost": "1.1",
     "jit": "off",
     "autovacuum_naptime": "15s",

@@ -96,6 +96,8 @@ class Opening:
     def _warn(self, found: Inspected) -> None:
         for name in found.unsafe:
             _log.warning(f"{name} is off: {proof.RISKS[name]}", database=found.database)
+        if found.advice:
+            _log.info("the database could be faster", settings=found.advice)
 
     def _run(self) -> None:
         try:

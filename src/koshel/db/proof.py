@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from koshel.db import queries
 from koshel.db import schema as migrations
+from koshel.db.advice import advice
 from koshel.db.errors import Away, Unfit
 from koshel.db.namespace import Namespace, Wish
 from koshel.db.pools import TimeLimits, connect
@@ -59,7 +60,8 @@ class Inspected(Struct, frozen=True):
     version: str
     room: int  # connections that this role may have at once
     due: list[str]  # migrations that the schema lacks
-    unsafe: list[str]  # settings that are off, since somebody said that he knows
+    unsafe: list[str]  # settings that are off, since somebody said that they know
+    advice: list[str]  # what would make it faster
 
 
 async def inspect(
@@ -86,6 +88,7 @@ async def inspect(
         if row["is_standby"]:
             raise Away("it is a standby, and takes no writes until it is promoted")
         unsafe = [one["name"] for one in await connection.fetch(queries.load().read_durability)]
+        speed = {row["name"]: row["setting"] for row in await connection.fetch(queries.load().read_speed_settings)}
         namespace = Namespace(schema)
         await namespace.look(connection)
         if not granted_later:
@@ -95,7 +98,7 @@ async def inspect(
     for name in unsafe:
         if name not in known:
             raise Unfit(f"{name} is off: {RISKS[name]}; set it on, or say KOSHEL_ALLOW_{name.upper()}_OFF=true")
-    return Inspected(row["database"], row["role"], row["version"], row["room"], due, unsafe)
+    return Inspected(row["database"], row["role"], row["version"], row["room"], due, unsafe, advice(speed))
 
 
 async def check_rights(

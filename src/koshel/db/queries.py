@@ -100,6 +100,7 @@ class Queries(Struct, frozen=True):
     is_confined: str
     read_server: str
     read_durability: str
+    read_speed_settings: str
     read_backend: str
     missing_rights: str
     find_unconfined: str

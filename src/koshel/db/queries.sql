@@ -810,6 +810,11 @@ WHERE d.datname = current_database() AND r.rolname = session_user;
 SELECT name FROM unnest(ARRAY['fsync', 'full_page_writes', 'synchronous_commit']) AS wanted (name)
 WHERE current_setting(name) = 'off';
 
+-- name: read_speed_settings
+-- The settings of the server that say how much WAL a change of a page makes. Touches no table, so no ledger.
+SELECT name, setting FROM pg_settings
+WHERE name IN ('wal_compression', 'max_wal_size', 'checkpoint_timeout', 'shared_buffers');
+
 -- name: read_backend
 -- Which server process answers: if another one does the next time, somebody in between deals them out.
 -- Touches no table, so no ledger.
