@@ -1,11 +1,13 @@
-"""Asking callers who they are, and counting what they do: each against the same service without it."""
+"""What a service does besides: asks callers who they are, counts, finds names, keeps limits; against it without."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
+import psycopg
 import uvloop
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,6 +17,7 @@ from bench.against import Compared
 from bench.books import ACCOUNTS, MAIN, TEMPLATE, analyze, open_accounts, prove
 from bench.contest import Contest, Contestant
 from bench.load import TRANSFERS, Shape
+from koshel import Ledger
 from koshel.callers import Scope
 from koshel.db import api_keys, ledgers
 from koshel.db.migrate import migrate
@@ -22,11 +25,17 @@ from koshel.db.once import transact
 from tests.support.jwt_issuer import AUDIENCE, ISSUER, jwks, rsa_signer
 
 SHAPE = Shape("uniform", 256, keys=False)
+HOT = Shape("hot", 256, keys=False)  # all to account 1
 LEDGERS = 1_000
+LIMITS = ({"per": "1d", "out": "1000000000000", "in": "1000000000000"},)
+TOGETHER = 100  # accounts that are changed at once
 LEDGERS_TEMPLATE = "template_ledgers_bench"
 KEYED = "API keys on, against off"
 WITH_JWT = "a JWT, against no keys"
 MEASURED = "metrics on, against off"
+NAMED = "accounts by name, against by id"
+LIMITED = "an account with a limit by time, against one without"
+ALL_LIMITED = "all accounts with a limit by time, against without"
 MANY = f"{LEDGERS:,} ledgers with a key each, against one with a key"
 
 
@@ -37,6 +46,8 @@ class Asking(Struct, frozen=True):
     settings: Mapping[str, Any]
     tokens: Callable[[str], Sequence[str]] | None = None  # made in that database
     template: str = TEMPLATE
+    prepare: Callable[[str], None] | None = None  # makes the accounts of that database others than in the template
+    names: bool = False  # accounts are asked for by name
 
 
 def callers(contest: Contest, *, rounds: int) -> Iterator[Compared]:
@@ -49,30 +60,37 @@ def callers(contest: Contest, *, rounds: int) -> Iterator[Compared]:
         (WITH_JWT, _with_jwt(contest), Asking("open", {})),
         (MEASURED, Asking("measured", {}), Asking("unmeasured", {"metrics": "off"})),
         (MANY, many, with_key),
+        (NAMED, Asking("named", {}, prepare=_name_all, names=True), Asking("by_id", {}, prepare=_name_all)),
+        (ALL_LIMITED, Asking("limited", {}, prepare=_limit_all), Asking("unlimited", {}, prepare=_change_all)),
     ]
     for what, ours, other in pairs:
         yield _compared(contest, what, (ours, other), rounds)
+    one, none = Asking("one_limited", {}, prepare=_limit_one), Asking("one_unlimited", {}, prepare=_change_one)
+    yield _compared(contest, LIMITED, (one, none), rounds, HOT)
 
 
-def _compared(contest: Contest, what: str, pair: tuple[Asking, Asking], rounds: int) -> Compared:
+def _compared(contest: Contest, what: str, pair: tuple[Asking, Asking], rounds: int, shape: Shape = SHAPE) -> Compared:
     with ExitStack() as stack:
         contestants, urls = [], []
         for one in pair:
             (url,) = stack.enter_context(contest.databases.fresh(f"{one.name}_bench", template=one.template))
-            traffic = TRANSFERS
+            if one.prepare is not None:
+                one.prepare(url)
+                analyze(url)
+            traffic = replace(TRANSFERS, names="names" if one.names else "")
             if one.tokens is not None:
                 tokens = contest.directory / f"{one.name}.tokens"
                 tokens.write_text("".join(f"{token}\n" for token in one.tokens(url)))
-                traffic = replace(TRANSFERS, tokens=str(tokens))
+                traffic = replace(traffic, tokens=str(tokens))
             server = stack.enter_context(
                 servers.koshel(url, contest.plan.workers, contest.directory, settings=one.settings)
             )
             contestants.append(Contestant(one.name, server, server.url(), lambda: None, url, traffic))
             urls.append(url)
-        runs = contest.turns(SHAPE, contestants, rounds)
+        runs = contest.turns(shape, contestants, rounds)
         for url in urls:
             contest.prove(partial(prove, url))
-    return Compared(what, SHAPE, runs[pair[0].name], runs[pair[1].name])
+    return Compared(what, shape, runs[pair[0].name], runs[pair[1].name])
 
 
 def _with_jwt(contest: Contest) -> Asking:
@@ -81,6 +99,36 @@ def _with_jwt(contest: Contest) -> Asking:
     keys.write_bytes(jwks(issuer))
     settings = {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE, "jwt_keys": keys}
     return Asking("jwt", settings, lambda _: [issuer.sign(exp=int(time.time()) + 3_600)])
+
+
+def _name_all(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("UPDATE account SET name = 'users:' || id")
+
+
+def _limit_all(url: str) -> None:
+    uvloop.run(_change(url, ACCOUNTS, limits=LIMITS))
+
+
+def _limit_one(url: str) -> None:
+    uvloop.run(_change(url, 1, limits=LIMITS))
+
+
+def _change_all(url: str) -> None:
+    """As often as with limits, so that the tables are as large."""
+    uvloop.run(_change(url, ACCOUNTS, metadata={"limited": "no"}))
+
+
+def _change_one(url: str) -> None:
+    uvloop.run(_change(url, 1, metadata={"limited": "no"}))
+
+
+async def _change(url: str, last: int, **to: Any) -> None:
+    """The accounts from 1 to `last`."""
+    async with Ledger.open(url) as ledger:
+        for first in range(1, last + 1, TOGETHER):
+            ids = range(first, min(first + TOGETHER, last + 1))
+            await asyncio.gather(*(ledger.change_account(id_, **to) for id_ in ids))
 
 
 def _main_key(url: str) -> Sequence[str]:

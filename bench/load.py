@@ -39,8 +39,9 @@ class Traffic(Struct, frozen=True):
     script: str
     rows: int = 1  # transactions in the books for each unit
     weight: int = 1  # transactions that a connection may have under way when time is up
-    argument: str = ""  # the script's last but one
+    argument: str = ""  # the script's last but two
     tokens: str = ""  # a file with a bearer token in each line; empty: none is sent
+    names: str = ""  # `names`: accounts are asked for by name
     settles_s: float = 0.1  # for the last answers of a run, which wrk does not wait for
 
 
@@ -80,6 +81,7 @@ def drive(url: str, shape: Shape, seconds: int, traffic: Traffic = TRANSFERS) ->
         *("--duration", f"{seconds}s", "--timeout", f"{ENDS_WITHIN_S}s"),
         *("--script", str(SCRIPTS / traffic.script), url, "--"),
         *(str(ACCOUNTS), shape.distribution, "yes" if shape.keys else "no", run, traffic.argument, traffic.tokens),
+        traffic.names,
     ]
     try:
         done = subprocess.run(command, capture_output=True, check=True, text=True, timeout=seconds + ENDS_WITHIN_S)

@@ -27,7 +27,7 @@ def sections(results: Results) -> list[str]:
     if results.logged is not None:
         parts += ["## The access log", LOGGED, _comparison([results.logged])]
     if results.callers:
-        parts += ["## Keys, metrics, ledgers", CALLERS_TEXT, _comparison(results.callers)]
+        parts += ["## Keys, metrics, ledgers, names, limits", CALLERS_TEXT, _comparison(results.callers)]
     if results.locked:
         parts += _locked(results.locked)
     if results.batched:

@@ -40,7 +40,7 @@ class Results(Struct):
     earlier_drains: Mapping[str, Sequence[float]] = field(default_factory=dict)  # by version
     not_compared: str | None = None  # why 0.2.0 was not there
     logged: Compared | None = None
-    callers: list[Compared] = field(default_factory=list)  # keys, metrics, many ledgers
+    callers: list[Compared] = field(default_factory=list)  # keys, metrics, many ledgers, names, limits
     locked: list[Locked] = field(default_factory=list)
     overload: Overload | None = None
     flood: Flood | None = None

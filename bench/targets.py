@@ -10,7 +10,7 @@ from statistics import median
 from msgspec import Struct
 
 from bench.against import BATCHED, HELD, OURS, SINGLE, Compared
-from bench.callers import KEYED, MANY, MEASURED, WITH_JWT
+from bench.callers import KEYED, LIMITED, MANY, MEASURED, NAMED, WITH_JWT
 from bench.contest import Measure
 from bench.lifetime import MILLION
 from bench.load import Shape
@@ -67,6 +67,8 @@ KEYS_ON = Target("transfers/s with API keys on, against off", *(0.95, 0.98, "x")
 JWT_ON = Target("transfers/s with a JWT, against no keys", *(0.9, 0.97, "x"), more_is_better=True)
 METRICS_ON = Target("transfers/s with metrics on, against off", *(0.97, 0.99, "x"), more_is_better=True)
 MANY_LEDGERS = Target(f"transfers/s, {MANY}", *(0.9, 0.97, "x"), more_is_better=True)
+BY_NAMES = Target(f"transfers/s, {NAMED}", *(0.95, 0.98, "x"), more_is_better=True)
+WITH_LIMITS = Target(f"transfers/s, {LIMITED}", *(0.8, 0.9, "x"), more_is_better=True)
 SCHEDULES = Target(
     "100,000 scheduled for one second, decided: seconds against what the drain's rate says",
     *(1.3, 1.1, "x"),
@@ -154,7 +156,10 @@ def judged(results: Results) -> list[tuple[str, str, str, str, str]]:
 def _callers(callers: Sequence[Compared]) -> list[tuple[str, str, str, str, str]]:
     return [
         target.row([median(one.ratios) for one in callers if one.what == what])
-        for what, target in ((KEYED, KEYS_ON), (WITH_JWT, JWT_ON), (MEASURED, METRICS_ON), (MANY, MANY_LEDGERS))
+        for what, target in (
+            *((KEYED, KEYS_ON), (WITH_JWT, JWT_ON), (MEASURED, METRICS_ON), (MANY, MANY_LEDGERS)),
+            *((NAMED, BY_NAMES), (LIMITED, WITH_LIMITS)),
+        )
     ]
 
 

@@ -1,12 +1,13 @@
 -- wrk's script: POSTs transfers among accounts 1 .. n, and prints what it counted as one line of JSON.
 --
---     wrk ... -s transfer.lua URL -- ACCOUNTS DISTRIBUTION KEYS RUN LATER TOKENS
+--     wrk ... -s transfer.lua URL -- ACCOUNTS DISTRIBUTION KEYS RUN LATER TOKENS NAMES
 --
 -- DISTRIBUTION is uniform, zipf (exponent 1, both sides) or hot (all to account 1). KEYS is yes or no.
 -- RUN is a word unlike that of any other run against the same database: with it no key comes twice.
 -- LATER is `later`, and then each asks with Prefer: respond-async, or empty.
 -- TOKENS is a file with a bearer token in each line, or empty. Each token has an equal part of the accounts, in
 -- order, and pays among these only.
+-- NAMES is `names`, and then accounts are asked for by their names, users:1 .. users:n; or empty.
 -- wrk shares the cores with what it measures, so every request is built before the first is sent; with
 -- keys, all but a counter in the middle.
 
@@ -55,7 +56,10 @@ local function bearers(path)
    return found
 end
 
-local function build(accounts, distribution, key, headers, bearer)
+local BY_ID = '{"source_account_id": %d, "target_account_id": %d, "amount": "%d.%02d"}'
+local BY_NAME = '{"source": "users:%d", "target": "users:%d", "amount": "%d.%02d"}'
+
+local function build(accounts, distribution, key, headers, bearer, form)
    local part = math.floor(accounts / #bearer)
    local sample = sampler(distribution, part)
    for i = 1, POOL do
@@ -63,8 +67,7 @@ local function build(accounts, distribution, key, headers, bearer)
       local first = whose * part
       local target = distribution == "hot" and 1 or sample()
       local body = string.format(
-         '{"source_account_id": %d, "target_account_id": %d, "amount": "%d.%02d"}',
-         first + other(target, sample), first + target, math.random(0, 9), math.random(1, 99))
+         form, first + other(target, sample), first + target, math.random(0, 9), math.random(1, 99))
       before[i] = "POST " .. wrk.path .. " HTTP/1.1\r\nHost: " .. wrk.host
          .. "\r\nContent-Type: application/json" .. headers .. bearer[whose + 1] .. "\r\nContent-Length: " .. #body
       after[i] = "\r\n\r\n" .. body
@@ -96,7 +99,7 @@ function init(args)
    math.randomseed(seed)
    local keys = args[3] == "yes"
    local headers = args[5] == "later" and "\r\nPrefer: respond-async" or ""
-   build(tonumber(args[1]), args[2], keys and args[4] .. "-" .. number, headers, bearers(args[6]))
+   build(tonumber(args[1]), args[2], keys and args[4] .. "-" .. number, headers, bearers(args[6]), args[7] == "names" and BY_NAME or BY_ID)
    request = keys and next_request_with_key or next_request
 end
 
