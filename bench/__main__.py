@@ -27,6 +27,7 @@ from bench.proving import HISTORY, QUICK_HISTORY, proving
 from bench.results import Results, Row
 from bench.scheduled import QUICK_SCHEDULED, SCHEDULED, scheduled
 from bench.servers import ServerFailed
+from bench.splits import split_up
 from bench.tuning import FLIGHTS, POOLS, tried
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -42,6 +43,7 @@ ALWAYS = (
     "hold",
     "background",
     "scheduled",
+    "split",
     "settle",
     "start",
     "verify",
@@ -149,6 +151,9 @@ def _compare(part: str, results: Results, contest: Contest, options: Any) -> Non
         case "scheduled":
             results.scheduled = scheduled(contest, QUICK_SCHEDULED if quick else SCHEDULED)
             print(results.scheduled, flush=True)
+        case "split":
+            results.split = split_up(contest, rounds=2 * contest.plan.rounds)
+            print(results.split, flush=True)
         case "overload":
             results.overload = overload(contest, seconds=10 if quick else 60)
             print(results.overload, flush=True)

@@ -18,6 +18,10 @@ COMPARED = (
 )
 LOGGED = "With the access log on, in a file : without = ratio. The rest is as above."
 
+SPLITS_TEXT = (
+    "One amount to ten targets by shares : an atomic batch of ten transfers from one account = ratio, in turn on one "
+    "database. A unit is a leg, or a transfer. The rest is as above."
+)
 CALLERS_TEXT = "The first : the second = ratio. The rest is as above."
 
 
@@ -38,6 +42,8 @@ def sections(results: Results) -> list[str]:
         parts += _backlog(results.backlog)
     if results.scheduled is not None:
         parts += _scheduled(results.scheduled)
+    if results.split is not None:
+        parts += ["## Splits", SPLITS_TEXT, _comparison([results.split])]
     if results.compared:
         parts += ["## Against the other version", COMPARED, _comparison(results.compared)]
     return parts

@@ -32,6 +32,7 @@ class Results(Struct):
     held: list[Row] = field(default_factory=list)
     backlog: Backlog | None = None
     scheduled: Scheduled | None = None
+    split: Compared | None = None
     settling: list[Settling] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     tuned: dict[str, list[Row]] = field(default_factory=dict)

@@ -75,6 +75,7 @@ SCHEDULES = Target(
     more_is_better=False,
 )
 SCHEDULES_P99 = Target("beside them: p99 of those who wait", *(2, 1.5, "x"), more_is_better=False)
+SPLITS = Target("legs/s of splits with ten, against batches of ten", *(0.9, 1, "x"), more_is_better=True)
 LOCKED = Target("other accounts beside 1 and 1,000 locked rows: transfers/s", *(0.7, 0.9, "x"), more_is_better=True)
 LOCKED_P99 = Target("the same: p99", *(3, 1.5, "x"), more_is_better=False)
 GOODPUT = Target("offered 3 x the load: transfers/s against the best", *(0.85, 0.95, "x"), more_is_better=True)
@@ -142,6 +143,7 @@ def judged(results: Results) -> list[tuple[str, str, str, str, str]]:
         DRAIN.row([backlog.drained_per_s / backlog.sync.per_s] if backlog else []),
         SCHEDULES.row([scheduled.ratio] if scheduled else []),
         SCHEDULES_P99.row([scheduled.p99_ratio] if scheduled else []),
+        SPLITS.row([median(results.split.ratios)] if results.split else []),
         DRAIN_MEMORY.row([drain.growth for drain in backlog.drains] if backlog else []),
         MEMORY.row([look.worker_mb for look in results.looks if look.transfers >= MILLION]),
         START.row([] if results.first_answer_s is None else [results.first_answer_s]),

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from koshel.errors import SchemaNotCurrent as SchemaNotCurrent
     from koshel.errors import StoreError as StoreError
     from koshel.errors import Unavailable as Unavailable
+    from koshel.group_results import SplitResult as SplitResult
     from koshel.ledger import Ledger as Ledger
+    from koshel.legs import Source as Source
+    from koshel.legs import Target as Target
     from koshel.results import Account as Account
     from koshel.results import Hold as Hold
     from koshel.results import Promise as Promise
@@ -46,7 +49,10 @@ _MODULES = {
     "Request": "koshel.core.commands",
     "SchemaNotCurrent": "koshel.errors",
     "Settings": "koshel.config.settings",
+    "Source": "koshel.legs",
+    "SplitResult": "koshel.group_results",
     "StoreError": "koshel.errors",
+    "Target": "koshel.legs",
     "Transaction": "koshel.results",
     "Unavailable": "koshel.errors",
 }
@@ -67,7 +73,10 @@ __all__ = [
     "Request",
     "SchemaNotCurrent",
     "Settings",
+    "Source",
+    "SplitResult",
     "StoreError",
+    "Target",
     "Transaction",
     "Unavailable",
     "__version__",

@@ -5,7 +5,7 @@ its own reason: `Annotated[str, Meta(pattern=…, extra={"reason": …})]`.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, TypeAlias
 
@@ -53,9 +53,10 @@ def _of_struct(value: Any, type_: inspect.StructType, at: Path) -> Iterator[Faul
             yield from faults(one, fields[name].type, (*at, name))
         else:
             yield (*at, name), "is not a field"
-    instead: Mapping[str, str] = getattr(type_.cls, "INSTEAD", {})  # of a field that is required: another that will do
+    # Of a field that is required: others that will do.
+    instead: Mapping[str, Sequence[str]] = getattr(type_.cls, "INSTEAD", {})
     for name in (*instead, *(name for name, field in fields.items() if field.required)):
-        if name not in value and instead.get(name) not in value:
+        if name not in value and value.keys().isdisjoint(instead.get(name, ())):
             yield (*at, name), "is required"
 
 

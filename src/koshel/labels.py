@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypedDict
 from msgspec import Meta, Struct, field
 
 from koshel import values
-from koshel.core.commands import Metadata
+from koshel.core.labelled import Metadata
 from koshel.values import PRINTED, PRINTED_PATTERN, Notes
 
 _REFERENCE = "What it is about, as you name it: an order, an invoice. It need not be unique. What follows keeps it."

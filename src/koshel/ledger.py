@@ -182,6 +182,17 @@ class Ledger(Methods):
             raise Refused("not-cancellable", {"transaction_id": id_, "status": found.status})
         return cancelled
 
+    async def split_transactions(self, group_id: int) -> list[Transaction] | None:
+        """The transactions of a split as they stand now, None if there is none. Raises StoreError, Misuse.
+
+        To capture or void all of its holds together, send a batch of captures, or of voids.
+        """
+        self._life.check()
+        found = await self._reads.get_split(self.requests.ledger_id, checked_id(group_id, "group_id"))
+        if found is None:
+            return None
+        return [made for made in map(results.read, found) if isinstance(made, Transaction)]
+
     async def _settle(self, command: Command) -> Outcome:
         self._life.check()
         return await self._submit(checked(command))

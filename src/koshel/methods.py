@@ -6,19 +6,19 @@ from typing import Unpack
 from msgspec import UNSET, UnsetType
 
 from koshel import results
-from koshel.core.commands import Command, MetadataPatch, Request, Status
-from koshel.core.model import Outcome
-from koshel.errors import Refused
+from koshel.core.commands import Status
+from koshel.core.labelled import MetadataPatch
+from koshel.group_methods import GroupMethods
 from koshel.labels import GivenLabels
 from koshel.limits_by_time import GivenLimit
 from koshel.moments import Moment
-from koshel.requests import MemberRequest, Requests, Strings
-from koshel.results import Account, Hold, Promise, Transaction
+from koshel.requests import Strings
+from koshel.results import Account, Hold, Transaction
 from koshel.texts import AccountRef
 from koshel.values import Money
 
 
-class Methods:
+class Methods(GroupMethods):
     """The requests of a ledger; who inherits them says where commands go.
 
     An account is asked for by its id, or by "@" and its name: 42, or "@users:42".
@@ -28,12 +28,6 @@ class Methods:
     right, before anything is sent; Refused; Unavailable, Conflict or OutcomeUnknown. Those that make a transaction
     raise Promised too, if the key was that of a queued transaction.
     """
-
-    requests: Requests  # makes members for `batch`, and requests for `enqueue`
-
-    async def _settle(self, command: Command) -> Outcome:
-        """The outcome of a command. Raises StoreError, Misuse."""
-        raise NotImplementedError
 
     async def open_account(
         self,
@@ -203,22 +197,3 @@ class Methods:
         """Money of a payment, withdrawal, transfer or capture back the way it came: `amount`, or all that is left."""
         command = self.requests.refund(transaction_id, amount=amount, key=key, **labels)
         return results.transaction_of(await self._settle(command))
-
-    async def batch(
-        self, members: Sequence[MemberRequest], *, atomic: bool = True, key: str | None = None
-    ) -> list[Transaction | Account | Promise | Refused]:
-        """What became of each member; `requests` makes them. They are settled together and in order, 1,000 at most.
-
-        One that `requests.ensure_account` has made is an Account, which later members may name; then there is no `key`.
-
-        If `atomic`, all are done or none: then Refused is raised, with the `cause`. Else a refusal is in its place.
-        """
-        return results.members_of(await self._settle(self.requests.batch(members, atomic=atomic, key=key)))
-
-    async def enqueue(self, request: Request, *, execute_at: Moment | UnsetType = UNSET) -> Promise | Transaction:
-        """A queued transaction, durable when it is returned. `requests` makes the request.
-
-        `execute_at`: not before then, by the database's clock: an aware datetime, or RFC 3339. A time that is past is
-        now; one further ahead than `schedule_max_s` is Refused. A Transaction, if the request's key has posted one.
-        """
-        return results.queued_of(await self._settle(self.requests.enqueue(request, execute_at=execute_at)))

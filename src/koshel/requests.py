@@ -15,7 +15,6 @@ from koshel.core.commands import (
     Group,
     Hold,
     Kind,
-    MetadataPatch,
     Move,
     OpenAccount,
     Refund,
@@ -23,9 +22,10 @@ from koshel.core.commands import (
     Status,
     Void,
 )
+from koshel.core.labelled import MetadataPatch
 from koshel.labels import GivenLabels, given
 from koshel.moments import Moment, moment
-from koshel.terms import Terms
+from koshel.split_requests import SplitRequests
 from koshel.texts import OUTSIDE, AccountRef, Asked, GivenAccount, asked
 from koshel.values import MEMBERS_MAX, Given, Invalid
 
@@ -33,16 +33,12 @@ Strings = Mapping[str, str]
 MemberRequest: TypeAlias = Request | EnsureAccount
 
 
-class Requests:
+class Requests(SplitRequests):
     """The commands of one ledger. Amounts are exact: Decimal, str or int, never float.
 
     An account is asked for by its id, or by "@" and its name: 42, or "@users:42".
     Each method raises Invalid for a value that can never be right, such as an amount that is not more than zero.
     """
-
-    def __init__(self, ledger_id: int, terms: Terms) -> None:
-        self.terms = terms
-        self.ledger_id = ledger_id
 
     def open_account(
         self,

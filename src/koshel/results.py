@@ -15,7 +15,9 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from koshel.core.book import available, effective_on
-from koshel.core.commands import LABELS, Kind
+from koshel.core.commands import Kind
+from koshel.core.labelled import LABELS
+from koshel.core.legs import LeftOut
 from koshel.core.model import (
     AccountDetails,
     Changed,
@@ -23,7 +25,6 @@ from koshel.core.model import (
     Executed,
     First,
     Found,
-    Grouped,
     Opened,
     Outcome,
     Posted,
@@ -116,16 +117,14 @@ class Promise(Struct, frozen=True, kw_only=True):
 
 def account_of(outcome: Outcome) -> Account:
     """What an opening or a change has answered. Raises Refused."""
-    first = outcome if isinstance(outcome, Found) else _first(outcome)
+    first = outcome if isinstance(outcome, Found) else first_of(outcome)
     assert isinstance(first, Opened | Found | Changed)
     return account(first.account)
 
 
 def transaction_of(outcome: Outcome) -> Transaction:
     """What a request that makes a transaction has answered. Raises Refused, Promised."""
-    first = _first(outcome)
-    if isinstance(first, Queued):
-        raise Promised(first.id)
+    first = decided(outcome)
     assert isinstance(first, Posted)
     return transaction(first)
 
@@ -135,32 +134,6 @@ def hold_of(outcome: Outcome) -> Hold:
     held = transaction_of(outcome)
     assert isinstance(held, Hold)
     return held
-
-
-def queued_of(outcome: Outcome) -> Promise | Transaction:
-    """What a request for the background has answered: a transaction if its key has posted one. Raises Refused."""
-    first = _first(outcome)
-    assert isinstance(first, Queued | Posted)
-    return queued_transaction(first) if isinstance(first, Queued) else transaction(first)
-
-
-def members_of(outcome: Outcome) -> list[Transaction | Account | Promise | Refused]:
-    """What each member of a batch was answered, in order. Raises Refused."""
-    group = _first(outcome)
-    assert isinstance(group, Grouped)
-    answers: list[Transaction | Account | Promise | Refused] = []
-    for member in group.outcomes:
-        match member.first if isinstance(member, Replayed) else member:
-            case (Opened() | Found()) as first:
-                answers.append(account(first.account))
-            case Posted() as first:
-                answers.append(transaction(first))
-            case Queued() as first:
-                answers.append(queued_transaction(first))
-            case first:
-                assert isinstance(first, Declined)
-                answers.append(refusal(first))
-    return answers
 
 
 def account(details: AccountDetails) -> Account:
@@ -234,10 +207,18 @@ def refusal(declined: Declined) -> Refused:
     return Refused(str(declined.refusal), declined.facts, None if declined.cause is None else refusal(declined.cause))
 
 
-def _first(outcome: Outcome) -> First:
+def decided(outcome: Outcome) -> First:
+    """The answer, if it is not that of a queued transaction. Raises Refused, Promised."""
+    first = first_of(outcome)
+    if isinstance(first, Queued):
+        raise Promised(first.id)
+    return first
+
+
+def first_of(outcome: Outcome) -> First:
     """The answer, whichever time it is given. Raises Refused."""
     first = outcome.first if isinstance(outcome, Replayed) else outcome
-    assert not isinstance(first, Executed | Found)
+    assert not isinstance(first, Executed | Found | LeftOut)
     if isinstance(first, Declined):
         raise refusal(first)
     return first

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeAlias
 
-from koshel.core.commands import Command, Enqueue, Group
+from koshel.core.commands import Command, Enqueue, Group, Split
 from koshel.core.model import Outcome
 from koshel.db.batches import Batches
 from koshel.db.reads import Reads
@@ -18,7 +18,7 @@ def settled(engine: Engine) -> Submit:
     """Together with what others ask for at the same moment. Raises StoreError."""
 
     def submit(command: Command) -> Awaitable[Outcome]:
-        answer = engine.batcher.submit(command, size=0, weight=_weight(command))
+        answer = engine.batcher.submit(command, size=0, weight=weight_of(command))
         if isinstance(command, Enqueue):
             answer.add_done_callback(lambda _: engine.background.wake())
         return answer
@@ -30,7 +30,7 @@ def rehearsed(reads: Reads) -> Submit:
     """As it would be, a few at a time: no id, no lock, no receipt. Raises StoreError."""
 
     async def submit(command: Command) -> Outcome:
-        return await reads.rehearse(partial(_settle_one, reads.rehearsals, command), weight=_weight(command))
+        return await reads.rehearse(partial(_settle_one, reads.rehearsals, command), weight=weight_of(command))
 
     return submit
 
@@ -40,8 +40,15 @@ def alone(batches: Batches) -> Submit:
     return partial(_settle_one, batches)
 
 
-def _weight(command: Command) -> int:
-    return len(command.members) if isinstance(command, Group) else 1
+def weight_of(command: Command) -> int:
+    """How many commands it counts as: a group as its members, a split as its legs."""
+    match command:
+        case Group():
+            return sum(map(weight_of, command.members))
+        case Split():
+            return len(command.pairs)
+        case _:
+            return 1
 
 
 async def _settle_one(batches: Batches, command: Command) -> Outcome:

@@ -11,7 +11,8 @@ from typing import Annotated, Any, TypeAlias
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, ValidationError, convert, inspect, json
 
-from koshel.core.commands import METADATA_MAX, Status
+from koshel.core.commands import Status
+from koshel.core.labelled import METADATA_MAX
 from koshel.core.money import DECIMALS_MAX, INTEGER_DIGITS_MAX
 from koshel.errors import Misuse
 from koshel.faults import faults

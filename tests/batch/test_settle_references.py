@@ -125,3 +125,10 @@ async def test_a_batch_that_names_one_account_a_thousand_times_is_one_lock(store
     account = await store.get_account(1, 1)
     assert account is not None
     assert (str(account.balance), str(account.held), account.version) == ("62.04", "0.00", 1003)
+
+
+async def test_a_hold_that_has_ended_is_known_though_another_ledger_asks_for_its_id_too(store: Store) -> None:
+    *_, held = await begin(store)
+    await settle(store, [void(held)])
+    outcomes = await settle(store, [void(held), void(held, ledger_id=2)])
+    assert refusals(outcomes) == [Refusal.HOLD_NOT_OPEN, Refusal.TRANSACTION_NOT_FOUND]

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from msgspec.structs import asdict
 
-from koshel.core.commands import METADATA_MAX, ChangeAccount, Command, Status
+from koshel.core.commands import ChangeAccount, Command, Status
 from koshel.core.decide import decide
+from koshel.core.labelled import METADATA_MAX
 from koshel.core.model import AccountDetails, Changed, Declined, Posted, Refusal
 from koshel.core.money import CEILING, plain
 from tests.support.wallets import account, book, capture, detailed, hold, kept, payment, transfer, void, withdrawal

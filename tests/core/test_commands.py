@@ -5,8 +5,9 @@ from typing import get_args
 import pytest
 from msgspec.structs import replace
 
-from koshel.core.commands import LABELS, Labelled, Request, labels
+from koshel.core.commands import Request
 from koshel.core.decide import decide
+from koshel.core.labelled import LABELS, Labelled, labels
 from koshel.core.model import Posted
 from tests.support.samples import pair
 from tests.support.wallets import account, book, expire, transfer

@@ -8,10 +8,13 @@ import pytest
 from msgspec.structs import replace
 
 from koshel.core.book import after
-from koshel.core.commands import METADATA_MAX, ChangeAccount, Command, EnsureAccount, OpenAccount, Status
+from koshel.core.commands import ChangeAccount, Command, EnsureAccount, OpenAccount, Status
 from koshel.core.decide import decide
+from koshel.core.labelled import METADATA_MAX
+from koshel.core.legs import SplitSource, SplitTarget
 from koshel.core.model import Declined, Refusal
 from tests.support.looks import at
+from tests.support.split_legs import split
 from tests.support.wallets import (
     NOW,
     SCHEDULE_MAX,
@@ -165,6 +168,31 @@ FACTS: list[tuple[Command, Refusal, Facts]] = [
         ChangeAccount(1, 1, max_balance=Decimal("98.24")),
         R.BALANCE_LIMIT_EXCEEDED,
         {"account_id": 1, "currency": "USD", "balance": "98.25", "max_balance": "98.24"},
+    ),
+    (
+        split("1", source=1, targets=[SplitTarget(2, amount=Decimal("0.335")) for _ in range(3)]),
+        R.SPLIT_NOT_EXACT,
+        {"currency": "USD", "scale": 2, "amount": "1.00"},
+    ),
+    (
+        split("1", source=1, targets=[SplitTarget(2, remaining=True), SplitTarget(9, amount=Decimal("0.004"))]),
+        R.AMOUNT_OUT_OF_RANGE,
+        {"currency": "USD", "scale": 2, "amount": "0.00", "field": "targets/1/amount"},
+    ),
+    (
+        split("120", target=14, sources=[SplitSource(1, max=Decimal(20)), SplitSource(2)]),
+        R.INSUFFICIENT_FUNDS,
+        {"currency": "USD", "available": "25.00", "required": "120.00", "missing": "95.00"},
+    ),
+    (
+        split("12", target=14, sources=[SplitSource(1), SplitSource(2, share="50%")]),
+        R.INSUFFICIENT_FUNDS,
+        {"account_id": 2, "currency": "USD", "available": "5.00", "required": "6.00"},
+    ),
+    (
+        split("3", source=1, targets=[SplitTarget(2, share="1/2"), SplitTarget(404, share="1/2")]),
+        R.ACCOUNT_NOT_FOUND,
+        {"account_id": 404, "field": "targets/1/target_account_id"},
     ),
     (group(transfer(1, 2, "1"), payment(404, "1")), R.BATCH_REFUSED, {"index": 1}),
 ]

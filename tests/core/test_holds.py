@@ -9,8 +9,9 @@ from msgspec.structs import replace
 from koshel.core.book import after, available
 from koshel.core.commands import Capture, Command, Hold, Kind, Void
 from koshel.core.decide import decide
-from koshel.core.model import Book, Declined, Named, Posted, Refusal
+from koshel.core.model import Book, Declined, Posted, Refusal
 from koshel.core.money import plain
+from koshel.core.sides import Named
 from tests.support.looks import at, source_of, target_of
 from tests.support.wallets import (
     DAY,

@@ -9,8 +9,9 @@ from hypothesis import event, given, settings
 from msgspec.structs import replace
 
 from koshel.core.book import after
-from koshel.core.commands import Command, Due, Execute, Group, Kind
+from koshel.core.commands import Command, Due, Execute, Group, Kind, Split
 from koshel.core.decide import decide
+from koshel.core.legs import LeftOut
 from koshel.core.model import (
     Book,
     Changed,
@@ -48,10 +49,10 @@ def names(outcome: Outcome) -> Iterator[str]:
             yield f"executed {type(outcome.outcome).__name__}"
             yield from names(outcome.outcome)
         case Grouped():
-            yield "whole" if outcome.command.atomic else "each"
+            yield "split" if isinstance(outcome.command, Split) else "whole" if outcome.command.atomic else "each"
             for member in outcome.outcomes:
                 yield from names(member)
-        case Opened() | Found() | Changed() | Queued():
+        case Opened() | Found() | Changed() | Queued() | LeftOut():
             yield type(outcome).__name__
 
 
@@ -144,6 +145,12 @@ def test_what_was_queued_is_decided_as_if_it_was_asked_when_it_is_executed(situa
             if isinstance(told, Posted):
                 assert told.id == outcome.command.id
                 assert text([replace(told, id=0, key=None, request=told.request and now)]) == text([expected])
+            elif isinstance(told, Grouped):
+                assert isinstance(expected, Grouped)
+                made = postings([told])
+                assert [one.id for one in made] == [outcome.command.id, *[0] * (len(made) - 1)]
+                assert text([replace(one, id=0, key=None) for one in made]) == text([*postings([expected])])
+                assert len(told.outcomes) == len(expected.outcomes)
             else:
                 assert isinstance(expected, Declined)
                 assert (told.refusal, told.facts) == (expected.refusal, expected.facts)
@@ -179,7 +186,7 @@ def test_a_refused_command_without_a_key_might_as_well_not_have_been_sent(situat
 
 def keyed(command: Command, outcome: Outcome) -> Iterator[tuple[Command, Outcome]]:
     """Who asked with a key, and the answer: the members of a group, then the group."""
-    if isinstance(outcome, Grouped):
+    if isinstance(outcome, Grouped) and isinstance(outcome.command, Group):
         yield from zip(outcome.command.members, outcome.outcomes, strict=True)
     if not isinstance(command, Execute | Due):
         yield command, outcome
@@ -223,6 +230,19 @@ def test_the_situations_above_lead_to_every_outcome() -> None:
 
     observe()
     replays = {f"replayed {kind.__name__}" for kind in (Posted, Opened, Changed, Queued, Grouped, Declined)}
-    executed = {"executed Posted", "executed Declined", "refers to what was executed"}
-    for outcome in (*Kind, *Refusal, "Opened", "Found", "Changed", "Queued", "whole", "each", *replays, *executed):
+    executed = {"executed Posted", "executed Declined", "executed Grouped", "refers to what was executed"}
+    for outcome in (
+        *Kind,
+        *Refusal,
+        "Opened",
+        "Found",
+        "Changed",
+        "Queued",
+        "LeftOut",
+        "whole",
+        "each",
+        "split",
+        *replays,
+        *executed,
+    ):
         assert seen[outcome] >= 5, f"{outcome} is too rare: {seen}"

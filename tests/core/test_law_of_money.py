@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from koshel.core.book import after, available, limit
 from koshel.core.commands import Command, Kind
 from koshel.core.decide import decide
-from koshel.core.model import Account, Book, Named, Opened, Posted, Side
+from koshel.core.model import Account, Book, Opened, Posted
 from koshel.core.money import minus, plus
 from koshel.core.refunds import REFUNDABLE
+from koshel.core.sides import Named, Side
 from tests.support.looks import accounts_of, source_of
 from tests.support.strategies import situations
 from tests.support.wallets import postings

@@ -8,8 +8,9 @@ import pytest
 from koshel.core.book import after
 from koshel.core.commands import Command, Move
 from koshel.core.decide import decide
-from koshel.core.model import Declined, Named, Outcome, Posted, Refusal, Side
+from koshel.core.model import Declined, Outcome, Posted, Refusal
 from koshel.core.money import plain
+from koshel.core.sides import Named, Side
 from tests.support.looks import accounts_of
 from tests.support.wallets import NOW, account, book, payment, transfer, withdrawal
 

@@ -7,8 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from koshel.core.book import effective_on
-from koshel.core.commands import Command, labels
+from koshel.core.commands import Command
 from koshel.core.decide import decide
+from koshel.core.labelled import labels
 from koshel.core.model import Book, Executed, Grouped, Posted, Replayed
 from tests.support.wallets import (
     account,

@@ -8,8 +8,9 @@ from msgspec.structs import replace
 from koshel.core.book import after, available
 from koshel.core.commands import ChangeAccount, Command, Kind, Refund, Status
 from koshel.core.decide import decide
-from koshel.core.model import Book, Declined, Outcome, Posted, Refusal, Side
+from koshel.core.model import Book, Declined, Outcome, Posted, Refusal
 from koshel.core.money import plain
+from koshel.core.sides import Side
 from tests.support.looks import accounts_of, source_of, target_of
 from tests.support.wallets import (
     account,

@@ -24,7 +24,7 @@ from tests.support.wallets import capture, enqueue, group, hold, payment, transf
 
 pytestmark = pytest.mark.usefixtures("proved")
 
-TABLES = ("account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled")
+TABLES = ("account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled", "split")
 SEQUENCES = ("account_id", "transaction_id", "group_id")
 
 

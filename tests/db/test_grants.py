@@ -41,6 +41,8 @@ FORBIDDEN = [
     "UPDATE declined SET answer = '{}'",
     "DELETE FROM declined",
     "TRUNCATE declined",
+    "UPDATE split SET amount = 1",
+    "DELETE FROM split",
     "UPDATE currency SET scale = 3",
     "DELETE FROM currency",
     "UPDATE ledger SET id = 9",

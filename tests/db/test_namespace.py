@@ -19,7 +19,10 @@ from tests.support import command
 from tests.support.bookkeeping import execute, keep_books, move
 from tests.support.database import Database
 
-TABLES = ("ledger", "currency", "account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled")
+TABLES = (
+    *("ledger", "currency", "account", "transaction", "receipt", "batch", "hold"),
+    *("queued", "declined", "cancelled", "split"),
+)
 
 
 @pytest.fixture

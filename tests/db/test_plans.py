@@ -58,6 +58,7 @@ SELECT 1, n, '{{}}', NULL, now() FROM generate_series(30 * {TRANSACTIONS}, 30 * 
 INSERT INTO receipt
 SELECT ledger_id, idempotency_key, id FROM transaction WHERE idempotency_key IS NOT NULL;
 INSERT INTO turnover SELECT ledger_id, id, 0, now(), '[{{}}]' FROM account;
+INSERT INTO split SELECT 1, n, 1.00, ARRAY[n] FROM generate_series(1, 5000) AS n;
 INSERT INTO batch SELECT 1, gen_random_uuid(), ARRAY[n], 2 FROM generate_series(1, 5000) AS n;
 """
 
@@ -72,7 +73,7 @@ BATCH_ID = "00000000-0000-4000-8000-000000000000"
 NO, YES = ("{" + ",".join(500 * [word]) + "}" for word in ("false", "true"))
 _PAYMENTS = {"ledger_id": ONES, "target_account_id": FEW_IDS, "is_sources_last": NO, "is_targets_last": YES}
 _ARRAYS = [column.name for column in (*TRANSACTION, *DERIVED) if column.mostly is not Mostly.ONE]
-POST = [*(_PAYMENTS.get(name, "{}") for name in _ARRAYS), "2026-01-01", BATCH_ID]
+POST = [*(_PAYMENTS.get(name, "{}") for name in _ARRAYS), "2026-01-01", BATCH_ID, "{1}", "{7}", "{1.00}"]
 _PLAIN = [column.name for column in (*TRANSACTION, *DERIVED) if column.mostly in {Mostly.SAME, Mostly.DIFFERENT}]
 POST_PLAIN = [*(_PAYMENTS.get(name, "{}") for name in _PLAIN), "2026-01-01", BATCH_ID]
 FEW_HOLDS = "{" + ",".join(str(TRANSACTIONS + n * 7) for n in range(1, 501)) + "}"
@@ -132,11 +133,12 @@ HOT = {
         ["1", "7"],
         {"transaction_pkey", "account", "transaction_parent", "hold_pkey"},
     ),
+    "get_split": ("get_split", ["1", "7"], {"split_pkey"}),
     "find_batch": ("find_batch", ["1", BATCH_ID], {"batch_pkey"}),
 }
 # An account is found by id alone as well as by its key, and the planner may take either.
 EITHER = {"account_pkey": "account", "account_by_id": "account"}
-LARGE = {"account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled", "turnover"}
+LARGE = {"account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled", "turnover", "split"}
 
 
 @pytest.fixture(scope="module")

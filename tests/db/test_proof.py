@@ -119,13 +119,14 @@ GRANTS = [
             "declined",
             "cancelled",
             "turnover",
+            "split",
             "api_key",
             "_yoyo_migration",
         )
     ),
     *(
         f"INSERT ON {table}"
-        for table in ("account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled")
+        for table in ("account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled", "split")
     ),
     *("INSERT ON turnover", "DELETE ON turnover", "UPDATE (limits_version, counted_at, windows) ON turnover"),
     *("INSERT ON ledger", "INSERT ON api_key", "UPDATE (name) ON ledger"),

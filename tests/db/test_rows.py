@@ -7,9 +7,10 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from koshel.core.commands import Capture, ChangeAccount, Command, Hold, Kind, Status
+from koshel.core.commands import Capture, ChangeAccount, Command, Group, Hold, Kind, Status
 from koshel.core.decide import decide
-from koshel.core.model import Declined, First, Grouped, Posted, Queued, Replayed, Side
+from koshel.core.model import Declined, First, Grouped, Posted, Queued, Replayed
+from koshel.core.sides import Side
 from koshel.db import rows
 from koshel.db.group_receipts import GroupReceipt, MemberReceipt, restore, to_receipt
 from koshel.db.group_receipts import transactions as qualified_ids
@@ -87,6 +88,7 @@ def test_a_groups_answer_that_0_2_has_kept_is_restored_and_would_be_kept_so_agai
     move = replace(posted(transfer(1, 2, "1")), id=202)
     restored = restore(read, {202: move})
     captured, held, replayed, moved, enqueued, refused = restored.outcomes
+    assert isinstance(restored.command, Group)
     assert isinstance(captured, Posted)
     assert captured.source == Side(1, scaled("99", 2), scaled("6", 2), 3)
     assert captured.target == Side(2, scaled("9", 2), scaled("0", 2), 1)

@@ -8,10 +8,11 @@ import psycopg
 import pytest
 
 from koshel import results
-from koshel.core.model import Account, AccountDetails, Original, Posted, Side
+from koshel.core.model import Account, AccountDetails, Original, Posted
+from koshel.core.sides import Side
 from koshel.db import queries
 from koshel.db.columns import DERIVED
-from koshel.db.tables import ACCOUNT, CANCELLED, DECLINED, QUEUED, RECEIPT, TRANSACTION, Column, Columns, Mostly
+from koshel.db.tables import ACCOUNT, CANCELLED, DECLINED, QUEUED, RECEIPT, SPLIT, TRANSACTION, Column, Columns, Mostly
 from koshel.http import wire
 from tests.support.database import Database
 
@@ -21,13 +22,17 @@ TABLES = {
     "declined": DECLINED,
     "queued": QUEUED,
     "receipt": RECEIPT,
+    "split": SPLIT,
     "transaction": TRANSACTION,
 }
 # What an answer says, over HTTP and of the library, that is no column of its own or is not shown everywhere.
 READ = {"remaining", "refunded"}
 NAMED = {"source", "target"}  # the accounts' names
 SAID_BESIDES: Mapping[type[msgspec.Struct], set[str]] = {
-    wire.Transaction: {"status", "currency", "problem", "execute_at", "cancelled_at", "cancelled_by", *NAMED, *READ},
+    wire.Transaction: {
+        *("status", "currency", "problem", "execute_at", "cancelled_at", "cancelled_by", "sources", "targets"),
+        *(*NAMED, *READ),
+    },
     wire.Account: {"available"},
     results.Hold: {"status", "currency", "source_balance", "target_balance", *NAMED, *READ},
     results.Account: {"available", "revision"},
@@ -128,6 +133,16 @@ def test_what_is_inserted_is_every_column(name: str, table: str, columns: Column
     into, what = inserted(text, table)
     assert into == names(columns)
     assert what == [c.name if c.mostly is not Mostly.ONE else f"${len(told(columns)) + 1}" for c in columns]
+
+
+def test_a_split_is_kept_with_every_column() -> None:
+    """Its transactions are those of its group, in their order."""
+    text = statement("post")
+    given = [column for column in SPLIT if column.name != "transaction_ids"]
+    types = "".join(rf"\${28 + place}::text::{column.sql} \[\], " for place, column in enumerate(given))[:-2]
+    assert re.search(rf"unnest\({types}\) AS s \({', '.join(names(given))}\)", text)
+    into, what = inserted(text, "split")
+    assert (into, what) == (names(SPLIT), [*names(given), "place"])
 
 
 def test_a_queued_transaction_that_is_declined_is_kept_with_every_column() -> None:

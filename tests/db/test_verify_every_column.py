@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from koshel.core.commands import LABELS
+from koshel.core.labelled import LABELS
 from koshel.db import verify
 from koshel.db.embedded import Cluster
 from koshel.db.store import StoreConfig, open_store
@@ -19,17 +19,8 @@ from tests.support.clone import cloned
 from tests.support.every_kind import keep_every_kind
 
 TABLES = (
-    "account",
-    "batch",
-    "cancelled",
-    "currency",
-    "declined",
-    "hold",
-    "ledger",
-    "queued",
-    "receipt",
-    "transaction",
-    "turnover",
+    *("account", "batch", "cancelled", "currency", "declined", "hold", "ledger", "queued", "receipt"),
+    *("split", "transaction", "turnover"),
 )
 
 TEXTS = [name for name in LABELS if name != "metadata"]
@@ -127,12 +118,22 @@ UNPROVED = {
             "request/final",
             "request/key",
             "request/metadata",
+            "command/sources",
+            "command/type",
+            "first/command/metadata",
+            "first/command/sources",
+            "first/command/type",
         ]
     },
+    "... which part each leg of a queued split was to have": {
+        f"receipt.answer:queued:command/command/targets/*/{name}"
+        for name in ("amount", "remaining", "share", "target_account_id")
+    },
+    "... what a source of a split could have given besides": {"receipt.answer:split:command/sources/*/max"},
     "... how an account stood that refused something": {
         f"{column}/{name}"
         for column, names in {
-            "declined.answer:declined:facts": "account_id available currency required transaction_id",
+            "declined.answer:declined:facts": "account_id available currency missing required transaction_id",
             "receipt.answer:declined:facts": "account_id available currency field name required",
             "receipt.answer:declined:cause/facts": "account_id available currency name required",
             "receipt.answer:grouped:members/*/outcome/facts": "amount currency field refunded required transaction_id",
@@ -147,6 +148,9 @@ UNPROVED = {
         "receipt.answer:declined:command/source",
         "receipt.answer:declined:command/target",
         "receipt.answer:declined:command/target_account_id",
+        "receipt.answer:declined:command/default_expires_in",
+        *(f"receipt.answer:declined:command/targets/*/{name}" for name in ("amount", "remaining", "share")),
+        "receipt.answer:declined:command/targets/*/target_account_id",
     },
     "... which default it would have been, had it been needed": {
         "receipt.answer:opened:command/currency",  # left out, which comes to the same
@@ -157,6 +161,7 @@ UNPROVED = {
         "queued.promise:queued:command/schedule_max_s",
         "receipt.answer:queued:command/command/default_expires_in",
         "receipt.request:hold:default_expires_in",
+        "receipt.answer:split:command/default_expires_in",
     },
     "... that a change was of what it left as it was": {
         "receipt.answer:changed:command/email",

@@ -28,7 +28,7 @@ from tests.support.service import Running, serving
 
 FIRST, FIRST_OF_THEIRS = 1_000_001, 2_000_001  # ids of each kind, so that all have as many digits
 NEVER = 9_000_000  # ids that nothing has
-TABLES = ("account", "transaction", "hold", "queued", "declined", "cancelled", "receipt", "batch", "api_key")
+TABLES = ("account", "transaction", "hold", "queued", "declined", "cancelled", "receipt", "batch", "split", "api_key")
 CONFINED = [route for route in ROUTES if isinstance(route.scope, Scope)]
 ROUNDS, ATTEMPTS = 150, 5
 
@@ -69,7 +69,10 @@ class Business:
         declined = self.post("/transaction", {**sides, "amount": "999"}, Prefer="respond-async")
         key = self.post("/key", {"scope": "read"})
         transactions = {"paid": paid, "hold": hold, "ended": ended, "captured": captured}
-        return {"account": ann, "other": bob, **transactions, "queued": queued, "declined": declined, "key": key}
+        legs = {"targets": [{"target_account_id": bob, "share": "100%"}], "amount": "1", "hold": {}}
+        made = self._service.call("POST", "/transaction", {"source_account_id": ann, **legs}, **self._own)
+        ids = {"queued": queued, "declined": declined, "key": key, "split": int(made.body["group_id"])}
+        return {"account": ann, "other": bob, **transactions, **ids}
 
 
 def begin_ids(database: Database, first: int) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from koshel.http import examples
-from koshel.http.examples import STORY, Example
+from koshel.http.example import Example
+from koshel.http.examples import STORY
 from koshel.http.routes import ROUTES
 from tests.support.database import Database
 from tests.support.documented import DOCUMENT, component

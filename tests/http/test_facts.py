@@ -13,6 +13,7 @@ from jsonschema_rs import ValidationError
 
 from koshel.core.commands import UNRESOLVED, ChangeAccount, Command, EnsureAccount, OpenAccount, Status
 from koshel.core.decide import decide
+from koshel.core.legs import SplitSource
 from koshel.core.model import Declined, Refusal
 from koshel.http.fact_bases import NoFacts
 from koshel.http.facts import FACTS, REFUSALS, TYPED, code_of, type_name
@@ -22,6 +23,7 @@ from koshel.http.routes import ROUTES
 from tests.support import documented
 from tests.support.limited import limit, limiting
 from tests.support.looks import at
+from tests.support.split_legs import split
 from tests.support.wallets import (
     NOW,
     account,
@@ -103,6 +105,7 @@ REFUSED: list[tuple[Command, str]] = [
     (refund(PAID, "5"), "refund-exceeds-original"),
     (withdrawal(2, "500"), "insufficient-funds"),
     (ChangeAccount(1, 7, min_balance=Decimal(0)), "insufficient-funds"),
+    (split("500", target=1, sources=[SplitSource(2)]), "insufficient-funds"),
     (payment(4, "1"), "balance-limit-exceeded"),
     (ChangeAccount(1, 1, max_balance=Decimal(1)), "balance-limit-exceeded"),
     (withdrawal(8, "4"), "limit-exceeded"),
@@ -126,8 +129,9 @@ def test_a_refusal_has_the_facts_of_its_type(command: Command, code: str) -> Non
 
 
 def test_funds_are_insufficient_for_a_payment_or_for_a_limit_and_each_has_facts_of_its_own() -> None:
-    paying, limiting = (content(command).keys() for command, code in REFUSED if code == "insufficient-funds")
+    paying, limiting, together = (content(one).keys() for one, code in REFUSED if code == "insufficient-funds")
     assert paying ^ limiting == {"available", "required"} | {"balance", "held", "min_balance"}
+    assert paying ^ together == {"account_id", "name", "missing"}
     assert paying >= {"available", "required"}
 
 

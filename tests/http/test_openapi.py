@@ -39,6 +39,9 @@ def test_everything_that_changes_something_takes_an_idempotency_key() -> None:
         assert ("Idempotency-Key" in parameters(operation)) == takes_key, path
 
 
+ENDINGS = {("post", "/split/{id}/capture"), ("post", "/split/{id}/void")}  # of a split's holds, as a batch
+
+
 def test_everything_that_makes_a_transaction_can_be_a_dry_run_and_be_put_off() -> None:
     money = {(m, p) for m, p, operation in operations() if "dry_run" in parameters(operation)}
     assert money == {
@@ -49,9 +52,10 @@ def test_everything_that_makes_a_transaction_can_be_a_dry_run_and_be_put_off() -
         ("post", "/transaction/{id}/capture"),
         ("post", "/transaction/{id}/void"),
         ("post", "/transaction/{id}/refund"),
+        *ENDINGS,
     }
     later = {(m, p) for m, p, operation in operations() if "Prefer" in parameters(operation)}
-    assert later == money - {("post", "/transaction/batch")}
+    assert later == money - {("post", "/transaction/batch")} - ENDINGS
     for method, path in money:
         replies = set(document()["paths"][path][method]["responses"])
         assert replies >= {"200", "201"}
@@ -75,7 +79,7 @@ def test_the_document_has_the_preconditions_that_its_routes_take() -> None:
 def test_a_body_is_required_where_something_in_it_is() -> None:
     optional = {path for _, path, one in operations() if not one.get("requestBody", {"required": True})["required"]}
     moves = {f"/transaction/{{id}}/{word}" for word in ("capture", "void", "refund")}
-    assert optional == moves | {"/key/{id}/rotate"}
+    assert optional == moves | {path for _, path in ENDINGS} | {"/key/{id}/rotate"}
 
 
 OF_SOME = {"expires_at", "capture_at", "execute_at", "problem", "cancelled_at", "cancelled_by"}
@@ -83,7 +87,7 @@ OF_SOME = {"expires_at", "capture_at", "execute_at", "problem", "cancelled_at", 
 
 def test_what_a_hold_and_a_declined_transaction_have_of_their_own_is_not_required() -> None:
     transaction = document()["components"]["schemas"]["Transaction"]
-    own = {*OF_SOME, "source", "target", "reference", "description", "effective_on", *READ_ONLY}
+    own = {*OF_SOME, "source", "target", "sources", "targets", "reference", "description", "effective_on", *READ_ONLY}
     assert set(transaction["properties"]) - set(transaction["required"]) == own
 
 

@@ -72,7 +72,7 @@ def test_the_transfer_of_the_readme(client: Client) -> None:
     assert (paid.kind, paid.source_account_id) == (models.TransactionKind.PAYMENT, None)
 
     key = f"order-{ann.id}"
-    order = models.TransactionRequest(source_account_id=ann.id, target_account_id=bob.id, amount="12.50")
+    order = models.TransferRequest(source_account_id=ann.id, target_account_id=bob.id, amount="12.50")
     moved = client.ask("transactions.transfer", body=order, idempotency_key=key)
     assert isinstance(moved, models.Transaction)
     assert (moved.amount, moved.currency, moved.status) == ("12.50", "USD", models.TransactionStatus.POSTED)
@@ -96,7 +96,7 @@ def test_a_hold_of_which_a_part_is_captured_and_the_rest_released(client: Client
     models = client.models
     ann, bob = client.open("ann@example.com"), client.open("bob@example.com")
     client.ask("accounts.pay_in", ann.id, body=models.PaymentRequest(amount="100"))
-    wish = models.TransactionRequest(
+    wish = models.HoldRequest(
         source_account_id=ann.id, target_account_id=bob.id, amount="30", hold=models.HoldTerms(expires_in=600)
     )
     held = client.ask("transactions.transfer", body=wish)
@@ -117,7 +117,7 @@ def test_a_batch_of_members_of_every_form_and_its_results(client: Client) -> Non
     held = [
         client.ask(
             "transactions.transfer",
-            body=models.TransactionRequest(source_account_id=ann.id, amount="5", hold=models.HoldTerms()),
+            body=models.HoldRequest(source_account_id=ann.id, amount="5", hold=models.HoldTerms()),
         )
         for _ in range(2)
     ]

@@ -12,7 +12,6 @@ from msgspec.structs import asdict, fields
 from koshel import checks
 from koshel.checks import checked
 from koshel.core.commands import (
-    LABELS,
     Capture,
     ChangeAccount,
     Enqueue,
@@ -25,8 +24,8 @@ from koshel.core.commands import (
     Refund,
     Status,
     Void,
-    labels,
 )
+from koshel.core.labelled import LABELS, labels
 from koshel.labels import Labels
 from koshel.requests import Requests
 from koshel.terms import Terms

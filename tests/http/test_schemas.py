@@ -13,7 +13,7 @@ import regress
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from koshel.http import batches, members, wire
+from koshel.http import batches, members, together, transactions
 from koshel.http.schemas import components, plain, problems
 from koshel.requests import Requests
 from koshel.terms import Terms
@@ -67,12 +67,15 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "target": ("b",),
     "amount": ("5",),
     "hold": ({}, {"expires_in": 60}),
+    "sources": ([{"source_account_id": 3}],),
+    "targets": ([{"target_account_id": 3, "share": "100%"}],),
     "capture": (3,),
     "final": (False,),
     "void": (3,),
     "refund": (3,),
     "open": ({"name": "a", "email": "ann@example.com"},),
 }
+SPLITS = (3 + 2 * 2) + (3 + 2 * 4)  # to several: from one account or outside, or holds; from several likewise
 COMMON: tuple[dict[str, Any], ...] = ({}, {"metadata": {"a": "b"}, "idempotency_key": "k"}, {"idempotency_key": None})
 
 
@@ -104,21 +107,28 @@ def test_a_member_of_a_batch_is_one_of_its_forms_exactly_when_the_service_takes_
             assert validator.is_valid(given_) == taken(given_), given_
             count += taken(given_)
     moves, holds = 3 * 3 - 1, 2 * 4 * 2  # each side by its id, by its name or null, and not both null
-    assert count == len(COMMON) * (moves + holds + 2 * 2 + 1 + 2) + 1  # and captures, a void, refunds; an opening
+    made = moves + holds + SPLITS + 2 * 2 + 1 + 2  # and captures, a void, refunds
+    assert count == len(COMMON) * made + 1  # and an opening
 
 
 def test_the_forms_of_a_member_have_its_fields_and_no_others() -> None:
-    for name, whole in (("MemberRequest", batches.MemberRequest), ("MemberResult", wire.MemberResult)):
+    for name, whole in (
+        ("TransactionRequest", transactions.TransactionRequest),
+        ("MemberRequest", batches.MemberRequest),
+        ("MemberResult", together.MemberResult),
+    ):
         forms = [{one.name for one in msgspec.structs.fields(form)} for form in members.FORMS[name]]
         assert set.union(*forms) == {one.name for one in msgspec.structs.fields(whole)}
 
 
-def test_a_result_is_a_transaction_or_a_problem_and_not_both() -> None:
+def test_a_result_is_one_of_its_forms_and_no_two() -> None:
     schemas = components()
     assert [schemas[ref["$ref"].rpartition("/")[2]]["required"] for ref in schemas["MemberResult"]["oneOf"]] == [
         ["transaction"],
         ["account"],
         ["problem"],
+        ["results", "group_id"],
+        ["left_out"],
     ]
 
 

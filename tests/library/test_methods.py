@@ -23,6 +23,7 @@ ASKED = {
     "withdraw": "withdrawal",
     "transfer": "transfer",
     "hold": "hold",
+    "split": "split",
     "capture": "capture",
     "void": "void",
     "refund": "refund",

@@ -24,20 +24,13 @@ from tests.support.database import Database
 from tests.support.keyed import new_key
 from tests.support.limited import limit, limiting
 from tests.support.settled import open_accounts, opening
+from tests.support.split_legs import split, to
 from tests.support.wallets import capture, enqueue, group, hold, payment, postings, refund, transfer, void
 
 SHOP = 2  # the other ledger
 # What has rows of ledgers.
 TABLES = (
-    "account",
-    "api_key",
-    "batch",
-    "cancelled",
-    "declined",
-    "hold",
-    "queued",
-    "receipt",
-    "transaction",
+    *("account", "api_key", "batch", "cancelled", "declined", "hold", "queued", "receipt", "split", "transaction"),
     "turnover",
 )
 
@@ -65,6 +58,7 @@ async def trade(store: Store, url: str, ledger_id: int) -> NewKey:
     await settle(store, [refund(paid.id, "2", ledger_id=ledger_id)])
     await settle(store, [ClaimHolds(ledger_id, 10)])
     await settle(store, [group(move(ann, bob, "1"), pay(bob, "1"), key="grouped", ledger_id=ledger_id)])
+    await settle(store, [split("1", source=ann, targets=[to(bob)], ledger_id=ledger_id)])
     await settle(store, [enqueue(move(ann, bob, "1")), enqueue(move(ann, bob, "999"))])
     await settle(store, [ClaimQueued(ledger_id, 10)])
     (queued,) = await settle(store, [enqueue(move(ann, bob, "1"))])

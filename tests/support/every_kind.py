@@ -20,6 +20,7 @@ from koshel.settle import settle
 from tests.support.bookkeeping import LEDGER, execute, keep_books
 from tests.support.database import Database
 from tests.support.limited import limit, limiting
+from tests.support.split_legs import of, split, to
 from tests.support.wallets import (
     by_names,
     capture,
@@ -124,6 +125,7 @@ async def keep_every_kind(store: Store, database: Database) -> None:
     ]
     await settle(store, [enqueue(one) for one in (*later, payment(7, "7", key="p5"), void(10**6))])
     await settle(store, [ClaimQueued(LEDGER, 10)])
+    await _keep_splits(store)
     await settle(
         store, [enqueue(payment(7, "8", key="q1")), enqueue(hold(7, 8, "9", key="q2")), enqueue(payment(8, "3"))]
     )
@@ -158,6 +160,25 @@ async def _keep_labels(store: Store) -> None:
     await settle(store, [group(*members, key="l5", atomic=False)])
     await settle(store, [enqueue(replace(transfer(8, 7, "1", key="l6"), **said)), enqueue(refund(taken, key="l7"))])
     await settle(store, [ClaimQueued(LEDGER, 10)])
+
+
+async def _keep_splits(store: Store) -> None:
+    """With keys and without, as holds, as a member, in the background; and one that was refused."""
+    shares = [to(8, "1/3"), to(8, "0.50"), to(8)]
+    splits: list[Request] = [
+        split("1", source=7, targets=shares, key="s1"),
+        split("0.01", source=7, targets=[to(8, "1/3"), to(8)]),
+        split("2", target=8, sources=[of(7, "1"), of(7)], is_hold=True, seconds=600, key="s3"),
+        split("9999", source=7, targets=shares, key="s4"),
+    ]
+    await settle(store, splits)
+    member = split("1", source=7, targets=[to(8, "1%"), to(8)])
+    await settle(store, [group(transfer(7, 8, "1"), member, split("1", targets=[to(8)], key="s5"), key="s6")])
+    await settle(store, [group(split("1", targets=[to(8)], key="s5"), key="s7", atomic=False)])
+    later = [split("3", source=7, targets=shares, key="s8"), split("9999", target=8, sources=[of(7)])]
+    await settle(store, [enqueue(one) for one in later])
+    await settle(store, [ClaimQueued(LEDGER, 10)])
+    await settle(store, [enqueue(split("3", target=8, sources=[of(7)], key="s9"))])
 
 
 async def _post(store: Store, *commands: Command) -> list[int]:

@@ -34,20 +34,27 @@ def id_fields(body: type[Struct]) -> list[str]:
     return [field.encode_name for field in described.fields if is_id(field.type)]
 
 
-def member_type(body: type[Struct]) -> tuple[str, type[Struct]] | None:
-    """The field of a body that is a list of structs, and their type."""
+def member_types(body: type[Struct]) -> dict[str, type[Struct]]:
+    """The fields of a body that are lists of structs, and their types: a batch's members, a split's legs."""
+    found = {}
     for field in msgspec.structs.fields(body):
         described = inspect.type_info(field.type)
-        inner = described.type if isinstance(described, inspect.Metadata) else described
-        if isinstance(inner, inspect.ListType) and isinstance(inner.item_type, inspect.StructType):
-            return field.encode_name, inner.item_type.cls
-    return None
+        for one in described.types if isinstance(described, inspect.UnionType) else [described]:
+            inner = one.type if isinstance(one, inspect.Metadata) else one
+            if isinstance(inner, inspect.ListType) and isinstance(inner.item_type, inspect.StructType):
+                found[field.encode_name] = inner.item_type.cls
+    return found
 
 
 def with_own(fields: Sequence[str], body: Mapping[str, Any], own: Mapping[str, int]) -> dict[str, Any]:
-    """A body whose ids are the caller's own."""
+    """A body whose ids are the caller's own, those of legs too."""
     accounts = itertools.cycle([own["account"], own["other"]])
-    return {name: next(accounts) if name in fields and value is not None else value for name, value in body.items()}
+    filled: dict[str, Any] = {
+        name: next(accounts) if name in fields and value is not None else value for name, value in body.items()
+    }
+    for name in filled.keys() & {"sources", "targets"}:
+        filled[name] = [{**leg, f"{name[:-1]}_account_id": own["other"]} for leg in filled[name]]
+    return filled
 
 
 def bodies(route: Route, own: Mapping[str, int]) -> Iterator[Any]:
@@ -55,14 +62,25 @@ def bodies(route: Route, own: Mapping[str, int]) -> Iterator[Any]:
     if route.body is None:
         yield None
         return
-    fields, members = id_fields(route.body), member_type(route.body)
+    fields, members = id_fields(route.body), member_types(route.body)
     for example in examples.of(route.name):
         body = with_own(fields, example.body or {}, own)
         yield body  # for the id in the path
         for name in fields:
             yield {**body, name: PLACE}
-        if members is not None:
-            yield from in_members(body, *members, own)
+        for name, member in members.items():
+            if name in {"sources", "targets"}:
+                yield from in_legs(body, name)
+            elif id_fields(member):
+                yield from in_members(body, name, member, own)
+
+
+def in_legs(body: Mapping[str, Any], field: str) -> Iterator[Any]:
+    """The body of a split, with PLACE in each leg."""
+    for place, leg in enumerate(body.get(field, ())):
+        legs = [*body[field]]
+        legs[place] = {**leg, f"{field[:-1]}_account_id": PLACE}
+        yield {**body, field: legs}
 
 
 def in_members(body: Mapping[str, Any], field: str, member: type[Struct], own: Mapping[str, int]) -> Iterator[Any]:
@@ -71,6 +89,11 @@ def in_members(body: Mapping[str, Any], field: str, member: type[Struct], own: M
     for name, atomic in itertools.product(fields, (True, False)):
         yield {field: [{**shown, name: PLACE}], "atomic": atomic}
         yield {field: [{name: PLACE}], "atomic": atomic}
+    for name, atomic in itertools.product(member_types(member), (True, False)):
+        side, other = ("source", "target") if name == "sources" else ("target", "source")
+        leg = {f"{side}_account_id": PLACE, "share": "100%"}
+        split = {f"{other}_account_id": own["account"], name: [leg], "amount": shown["amount"]}
+        yield {field: [split], "atomic": atomic}
 
 
 def by_names(path: str, sent: str | None) -> tuple[str, str | None] | None:

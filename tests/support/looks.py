@@ -4,7 +4,8 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from koshel.core.model import Book, Posted, Side
+from koshel.core.model import Book, Posted
+from koshel.core.sides import Side
 
 
 def at(now: datetime, one: Book) -> Book:

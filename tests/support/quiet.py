@@ -9,7 +9,7 @@ import asyncpg
 import psycopg
 import pytest
 
-TABLES = ("account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled")
+TABLES = ("account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled", "split")
 LOCK_TIMEOUT_S = 10
 PREPARE = "_get_statement"  # the driver's first step
 

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias, get_args, get_origin
 from msgspec import Struct, UnsetType
 from msgspec.structs import fields, replace
 
-from koshel.core.commands import UNRESOLVED, Kind
+from koshel.core.commands import UNRESOLVED, Kind, Split
+from koshel.core.legs import SplitSource, SplitTarget
 from tests.support.limited import limit
 
 Pair: TypeAlias = tuple[Any, Any]  # a value, and another
@@ -45,6 +46,13 @@ ON_THE_BOOKS: Mapping[str, Pair] = {
     "unexpected": (((9, 9),), ((8, 8),)),
     "name": ("ann", "bob"),
 }
+# A split has either sources or targets.
+OF_A_SPLIT: Mapping[str, Pair] = {
+    "kind": (Kind.HOLD, Kind.TRANSFER),
+    "target_account_id": (None, 3),
+    "sources": ((), (SplitSource(3),)),
+    "targets": ((SplitTarget(2, "50%"), SplitTarget(3, remaining=True)), (SplitTarget(2, "50%"),)),
+}
 _BY_TYPE: Mapping[Any, Pair] = {
     bool: (False, True),
     int: (60, 70),
@@ -63,6 +71,8 @@ def asked(kind: type[Struct]) -> Iterator[str]:
 
 def pair(kind: type[Struct], name: str) -> Pair:
     """Two values that the field may have."""
+    if kind is Split and name in OF_A_SPLIT:
+        return OF_A_SPLIT[name]
     if name in ON_THE_BOOKS:
         return ON_THE_BOOKS[name]
     (type_,) = (field.type for field in fields(kind) if field.name == name)

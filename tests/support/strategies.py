@@ -5,7 +5,7 @@ number asks for fewer commands: that is how it is shrunk.
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import count
 from random import Random
@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from koshel.core.commands import (
@@ -33,7 +33,7 @@ from koshel.core.commands import (
     Status,
 )
 from koshel.core.model import Book
-from koshel.core.names import resolved
+from tests.support.drawn_splits import drawn_split
 from tests.support.histories import (
     ACROSS,
     BOOKS,
@@ -48,6 +48,7 @@ from tests.support.histories import (
     REFUSED_ID,
 )
 from tests.support.limited import LIMITED, LIMITS
+from tests.support.resolving import NAMES, resolved_in
 from tests.support.wallets import (
     DAY,
     NOW,
@@ -72,8 +73,7 @@ SMALL = (None, None, "1", "1", "0.5", "2.5", "1.235", "0.0004", "40")  # None: a
 _odd = [(1, 1), (2, 2), (3, 3), (MISSING, 1), (2, MISSING), (None, MISSING), (MISSING, None), (MISSING, MISSING)]
 SIDES: list[tuple[int | None, int | None]] = [*ACROSS * 7, *ENDS * 7, *_odd]
 SEEDS = 100_000
-TIMES: list[datetime | UnsetType] = [NOW + timedelta(seconds=s) for s in (-60, 30, 90, DAY + 90, 20 * DAY)]
-TIMES += [UNSET, UNSET]
+TIMES: list[Any] = [*(NOW + timedelta(seconds=s) for s in (-60, 30, 90, DAY + 90, 20 * DAY)), UNSET, UNSET]
 LEDGERS = (*[1] * 11, 2)
 REFERENCES = (*PAST, *PAST, *QUEUED_IDS, REFUSED_ID, MISSING)
 OPENINGS: list[Command] = [
@@ -86,10 +86,6 @@ OPENINGS: list[Command] = [
     ],
 ]
 ENSURED: list[dict[str, Any]] = [{}, {"min_balance": Decimal("-2.5")}, {"max_balance": None}, {"metadata": {}}]
-# The names of the accounts, of one that may be opened, and one that nobody has; to what they resolve, in each ledger.
-FOUND = {(ledger_id, f"users:{id_}"): id_ for ledger_id in (1, 2) for id_ in IDS}
-NEW = {(1, "users:new"): 301, (2, "users:new"): 302}
-NAMES = ("users:1", "users:2", "users:3", "users:new", "users:new", "nobody")
 NAMED_OPENINGS: list[Command] = [
     *[OpenAccount(1, "a@example.com", name=name) for name in ("users:1", "users:new", "users:new")],
     *[EnsureAccount(1, "users:1", "1@example.com", currency) for currency in (UNSET, "USD", "SEASHELL")],
@@ -106,8 +102,7 @@ CHANGES: list[dict[str, Any]] = [
     *[{"limits": limits} for limits in LIMITS],
     {"max_balance": Decimal(-1000), "min_balance": Decimal(0)},  # more than one refusal
     {"status": Status.OPEN, "expected": ((0, 0), (7, 0))},
-    {"status": Status.FROZEN, "expected": ((0, 1), (8, 0))},
-    {"status": Status.FROZEN, "unexpected": ((0, 0), (8, 0))},
+    *[{"status": Status.FROZEN, name: ((0, 1), (8, 0))} for name in ("expected", "unexpected")],
 ]
 Label: TypeAlias = tuple[str | None, dict[str, Any]]  # a key, and what is said besides
 LABELS: list[Label] = [
@@ -167,9 +162,10 @@ def _command(dice: Random, letter: str, references: Sequence[int]) -> Command:
             return ChangeAccount(dice.choice(LEDGERS), dice.choice((*IDS, MISSING)), **dice.choice(CHANGES))
         case "h":
             return _by_names(dice, _hold(dice))
+        case "s":
+            return drawn_split(dice, (*IDS, *IDS, *IDS, MISSING), AMOUNTS, NAMES)
         case "e" | "q":
-            # Queued transactions are of ledger 1.
-            request: Any = replace(_command(dice, dice.choice("mmhcvr"), references), ledger_id=1)
+            request: Any = replace(_command(dice, dice.choice("mmhscvr"), references), ledger_id=1)  # as all queued
             return enqueue(request, dice.choice(TIMES)) if letter == "e" else Execute(1, 0, request)
         case _:
             return _follow_up(dice, letter, references)
@@ -236,15 +232,16 @@ def requests(
     """Commands drawn again and again from a few: a request comes back, under the same key and under others.
 
     The letters, often if they are there often: m, moves; o, openings; a, changes of accounts; h, holds; c, captures;
-    v, voids; x, expiries; y, captures by the background; r, refunds; e, enqueues; q, what is executed; g, groups of
-    the others.
+    v, voids; x, expiries; y, captures by the background; r, refunds; s, splits; e, enqueues; q, what is executed;
+    g, groups of the others.
     """
     return numbers(size_max).map(lambda number: _requests(number, letters, references))
 
 
 def _situation(number: int) -> tuple[Book, list[Command]]:
-    asked = _requests(number, "mmmooaaahhhcccvvxyrrreqqggg", REFERENCES)
-    return BOOKS[number % len(BOOKS)], [resolved(one, FOUND, NEW) for one in asked]
+    asked = _requests(number, "mmmooaaahhhssscccvvxyrrreqqqggg", REFERENCES)
+    book = BOOKS[number % len(BOOKS)]
+    return book, [resolved_in(book, one) for one in asked]
 
 
 situations = numbers(12).map(_situation)

@@ -22,7 +22,6 @@ from koshel.core.commands import (
     Hold,
     Kind,
     Member,
-    Metadata,
     Move,
     Refund,
     Request,
@@ -30,6 +29,7 @@ from koshel.core.commands import (
     Void,
 )
 from koshel.core.decide import decide
+from koshel.core.labelled import Metadata
 from koshel.core.model import (
     Account,
     AccountDetails,
@@ -134,7 +134,7 @@ def parts(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
     """The outcomes, and in the place of each group its members'."""
     for outcome in outcomes:
         if isinstance(outcome, Grouped):
-            yield from outcome.outcomes
+            yield from parts(outcome.outcomes)
         else:
             yield outcome
 
@@ -142,7 +142,7 @@ def parts(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
 def postings(outcomes: Iterable[Outcome]) -> list[Posted]:
     """The transactions among the outcomes, members of groups and executed ones too."""
     deeds = (one.outcome if isinstance(one, Executed) else one for one in parts(outcomes))
-    return [one for one in deeds if isinstance(one, Posted)]
+    return [one for one in parts(deeds) if isinstance(one, Posted)]
 
 
 def move(ledger_id: int, sides: tuple[int | None, int | None], amount: str) -> Move:

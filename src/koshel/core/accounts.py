@@ -6,16 +6,8 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
 
 from koshel.core import declined, limits
-from koshel.core.commands import (
-    ERASED,
-    METADATA_MAX,
-    ChangeAccount,
-    EnsureAccount,
-    Metadata,
-    OpenAccount,
-    Opening,
-    Status,
-)
+from koshel.core.commands import ERASED, ChangeAccount, EnsureAccount, OpenAccount, Opening, Status
+from koshel.core.labelled import METADATA_MAX, Metadata
 from koshel.core.model import Account, AccountDetails, Book, Changed, Declined, Found, Opened, Refusal
 from koshel.core.money import ZEROS, minus, rounded_limit
 

@@ -9,6 +9,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from koshel.core.commands import Kind, Move, Request
+from koshel.core.legs import LeftOut
 from koshel.core.model import (
     Account,
     AccountDetails,
@@ -25,10 +26,10 @@ from koshel.core.model import (
     Queued,
     Refusal,
     Replayed,
-    Side,
     State,
 )
 from koshel.core.money import TOPS, minus, plus
+from koshel.core.sides import Side
 from koshel.core.turnovers import Turnover, Turnovers
 
 
@@ -74,7 +75,7 @@ def apply(state: State, outcome: Outcome) -> None:
             for one in outcome.outcomes:
                 apply(state, one)
             remember(state, outcome)
-        case Found() | Replayed():
+        case Found() | Replayed() | LeftOut():
             pass
         case _:
             assert_never(outcome)
@@ -94,14 +95,17 @@ def _open(state: State, account: AccountDetails) -> None:
 
 def _execute(state: State, executed: Executed) -> None:
     """Its id has been known since it was queued, so later commands may refer to it."""
-    id_, posted = executed.command.id, executed.outcome
-    if isinstance(posted, Declined):
+    id_, outcome = executed.command.id, executed.outcome
+    if isinstance(outcome, Declined):
         state.pending[id_] = executed.command.ledger_id, "declined"
         return
     state.pending.pop(id_, None)
-    state.originals[id_] = original(posted)
-    state.refunded[id_] = minus(posted.amount, posted.amount)
-    _post(state, posted)
+    for posted in outcome.outcomes if isinstance(outcome, Grouped) else [outcome]:
+        if isinstance(posted, Posted):
+            if posted.id:
+                state.originals[id_] = original(posted)
+                state.refunded[id_] = minus(posted.amount, posted.amount)
+            _post(state, posted)
 
 
 def original(posted: Posted) -> Original:

@@ -2,6 +2,7 @@
 
     accounts      OpenAccount · EnsureAccount · ChangeAccount
     transactions  Move · Hold · Capture · Void · Refund, and Expire, which is the sweeper's
+    a group       Split        one amount from or to several accounts, a transaction for each
     together      Group        members that are decided one after the other, all or nothing if atomic
     later         Enqueue      keep a transaction's command, until a time or not; Execute decides it, in the background
 
@@ -9,21 +10,17 @@ Amounts are as they were sent: positive, not rounded yet; None where all that is
 by its id or by its name. Beside a name the id is UNRESOLVED until `resolve` finds it.
 """
 
-from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from operator import attrgetter
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType, field
 
+from koshel.core.labelled import Labelled, Metadata, MetadataPatch
+from koshel.core.legs import Legs
 from koshel.core.turnovers import Limit
 
-Metadata: TypeAlias = Mapping[str, str]
-MetadataPatch: TypeAlias = Mapping[str, str | None]  # merged into what is there; None removes an entry
-
-METADATA_MAX = 50  # entries
 UNRESOLVED = 0  # in the place of the id of an account that is asked for by a name: no account has it
 ERASED = "erased@erased.invalid"  # the email of an account, or in a command, whose personal data was erased
 
@@ -104,25 +101,6 @@ class ChangeAccount(Struct, frozen=True, gc=False, tag="change-account"):
     key: str | None = None
     account: str | None = None  # its name, if it was asked for by that
     limits: tuple[Limit, ...] | UnsetType = UNSET
-
-
-class Labelled(Struct, frozen=True, gc=False, kw_only=True):
-    """What a caller says of a transaction that moves no money. Of an expiry nobody says anything."""
-
-    metadata: Metadata = field(default_factory=dict)
-    reference: str | None = None  # the caller's own name for what it is about; what follows a transaction keeps it
-    description: str | None = None
-    effective_on: date | None = None  # the day that it counts for, as accountants say it; None: its own day in UTC
-
-
-LABELS = Labelled.__struct_fields__
-_values = attrgetter(*LABELS)
-_NOTHING = _values(Labelled())
-
-
-def labels(one: Struct) -> Mapping[str, Any]:
-    """The labels of whatever has fields of these names; empty where nothing is said, as nearly always."""
-    return {} if _values(one) == _NOTHING else {name: getattr(one, name) for name in LABELS}
 
 
 class Move(Labelled, frozen=True, gc=False, tag="move"):
@@ -208,7 +186,20 @@ class Refund(Labelled, frozen=True, gc=False, tag="refund"):
     kind: ClassVar[Kind] = Kind.REFUND
 
 
-Request: TypeAlias = Move | Hold | Capture | Void | Refund  # makes one transaction
+class Split(Legs, frozen=True, gc=False, tag="split"):
+    """Move or reserve `amount` in legs, each of this kind."""
+
+    ledger_id: int
+    kind: Kind
+    amount: Decimal
+    expires_in: int | UnsetType = UNSET  # seconds, of holds
+    key: str | None = None
+    default_expires_in: int = 0  # seconds
+    capture_at: datetime | UnsetType = UNSET  # when the background captures its holds, if they are still open then
+    parent_id: ClassVar[None] = None
+
+
+Request: TypeAlias = Move | Hold | Capture | Void | Refund | Split  # makes one transaction; a split: one for each leg
 Direct: TypeAlias = Move | Hold  # names its accounts
 HoldEnd: TypeAlias = Capture | AutoCapture | Void | Expire  # follows a hold, between the same accounts
 Following: TypeAlias = HoldEnd | Refund  # names a transaction, `parent_id`, and that names the accounts

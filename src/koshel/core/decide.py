@@ -7,8 +7,6 @@ Where one batch ends and the next begins never changes an answer.
 from collections.abc import Sequence
 from typing import assert_never
 
-from msgspec.structs import replace
-
 from koshel.core.accounts import change_account, open_account
 from koshel.core.book import after, apply, remember
 from koshel.core.commands import (
@@ -27,15 +25,18 @@ from koshel.core.commands import (
     OpenAccount,
     Refund,
     Request,
+    Split,
     Void,
 )
 from koshel.core.enqueue import enqueue
 from koshel.core.groups import grouped
 from koshel.core.holds import capture, hold, release
-from koshel.core.model import Book, Declined, Executed, Grouped, Outcome, Posted
+from koshel.core.model import Book, Declined, Executed, Grouped, Outcome, Posted, State
 from koshel.core.moves import move
+from koshel.core.posting import with_id
 from koshel.core.receipts import replay
 from koshel.core.refunds import refund
+from koshel.core.splits import split
 
 
 def decide(book: Book, commands: Sequence[Command]) -> list[Outcome]:
@@ -52,6 +53,8 @@ def _pass(book: Book, command: Command) -> Outcome:
             outcome = move(book, command)
         elif type(command) is Group:
             return _pass_group(book, command)
+        elif type(command) is Split:
+            return _pass_split(book, command)
         else:
             outcome = _decide_one(book, command)
     apply(book.state, outcome)
@@ -67,6 +70,16 @@ def _pass_group(book: Book, group: Group) -> Grouped | Declined:
     return outcome
 
 
+def _pass_split(book: Book, command: Split) -> Grouped | Declined:
+    ahead = Book(book.facts, State({}))
+    outcome = split(book, command, ahead)
+    if isinstance(outcome, Grouped):
+        book.state.accounts |= ahead.state.accounts  # they are past the legs already
+        book.state.turnovers |= ahead.state.turnovers
+    remember(book.state, outcome)
+    return outcome
+
+
 def _decide_one(book: Book, command: Command) -> Outcome:
     match command:
         case OpenAccount() | EnsureAccount():
@@ -76,11 +89,11 @@ def _decide_one(book: Book, command: Command) -> Outcome:
         case Enqueue():
             return enqueue(book, command)
         case _:
-            assert not isinstance(command, Group), "a group is decided member by member"
+            assert not isinstance(command, Group | Split), "these are decided one transaction after the other"
             return _transaction(book, command)
 
 
-def _transaction(book: Book, command: Request | Due | Execute) -> Posted | Declined | Executed:
+def _transaction(book: Book, command: Request | Due | Execute) -> Posted | Declined | Grouped | Executed:
     match command:
         case Move():
             return move(book, command)
@@ -92,6 +105,8 @@ def _transaction(book: Book, command: Request | Due | Execute) -> Posted | Decli
             return release(book, command)
         case Refund():
             return refund(book, command)
+        case Split():
+            return split(book, command, Book(book.facts, State({})))
         case Execute():
             return _execute(book, command)
         case _:
@@ -99,7 +114,7 @@ def _transaction(book: Book, command: Request | Due | Execute) -> Posted | Decli
 
 
 def _execute(book: Book, command: Execute) -> Executed:
-    """What was queued keeps the id that it was given then."""
+    """What was queued keeps the id that it was given then; of a split it is that of the first transaction."""
     outcome = _transaction(book, command.command)
     assert not isinstance(outcome, Executed)
-    return Executed(command, replace(outcome, id=command.id) if isinstance(outcome, Posted) else outcome)
+    return Executed(command, with_id(outcome, command))

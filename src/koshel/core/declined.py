@@ -16,6 +16,7 @@ from koshel.core.commands import (
     Move,
     Opening,
     Refund,
+    Split,
 )
 from koshel.core.model import Account, Declined, Original, Refusal
 from koshel.core.money import minus, plain
@@ -82,9 +83,11 @@ def currency_mismatch(command: Command, source: Account, target: Account) -> Dec
     return Declined(command, Refusal.CURRENCY_MISMATCH, facts)
 
 
-def amount_out_of_range(command: Command, account: Account, amount: Decimal) -> Declined:
-    """Rounded to the currency's smallest unit it is nothing, or has a digit too many."""
+def amount_out_of_range(command: Command, account: Account, amount: Decimal, field: str = "amount") -> Declined:
+    """Rounded to the currency's smallest unit it is nothing, or has a digit too many. `field`: which amount."""
     facts: dict[str, str | int] = {"currency": account.currency, "scale": account.scale, "amount": plain(amount)}
+    if field != "amount":
+        facts["field"] = field
     return Declined(command, Refusal.AMOUNT_OUT_OF_RANGE, facts)
 
 
@@ -93,7 +96,7 @@ def scheduled_too_late(command: Enqueue, execute_at: datetime, latest: datetime)
     return _time_out_of_range(command, "execute_at", execute_at, latest)
 
 
-def capture_too_late(command: Hold | Enqueue, capture_at: datetime, expires_at: datetime) -> Declined:
+def capture_too_late(command: Hold | Split | Enqueue, capture_at: datetime, expires_at: datetime) -> Declined:
     """It is to be captured when it has expired."""
     return _time_out_of_range(command, "capture_at", capture_at, expires_at)
 

@@ -1,17 +1,15 @@
 """Transactions that are decided later: what can be said of one that is not decided yet."""
 
 from datetime import datetime, timedelta
-from typing import TypeAlias
 
 from msgspec import UNSET
 
 from koshel.core import declined
-from koshel.core.commands import UNRESOLVED, Direct, Enqueue, Hold, Refund, Request
+from koshel.core.commands import UNRESOLVED, Direct, Enqueue, Hold, Refund, Request, Split
 from koshel.core.holds import expiry
+from koshel.core.legs import AccountIdPair
 from koshel.core.model import Book, Declined, Queued, Shown
 from koshel.core.money import rounded
-
-AccountIdPair: TypeAlias = tuple[int | None, int | None]  # source's and target's account id
 
 
 def enqueue(book: Book, command: Enqueue) -> Queued | Declined:
@@ -21,8 +19,9 @@ def enqueue(book: Book, command: Enqueue) -> Queued | Declined:
         return refusal
     source_id, target_id = _sides(book, request)
     source, target = _account(book, command, source_id), _account(book, command, target_id)
-    known = source or target
-    asked = (request.source, request.target) if isinstance(request, Direct) else (None, None)
+    others = [id_ for pair in request.pairs for id_ in pair] if isinstance(request, Split) else []
+    known = source or target or next(filter(None, (_account(book, command, id_) for id_ in others)), None)
+    asked = (request.source, request.target) if isinstance(request, Direct | Split) else (None, None)
     amount = request.amount
     return Queued(
         command=command,
@@ -53,7 +52,7 @@ def _untimely(command: Enqueue, now: datetime) -> Declined | None:
         if command.execute_at > latest:
             return declined.scheduled_too_late(command, command.execute_at, latest)
         execute_at = max(now, command.execute_at)
-    if isinstance(request, Hold) and request.capture_at is not UNSET:
+    if isinstance(request, Hold | Split) and request.capture_at is not UNSET:
         expires_at = expiry(request, execute_at)
         if request.capture_at >= expires_at:
             return declined.capture_too_late(command, request.capture_at, expires_at)
@@ -61,7 +60,7 @@ def _untimely(command: Enqueue, now: datetime) -> Declined | None:
 
 
 def _sides(book: Book, request: Request) -> AccountIdPair:
-    if isinstance(request, Direct):
+    if isinstance(request, Direct | Split):
         return request.source_account_id, request.target_account_id
     original = book.state.originals.get(request.parent_id)
     if original is None or original.ledger_id != request.ledger_id:

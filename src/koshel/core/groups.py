@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from koshel.core import declined
 from koshel.core.commands import Group
-from koshel.core.model import Declined, Executed, Found, Grouped, Opened, Outcome, Posted, Replayed
+from koshel.core.model import Declined, Executed, Found, Grouped, MemberOutcome, Opened, Outcome, Posted, Replayed
 
-_MEMBERS = (Opened, Found, Posted, Declined, Executed, Replayed)
+_MEMBERS = (Opened, Found, Posted, Declined, Executed, Replayed, Grouped)
 
 
 def grouped(command: Group, outcomes: Sequence[Outcome]) -> Grouped | Declined:
@@ -15,7 +15,7 @@ def grouped(command: Group, outcomes: Sequence[Outcome]) -> Grouped | Declined:
         for index, member in enumerate(command.members):
             if member.key == command.key:
                 return declined.key_reused(command, f"transactions/{index}/idempotency_key")
-    answers = []
+    answers: list[MemberOutcome] = []
     for index, outcome in enumerate(outcomes):
         assert isinstance(outcome, _MEMBERS)
         cause = outcome.first if isinstance(outcome, Replayed) else outcome

@@ -13,11 +13,12 @@ from msgspec import UNSET
 
 from koshel.core import declined, limits
 from koshel.core.book import available, limit
-from koshel.core.commands import AutoCapture, Capture, Expire, Hold, HoldEnd, Kind, Void
-from koshel.core.model import Account, Book, Declined, Named, Original, Posted
+from koshel.core.commands import AutoCapture, Capture, Expire, Hold, HoldEnd, Kind, Split, Void
+from koshel.core.model import Account, Book, Declined, Original, Posted
 from koshel.core.money import CEILING, minus, plus, rounded
 from koshel.core.moves import account, named, unusable
 from koshel.core.posting import post, touched
+from koshel.core.sides import Named
 
 
 def hold(book: Book, command: Hold) -> Posted | Declined:
@@ -55,7 +56,7 @@ def hold(book: Book, command: Hold) -> Posted | Declined:
     )
 
 
-def expiry(command: Hold, placed_at: datetime) -> datetime:
+def expiry(command: Hold | Split, placed_at: datetime) -> datetime:
     """When the hold ends by itself."""
     seconds = command.default_expires_in if command.expires_in is UNSET else command.expires_in
     return placed_at + timedelta(seconds=seconds)

@@ -49,6 +49,16 @@ def exceeded(
     return declined.limit_exceeded(command, target, "in", amount, excess) if excess else None
 
 
+def left(turnover: Turnover, held: Decimal) -> Decimal | None:
+    """What may still go out within all limits; `held` is what open holds reserve. None: any amount."""
+    lefts = [
+        subtract(limit.out, add(turnover.used(limit.per, "out"), held))
+        for limit in turnover.limits
+        if limit.out is not None
+    ]
+    return max(Decimal(0), min(lefts)) if lefts else None
+
+
 def _excess(turnover: Turnover, way: Way, held: Decimal, amount: Decimal, now: datetime) -> Excess | None:
     """Of several limits that it does not fit into, the one that it fits into last."""
     last: Excess | None = None

@@ -2,6 +2,7 @@
 
     outcome  Opened · Found · Changed    what became of a command    (past tense)
              Posted · Queued · Executed · Grouped · Declined; Replayed: it had become that before, for the same key
+             LeftOut: a leg of a split that comes to nothing
     book     Facts and State: all that `decide` may look at
 Money is `Decimal` with exactly as many decimals as the currency has, once it is past `decide`.
 """
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import ClassVar, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
@@ -22,11 +23,13 @@ from koshel.core.commands import (
     Execute,
     Group,
     Kind,
-    Labelled,
-    Metadata,
     OpenAccount,
     Request,
+    Split,
 )
+from koshel.core.labelled import Labelled, Metadata
+from koshel.core.legs import LeftOut
+from koshel.core.sides import Named, Side
 from koshel.core.turnovers import Limit, Turnovers
 
 
@@ -43,6 +46,7 @@ class Refusal(StrEnum):
     ACCOUNT_NOT_FOUND = "account-not-found"
     CURRENCY_MISMATCH = "currency-mismatch"
     AMOUNT_OUT_OF_RANGE = "amount-out-of-range"
+    SPLIT_NOT_EXACT = "split-not-exact"
     TIME_OUT_OF_RANGE = "time-out-of-range"
     HOLD_NOT_OPEN = "hold-not-open"
     HOLD_EXPIRED = "hold-expired"
@@ -112,26 +116,6 @@ class Changed(Struct, frozen=True, tag="changed"):
     account: AccountDetails
 
 
-class Side(Struct, frozen=True, gc=False):
-    """An account that a transaction touched, as it stands after it."""
-
-    account_id: int
-    balance: Decimal
-    held: Decimal
-    version: int
-    name: str | None = None
-
-
-class Named(Struct, frozen=True, gc=False):
-    """An account that a transaction names and does not touch: the target of a hold, a void or an expiry."""
-
-    account_id: int
-    name: str | None = None
-    balance: ClassVar[None] = None
-    held: ClassVar[None] = None
-    version: ClassVar[None] = None
-
-
 class Posted(Labelled, frozen=True, gc=False, tag="posted"):
     """A transaction, with its sides; a side that is None is the world outside."""
 
@@ -195,17 +179,23 @@ class Executed(Struct, frozen=True, tag="executed"):
     """What became of a queued transaction."""
 
     command: Execute
-    outcome: Posted | Declined
+    outcome: "Posted | Declined | Grouped"
 
 
 class Grouped(Struct, frozen=True, tag="grouped"):
-    """What became of each member. An atomic group's id is None until it is written, as others' always is."""
+    """What became of each member of a group, or leg of a split. If it has an id, that is None until it is written."""
 
-    command: Group
-    outcomes: "list[Opened | Found | Posted | Declined | Executed | Replayed]"
+    command: Group | Split
+    outcomes: "list[MemberOutcome]"
     group_id: int | None = None
 
+    @property
+    def has_id(self) -> bool:
+        """Whether it has an id: a split, or an atomic group."""
+        return isinstance(self.command, Split) or self.command.atomic
 
+
+MemberOutcome: TypeAlias = "Opened | Found | Posted | Declined | Executed | Replayed | Grouped | LeftOut"
 First: TypeAlias = Opened | Changed | Posted | Queued | Grouped | Declined
 
 
@@ -215,7 +205,7 @@ class Replayed(Struct, frozen=True, tag="replayed"):
     first: First
 
 
-Outcome: TypeAlias = First | Found | Executed | Replayed
+Outcome: TypeAlias = First | Found | Executed | Replayed | LeftOut
 
 
 class Facts(Struct, frozen=True):

@@ -48,6 +48,31 @@ def rounded_limit(amount: Decimal, scale: int) -> Decimal:
     return plus(limit, 0)
 
 
+def scale_of(amount: Decimal) -> int:
+    """How many decimals the amount has."""
+    exponent = amount.as_tuple().exponent
+    assert isinstance(exponent, int), "neither NaN nor an infinity is an amount"
+    return -exponent
+
+
+def in_units(amount: Decimal, scale: int) -> int:
+    """The amount, which has at most `scale` decimals, counted in the currency's smallest unit."""
+    units = amount.scaleb(scale, _exact)
+    whole = int(units)
+    assert units == whole, "a part of the smallest unit"
+    return whole
+
+
+def from_units(units: int, scale: int) -> Decimal:
+    """The amount that is so many of the currency's smallest unit."""
+    return Decimal(units).scaleb(-scale, _exact)
+
+
+def floored(amount: Decimal, scale: int) -> Decimal:
+    """The amount with exactly `scale` decimals, never more than it was."""
+    return _truncating.quantize(amount, _quanta[scale])
+
+
 def plain(amount: Decimal) -> str:
     """As text without an exponent: `0.00`, never `0E-2`."""
     text = str(amount)

@@ -5,10 +5,11 @@ from typing import TypeAlias
 
 from koshel.core import declined, limits
 from koshel.core.book import available, limit
-from koshel.core.commands import UNRESOLVED, Command, Hold, Move, Refund, Status
-from koshel.core.model import Account, Book, Declined, Posted, Side
+from koshel.core.commands import UNRESOLVED, Command, Hold, Move, Refund, Split, Status
+from koshel.core.model import Account, Book, Declined, Posted
 from koshel.core.money import CEILING, minus, plus, rounded
 from koshel.core.posting import post, touched
+from koshel.core.sides import Side
 
 AccountPair: TypeAlias = tuple[Account | None, Account | None]  # source and target; None: the world outside
 SidePair: TypeAlias = tuple[Side | None, Side | None]
@@ -37,7 +38,7 @@ def move(book: Book, command: Move) -> Posted | Declined:
 
 
 def moved(
-    book: Book, command: Move | Refund, source: Account | None, target: Account | None, amount: Decimal
+    book: Book, command: Move | Refund | Split, source: Account | None, target: Account | None, amount: Decimal
 ) -> SidePair | Declined:
     """Both sides with the amount moved, if the source can spend it and the target take it."""
     debited = credited = None

@@ -20,8 +20,9 @@ from koshel.core.commands import (
     Hold,
     Move,
     OpenAccount,
-    labels,
+    Split,
 )
+from koshel.core.labelled import labels
 
 QualifiedName: TypeAlias = tuple[int, str]  # (ledger id, name)
 AccountIds: TypeAlias = Mapping[QualifiedName, int]
@@ -46,6 +47,13 @@ def _asked(command: Command) -> Sequence[tuple[str | None, int | None]]:
     match command:
         case Move() | Hold():
             return (command.source, command.source_account_id), (command.target, command.target_account_id)
+        case Split():
+            legs = [(leg.source, leg.source_account_id) for leg in command.sources]
+            legs += [(leg.target, leg.target_account_id) for leg in command.targets]
+            return [
+                *((command.source, command.source_account_id), (command.target, command.target_account_id)),
+                *legs,
+            ]
         case ChangeAccount():
             return ((command.account, command.account_id),)
         case OpenAccount() | EnsureAccount():
@@ -73,6 +81,8 @@ def resolved(command: Any, found: AccountIds, new: AccountIds) -> Any:
             source = _side(command, command.source, command.source_account_id, found, new)
             target = _side(command, command.target, command.target_account_id, found, new)
             return replace(command, source_account_id=source, target_account_id=target)
+        case Split():
+            return _resolved_split(command, found, new)
         case ChangeAccount():
             return replace(command, account_id=_side(command, command.account, command.account_id, found, new))
         case OpenAccount() | EnsureAccount():
@@ -103,7 +113,25 @@ def with_sides(move: Move, source_id: int | None, target_id: int | None) -> Move
     )
 
 
-def _side(command: Direct | ChangeAccount | OpenAccount | EnsureAccount, name: str | None, id_: Any, *ids: Any) -> Any:
+def _resolved_split(command: Split, *ids: AccountIds) -> Split:
+    return replace(
+        command,
+        source_account_id=_side(command, command.source, command.source_account_id, *ids),
+        target_account_id=_side(command, command.target, command.target_account_id, *ids),
+        sources=tuple(
+            replace(leg, source_account_id=_side(command, leg.source, leg.source_account_id, *ids))
+            for leg in command.sources
+        ),
+        targets=tuple(
+            replace(leg, target_account_id=_side(command, leg.target, leg.target_account_id, *ids))
+            for leg in command.targets
+        ),
+    )
+
+
+def _side(
+    command: Direct | Split | ChangeAccount | OpenAccount | EnsureAccount, name: str | None, id_: Any, *ids: Any
+) -> Any:
     """The id of an account: it was given, or the name's."""
     if name is None or id_:
         return id_

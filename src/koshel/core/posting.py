@@ -3,8 +3,11 @@
 from datetime import datetime
 from decimal import Decimal
 
-from koshel.core.commands import Due, Move, Request
-from koshel.core.model import Account, Book, Named, Original, Posted, Side
+from msgspec.structs import replace
+
+from koshel.core.commands import Due, Execute, Move, Request
+from koshel.core.model import Account, Book, Declined, Grouped, Original, Posted
+from koshel.core.sides import Named, Side
 
 
 def post(
@@ -56,3 +59,15 @@ def _request(command: Request | Due) -> Request | None:
 def touched(account: Account, balance: Decimal, held: Decimal) -> Side:
     """The account with another balance, or another part of it held, and its next version."""
     return Side(account.id, balance, held, account.version + 1, account.name)
+
+
+def with_id(outcome: Posted | Grouped | Declined, queued: Execute) -> Posted | Grouped | Declined:
+    """The outcome, whose transaction has its id already; of a split the first has it, and the key that was queued."""
+    if isinstance(outcome, Posted):
+        return replace(outcome, id=queued.id)
+    if isinstance(outcome, Declined):
+        return outcome
+    outcomes = list(outcome.outcomes)
+    place, first = next((place, one) for place, one in enumerate(outcomes) if isinstance(one, Posted))
+    outcomes[place] = replace(first, id=queued.id, key=queued.command.key)
+    return Grouped(replace(outcome.command, key=None), outcomes)  # its key has answered when it was queued

@@ -18,6 +18,7 @@ from koshel.core.commands import (
     Move,
     OpenAccount,
     Refund,
+    Split,
 )
 from koshel.core.model import Original
 from koshel.core.turnovers import Period
@@ -89,6 +90,10 @@ def _add(reached: Reach, command: Command, originals: Mapping[int, Original]) ->
         followed = reached.refunded if isinstance(command, Refund) else reached.holds
         followed.add((command.ledger_id, command.parent_id))
         _add_sides(reached, originals.get(command.parent_id))
+    elif isinstance(command, Split):
+        reached.ledgers.add(command.ledger_id)
+        for pair in command.pairs:
+            reached.accounts.update(pair)
     elif isinstance(command, Execute):
         _add(reached, command.command, originals)
     elif isinstance(command, OpenAccount | EnsureAccount):
@@ -117,6 +122,9 @@ def _add_sides(reached: Reach, sides: Direct | Original | None) -> None:
 
 def _add_shown(reached: Reach, command: Enqueue, originals: Mapping[int, Original]) -> None:
     request = command.command
+    if isinstance(request, Split):
+        reached.shown.update((command.ledger_id, id_) for pair in request.pairs for id_ in pair)
+        return
     sides = request if isinstance(request, Direct) else originals.get(request.parent_id)
     if sides is not None:
         reached.shown.add((command.ledger_id, sides.source_account_id))

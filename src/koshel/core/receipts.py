@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import get_args
+from typing import TypeAlias, get_args
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from koshel.core import declined
 from koshel.core.book import asked
 from koshel.core.commands import ERASED, ChangeAccount, Command, Enqueue, Group, Member, Move, OpenAccount, Request
+from koshel.core.legs import SplitSource, SplitTarget
 from koshel.core.model import Book, Declined, First, Grouped, Outcome, Posted, Queued, Replayed
-from koshel.core.money import rounded
+from koshel.core.money import rounded, scale_of
 
 # Fields that are not what the caller asked for: whose the key is and the key itself, which led here, and what our own
 # settings say where the caller said nothing. Every other field is compared, in its order in the struct.
@@ -24,6 +25,7 @@ _ASKED: Mapping[type, Sequence[str]] = {
     kind: tuple(name for name in kind.__struct_fields__ if name not in _NOT_ASKED and name not in _BY_NAME.values())
     for kind in (*get_args(Request), OpenAccount, ChangeAccount)
 }
+_Leg: TypeAlias = SplitSource | SplitTarget
 _PERSONAL = frozenset({"email", "metadata", "metadata_patch"})
 
 
@@ -69,8 +71,28 @@ def _first_difference(was: Command, command: Command) -> str | None:
         if name is not None and (getattr(was, name) or getattr(command, name)) is not None:
             if getattr(was, name) != getattr(command, name):
                 return field if getattr(command, name) is None else name
-        elif getattr(was, field) != getattr(command, field):
-            return field
+        elif (then := getattr(was, field)) != (now := getattr(command, field)):
+            difference = _first_difference_of_legs(field, then, now) if field in _LEGS else field
+            if difference is not None:
+                return difference
+    return None
+
+
+_LEGS = frozenset({"sources", "targets"})
+
+
+def _first_difference_of_legs(field: str, was: Sequence[_Leg], legs: Sequence[_Leg]) -> str | None:
+    if len(was) != len(legs):
+        return field
+    side = field[:-1]
+    for place, (then, now) in enumerate(zip(was, legs, strict=True)):
+        asked = (getattr(then, side), getattr(now, side))
+        if asked[0] != asked[1]:
+            return f"{field}/{place}/{side}_account_id" if asked[1] is None else f"{field}/{place}/{side}"
+        by_name = asked[1] is not None
+        for name in then.__struct_fields__:
+            if not (by_name and name == f"{side}_account_id") and getattr(then, name) != getattr(now, name):
+                return f"{field}/{place}/{name}"
     return None
 
 
@@ -100,6 +122,4 @@ def _as_rounded(posted: Posted, command: Command) -> Command:
     """A posted move's amount was rounded: 12.345 sent again is the same request as the 12.34 on the books."""
     if type(command) is not Move:
         return command
-    scale = posted.amount.as_tuple().exponent
-    assert isinstance(scale, int)
-    return replace(command, amount=rounded(command.amount, -scale))
+    return replace(command, amount=rounded(command.amount, scale_of(posted.amount)))

@@ -12,18 +12,11 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import UNSET
 
-from koshel.core.commands import (
-    LABELS,
-    Direct,
-    Due,
-    EnsureAccount,
-    Execute,
-    Group,
-    Hold,
-    Request,
-)
+from koshel.core.commands import Direct, Due, EnsureAccount, Execute, Group, Hold, Request, Split
+from koshel.core.labelled import LABELS
 from koshel.core.model import Declined, Queued, Replayed
 from koshel.core.money import SCALE_MAX, rounded
+from koshel.db import split_agreement
 from koshel.db.group_receipts import MemberReceipt, NamedMove, restored
 
 Row: TypeAlias = Mapping[str, Any]
@@ -89,7 +82,12 @@ def of_queued(queued: Queued) -> str | None:
 
 def of_executed(queued: Queued, row: Row) -> str | None:
     """A queued transaction, and what it was posted as."""
-    if field := of_request(queued.command.command, row):
+    request = queued.command.command
+    if isinstance(request, Split):  # its first transaction has its id and its key
+        field = "idempotency_key" if request.key != row["idempotency_key"] else split_agreement.of_leg(request, row)
+    else:
+        field = of_request(request, row)
+    if field is not None:
         return field
     known = [name for name in (*_SIDES, "currency") if getattr(queued, name) is not None]
     if field := first(name for name in known if getattr(queued, name) != row[name]):
@@ -144,7 +142,7 @@ def is_caused(answer: Declined) -> bool:
 def _told(request: Request) -> dict[str, Any]:
     """What a request says of its transaction; the amount as it was sent, None for all that is left."""
     told = {name: getattr(request, name) for name in ("parent_id", "kind", "amount")}
-    if isinstance(request, Direct):  # who was asked for by a name may not have been there
+    if isinstance(request, Direct | Split):  # who was asked for by a name may not have been there
         told |= {name: getattr(request, name) or None for name in _SIDES}
         told |= {name: asked for name in ("source", "target") if (asked := getattr(request, name)) is not None}
     return told

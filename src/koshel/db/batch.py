@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from koshel.core.apart import Line, PutOff, apart
-from koshel.core.commands import Command, Group
+from koshel.core.commands import Command, Execute, Group, Split
 from koshel.core.model import Book, Facts, First, Original, Outcome, Shown, State
 from koshel.core.reach import QualifiedId, Reach, reach, references
 from koshel.db import account_names, claims, columns, currencies, group_receipts, rows, turnovers
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 FIRST_WAIT_MS = 100  # for a lock, while nothing else is locked
 
 _CLAIMS = (ClaimQueued, ClaimHolds)
+_TOGETHER = (Group, Split, Execute)  # make several transactions each, or may
 
 
 class Batch:
@@ -141,7 +142,7 @@ class Batch:
 
     async def _prepare(self, commands: Sequence[Command]) -> Reach:
         """What takes its time, done while nobody waits for the locks yet."""
-        if self._locks and [command for command in commands if type(command) is Group]:
+        if self._locks and [command for command in commands if type(command) in _TOGETHER]:
             self._ids = await take_before(self.connection, self._queries, commands)
         reached = reach(commands, self._originals)
         self._keys = columns.texts(reached.keys) if reached.keys else []
@@ -240,10 +241,6 @@ class Batch:
         if not keys:
             return {}
         receipts = dict(map(rows.receipt, await self.connection.fetch(self._queries.find_receipts, *keys)))
-        groups = [one for one in receipts.values() if isinstance(one, group_receipts.GroupReceipt)]
-        members = set[QualifiedId]().union(*map(group_receipts.transactions, groups))
+        members = set[QualifiedId]().union(*map(group_receipts.named, receipts.values()))
         posted = {one.id: one for one in map(rows.posted, await self._find(self._queries.find_members, members))}
-        return {
-            key: group_receipts.restore(one, posted) if isinstance(one, group_receipts.GroupReceipt) else one
-            for key, one in receipts.items()
-        }
+        return {key: group_receipts.answer(one, posted) for key, one in receipts.items()}

@@ -11,8 +11,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from koshel.core.model import Changed, Declined, Grouped, Named, Opened, Posted, Queued, Side
-from koshel.db.group_receipts import to_receipt
+from koshel.core.model import Changed, Declined, Grouped, Opened, Posted, Queued
+from koshel.core.sides import Named, Side
+from koshel.db.group_receipts import kept
 from koshel.db.tables import ACCOUNT, RECEIPT, TRANSACTION, Column, Columns, Mostly
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]  # values by the names of their columns
@@ -162,7 +163,7 @@ def _receipt(one: Recorded | Posted) -> Mapping[str, Any]:
         ledger_id, key, transaction_id, request = one.ledger_id, one.key, one.id, one.request
     else:
         ledger_id, key = one.command.ledger_id, one.command.key
-        answer = to_receipt(one) if isinstance(one, Grouped) else one
+        answer = kept(one) if isinstance(one, Grouped) else one
         transaction_id = one.id if isinstance(one, Queued) else None
     assert key is not None, "what has no key has no receipt"
     return {
@@ -221,6 +222,7 @@ def _quoted_json(value: object) -> str:
 
 _WRITE: Mapping[str, Callable[[Any], str]] = {
     "bigint": str,
+    "bigint[]": _quoted,
     "boolean": str,
     "date": str,
     "integer": str,

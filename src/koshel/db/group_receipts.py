@@ -7,10 +7,12 @@ from msgspec import Struct, convert
 from msgspec.structs import fields, replace
 
 from koshel.core.book import asked
-from koshel.core.commands import Group, Member, Move
-from koshel.core.model import Declined, Grouped, Posted, Queued, Replayed
+from koshel.core.commands import Group, Member, Move, Split
+from koshel.core.model import Declined, First, Grouped, Posted, Queued, Replayed
 from koshel.core.reach import QualifiedId
+from koshel.db import split_receipts
 from koshel.db.sides import TYPES, flat, names, sides
+from koshel.db.split_receipts import SplitReceipt
 
 _FIELDS = {field.name: field.type for field in fields(Posted) if field.name not in {"source", "target"}}
 
@@ -35,9 +37,15 @@ class GroupReceipt(Struct, frozen=True, tag="grouped"):
     members: list[int | NamedMove | MemberReceipt]  # the id of a plain move
 
 
+def kept(grouped: Grouped) -> "GroupReceipt | SplitReceipt":
+    """The answer of a group, or of a split, once its transactions have their ids."""
+    return split_receipts.to_receipt(grouped) if isinstance(grouped.command, Split) else to_receipt(grouped)
+
+
 def to_receipt(grouped: Grouped) -> GroupReceipt:
     """The answer, once its transactions have their ids."""
     group = grouped.command
+    assert isinstance(group, Group)
     members = [
         _of_move(command, one)
         if type(command) is Move and type(one) is Posted
@@ -47,15 +55,49 @@ def to_receipt(grouped: Grouped) -> GroupReceipt:
     return GroupReceipt(group.ledger_id, group.key, group.atomic, grouped.group_id, members)
 
 
+Kept: TypeAlias = First | GroupReceipt | SplitReceipt  # a receipt's answer; of a group, or of a split, to be restored
+
+
+def named(kept: Kept) -> set[QualifiedId]:
+    """The transactions that must be read to restore it, each with its ledger id."""
+    if isinstance(kept, SplitReceipt):
+        return split_receipts.transactions(kept)
+    return transactions(kept) if isinstance(kept, GroupReceipt) else set()
+
+
+def answer(kept: Kept, posted: Mapping[int, Posted]) -> First:
+    """The answer as it was, given those transactions by their ids."""
+    if isinstance(kept, SplitReceipt):
+        return split_receipts.restore(kept, posted)
+    return restore(kept, posted) if isinstance(kept, GroupReceipt) else kept
+
+
 def transactions(receipt: GroupReceipt) -> set[QualifiedId]:
     """The transactions that must be read to restore it, each with its ledger id."""
     ids = (id_of(one) for one in receipt.members)
-    return {(receipt.ledger_id, one) for one in ids if one is not None}
+    plain = {(receipt.ledger_id, one) for one in ids if one is not None}
+    return plain.union(*(split_receipts.transactions(one) for one in splits(receipt).values()))
 
 
 def id_of(member: int | NamedMove | MemberReceipt) -> int | None:
     """The id of a plain move; None if the member is more."""
     return None if isinstance(member, MemberReceipt) else member if isinstance(member, int) else member[0]
+
+
+def splits(receipt: GroupReceipt) -> Mapping[int, SplitReceipt]:
+    """Of the members those that are splits, by their place. Raises ValidationError."""
+    found = {}
+    for place, one in enumerate(receipt.members):
+        outcome = _first(one.outcome) if isinstance(one, MemberReceipt) else None
+        if isinstance(outcome, Mapping) and outcome.get("type") == "split":
+            found[place] = convert(outcome, SplitReceipt)
+    return found
+
+
+def _first(outcome: Any) -> Any:
+    while isinstance(outcome, Mapping) and outcome.get("type") == "replayed":
+        outcome = outcome.get("first")
+    return outcome
 
 
 def restore(receipt: GroupReceipt, posted: Mapping[int, Posted]) -> Grouped:
@@ -72,7 +114,7 @@ def restore(receipt: GroupReceipt, posted: Mapping[int, Posted]) -> Grouped:
             outcomes.append(replace(posted[id_], request=commands[-1]))
         else:
             commands.append(one.command)
-            outcomes.append(restored(one.outcome))
+            outcomes.append(restored(one.outcome, posted))
     return Grouped(Group(receipt.ledger_id, tuple(commands), receipt.atomic, receipt.key), outcomes, receipt.group_id)
 
 
@@ -92,13 +134,20 @@ def _as_stored(outcome: object) -> object:
         }
     if isinstance(outcome, Replayed):
         return {"type": "replayed", "first": _as_stored(outcome.first)}
+    if isinstance(outcome, Grouped):
+        return kept(outcome)
     return outcome
 
 
-def restored(receipt: Mapping[str, Any]) -> Any:
-    """The outcome that was kept; a field that is not there yet has its default. Raises KeyError, ValidationError."""
+def restored(receipt: Mapping[str, Any], posted: Mapping[int, Posted] | None = None) -> Any:
+    """The outcome that was kept; a field that is not there yet has its default. Raises KeyError, ValidationError.
+
+    `posted`: the transactions of splits, by their ids; without splits there are none.
+    """
     if receipt["type"] == "replayed":
-        return Replayed(restored(receipt["first"]))
+        return Replayed(restored(receipt["first"], posted))
+    if receipt["type"] == "split":
+        return split_receipts.restore(convert(receipt, SplitReceipt), posted or {})
     if receipt["type"] != "posted":
         return convert(receipt, Declined | Queued)
     own = {name: convert(receipt[name], type_) for name, type_ in _FIELDS.items() if name in receipt}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from koshel.core.commands import Command, Group
+from koshel.core.commands import Command, Execute, Group, Split
 from koshel.core.model import Executed, Grouped, Opened, Outcome, Posted, Queued, Replayed
 from koshel.db.queries import Queries
 
@@ -25,15 +25,28 @@ class Ids(Struct):
 
 
 async def take_before(connection: "AnyConnection", q: Queries, commands: Sequence[Command]) -> Ids:
-    """An id for each atomic group; and for all transactions, if a group has a key, since its receipt names them."""
+    """An id for each atomic group and each split.
+
+    And for all transactions, if a group or a split has a key, since its receipt names them.
+    """
     ids = Ids()
     groups = [command for command in commands if isinstance(command, Group)]
-    if atomic := sum(group.atomic for group in groups):
-        ids.groups.extend(await _take(connection, q.take_group_ids, atomic))
-    if any(group.key is not None for group in groups):
-        count = sum(len(command.members) if isinstance(command, Group) else 1 for command in commands)
-        ids.transactions.extend(await _take(connection, q.take_transaction_ids, count))
+    splits = [one for one in map(_asked, _members(commands)) if isinstance(one, Split)]
+    if count := sum(group.atomic for group in groups) + len(splits):
+        ids.groups.extend(await _take(connection, q.take_group_ids, count))
+    if any(group.key is not None for group in groups) or any(split.key is not None for split in splits):
+        legs = sum(len(split.pairs) - 1 for split in splits)
+        ids.transactions.extend(await _take(connection, q.take_transaction_ids, len(_members(commands)) + legs))
     return ids
+
+
+def _members(commands: Sequence[Command]) -> list[Command]:
+    """The commands, and in the place of each group its members."""
+    return [one for command in commands for one in (command.members if isinstance(command, Group) else (command,))]
+
+
+def _asked(command: Command) -> Command:
+    return command.command if isinstance(command, Execute) else command
 
 
 async def number(
@@ -55,15 +68,17 @@ async def number(
     numbered: list[Posted | Queued] = [*queued, *posted]
     if (missing := len(numbered) - len(ids.transactions)) > 0:
         ids.transactions.extend(await _take(connection, q.take_transaction_ids, missing))
+    groups: dict[int, int] = {}  # ids, by the identity of the members
+    for grouped in fresh:
+        if isinstance(grouped, Grouped) and grouped.has_id:
+            group_id = ids.groups.popleft()
+            groups |= {id(member): group_id for member in grouped.outcomes if isinstance(member, Posted)}
+            given[id(grouped)] = replace(grouped, group_id=group_id)
     for each in numbered:
         given[id(each)] = replace(each, id=ids.transactions.popleft())
-    for grouped in fresh:
-        if isinstance(grouped, Grouped) and grouped.command.atomic:
-            group_id = ids.groups.popleft()
-            for member in grouped.outcomes:
-                if isinstance(member, Posted):
-                    given[id(member)] = replace(given.get(id(member), member), group_id=group_id)
-            given[id(grouped)] = replace(grouped, group_id=group_id)
+    for each in (one for one in fresh if isinstance(one, Posted)):
+        if (member_of := groups.get(id(each))) is not None:
+            given[id(each)] = replace(given.get(id(each), each), group_id=member_of)
     return given
 
 

@@ -13,7 +13,8 @@ SCHEMA = "koshel"  # of a new database
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _TABLE = (
-    "ledger|currency|account|transaction|receipt|batch|hold|queued|declined|cancelled|turnover|api_key|_yoyo_migration"
+    "ledger|currency|account|transaction|receipt|batch|hold|queued|declined|cancelled|turnover|split|api_key"
+    "|_yoyo_migration"
 )
 _TABLES = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE|USING) ({_TABLE}|erase_account)\b")
 _SEQUENCES = re.compile(r"\b(nextval|pg_sequence_last_value)\('(\w+)'\)")
@@ -60,6 +61,7 @@ class Queries(Struct, frozen=True):
     get_account: str
     get_account_named: str
     get_transaction: str
+    get_split: str
     get_queued: str
     find_due: str
     claim_queued: str
@@ -159,6 +161,7 @@ class Queries(Struct, frozen=True):
     verify_moments: str
     verify_rules: str
     verify_groups: str
+    verify_splits: str
     verify_requests: str
     read_receipts: str
     read_queued: str

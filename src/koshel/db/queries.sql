@@ -125,12 +125,13 @@ INNER JOIN cancelled AS c ON c.ledger_id = wanted.ledger_id AND c.id = wanted.id
 
 -- name: find_holds
 -- What holds still reserve, or what has ended them: read after their accounts are locked, so nobody changes it.
--- The last that happened is the one with the highest version. Each pair carries its ledger_id in $1.
+-- The last that happened is the one with the highest version. One id may be asked for in two ledgers. Each pair carries
+-- its ledger_id in $1.
 SELECT wanted.id, hold.amount, (array_agg(t.kind ORDER BY t.source_version DESC))[1] AS ended_by
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
 LEFT JOIN hold ON hold.ledger_id = wanted.ledger_id AND hold.id = wanted.id
 LEFT JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.parent_id = wanted.id AND hold.id IS NULL
-GROUP BY wanted.id, hold.amount;
+GROUP BY wanted.ledger_id, wanted.id, hold.amount;
 
 -- name: find_refunded
 -- The sum of refunds so far: read after the original's accounts are locked, as every refund of it locks them.
@@ -216,7 +217,8 @@ SELECT code, scale FROM currency WHERE code = ANY($1::text []);
 -- has nothing held has a zero of as many decimals), and what a receipt says besides. An array that would be all null,
 -- as most are of plain transfers, comes empty, and unnest fills it up.
 -- A transaction that has its id already, as one that was queued, has its receipt too. `rest` is what a hold
--- reserves from now on, once for each hold; nothing: it has ended.
+-- reserves from now on, once for each hold; nothing: it has ended. $28 to $30 are splits, by their groups; mostly there
+-- are none.
 WITH posting AS MATERIALIZED (
     SELECT coalesce(given_id, nextval('transaction_id')) AS id, p.*
     FROM unnest(
@@ -271,6 +273,12 @@ WITH posting AS MATERIALIZED (
     SELECT ledger_id, coalesce(parent_id, id), rest, coalesce(expires_at, '-infinity'), capture_at
     FROM posting WHERE rest > 0
     ON CONFLICT (ledger_id, id) DO UPDATE SET amount = excluded.amount
+), divided AS (
+    INSERT INTO split (ledger_id, id, amount, transaction_ids)
+    SELECT s.ledger_id, s.id, s.amount, array_agg(p.id ORDER BY p.place)
+    FROM unnest($28::text::bigint [], $29::text::bigint [], $30::text::numeric []) AS s (ledger_id, id, amount)
+    INNER JOIN posting AS p ON p.ledger_id = s.ledger_id AND p.group_id = s.id
+    GROUP BY s.ledger_id, s.id, s.amount
 ), batched AS (
     INSERT INTO batch (ledger_id, id, transaction_ids, rules)
     SELECT ledger_id, $27::uuid, array_agg(id ORDER BY place), 2 FROM posting GROUP BY ledger_id
@@ -494,6 +502,10 @@ FROM transaction AS t
 LEFT JOIN account AS s ON s.ledger_id = $1 AND s.id = t.source_account_id
 LEFT JOIN account AS d ON d.ledger_id = $1 AND d.id = t.target_account_id
 WHERE t.ledger_id = $1 AND t.id = $2;
+
+-- name: get_split
+-- By primary key: the transactions of a split.
+SELECT transaction_ids FROM split WHERE ledger_id = $1 AND id = $2;
 
 -- name: get_queued
 -- By primary key: a transaction that is not decided yet, or was refused, or cancelled before it was decided.
@@ -825,9 +837,10 @@ SELECT pg_backend_pid();
 -- $1 is the schema, to which rights belong, and not to a ledger.
 WITH wanted (relation, privilege, columns) AS (
     SELECT unnest(ARRAY['ledger', 'currency', 'account', 'transaction', 'receipt', 'batch', 'hold', 'queued',
-        'declined', 'cancelled', 'turnover', 'api_key', '_yoyo_migration']), 'SELECT', NULL::text []
+        'declined', 'cancelled', 'turnover', 'split', 'api_key', '_yoyo_migration']), 'SELECT', NULL::text []
     UNION ALL
-    SELECT unnest(ARRAY['account', 'transaction', 'receipt', 'batch', 'hold', 'queued', 'declined', 'cancelled', 'turnover', 'ledger',
+    SELECT unnest(ARRAY['account', 'transaction', 'receipt', 'batch', 'hold', 'queued', 'declined', 'cancelled', 'turnover', 'split',
+        'ledger',
         'api_key']), 'INSERT', NULL
     UNION ALL
     SELECT unnest(ARRAY['hold', 'queued', 'turnover']), 'DELETE', NULL
@@ -987,8 +1000,8 @@ UNION ALL
 SELECT format(statement, $1::text) AS statement
 FROM (VALUES
     ('GRANT SELECT ON ledger, currency, account, transaction, receipt, batch, hold, queued, declined,'
-     ' cancelled, turnover, api_key, _yoyo_migration TO %I'),
-    ('GRANT INSERT ON account, transaction, receipt, batch, hold, queued, declined, cancelled, turnover, ledger,'
+     ' cancelled, turnover, split, api_key, _yoyo_migration TO %I'),
+    ('GRANT INSERT ON account, transaction, receipt, batch, hold, queued, declined, cancelled, turnover, split, ledger,'
      ' api_key TO %I'),
     ('GRANT UPDATE (balance, held, version, revision, min_balance, max_balance, status, email, metadata, limits)'
      ' ON account TO %I'),
@@ -1931,6 +1944,18 @@ WHERE t.group_id IS NOT NULL
 GROUP BY t.ledger_id, t.group_id
 HAVING count(DISTINCT b.id) > 1 OR count(DISTINCT t.ctime) > 1 OR count(DISTINCT t.id) <> min(r.posted)
 ORDER BY t.group_id LIMIT $1::bigint;
+
+-- name: verify_splits
+-- The transactions of a split's group are those that its row names, and add up to its amount.
+-- Reads all ledgers: verification is of the whole database.
+WITH legs AS (
+    SELECT t.ledger_id, t.group_id, array_agg(t.id ORDER BY t.id) AS ids, sum(t.amount) AS amount
+    FROM transaction AS t WHERE t.group_id IS NOT NULL GROUP BY t.ledger_id, t.group_id
+)
+SELECT s.ledger_id, s.id, s.amount, l.amount AS total, s.transaction_ids = l.ids AS are_named
+FROM split AS s LEFT JOIN legs AS l ON l.ledger_id = s.ledger_id AND l.group_id = s.id
+WHERE l.ids IS DISTINCT FROM s.transaction_ids OR l.amount IS DISTINCT FROM s.amount
+ORDER BY s.id LIMIT $1::bigint;
 
 -- name: verify_requests
 -- Of what is no plain move, the receipt of its key keeps what was asked for, or what was enqueued.

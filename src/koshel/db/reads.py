@@ -1,6 +1,7 @@
 """What is read of accounts and transactions, whichever connection it is read over."""
 
 from collections.abc import Awaitable, Callable, Collection, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from koshel.core.model import AccountDetails
@@ -56,6 +57,20 @@ class Reads:
         return await self._read(
             ledger_id, lambda connection: find_transaction(connection, self._queries, ledger_id, transaction_id)
         )
+
+    async def get_split(self, ledger_id: int, split_id: int) -> list[FoundTransaction] | None:
+        """The transactions of a split as they stand, None if there is no such split. Raises StoreError."""
+        return await self._read(ledger_id, partial(self._find_split, ledger_id, split_id))
+
+    async def _find_split(
+        self, ledger_id: int, split_id: int, connection: "AnyConnection"
+    ) -> list[FoundTransaction] | None:
+        q = self._queries
+        ids = await connection.fetchval(q.get_split, ledger_id, split_id)
+        if ids is None:
+            return None
+        found = [await find_transaction(connection, q, ledger_id, id_) for id_ in ids]
+        return [one for one in found if one is not None]
 
 
 async def find_transaction(

@@ -15,7 +15,6 @@ from koshel.core.model import (
     AccountDetails,
     Changed,
     Declined,
-    First,
     Opened,
     Original,
     Posted,
@@ -24,11 +23,12 @@ from koshel.core.model import (
 )
 from koshel.core.money import ZEROS
 from koshel.core.turnovers import Limit
-from koshel.db.group_receipts import GroupReceipt
+from koshel.db.group_receipts import GroupReceipt, Kept
 from koshel.db.sides import sides
+from koshel.db.split_receipts import SplitReceipt
 from koshel.db.tables import TRANSACTION
 
-_answer = msgspec.json.Decoder(Opened | Changed | Queued | GroupReceipt | Declined)
+_answer = msgspec.json.Decoder(Opened | Changed | Queued | GroupReceipt | SplitReceipt | Declined)
 _declined = msgspec.json.Decoder(Declined)
 _queued = msgspec.json.Decoder(Queued)
 _limits = msgspec.json.Decoder(tuple[Limit, ...])
@@ -116,7 +116,7 @@ def queued(row: Record) -> FoundTransaction:
     return FoundTransaction(queued, "declined", _declined.decode(row["answer"]))
 
 
-def receipt(row: Record) -> tuple[tuple[int, str], First | GroupReceipt]:
+def receipt(row: Record) -> tuple[tuple[int, str], Kept]:
     """A row of `find_receipts`: what the (ledger, key) has answered; a group's answer is to be restored yet."""
     place = row["receipt_ledger_id"], row["receipt_key"]
     if row["answer"] is not None:

@@ -160,6 +160,14 @@ CREATE TABLE queued (
 )
 WITH (fillfactor='90');
 
+CREATE TABLE split (
+    ledger_id bigint NOT NULL,
+    id bigint NOT NULL,
+    amount numeric NOT NULL,
+    transaction_ids bigint[] NOT NULL,
+    CONSTRAINT split_check CHECK (((id > 0) AND (amount > (0)::numeric) AND (amount < 'Infinity'::numeric) AND (cardinality(transaction_ids) > 0)))
+);
+
 CREATE TABLE transaction (
     ledger_id bigint NOT NULL,
     id bigint NOT NULL,
@@ -237,6 +245,9 @@ ALTER TABLE ONLY queued
 
 ALTER TABLE ONLY receipt
     ADD CONSTRAINT receipt_pkey PRIMARY KEY (ledger_id, idempotency_key);
+
+ALTER TABLE ONLY split
+    ADD CONSTRAINT split_pkey PRIMARY KEY (ledger_id, id);
 
 ALTER TABLE ONLY transaction
     ADD CONSTRAINT transaction_pkey PRIMARY KEY (ledger_id, id);

@@ -4,8 +4,9 @@ from typing import Any, Protocol, TypeAlias
 
 from msgspec.structs import fields
 
-from koshel.core.model import Named, Posted, Side
+from koshel.core.model import Posted
 from koshel.core.money import minus
+from koshel.core.sides import Named, Side
 from koshel.db.tables import TRANSACTION, Column, Mostly
 
 Sides: TypeAlias = tuple[Side | None, Side | Named | None]

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from koshel.core.commands import LABELS
+from koshel.core.labelled import LABELS
 
 
 class Mostly(Enum):
@@ -111,6 +111,13 @@ QUEUED: Columns = (
     Column("attempts", "integer", changes=True),
     Column("error", "text", changes=True),
     Column("ctime", "timestamptz", mostly=Mostly.ONE),
+)
+
+SPLIT: Columns = (
+    Column("ledger_id", "bigint", mostly=Mostly.SAME),
+    Column("id", "bigint"),
+    Column("amount", "numeric"),
+    Column("transaction_ids", "bigint[]"),
 )
 
 DECLINED: Columns = (

@@ -48,7 +48,6 @@ class Check(Struct, frozen=True):
 
 def checks(q: Queries, last: Mapping[str, int], seed: int) -> list[Check]:
     """All of them. `last`: ids that the sequences have given; `seed`: a random number below 2^62."""
-    iso = iso_scales()
 
     def rows(weight: float, statement: str, say: Say, *given: Any) -> Check:
         return Check(lambda connection: _findings(connection, statement, say, given), weight, q.plan_for_whole_tables)
@@ -73,7 +72,7 @@ def checks(q: Queries, last: Mapping[str, int], seed: int) -> list[Check]:
         rows(8, q.verify_sides, said.side, last["transaction_id"], last["group_id"]),
         surveyed(28, "survey_times"),
         rows(1, q.verify_registered, said.registered),
-        rows(1, q.verify_openings, said.opening, last["account_id"], list(iso), list(iso.values())),
+        rows(1, q.verify_openings, said.opening, last["account_id"], *_iso_arrays()),
         rows(1, q.verify_names, said.names),
         rows(1, q.verify_opened, said.opened),
         rows(1, q.verify_closed, said.closed),
@@ -92,10 +91,16 @@ def checks(q: Queries, last: Mapping[str, int], seed: int) -> list[Check]:
         surveyed(8, "survey_batches"),
         rows(1, q.verify_rules, said.rules),
         rows(2, q.verify_groups, said.group),
+        rows(1, q.verify_splits, said.split),
         rows(3, q.verify_requests, said.request),
         kept(20, verify_kept.receipts),
         kept(1, verify_kept.queued, last["transaction_id"]),
     ]
+
+
+def _iso_arrays() -> tuple[list[str], list[int]]:
+    scales = iso_scales()
+    return list(scales), list(scales.values())
 
 
 def _findings(connection: Connection, statement: str, say: Say, arguments: Sequence[Any]) -> Iterator[str]:

@@ -3,7 +3,7 @@
     receipt.request  ──── its transaction
     receipt.answer   ─┬── a queued transaction: the one that it was posted as
                       ├── an account, opened or changed: the account, and what it was left with then
-                      ├── a group: its transactions
+                      ├── a group, or a split: its transactions
                       └── a refusal: nothing but itself
     queued, declined ──── its own request, and its refusal's
     cancelled        ──── its own request
@@ -22,15 +22,16 @@ from psycopg.rows import dict_row
 
 from koshel.core.commands import Request
 from koshel.core.model import Changed, Declined, Opened, Queued
-from koshel.db import account_agreement, agreement
-from koshel.db.group_receipts import GroupReceipt, MemberReceipt, NamedMove, id_of, restored
+from koshel.db import account_agreement, agreement, group_agreement
+from koshel.db.group_receipts import GroupReceipt, MemberReceipt, id_of, restored, splits
 from koshel.db.queries import Queries
+from koshel.db.split_receipts import SplitReceipt
 
 CHUNK = 1_000
 BIGINT = 2**63  # and what was written into a receipt may be more
 
 Row: TypeAlias = Mapping[str, Any]
-Answer: TypeAlias = Opened | Changed | Queued | GroupReceipt | Declined
+Answer: TypeAlias = Opened | Changed | Queued | GroupReceipt | SplitReceipt | Declined
 
 _answer = msgspec.json.Decoder(Answer)
 _request = msgspec.json.Decoder(Request)
@@ -76,6 +77,7 @@ def _chunks(connection: "psycopg.Connection[Row]", q: Queries, query: str, *argu
 def _look_up(connection: "psycopg.Connection[Row]", q: Queries, answers: Sequence[Answer | None]) -> Found:
     told = [one.account for one in answers if isinstance(one, Opened | Changed)]
     ids = {(group.ledger_id, id_) for group in answers if isinstance(group, GroupReceipt) for id_ in _members(group)}
+    ids |= {(split.command.ledger_id, id_) for split in _splits(answers) for id_ in split.legs if id_ is not None}
     states = {(one.ledger_id, one.id, one.version) for one in told}
 
     def find(query: str, wanted: set[Any], *names: str) -> dict[Any, Row]:
@@ -95,6 +97,15 @@ def _look_up(connection: "psycopg.Connection[Row]", q: Queries, answers: Sequenc
     )
 
 
+def _splits(answers: Sequence[Answer | None]) -> Iterator[SplitReceipt]:
+    """The splits among the answers, and among the members of groups."""
+    for one in answers:
+        if isinstance(one, SplitReceipt):
+            yield one
+        elif isinstance(one, GroupReceipt):
+            yield from splits(one).values()
+
+
 def _members(group: GroupReceipt) -> Iterator[int]:
     """Ids of the transactions that its members became."""
     for one in group.members:
@@ -108,8 +119,9 @@ def _decoded_answer(text: str) -> Any:
     answer = _decoded(_answer, text)
     if isinstance(answer, GroupReceipt):
         try:
-            for one in answer.members:
-                if isinstance(one, MemberReceipt):
+            divided = splits(answer)
+            for place, one in enumerate(answer.members):
+                if isinstance(one, MemberReceipt) and place not in divided:
                     restored(one.outcome)
                     told = agreement.outcome(one)
                     if told is not None and type(told.get("id")) is not int:
@@ -146,7 +158,9 @@ def _wrong_answer(row: Row, answer: Answer | None, found: Found) -> str | None:
     if isinstance(answer, Queued):
         return _wrong_enqueue(row, answer)
     if isinstance(answer, GroupReceipt):
-        return _wrong_group(answer, found)
+        return group_agreement.of_group(answer, found.transactions, found.parents)
+    if isinstance(answer, SplitReceipt):
+        return group_agreement.of_split(answer, found.transactions)
     if isinstance(answer, Declined):
         return None if agreement.is_caused(answer) else "tells of a refusal that another request caused"
     return _wrong_account(answer, found)
@@ -168,35 +182,6 @@ def _wrong_account(answer: Opened | Changed, found: Found) -> str | None:
         return f"tells of account {then.id}, which does not exist"
     field = account_agreement.of_account(answer, found.accounts[place], found.states.get((*place, then.version)))
     return None if field is None else f"tells of another {field} than account {then.id} has, or had then"
-
-
-def _wrong_group(group: GroupReceipt, found: Found) -> str | None:
-    if group.atomic != (group.group_id is not None):
-        return "keeps a group that is not as atomic as it says"
-    last_id = 0
-    for member in group.members:
-        told = agreement.outcome(member) if isinstance(member, MemberReceipt) else {"id": id_of(member)}
-        if told is None:
-            if isinstance(member, MemberReceipt) and not agreement.is_answered(member):
-                return "tells of a refusal of another request"
-            continue
-        row = found.transactions.get((group.ledger_id, told["id"]))
-        if row is None:
-            return f"tells of transaction {told['id']}, which does not exist"
-        is_own = not isinstance(member, MemberReceipt) or agreement.is_own(member)
-        if is_own and (row["group_id"] != group.group_id or row["id"] <= last_id):
-            return f"tells of transaction {told['id']}, which is not there in group {group.group_id}"
-        last_id = row["id"] if is_own else last_id
-        field = _wrong_field(member, told, row, found.parents.get((group.ledger_id, row["parent_id"])))
-        if field is not None:
-            return f"tells of another {field} than transaction {told['id']} has"
-    return None
-
-
-def _wrong_field(member: int | NamedMove | MemberReceipt, told: Row, row: Row, parent: Row | None) -> str | None:
-    if isinstance(member, MemberReceipt):
-        return agreement.of_member(member, told, row, parent)
-    return None if isinstance(member, int) else agreement.of_named(member, row)
 
 
 def _wrong_queued(row: Row) -> str | None:

@@ -7,9 +7,9 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from koshel.core.book import has_receipt
-from koshel.core.commands import AutoCapture
+from koshel.core.commands import AutoCapture, Split
 from koshel.core.model import Changed, Declined, Executed, Grouped, Opened, Outcome, Posted, Queued
-from koshel.db import columns, queue_columns
+from koshel.db import columns, queue_columns, split_columns
 from koshel.db.ids import Ids, number, renewed
 from koshel.db.queries import Queries
 
@@ -44,7 +44,7 @@ async def write(
     posted = _only(Posted, parts)
     await _write_others(connection, q, parts, unanswered)
     if posted:
-        renumbered = await _post(connection, q, batch_id, posted)
+        renumbered = await _post(connection, q, batch_id, posted, [one for one in parts if _is_split(one)])
         given = {id(old): new for old, new in zip(posted, renumbered, strict=True)}
         return Written(renewed(numbered, given), posted[0].ledger_id)
     news = [one for one in parts if isinstance(one, Opened | Changed | Queued | Executed) or _is_answer(one)]
@@ -84,19 +84,28 @@ def _is_answer(outcome: Outcome) -> TypeGuard[columns.Recorded]:
     return isinstance(outcome, columns.Recorded) and has_receipt(outcome)
 
 
+def _is_split(outcome: Outcome) -> TypeGuard[Grouped]:
+    return isinstance(outcome, Grouped) and isinstance(outcome.command, Split)
+
+
 def _each_outcome(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
     """The outcomes; each group's members before the group, and what an Executed has posted before it."""
     for outcome in outcomes:
         if isinstance(outcome, Grouped):
             yield from _each_outcome(outcome.outcomes)
-        elif isinstance(outcome, Executed) and isinstance(outcome.outcome, Posted):
-            yield outcome.outcome
+        elif isinstance(outcome, Executed) and isinstance(outcome.outcome, Posted | Grouped):
+            yield from _each_outcome([outcome.outcome])
         yield outcome
 
 
-async def _post(connection: "AnyConnection", q: Queries, batch_id: UUID, posted: Sequence[Posted]) -> list[Posted]:
-    """The transactions, written, with their ids."""
+async def _post(
+    connection: "AnyConnection", q: Queries, batch_id: UUID, posted: Sequence[Posted], splits: Sequence[Grouped] = ()
+) -> list[Posted]:
+    """The transactions, written, with their ids; and with them the splits that some of them are legs of."""
     are_plain, arguments = columns.postings(posted)
-    batches = await connection.fetch(q.post_plain if are_plain else q.post, *arguments, batch_id)
+    if are_plain:  # a leg has a group, and so is not
+        batches = await connection.fetch(q.post_plain, *arguments, batch_id)
+    else:
+        batches = await connection.fetch(q.post, *arguments, batch_id, *split_columns.splits(splits))
     ids = {ledger_id: iter(transaction_ids) for ledger_id, transaction_ids in batches}
     return [replace(one, id=next(ids[one.ledger_id])) for one in posted]

@@ -9,7 +9,8 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from koshel import texts, values
-from koshel.core.commands import EnsureAccount, Kind, Move, Status, labels
+from koshel.core.commands import EnsureAccount, Kind, Move, Status
+from koshel.core.labelled import labels
 from koshel.http import preconditions, wire
 from koshel.http.answers import answer_now
 from koshel.http.call import Call, Reply, json

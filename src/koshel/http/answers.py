@@ -12,7 +12,8 @@ from typing import assert_never
 
 from msgspec import UNSET
 
-from koshel.core.commands import ChangeAccount, Command, Enqueue, Group, Opening, Request
+from koshel.core.commands import ChangeAccount, Command, Enqueue, Group, Opening, Request, Split
+from koshel.core.legs import LeftOut
 from koshel.core.model import (
     Changed,
     Declined,
@@ -31,19 +32,24 @@ from koshel.http import wire
 from koshel.http.call import NO_HEADERS, Call, Reply, json
 from koshel.http.prefer import Preference
 from koshel.http.refusals import refused
+from koshel.http.together import BatchReply, results
+from koshel.submit import weight_of
 
 REPLAYED = {"Idempotent-Replayed": "true"}
 
 
 async def answer(call: Call, command: Request) -> Reply:
-    """The reply to a request that makes a transaction."""
+    """The reply to a request that makes a transaction; a split counts as many as it has legs."""
+    weight = weight_of(command)
+    if weight > 1 and call.limits is not None:
+        call.limits.weigh(call.caller, weight)
     if call.body.execute_at is not UNSET:
         return await _schedule(call, call.requests.enqueue(command, execute_at=call.body.execute_at))
     if call.query.dry_run:
         return reply(await call.service.rehearse(command), dry_run=True)
     if call.prefer.respond_async:
         return await _enqueue(call, command)
-    return reply(await _settled(call, command))
+    return reply(await _settled(call, command, weight))
 
 
 async def _schedule(call: Call, command: Enqueue) -> Reply:
@@ -63,10 +69,10 @@ async def answer_now(call: Call, command: Opening | ChangeAccount) -> Reply:
 async def answer_together(call: Call, command: Group) -> Reply:
     """The reply to a batch, which counts as many as it has members."""
     if call.limits is not None:
-        call.limits.weigh(call.caller, len(command.members))
+        call.limits.weigh(call.caller, weight_of(command))
     if call.query.dry_run:
         return reply(await call.service.rehearse(command), dry_run=True)
-    return reply(await _settled(call, command, weight=len(command.members)))
+    return reply(await _settled(call, command, weight=weight_of(command)))
 
 
 async def _settled(call: Call, command: Command, weight: int = 1) -> Outcome:
@@ -100,7 +106,7 @@ async def _within(call: Call, command: Request) -> Outcome | None:
     """The outcome, or None if the command was taken back, since it had not even left when time was up."""
     batcher = call.service.engine.batcher
     settled: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-    waiting = batcher.send(command, settled, size=call.size, share=call.caller.share)
+    waiting = batcher.send(command, settled, size=call.size, weight=weight_of(command), share=call.caller.share)
     waiting.trace = call.trace
     try:
         done, _ = await asyncio.wait([settled], timeout=call.prefer.wait_s)
@@ -124,7 +130,7 @@ def reply(
         return _first(outcome, headers, 200 if dry_run else 201)
     if isinstance(outcome, Replayed):
         return _first(outcome.first, {**headers, **REPLAYED})
-    assert not isinstance(outcome, Executed)
+    assert not isinstance(outcome, Executed | LeftOut)
     if isinstance(outcome, Found):
         return json(200, wire.account(outcome.account), {"ETag": wire.etag(outcome.account)})
     if isinstance(outcome, Queued) and prefer is not None:
@@ -142,7 +148,9 @@ def _first(outcome: First, headers: Mapping[str, str], made: int = 201) -> Reply
             where = {"Location": f"/transaction/{outcome.id}", **headers} if outcome.id else headers
             return json(202 if outcome.id else made, wire.queued_transaction(outcome), where)
         case Grouped():
-            return json(made if outcome.command.atomic else 200, _results(outcome), headers)
+            where = {"Location": f"/split/{outcome.group_id}"} if _is_split(outcome) and outcome.group_id else {}
+            body = BatchReply(results(outcome), outcome.group_id if outcome.has_id else UNSET)
+            return json(made if outcome.has_id else 200, body, {**where, **headers})
         case Opened():
             where = {"Location": f"/account/{outcome.account.id}", "ETag": wire.etag(outcome.account)}
             return json(made, wire.account(outcome.account), {**where, **headers})
@@ -156,19 +164,5 @@ def _first(outcome: First, headers: Mapping[str, str], made: int = 201) -> Reply
             assert_never(outcome)
 
 
-def _results(group: Grouped) -> wire.BatchReply:
-    results = []
-    for index, one in enumerate(group.outcomes):
-        first = one.first if isinstance(one, Replayed) else one
-        match first:
-            case Posted():
-                results.append(wire.MemberResult(transaction=wire.transaction(first)))
-            case Queued():
-                results.append(wire.MemberResult(transaction=wire.queued_transaction(first)))
-            case Opened() | Found():
-                results.append(wire.MemberResult(account=wire.account(first.account)))
-            case Declined():
-                results.append(wire.MemberResult(problem=refused(first, f"/transactions/{index}").content()))
-            case _:
-                raise AssertionError(first)
-    return wire.BatchReply(results, group.group_id if group.command.atomic else UNSET)
+def _is_split(group: Grouped) -> bool:
+    return isinstance(group.command, Split)

@@ -6,16 +6,19 @@ from typing import Annotated, NoReturn
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from koshel import values
-from koshel.core.commands import EnsureAccount, Hold, Kind, Move, Request, labels
-from koshel.http import wire
+from koshel.core.commands import EnsureAccount, Hold, Kind, Move, Request, Split
+from koshel.core.labelled import labels
 from koshel.http.accounts import AccountOpening, ensured
 from koshel.http.answers import answer_together
 from koshel.http.call import Call, Reply
 from koshel.http.following import optional_amount
+from koshel.http.legs import Sources, Targets
 from koshel.http.parameters import DryRun, KeyHeader
 from koshel.http.problems import validation_failed
 from koshel.http.route import POST, Route
-from koshel.http.transactions import HoldTerms, Source, Target, hold_of, pointer, side
+from koshel.http.sides import Source, Target, side
+from koshel.http.together import BatchReply
+from koshel.http.transactions import HoldTerms, hold_of, pointer, split_of
 from koshel.http.wire import Amount
 from koshel.labels import Labels
 from koshel.requests import Requests
@@ -23,7 +26,10 @@ from koshel.values import MEMBERS_MAX, Id, Invalid, Key
 
 # The fields that make a member something other than a transfer, and the fields that may come with each.
 _REFERENCES = {"capture": {"amount", "final"}, "void": set[str](), "refund": {"amount"}, "open": set[str]()}
-_OWN_FIELDS = ("source_account_id", "source", "target_account_id", "target", "amount", "hold", "final")
+_OWN_FIELDS = (
+    *("source_account_id", "source", "target_account_id", "target", "sources", "targets"),
+    *("amount", "hold", "final"),
+)
 
 
 class MemberRequest(Labels, frozen=True, forbid_unknown_fields=True):
@@ -35,6 +41,8 @@ class MemberRequest(Labels, frozen=True, forbid_unknown_fields=True):
     target: Target | UnsetType = UNSET
     amount: Amount | UnsetType = UNSET
     hold: HoldTerms | UnsetType = UNSET
+    sources: Sources | UnsetType = UNSET
+    targets: Targets | UnsetType = UNSET
     capture: Annotated[Id, Meta(description="The hold to capture.")] | UnsetType = UNSET
     final: bool | UnsetType = UNSET
     void: Annotated[Id, Meta(description="The hold to void.")] | UnsetType = UNSET
@@ -98,11 +106,13 @@ def _member(requests: Requests, body: MemberRequest) -> Request | EnsureAccount:
     return requests.refund(body.refund, amount=amount, **labels(body), key=key)
 
 
-def _plain_member(requests: Requests, body: MemberRequest, key: str | None) -> Hold | Move:
+def _plain_member(requests: Requests, body: MemberRequest, key: str | None) -> Hold | Move | Split:
     source = side(body.source_account_id, body.source, "source")
     target = side(body.target_account_id, body.target, "target")
     if body.final is not UNSET:
         raise Invalid("final", "goes with capture")
+    if body.sources is not UNSET or body.targets is not UNSET:
+        return split_of(requests, body, (source, target, body.amount), (body.sources, body.targets, body.hold), key)
     # Null is the world outside; left out it might be forgotten, and money would come from nowhere.
     if source is UNSET or (target is UNSET and body.hold is UNSET) or body.amount is UNSET:
         moved = target if body.hold is UNSET else None
@@ -132,7 +142,7 @@ ROUTES: Sequence[Route] = (
         "make_batch",
         batch,
         BatchRequest,
-        {200: wire.BatchReply, 201: wire.BatchReply},
+        {200: BatchReply, 201: BatchReply},
         (*POST, "batch-refused"),
         said={200: "Not atomic: what became of each member. Or a dry run: what would."},
         query=DryRun,

@@ -1,36 +1,17 @@
 """The examples of the OpenAPI document: one story, from an empty ledger on. A test sends it, and gets these replies."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from msgspec import Struct
-from msgspec.structs import fields as struct_fields
-
 from koshel import __version__
+from koshel.http.example import CTIME, TOMORROW, Example, JsonObject, transaction
 from koshel.http.problems import PROBLEMS
-from koshel.http.wire import Transaction
-
-JsonObject = dict[str, Any]
-
-
-class Example(Struct, frozen=True):
-    """One request of the story, to the route of this name, and its reply."""
-
-    route: str
-    title: str
-    reply: JsonObject | None  # None: it has no body
-    status: int = 200
-    body: JsonObject | None = None
-    path: Mapping[str, int | str] = {}
-    key: str | None = None
+from koshel.http.split_examples import SPLITS
 
 
 def of(route: str) -> Sequence[Example]:
     """The examples of a route, in the order of the story."""
     return [example for example in STORY if example.route == route]
-
-
-_CTIME = "2026-11-22T10:35:00.123456Z"
 
 
 def _account(id_: int, email: str, balance: str, **fields: Any) -> JsonObject:
@@ -46,30 +27,14 @@ def _account(id_: int, email: str, balance: str, **fields: Any) -> JsonObject:
         "status": "open",
         "metadata": {},
         "version": 0,
-        "ctime": _CTIME,
+        "ctime": CTIME,
     }
     return account | fields
 
 
 def _key(id_: int, name: str, scope: str, status: str = "active", **moments: str) -> JsonObject:
-    key = {"id": id_, "name": name, "scope": scope, "status": status, "ctime": _CTIME}
+    key = {"id": id_, "name": name, "scope": scope, "status": status, "ctime": CTIME}
     return key | {"expires_at": None, "revoked_at": None, "last_used_at": None} | moments
-
-
-def _transaction(id_: int, kind: str, source: int | None, target: int | None, amount: str, **fields: Any) -> JsonObject:
-    always = {one.name: None for one in struct_fields(Transaction) if one.required}
-    transaction = {
-        "id": id_,
-        "kind": kind,
-        "status": "posted",
-        "source_account_id": source,
-        "target_account_id": target,
-        "amount": amount,
-        "currency": "USD",
-        "metadata": {},
-        "ctime": _CTIME,
-    }
-    return always | transaction | fields
 
 
 def _move(source: int, target: int, amount: str, **fields: Any) -> JsonObject:
@@ -79,14 +44,14 @@ def _move(source: int, target: int, amount: str, **fields: Any) -> JsonObject:
 _ANN, _BOB, _CAT, _DAN, _FEES = (f"{name}@example.com" for name in ("ann", "bob", "cat", "dan", "fees"))
 _GOLD = {"min_balance": "-50.00", "available": "50.00", "metadata": {"plan": "gold"}}
 _ORDER = {"metadata": {"shop": "3"}, "reference": "order 17", "effective_on": "2026-11-20"}
-_TRANSFER = _transaction(2, "transfer", 1, 2, "12.50", idempotency_key="order-17", **_ORDER)
-_HOLD = _transaction(3, "hold", 1, 2, "30.00", status="held", expires_at="2026-11-23T10:35:00.123456Z")
+_TRANSFER = transaction(2, "transfer", 1, 2, "12.50", idempotency_key="order-17", **_ORDER)
+_HOLD = transaction(3, "hold", 1, 2, "30.00", status="held", expires_at=TOMORROW)
 _BATCH = [
-    _transaction(id_, "transfer", 1, target, amount, group_id=1)
+    transaction(id_, "transfer", 1, target, amount, group_id=1)
     for id_, target, amount in ((8, 2, "9.70"), (9, 3, "0.30"))
 ]
 _FIRST = "2026-12-01T09:00:00.000000Z"
-_RENT = _transaction(11, "transfer", 1, 2, "40.00", status="queued", execute_at=_FIRST)
+_RENT = transaction(21, "transfer", 1, 2, "40.00", status="queued", execute_at=_FIRST)
 _CANCELLED = _RENT | {"status": "cancelled", "cancelled_at": "2026-11-30T18:00:00.654321Z", "cancelled_by": "till-3-17"}
 _PROBLEM = PROBLEMS["insufficient-funds"]
 _INDEX = {
@@ -108,7 +73,7 @@ _DESCRIBED = {
     "retryable": _PROBLEM.retryable,
 }
 
-_LEDGER = {"ledger": "main", "ctime": _CTIME}
+_LEDGER = {"ledger": "main", "ctime": CTIME}
 _SHOWN = {"key": "koshel_live_ThisIsHowAKeyLooks00000000000000000000000000000000"}  # whose check sum is wrong
 
 STORY: Sequence[Example] = (
@@ -121,13 +86,13 @@ STORY: Sequence[Example] = (
         {"email": _BOB, "currency": "USD", "min_balance": "-50", "metadata": {"plan": "gold"}},
     ),
     Example("open_account", "An account for fees", _account(3, _FEES, "0.00"), 201, {"email": _FEES}),
-    Example("pay_in", "Money in", _transaction(1, "payment", None, 1, "100.00"), 201, {"amount": "100"}, {"id": 1}),
+    Example("pay_in", "Money in", transaction(1, "payment", None, 1, "100.00"), 201, {"amount": "100"}, {"id": 1}),
     Example("transfer", "A transfer", _TRANSFER, 201, _move(1, 2, "12.50", **_ORDER), key="order-17"),
     Example("transfer", "A hold", _HOLD, 201, _move(1, 2, "30", hold={"expires_in": 86_400})),
     Example(
         "capture_hold",
         "A part, and the rest stays reserved",
-        _transaction(4, "capture", 1, 2, "20.00", parent_id=3),
+        transaction(4, "capture", 1, 2, "20.00", parent_id=3),
         201,
         {"amount": "20", "final": False},
         {"id": 3},
@@ -135,7 +100,7 @@ STORY: Sequence[Example] = (
     Example(
         "void_hold",
         "All that is still reserved",
-        _transaction(5, "void", 1, 2, "10.00", parent_id=3, metadata={"why": "sold out"}),
+        transaction(5, "void", 1, 2, "10.00", parent_id=3, metadata={"why": "sold out"}),
         201,
         {"metadata": {"why": "sold out"}},
         {"id": 3},
@@ -143,12 +108,12 @@ STORY: Sequence[Example] = (
     Example(
         "refund",
         "A part",
-        _transaction(6, "refund", 2, 1, "2.50", parent_id=2, reference="order 17"),
+        transaction(6, "refund", 2, 1, "2.50", parent_id=2, reference="order 17"),
         201,
         {"amount": "2.50"},
         {"id": 2},
     ),
-    Example("pay_out", "Money out", _transaction(7, "withdrawal", 2, None, "5.00"), 201, {"amount": "5"}, {"id": 2}),
+    Example("pay_out", "Money out", transaction(7, "withdrawal", 2, None, "5.00"), 201, {"amount": "5"}, {"id": 2}),
     Example(
         "make_batch",
         "A seller and a fee, both or neither",
@@ -165,6 +130,7 @@ STORY: Sequence[Example] = (
         body={"max_balance": None, "metadata": {"for": "fees"}},
         path={"id": 3},
     ),
+    *SPLITS,
     Example("open_account", "A client's account", _account(4, _CAT, "0.00"), 201, {"email": _CAT}),
     Example(
         "change_account",
@@ -185,45 +151,45 @@ STORY: Sequence[Example] = (
     Example(
         "transfer",
         "A transfer by names",
-        _transaction(10, "transfer", 1, 5, "2.00") | {"target": "users:42"},
+        transaction(20, "transfer", 1, 5, "2.00") | {"target": "users:42"},
         201,
         {"source_account_id": 1, "target": "users:42", "amount": "2"},
     ),
     Example("transfer", "Rent, when it is due", _RENT, 202, _move(1, 2, "40", execute_at=_FIRST)),
-    Example("cancel_transaction", "The rent", _CANCELLED, path={"id": 11}),
+    Example("cancel_transaction", "The rent", _CANCELLED, path={"id": 21}),
     Example("get_ledger", "The main ledger", _LEDGER),
     Example("rename_ledger", "The name that it has", _LEDGER, body={"ledger": "main"}),
     Example(
         "create_ledger",
         "A ledger for a shop",
-        {"ledger": "shop", "ctime": _CTIME, "key": _key(1, "first", "admin") | _SHOWN},
+        {"ledger": "shop", "ctime": CTIME, "key": _key(1, "first", "admin") | _SHOWN},
         201,
         {"ledger": "shop"},
     ),
     Example(
         "create_key",
         "A key that moves money, for 90 days",
-        _key(2, "till", "write", expires_at=_CTIME) | _SHOWN,
+        _key(2, "till", "write", expires_at=CTIME) | _SHOWN,
         201,
         {"scope": "write", "name": "till", "expires_in": 7_776_000},
     ),
     Example(
         "rotate_key",
         "A new key, and an hour to deploy it",
-        _key(3, "till", "write", expires_at=_CTIME) | _SHOWN,
+        _key(3, "till", "write", expires_at=CTIME) | _SHOWN,
         201,
         {"overlap": 3_600},
         {"id": 2},
     ),
     Example("revoke_key", "The old one", None, 204, path={"id": 2}),
-    Example("get_key", "The new one", _key(3, "till", "write", expires_at=_CTIME), path={"id": 3}),
+    Example("get_key", "The new one", _key(3, "till", "write", expires_at=CTIME), path={"id": 3}),
     Example(
         "list_keys",
         "The keys of a ledger",
         {
             "items": [
-                _key(3, "till", "write", expires_at=_CTIME),
-                _key(2, "till", "write", status="revoked", expires_at=_CTIME, revoked_at=_CTIME),
+                _key(3, "till", "write", expires_at=CTIME),
+                _key(2, "till", "write", status="revoked", expires_at=CTIME, revoked_at=CTIME),
             ],
             "next": None,
         },

@@ -48,6 +48,10 @@ class _NoTransaction(NoFacts, frozen=True, kw_only=True):
     pointer: Pointer | UnsetType = UNSET
 
 
+class _NoSplit(NoFacts, frozen=True, kw_only=True):
+    split_id: Annotated[Id, Meta(description="Left out if what the path has cannot be an id.")] | UnsetType = UNSET
+
+
 class _OfKey(NoFacts, frozen=True, kw_only=True):
     key_id: Id
 
@@ -116,10 +120,13 @@ class _NotEmpty(OfAccount, frozen=True, kw_only=True):
     held: Money
 
 
-class _Spendable(OfAccount, frozen=True, kw_only=True):
+class _Spendable(NoFacts, frozen=True, kw_only=True):
+    account_id: Annotated[Id, Meta(description="Left out if sources together have too little.")] | UnsetType = UNSET
+    name: Annotated[AccountName, Meta(description="If it has one.")] | UnsetType = UNSET
     currency: str
     available: Annotated[Money, Meta(description="What can be spent, if money was to go.")] | UnsetType = UNSET
     required: Annotated[Money, Meta(description="What is needed, if money was to go.")] | UnsetType = UNSET
+    missing: Annotated[Money, Meta(description="If sources together have too little.")] | UnsetType = UNSET
     balance: Annotated[Money, Meta(description="If min_balance was to change.")] | UnsetType = UNSET
     held: Annotated[Money, Meta(description="If min_balance was to change.")] | UnsetType = UNSET
     min_balance: Annotated[Money, Meta(description="If it was to change: to what.")] | UnsetType = UNSET
@@ -168,6 +175,7 @@ FACTS: Mapping[str, type[NoFacts]] = {
     "validation-failed": _Errors,
     "account-not-found": _NoAccount,
     "transaction-not-found": _NoTransaction,
+    "split-not-found": _NoSplit,
     "forbidden": _Scope,
     "key-not-found": _NoKey,
     "key-not-usable": _OfKey,
@@ -215,7 +223,10 @@ def _typed(code: str) -> type[Struct]:
 
 def code_of(refusal: Refusal) -> str:
     """The code of the problem that a refusal of the core becomes."""
-    is_of_a_field = refusal in {Refusal.AMOUNT_OUT_OF_RANGE, Refusal.TIME_OUT_OF_RANGE, Refusal.METADATA_TOO_LARGE}
+    is_of_a_field = refusal in {
+        *(Refusal.AMOUNT_OUT_OF_RANGE, Refusal.SPLIT_NOT_EXACT),
+        *(Refusal.TIME_OUT_OF_RANGE, Refusal.METADATA_TOO_LARGE),
+    }
     return "validation-failed" if is_of_a_field else refusal.value
 
 

@@ -6,7 +6,8 @@ from decimal import Decimal
 from msgspec import UNSET, Raw, UnsetType
 
 from koshel import texts, values
-from koshel.core.commands import Capture, Refund, Void, labels
+from koshel.core.commands import Capture, Refund, Void
+from koshel.core.labelled import labels
 from koshel.http.call import Call
 from koshel.http.problems import transaction_not_found
 from koshel.http.route import MONEY, POST, Route, making

@@ -12,6 +12,7 @@ from koshel.http.call import TEXT
 from koshel.http.parameters import names
 from koshel.http.problems import PROBLEMS
 from koshel.http.route import Route
+from koshel.http.together import BatchReply
 
 HEADERS: Mapping[str, Any] = {
     "X-Request-Id": {
@@ -100,7 +101,7 @@ def of_problem(route: Route, status: int) -> dict[str, Any]:
 
 def _made(route: Route, status: int, body: type[Struct] | str) -> Iterable[str]:
     yield from _ALWAYS
-    if status in {HTTPStatus.CREATED, HTTPStatus.ACCEPTED} and body not in {wire.BatchReply, ledgers.NewLedger}:
+    if status in {HTTPStatus.CREATED, HTTPStatus.ACCEPTED} and body not in {BatchReply, ledgers.NewLedger}:
         yield "Location"
     if body is wire.Account or status == HTTPStatus.NOT_MODIFIED:
         yield "ETag"

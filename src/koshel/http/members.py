@@ -1,6 +1,6 @@
-"""A batch's members and results, each form by itself.
+"""What comes in several forms, each by itself: a transaction to be made, a batch's members, and results.
 
-The service reads all forms of a member with one struct, and writes all forms of a result with another. These are for
+The service reads all forms of a request with one struct, and writes all forms of a result with another. These are for
 the OpenAPI document, so that a generated client has a type for each.
 """
 
@@ -10,10 +10,63 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from koshel.http.accounts import AccountOpening
-from koshel.http.transactions import HoldTerms, Source, Target
-from koshel.http.wire import Account, Amount, AnyRefusal, Transaction
+from koshel.http.legs import Sources, Targets
+from koshel.http.sides import Source, Target
+from koshel.http.together import BatchReply, LeftOut, MemberResult
+from koshel.http.transactions import HoldTerms
+from koshel.http.wire import Account, Amount, AnyRefusal, Schedulable, Transaction
 from koshel.labels import Labels
 from koshel.values import Id, Key
+
+
+class TransferRequest(Schedulable, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Money across."""
+
+    source_account_id: Id | UnsetType = UNSET
+    source: Source | UnsetType = UNSET
+    target_account_id: Id | UnsetType = UNSET
+    target: Target | UnsetType = UNSET
+    amount: Amount
+
+
+class HoldRequest(Schedulable, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Money reserved for a transfer; without a target it is for a withdrawal."""
+
+    source_account_id: Id | UnsetType = UNSET
+    source: Source | UnsetType = UNSET
+    target_account_id: Id | UnsetType | None = UNSET
+    target: Target | UnsetType = UNSET
+    amount: Amount
+    hold: HoldTerms
+
+
+class SplitToRequest(Schedulable, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Money from one account to several, or reserved for that."""
+
+    source_account_id: Id | UnsetType = UNSET
+    source: Source | UnsetType = UNSET
+    targets: Targets
+    amount: Amount
+    hold: HoldTerms | UnsetType = UNSET
+
+
+class SplitFromRequest(Schedulable, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Money from several accounts to one."""
+
+    sources: Sources
+    target_account_id: Id | UnsetType = UNSET
+    target: Target | UnsetType = UNSET
+    amount: Amount
+
+
+class HoldFromRequest(Schedulable, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Money of several accounts, reserved; without a target it is for withdrawals."""
+
+    sources: Sources
+    target_account_id: Id | UnsetType | None = UNSET
+    target: Target | UnsetType = UNSET
+    amount: Amount
+    hold: HoldTerms
 
 
 class _Member(Labels, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,6 +89,44 @@ class HoldMember(_Member, frozen=True, kw_only=True, forbid_unknown_fields=True)
     source_account_id: Id | UnsetType = UNSET
     target_account_id: Id | UnsetType | None = UNSET
     source: Source | UnsetType = UNSET
+    target: Target | UnsetType = UNSET
+    amount: Amount
+    hold: HoldTerms
+
+
+class SplitToMember(_Member, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Money to several accounts: from one, or with null as the source from outside."""
+
+    source_account_id: Annotated[Id | None, Meta(description="null: money comes in from outside.")] | UnsetType = UNSET
+    source: Source | UnsetType = UNSET
+    targets: Targets
+    amount: Amount
+
+
+class HoldToMember(_Member, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Money of one account, reserved for several."""
+
+    source_account_id: Id | UnsetType = UNSET
+    source: Source | UnsetType = UNSET
+    targets: Targets
+    amount: Amount
+    hold: HoldTerms
+
+
+class SplitFromMember(_Member, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Money from several accounts: to one, or with null as the target to the outside."""
+
+    sources: Sources
+    target_account_id: Annotated[Id | None, Meta(description="null: money leaves.")] | UnsetType = UNSET
+    target: Target | UnsetType = UNSET
+    amount: Amount
+
+
+class HoldFromMember(_Member, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Money of several accounts, reserved; without a target it is for withdrawals."""
+
+    sources: Sources
+    target_account_id: Id | UnsetType | None = UNSET
     target: Target | UnsetType = UNSET
     amount: Amount
     hold: HoldTerms
@@ -86,7 +177,25 @@ class MemberRefused(Struct, frozen=True):
     problem: AnyRefusal
 
 
+class MemberSplit(Struct, frozen=True):
+    """A member that was a split, and what became of its legs."""
+
+    results: list[MemberResult]
+    group_id: Annotated[Id | None, Meta(description="null in a dry run")]
+
+
+class LegLeftOut(Struct, frozen=True):
+    """A leg of a split that was left out."""
+
+    left_out: LeftOut
+
+
 FORMS: Mapping[str, tuple[type[Struct], ...]] = {
-    "MemberRequest": (MoveMember, HoldMember, CaptureMember, VoidMember, RefundMember, OpenMember),
-    "MemberResult": (MemberMade, MemberOpened, MemberRefused),
+    "TransactionRequest": (TransferRequest, HoldRequest, SplitToRequest, SplitFromRequest, HoldFromRequest),
+    "TransactionReply": (Transaction, BatchReply),
+    "MemberRequest": (
+        *(MoveMember, HoldMember, SplitToMember, HoldToMember, SplitFromMember, HoldFromMember),
+        *(CaptureMember, VoidMember, RefundMember, OpenMember),
+    ),
+    "MemberResult": (MemberMade, MemberOpened, MemberRefused, MemberSplit, LegLeftOut),
 }

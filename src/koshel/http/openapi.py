@@ -19,6 +19,7 @@ from koshel.values import ACCOUNT_NAME_PATTERN, END, ID_MAX
 _TAGS = {
     "account": ("Accounts", "Accounts, and money that comes in and leaves."),
     "transaction": ("Transactions", "Transfers, holds, refunds and batches."),
+    "split": ("Transactions", "Transfers, holds, refunds and batches."),
     "ledger": ("Ledgers", "Sets of accounts and transactions; each key is of one."),
     "key": ("Keys", "Who may use a ledger, and for what."),
     "health": ("Health", "Whether the service can do its work."),
@@ -62,7 +63,7 @@ def document() -> dict[str, Any]:
             "description": "Accounts, transfers, holds, refunds. One request, one final answer, durable when given.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "tags": [{"name": name, "description": text} for name, text in (*_TAGS.values(), _SERVICE)],
+        "tags": [{"name": name, "description": text} for name, text in dict.fromkeys((*_TAGS.values(), _SERVICE))],
         "paths": paths,
         "components": {
             "schemas": schemas.components(),

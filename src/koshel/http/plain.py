@@ -12,7 +12,7 @@ from msgspec import UNSET
 from koshel.app import Service
 from koshel.callers import Caller
 from koshel.config.settings import Settings
-from koshel.core.commands import Request
+from koshel.core.commands import Request, Split
 from koshel.http import receive
 from koshel.http.call import NO_HEADERS, Call
 from koshel.http.origins import Origins
@@ -58,7 +58,7 @@ Said: TypeAlias = Mapping[str, str]
 
 
 class NotPlain(Exception):
-    """The request asks for more than a transaction that is decided now, or for what its sender may not do."""
+    """The request asks for more than one transaction that is decided now, or for what its sender may not do."""
 
 
 class PlainRoute(NamedTuple):
@@ -137,7 +137,10 @@ class Reader:
             raise NotPlain
         key, size = plain.said.get("idempotency-key"), len(plain.body)
         call = Call(self._service, caller, dict, {"id": plain.id}, NO_HEADERS, body, size, key, NONE, _QUERY)
-        return plain.route.asks(call)
+        command = plain.route.asks(call)
+        if type(command) is Split:  # it counts as several, which only aiohttp's way asks for
+            raise NotPlain
+        return command
 
     def _route(self, first: bytes) -> tuple[PlainRoute, str, str] | None:
         """The route that a request line names, its path, and the id in that, or the name with its @."""

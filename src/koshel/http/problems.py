@@ -50,6 +50,7 @@ PROBLEMS: Mapping[str, Problem] = {
     "validation-failed": Problem(422, "Validation failed", "A field is missing, unknown or out of range."),
     "account-not-found": Problem(404, "Account not found", "There is no such account."),
     "transaction-not-found": Problem(404, "Transaction not found", "There is no such transaction."),
+    "split-not-found": Problem(404, "Split not found", "There is no such split."),
     "key-not-found": Problem(404, "Key not found", "There is no such API key."),
     "key-not-usable": Problem(409, "Key not usable", "The API key was revoked or has expired."),
     "last-admin-key": Problem(
@@ -210,3 +211,9 @@ def transaction_not_found(transaction_id: int | str, **members: Any) -> Failure:
     detail = f"There is no transaction {printable(str(transaction_id), SHOWN_MAX)}."
     named = {"transaction_id": transaction_id} if isinstance(transaction_id, int) else {}
     return Failure("transaction-not-found", detail, **named, **members)
+
+
+def split_not_found(split_id: int | str) -> Failure:
+    """No such split, in the path."""
+    named = {"split_id": split_id} if isinstance(split_id, int) else {}
+    return Failure("split-not-found", f"There is no split {printable(str(split_id), SHOWN_MAX)}.", **named)

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from koshel.core.commands import METADATA_MAX, Capture, ChangeAccount, Hold, Kind, Move, OpenAccount, Refund, Void
+from koshel.core.commands import Capture, ChangeAccount, Hold, Kind, Move, OpenAccount, Refund, Split, Void
+from koshel.core.labelled import METADATA_MAX
 from koshel.core.model import Declined, Refusal
 from koshel.http.problems import Failure, account_not_found, transaction_not_found, validation_failed
 
@@ -64,9 +65,9 @@ def _same_account(_: Declined, facts: Facts, __: str) -> Failure:
 
 
 def _account_not_found(declined: Declined, facts: Facts, at: str) -> Failure:
-    # A transfer, a hold and a batch's members name their accounts in the body, the others theirs in the path.
+    # A transfer, a hold, a split and a batch's members name their accounts in the body, the others theirs in the path.
     command = declined.command
-    in_body = at or isinstance(command, Hold) or (isinstance(command, Move) and command.kind is Kind.TRANSFER)
+    in_body = at or isinstance(command, Hold | Split) or (isinstance(command, Move) and command.kind is Kind.TRANSFER)
     wanted = facts["name"] if "name" in facts else facts["account_id"]
     return account_not_found(wanted, **({"pointer": f"{at}/{facts['field']}"} if in_body else {}))
 
@@ -78,7 +79,13 @@ def _currency_mismatch(_: Declined, facts: Facts, __: str) -> Failure:
 
 def _amount_out_of_range(_: Declined, facts: Facts, at: str) -> Failure:
     detail = f"rounds to {facts['amount']} at the {facts['scale']} decimals of {facts['currency']}"
-    return validation_failed(f"{at}/amount", detail)
+    return validation_failed(f"{at}/{facts.get('field', 'amount')}", detail)
+
+
+def _split_not_exact(_: Declined, facts: Facts, at: str) -> Failure:
+    each = f"{facts['scale']} decimals of {facts['currency']}"
+    detail = f"do not add up to {facts['amount']} once each amount is rounded to the {each}"
+    return validation_failed(f"{at}/targets", detail)
 
 
 def _time_out_of_range(_: Declined, facts: Facts, at: str) -> Failure:
@@ -150,6 +157,10 @@ def _insufficient_funds(declined: Declined, facts: Facts, _: str) -> Failure:
         )
         return Failure("insufficient-funds", detail, **facts)
     available, required = (f"{facts[name]} {facts['currency']}" for name in ("available", "required"))
+    if "missing" in facts:
+        missing = f"{facts['missing']} {facts['currency']}"
+        detail = f"The sources can give {available} together, {required} is needed: {missing} is missing."
+        return Failure("insufficient-funds", detail, **facts)
     detail = f"Account {facts['account_id']} can spend {available}, {required} is needed."
     return Failure("insufficient-funds", detail, **facts)
 
@@ -189,6 +200,7 @@ _REFUSED: Mapping[Refusal, Callable[[Declined, Facts, str], Failure]] = {
     Refusal.ACCOUNT_NOT_FOUND: _account_not_found,
     Refusal.CURRENCY_MISMATCH: _currency_mismatch,
     Refusal.AMOUNT_OUT_OF_RANGE: _amount_out_of_range,
+    Refusal.SPLIT_NOT_EXACT: _split_not_exact,
     Refusal.TIME_OUT_OF_RANGE: _time_out_of_range,
     Refusal.HOLD_NOT_OPEN: _hold_not_open,
     Refusal.HOLD_EXPIRED: _hold_expired,

@@ -104,9 +104,18 @@ class Route(Struct, frozen=True):
         return await self.handler(call)
 
 
-def making(path: str, summary: str, name: str, *, body: type[Struct], asks: Asks, problems: Sequence[str]) -> Route:
+def making(
+    path: str,
+    summary: str,
+    name: str,
+    *,
+    body: type[Struct],
+    asks: Asks,
+    problems: Sequence[str],
+    reply: type[Struct] = wire.Transaction,
+) -> Route:
     """A route that makes one transaction: now, in the background, or only as it would be."""
-    replies = dict.fromkeys((200, 201, 202), wire.Transaction)
+    replies: dict[int, type[Struct]] = {200: reply, 201: reply, 202: wire.Transaction}
     said = {200: "A dry run: what would happen."}
     return Route(
         "POST",

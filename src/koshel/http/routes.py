@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from koshel.http import accounts, batches, cancelling, erasure, following, keys, ledgers, meta, transactions
+from koshel.http import accounts, batches, cancelling, erasure, following, keys, ledgers, meta, splits, transactions
 from koshel.http.route import Route
 
 ROUTES: Sequence[Route] = (
@@ -12,6 +12,7 @@ ROUTES: Sequence[Route] = (
     *batches.ROUTES,
     *following.ROUTES,
     *cancelling.ROUTES,
+    *splits.ROUTES,
     *ledgers.ROUTES,
     *keys.ROUTES,
     *meta.ROUTES,

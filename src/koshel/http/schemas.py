@@ -26,10 +26,17 @@ _ONE: Mapping[str, Mapping[str, Any]] = {
     side: {"if": {"not": {"required": [side]}}, "then": {"required": [f"{side}_account_id"]}}
     for side in ("source", "target")
 }
+_NOT_BOTH_SOURCES, _NOT_BOTH_TARGETS = ({side: _NOT_BOTH[side]} for side in ("source", "target"))
+_FROM_ONE: Mapping[str, Any] = {"dependentSchemas": _NOT_BOTH_SOURCES, **_ONE["source"]}
+_TO_ONE: Mapping[str, Any] = {"dependentSchemas": _NOT_BOTH_TARGETS, **_ONE["target"]}
+_ACROSS: Mapping[str, Any] = {"dependentSchemas": {**_NOT_BOTH, "amount": _ONE["target"]}, **_ONE["source"]}
+_FOR_ANY: Mapping[str, Any] = {"dependentSchemas": _NOT_BOTH, **_ONE["source"]}
 _SIDES: Mapping[str, Mapping[str, Any]] = {
-    "TransactionRequest": {"dependentSchemas": _NOT_BOTH, **_ONE["source"]},
-    "HoldMember": {"dependentSchemas": _NOT_BOTH, **_ONE["source"]},
-    "MoveMember": {"dependentSchemas": {**_NOT_BOTH, "amount": _ONE["target"]}, **_ONE["source"]},
+    **dict.fromkeys(("TransferRequest", "MoveMember"), _ACROSS),
+    **dict.fromkeys(("HoldRequest", "HoldMember"), _FOR_ANY),
+    **dict.fromkeys(("SplitToRequest", "SplitToMember", "HoldToMember", "SourceLeg"), _FROM_ONE),
+    **dict.fromkeys(("SplitFromRequest", "SplitFromMember", "TargetLeg"), _TO_ONE),
+    **{name: {"dependentSchemas": _NOT_BOTH_TARGETS} for name in ("HoldFromRequest", "HoldFromMember")},
 }
 
 

@@ -4,34 +4,26 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, ClassVar, TypeAlias
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from koshel import values
-from koshel.core.commands import UNRESOLVED, Hold, Kind, Move, labels
+from koshel.core.commands import Hold, Kind, Move, Split
+from koshel.core.labelled import labels
 from koshel.core.model import Posted
 from koshel.http import wire
 from koshel.http.call import Call, Reply, json
 from koshel.http.following import transaction_id
+from koshel.http.legs import Sources, Targets, checked_sources, checked_targets
 from koshel.http.problems import transaction_not_found
 from koshel.http.refusals import refused
 from koshel.http.route import MOVE, Route, making
+from koshel.http.sides import Side, Source, Target, side
+from koshel.http.together import TransactionReply
 from koshel.http.wire import Amount, Schedulable, Time
 from koshel.labels import Labels
 from koshel.requests import Requests
-from koshel.texts import Asked, is_account_name
-from koshel.values import ACCOUNT_NAME_PATTERN, ACCOUNT_NAME_REASON, Id, Invalid, Lifetime
-
-Side: TypeAlias = Asked | UnsetType | None  # as it is asked for; UNSET: not at all; None: the world outside
-
-
-def _name_of(what: str) -> Meta:
-    """An account's name. Its form is looked at by `side`, which remembers names: a pattern would be tried each time."""
-    description = f"The {what} by its name, in the place of {what}_account_id."
-    return Meta(description=description, extra_json_schema={"pattern": ACCOUNT_NAME_PATTERN})
-
-
-Source = Annotated[str, _name_of("source")]
-Target = Annotated[str, _name_of("target")]
+from koshel.texts import Asked
+from koshel.values import Id, Invalid, Lifetime
 
 
 class HoldTerms(Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,7 +36,7 @@ class HoldTerms(Struct, frozen=True, forbid_unknown_fields=True):
 class TransactionRequest(Schedulable, frozen=True, forbid_unknown_fields=True):
     """Money across, or reserved for that; a hold without a target is for a withdrawal."""
 
-    INSTEAD: ClassVar[Mapping[str, str]] = {"source_account_id": "source"}
+    INSTEAD: ClassVar[Mapping[str, Sequence[str]]] = {"source_account_id": ("source", "sources")}
 
     amount: Amount
     source_account_id: Id | UnsetType = UNSET
@@ -52,18 +44,29 @@ class TransactionRequest(Schedulable, frozen=True, forbid_unknown_fields=True):
     source: Source | UnsetType = UNSET
     target: Target | UnsetType = UNSET
     hold: HoldTerms | UnsetType = UNSET
+    sources: Sources | UnsetType = UNSET
+    targets: Targets | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        """The source is required, one way or the other: who decodes a body says so as of any field."""
-        if self.source_account_id is UNSET and self.source is UNSET:
+        """The source is required, one way or another: who decodes a body says so as of any field."""
+        if self.source_account_id is UNSET and self.source is UNSET and self.sources is UNSET:
             raise ValueError("a source is required")
 
 
-def transfer(call: Call) -> Move | Hold:
+Legs: TypeAlias = tuple[Sources | UnsetType, Targets | UnsetType, HoldTerms | UnsetType]
+
+
+def transfer(call: Call) -> Move | Hold | Split:
     """POST /transaction."""
     body: TransactionRequest = call.body
     source = side(body.source_account_id, body.source, "source")
     target = side(body.target_account_id, body.target, "target")
+    if body.sources is not UNSET or body.targets is not UNSET:
+        if target is None:
+            target = UNSET  # here null is as good as nothing
+        return split_of(
+            call.requests, body, (source, target, body.amount), (body.sources, body.targets, body.hold), call.key
+        )
     assert source is not UNSET
     assert source is not None, "null is no id"
     if target is UNSET or target is None:
@@ -91,17 +94,6 @@ async def get_transaction(call: Call) -> Reply:
     return json(200, wire.queued_transaction(found.transaction, problem))
 
 
-def side(id_: int | UnsetType | None, name: str | UnsetType, field: str) -> Side:
-    """A side as a body asks for it: by its id or by its name. Raises Invalid."""
-    if name is UNSET:
-        return id_ if id_ is UNSET or id_ is None else (id_, None)
-    if id_ is not UNSET:
-        raise Invalid(field, f"does not go with {field}_account_id")
-    if not is_account_name(name):
-        raise Invalid(field, ACCOUNT_NAME_REASON)
-    return UNRESOLVED, name
-
-
 def hold_of(
     requests: Requests, body: Labels, terms: HoldTerms, what: tuple[Asked, Asked | None, Decimal], key: str | None
 ) -> Hold:
@@ -113,6 +105,28 @@ def hold_of(
         amount=amount,
         expires_in=terms.expires_in,
         capture_at=terms.capture_at,
+        **labels(body),
+        key=key,
+    )
+
+
+def split_of(
+    requests: Requests, body: Labels, what: tuple[Side, Side, Raw | UnsetType], legs: Legs, key: str | None
+) -> Split:
+    """The split that a body asks for, of source, target and amount; one of the sides has legs. Raises Invalid."""
+    source, target, amount = what
+    sources, targets, terms = legs
+    if amount is UNSET:
+        raise Invalid("amount", "is required")
+    return requests.split(
+        amount=amount,
+        source=source,
+        target=target,
+        sources=checked_sources(sources),
+        targets=checked_targets(targets),
+        hold=terms is not UNSET,
+        expires_in=UNSET if terms is UNSET else terms.expires_in,
+        capture_at=UNSET if terms is UNSET else terms.capture_at,
         **labels(body),
         key=key,
     )
@@ -130,6 +144,7 @@ ROUTES: Sequence[Route] = (
         "transfer",
         body=TransactionRequest,
         asks=transfer,
+        reply=TransactionReply,
         problems=(*MOVE, "same-account", "currency-mismatch"),
     ),
     Route(

@@ -8,12 +8,13 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field, to_builtins
 from msgspec.structs import replace
 
 from koshel.core import turnovers
 from koshel.core.book import available, effective_on
-from koshel.core.commands import Kind, Metadata
+from koshel.core.commands import Kind
+from koshel.core.labelled import Metadata
 from koshel.core.model import AccountDetails, Posted, Queued, TransactionStatus
 from koshel.core.money import plain
 from koshel.core.turnovers import Period
@@ -107,6 +108,8 @@ class Transaction(Struct, frozen=True, gc=False):
     problem: Annotated[AnyRefusal, Meta(description="Why it was declined, if it was.")] | UnsetType = UNSET
     cancelled_at: Time | UnsetType = UNSET
     cancelled_by: Annotated[str, Meta(description="The X-Request-Id of the request that did.")] | UnsetType = UNSET
+    sources: Annotated[list[dict[str, Any]], Meta(description="Of a split, until it is made.")] | UnsetType = UNSET
+    targets: Annotated[list[dict[str, Any]], Meta(description="Of a split, until it is made.")] | UnsetType = UNSET
 
 
 def account(details: AccountDetails) -> Account:
@@ -197,6 +200,8 @@ def queued_transaction(queued: Queued, problem: dict[str, Any] | UnsetType = UNS
         UNSET if request.effective_on is None else request.effective_on,
         execute_at=UNSET if command.execute_at is UNSET else time(command.execute_at),
         problem=problem,
+        sources=_legs(queued, "sources"),
+        targets=_legs(queued, "targets"),
     )
 
 
@@ -212,25 +217,17 @@ def cancelled_transaction(found: FoundTransaction) -> Transaction:
     )
 
 
+def _legs(queued: Queued, name: str) -> list[dict[str, Any]] | UnsetType:
+    """The legs of a queued split, as they were asked for."""
+    legs = getattr(queued.command.command, name, None)
+    shown = [{field: value for field, value in leg.items() if value} for leg in to_builtins(legs or ())]
+    return shown or UNSET
+
+
 @lru_cache(maxsize=64)  # a batch has one time
 def time(moment: datetime) -> str:
     """RFC 3339 in UTC, with microseconds and Z; the moment is in UTC already."""
     return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-
-
-class MemberResult(Struct, frozen=True):
-    """What became of one member of a batch: one of the three."""
-
-    transaction: Transaction | UnsetType = UNSET
-    account: Account | UnsetType = UNSET
-    problem: AnyRefusal | UnsetType = UNSET
-
-
-class BatchReply(Struct, frozen=True):
-    """What became of a batch's members, in order."""
-
-    results: list[MemberResult]
-    group_id: Annotated[Id | None, Meta(description="An atomic batch's; null in a dry run.")] | UnsetType = UNSET
 
 
 class QueueHealth(Struct, frozen=True):

@@ -1,0 +1,59 @@
+"""Whether the answer of a group or of a split agrees with its transactions. No connection here."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from koshel.db import agreement, split_agreement
+from koshel.db.group_receipts import GroupReceipt, MemberReceipt, NamedMove, id_of, splits
+from koshel.db.split_receipts import SplitReceipt
+
+Row: TypeAlias = Mapping[str, Any]
+Rows: TypeAlias = Mapping[Any, Row]  # by ledger and id
+
+
+def of_group(group: GroupReceipt, transactions: Rows, parents: Rows) -> str | None:
+    """A group's answer, and the rows of its transactions and of what they follow: what is wrong, None if nothing is."""
+    if group.atomic != (group.group_id is not None):
+        return "keeps a group that is not as atomic as it says"
+    divided = splits(group)
+    wrong = next(filter(None, (_wrong_member_split(group, *one, transactions) for one in divided.items())), None)
+    if wrong is not None:
+        return wrong
+    last_id = 0
+    for member in (one for place, one in enumerate(group.members) if place not in divided):
+        told = agreement.outcome(member) if isinstance(member, MemberReceipt) else {"id": id_of(member)}
+        if told is None:
+            if isinstance(member, MemberReceipt) and not agreement.is_answered(member):
+                return "tells of a refusal of another request"
+            continue
+        row = transactions.get((group.ledger_id, told["id"]))
+        if row is None:
+            return f"tells of transaction {told['id']}, which does not exist"
+        is_own = not isinstance(member, MemberReceipt) or agreement.is_own(member)
+        if is_own and (row["group_id"] != group.group_id or row["id"] <= last_id):
+            return f"tells of transaction {told['id']}, which is not there in group {group.group_id}"
+        last_id = row["id"] if is_own else last_id
+        field = _wrong_field(member, told, row, parents.get((group.ledger_id, row["parent_id"])))
+        if field is not None:
+            return f"tells of another {field} than transaction {told['id']} has"
+    return None
+
+
+def _wrong_field(member: int | NamedMove | MemberReceipt, told: Row, row: Row, parent: Row | None) -> str | None:
+    if isinstance(member, MemberReceipt):
+        return agreement.of_member(member, told, row, parent)
+    return None if isinstance(member, int) else agreement.of_named(member, row)
+
+
+def _wrong_member_split(group: GroupReceipt, place: int, split: SplitReceipt, transactions: Rows) -> str | None:
+    member = group.members[place]
+    if not isinstance(member, MemberReceipt) or member.command != split.command:
+        return "tells of a split that was not asked for"
+    return of_split(split, transactions)
+
+
+def of_split(split: SplitReceipt, transactions: Rows) -> str | None:
+    """A split's answer, and the rows of its transactions: what is wrong, None if nothing is."""
+    rows = [transactions.get((split.command.ledger_id, id_ or 0)) for id_ in split.legs]
+    field = split_agreement.of_legs(split, rows)
+    return None if field is None else f"tells of another {field} than the transactions of split {split.group_id} have"

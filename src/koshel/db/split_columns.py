@@ -1,0 +1,25 @@
+"""The arrays of what is written of splits. No connection here."""
+
+from collections.abc import Sequence
+
+from koshel.core.commands import Split
+from koshel.core.model import Grouped, Posted
+from koshel.core.money import rounded, scale_of
+from koshel.db import columns
+from koshel.db.tables import SPLIT
+
+WRITTEN = [column for column in SPLIT if column.name != "transaction_ids"]  # they come with the transactions
+_NONE = ["{}"] * len(WRITTEN)
+
+
+def splits(made: Sequence[Grouped]) -> list[str]:
+    """The arrays of `post` that say what was split, as text."""
+    return columns.arrays([*map(_row, made)], WRITTEN) if made else _NONE
+
+
+def _row(one: Grouped) -> dict[str, object]:
+    assert isinstance(one.command, Split)
+    leg = next(leg for leg in one.outcomes if isinstance(leg, Posted))
+    # Not the sum of the legs: `koshel verify` proves that they add up to what was asked for.
+    amount = rounded(one.command.amount, scale_of(leg.amount))
+    return {"ledger_id": one.command.ledger_id, "id": one.group_id, "amount": amount}
