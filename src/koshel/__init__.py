@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from koshel.errors import SchemaNotCurrent as SchemaNotCurrent
     from koshel.errors import StoreError as StoreError
     from koshel.errors import Unavailable as Unavailable
+    from koshel.exchanges import Exchange as Exchange
     from koshel.group_results import SplitResult as SplitResult
     from koshel.ledger import Ledger as Ledger
     from koshel.legs import Source as Source
@@ -35,6 +36,7 @@ __version__ = "0.2.0"
 _MODULES = {
     "Account": "koshel.results",
     "Conflict": "koshel.errors",
+    "Exchange": "koshel.exchanges",
     "Hold": "koshel.results",
     "Invalid": "koshel.values",
     "Kind": "koshel.core.commands",
@@ -59,6 +61,7 @@ _MODULES = {
 __all__ = [
     "Account",
     "Conflict",
+    "Exchange",
     "Hold",
     "Invalid",
     "Kind",

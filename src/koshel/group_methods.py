@@ -1,14 +1,15 @@
-"""What can be asked of a ledger where several transactions may come of it: a split, a batch, what is queued."""
+"""What can be asked of a ledger where several transactions may come of it: split, exchange, batch, what is queued."""
 
 from collections.abc import Sequence
 from typing import Unpack
 
 from msgspec import UNSET, UnsetType
 
-from koshel import group_results
+from koshel import exchanges, group_results
 from koshel.core.commands import Command, Request
 from koshel.core.model import Outcome
 from koshel.errors import Refused
+from koshel.exchanges import Exchange
 from koshel.group_results import SplitResult
 from koshel.labels import GivenLabels
 from koshel.legs import Source, Target
@@ -59,6 +60,30 @@ class GroupMethods:
             **labels,
         )
         return group_results.split_of(await self._settle(command))
+
+    async def exchange(
+        self,
+        *,
+        source: AccountRef,
+        target: AccountRef,
+        source_amount: Money,
+        target_amount: Money | None = None,
+        rate: Money | None = None,
+        key: str | None = None,
+        **labels: Unpack[GivenLabels],
+    ) -> Exchange:
+        """Money of one currency for money of another: `target_amount`, or what the `rate` makes of `source_amount`."""
+        command = exchanges.exchange(
+            self.requests,
+            source=source,
+            target=target,
+            source_amount=source_amount,
+            target_amount=target_amount,
+            rate=rate,
+            key=key,
+            **labels,
+        )
+        return exchanges.exchange_of(await self._settle(command))
 
     async def batch(
         self, members: Sequence[MemberRequest], *, atomic: bool = True, key: str | None = None

@@ -5,6 +5,7 @@ from functools import partial
 from typing import TypeAlias
 
 from koshel.core.commands import Command, Enqueue, Group, Split
+from koshel.core.exchanging import Exchange
 from koshel.core.model import Outcome
 from koshel.db.batches import Batches
 from koshel.db.reads import Reads
@@ -41,12 +42,14 @@ def alone(batches: Batches) -> Submit:
 
 
 def weight_of(command: Command) -> int:
-    """How many commands it counts as: a group as its members, a split as its legs."""
+    """How many commands it counts as: a group as its members, a split as its legs, an exchange as two."""
     match command:
         case Group():
             return sum(map(weight_of, command.members))
         case Split():
             return len(command.pairs)
+        case Exchange():
+            return 2
         case _:
             return 1
 

@@ -15,6 +15,7 @@ class Terms(Struct, frozen=True):
     hold_lifetime_s: int
     hold_lifetime_max_s: int
     schedule_max_s: int
+    exchange_min_balance: Decimal
 
 
 def terms_of(settings: Settings) -> Terms:
@@ -25,4 +26,5 @@ def terms_of(settings: Settings) -> Terms:
         settings.hold_lifetime_s,
         settings.hold_lifetime_max_s,
         settings.schedule_max_s,
+        settings.exchange_min_balance,
     )

@@ -24,7 +24,7 @@ from tests.support.wallets import capture, group, hold, payment, refund, transfe
 pytestmark = pytest.mark.usefixtures("books")
 
 EMPTY = (
-    "TRUNCATE account, transaction, receipt, batch, hold, queued, declined, cancelled, turnover, split",
+    "TRUNCATE account, transaction, receipt, batch, hold, queued, declined, cancelled, turnover, split, exchange",
     "ALTER SEQUENCE account_id RESTART",
     "ALTER SEQUENCE transaction_id RESTART WITH 101",
     "ALTER SEQUENCE group_id RESTART",

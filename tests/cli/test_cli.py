@@ -107,6 +107,8 @@ def test_a_command_that_cannot_be_read_is_said_in_one_line(koshel: Koshel, argum
         ({"lock_timeout_ms": "5000"}, "KOSHEL_LOCK_TIMEOUT_MS"),
         ({"log_format": "loud"}, "KOSHEL_LOG_FORMAT"),
         ({"max_balance": "NaN"}, "KOSHEL_MAX_BALANCE"),
+        ({"exchange_min_balance": "0.01"}, "KOSHEL_EXCHANGE_MIN_BALANCE"),
+        ({"exchange_min_balance": "-1000000000000000000"}, "KOSHEL_EXCHANGE_MIN_BALANCE"),
     ],
 )
 @pytest.mark.parametrize("arguments", [["serve"], ["verify"], ["openapi"]], ids=" ".join)

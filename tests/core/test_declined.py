@@ -13,6 +13,7 @@ from koshel.core.decide import decide
 from koshel.core.labelled import METADATA_MAX
 from koshel.core.legs import SplitSource, SplitTarget
 from koshel.core.model import Declined, Refusal
+from tests.support.exchanges import exchange
 from tests.support.looks import at
 from tests.support.split_legs import split
 from tests.support.wallets import (
@@ -105,6 +106,7 @@ FACTS: list[tuple[Command, Refusal, Facts]] = [
     (hold(2, 2, "1"), R.SAME_ACCOUNT, {"account_id": 2}),
     (hold(1, 404, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "target_account_id"}),
     (ChangeAccount(1, 404), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "account_id"}),
+    (exchange(1, 2, "1", "1", accounts=(("USD", 14),)), R.SAME_CURRENCY, {"currency": "USD"}),
     (hold(1, 3, "1"), R.CURRENCY_MISMATCH, {"source_currency": "USD", "target_currency": "KWD"}),
     (hold(4, None, "0.5"), R.AMOUNT_OUT_OF_RANGE, JPY | {"amount": "0"}),
     (capture(HELD, "0.005"), R.AMOUNT_OUT_OF_RANGE, {"currency": "USD", "scale": 2, "amount": "0.00"}),

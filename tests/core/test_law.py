@@ -49,7 +49,9 @@ def names(outcome: Outcome) -> Iterator[str]:
             yield f"executed {type(outcome.outcome).__name__}"
             yield from names(outcome.outcome)
         case Grouped():
-            yield "split" if isinstance(outcome.command, Split) else "whole" if outcome.command.atomic else "each"
+            together = "split" if isinstance(outcome.command, Split) else "exchanged"
+            is_group = isinstance(outcome.command, Group)
+            yield ("whole" if outcome.has_id else "each") if is_group else together
             for member in outcome.outcomes:
                 yield from names(member)
         case Opened() | Found() | Changed() | Queued() | LeftOut():
@@ -231,18 +233,6 @@ def test_the_situations_above_lead_to_every_outcome() -> None:
     observe()
     replays = {f"replayed {kind.__name__}" for kind in (Posted, Opened, Changed, Queued, Grouped, Declined)}
     executed = {"executed Posted", "executed Declined", "executed Grouped", "refers to what was executed"}
-    for outcome in (
-        *Kind,
-        *Refusal,
-        "Opened",
-        "Found",
-        "Changed",
-        "Queued",
-        "LeftOut",
-        "whole",
-        "each",
-        "split",
-        *replays,
-        *executed,
-    ):
+    others = ("Opened", "Found", "Changed", "Queued", "LeftOut", "whole", "each", "split", "exchanged")
+    for outcome in (*Kind, *Refusal, *others, *replays, *executed):
         assert seen[outcome] >= 5, f"{outcome} is too rare: {seen}"

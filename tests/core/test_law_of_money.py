@@ -15,7 +15,7 @@ from koshel.core.refunds import REFUNDABLE
 from koshel.core.sides import Named, Side
 from tests.support.looks import accounts_of, source_of
 from tests.support.strategies import situations
-from tests.support.wallets import postings
+from tests.support.wallets import parts, postings
 
 Situation = tuple[Book, list[Command]]
 
@@ -154,7 +154,8 @@ def test_an_accounts_history_proves_itself(situation: Situation) -> None:
     last = {one.id: (one.version, one.balance, one.held) for one in start.state.accounts.values()}
     reserving = dict(start.state.holds)
     outcomes = decide(start, commands)
-    last |= {one.account.id: NEW for one in outcomes if isinstance(one, Opened) and one.account.name is not None}
+    opened = [one.account for one in parts(outcomes) if isinstance(one, Opened)]
+    last |= {account.id: NEW for account in opened if account.name is not None}
     for one in postings(outcomes):
         parent_id = one.parent_id or 0
         was = reserving.get(parent_id, Decimal(0))
@@ -186,9 +187,9 @@ def test_money_has_exactly_the_decimals_of_its_currency(situation: Situation) ->
 @thorough
 @given(situations)
 def test_money_never_crosses_ledgers_or_currencies(situation: Situation) -> None:
-    for book, posted, _ in steps(situation):
+    for _, posted, ahead in steps(situation):
         for one in posted:
-            touched = [book.state.accounts[account_id] for account_id in accounts_of(one) if account_id is not None]
+            touched = [ahead.state.accounts[account_id] for account_id in accounts_of(one) if account_id is not None]
             assert {(it.ledger_id, it.currency) for it in touched} == {(one.ledger_id, one.currency)}
 
 

@@ -8,6 +8,7 @@ from msgspec.structs import asdict, replace
 
 from koshel.core.commands import ChangeAccount, Command, OpenAccount
 from koshel.core.reach import Reach, reach, references
+from tests.support.exchanges import ACCOUNTS, exchange
 from tests.support.wallets import (
     account,
     book,
@@ -25,6 +26,7 @@ from tests.support.wallets import (
     withdrawal,
 )
 
+EXCHANGES = [id_ for _, id_ in ACCOUNTS]  # exchange accounts
 HELD, OUTGOING, PAID, FOREIGN, MISSING = 101, 102, 103, 104, 404
 ORIGINALS = kept(
     book(account(1, "100.00"), account(2, "5.00"), account(5, "50.00", ledger_id=2)),
@@ -48,6 +50,7 @@ REFERENCES: list[tuple[Command, set[tuple[int, int]]]] = [
     (enqueue(payment(1, "1")), set()),
     (execute(201, capture(HELD)), {(1, HELD)}),
     (execute(201, hold(1, 2, "1")), set()),
+    (exchange(1, 2, "1", "1"), set()),
     (group(), set()),
     (group(payment(1, "1"), capture(HELD), void(HELD), refund(PAID)), {(1, HELD), (1, PAID)}),
     (group(execute(201, refund(PAID)), expire(HELD), atomic=False), {(1, HELD), (1, PAID)}),
@@ -93,6 +96,7 @@ REACHES: list[tuple[Command, dict[str, Any]]] = [
     (OpenAccount(2, "a@example.com", key="k"), {"currencies": {"USD"}, "keys": {(2, "k")}}),
     (ChangeAccount(1, 2), {"accounts": {2}, "ledgers": {1}, "changed": {(1, 2)}}),
     (ChangeAccount(1, 2, key="k"), {"accounts": {2}, "ledgers": {1}, "changed": {(1, 2)}, "keys": {(1, "k")}}),
+    (exchange(1, 2, "1", "1", key="k"), {"accounts": {1, 2, *EXCHANGES}, "ledgers": {1}, "keys": {(1, "k")}}),
     # An Enqueue locks nothing.
     (enqueue(transfer(1, 2, "1", key="k")), {"shown": {(1, 1), (1, 2)}, "keys": {(1, "k")}}),
     (enqueue(hold(1, None, "1")), {"shown": {(1, 1), (1, None)}}),

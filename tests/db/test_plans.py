@@ -139,6 +139,7 @@ HOT = {
 # An account is found by id alone as well as by its key, and the planner may take either.
 EITHER = {"account_pkey": "account", "account_by_id": "account"}
 LARGE = {"account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled", "turnover", "split"}
+LARGE |= {"exchange"}
 
 
 @pytest.fixture(scope="module")

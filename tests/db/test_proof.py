@@ -108,21 +108,13 @@ GRANTS = [
     *(
         f"SELECT ON {table}"
         for table in (
-            "ledger",
-            "currency",
-            "account",
-            "transaction",
-            "receipt",
-            "batch",
-            "hold",
-            "queued",
-            "declined",
-            "cancelled",
-            "turnover",
-            "split",
-            "api_key",
-            "_yoyo_migration",
+            *("ledger", "currency", "account", "transaction", "receipt", "batch", "hold", "queued", "declined"),
+            *("cancelled", "turnover", "split", "exchange", "api_key", "_yoyo_migration"),
         )
+    ),
+    *(
+        f"INSERT ON {table}"
+        for table in ("account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled", "split")
     ),
     *(
         f"INSERT ON {table}"

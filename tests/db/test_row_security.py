@@ -41,6 +41,7 @@ ROW = {  # a row of the other ledger
     "batch": "INSERT INTO batch VALUES (1, gen_random_uuid(), '{}', 2)",
     "cancelled": "INSERT INTO cancelled VALUES (1, 1000, '{}', NULL, now())",
     "declined": "INSERT INTO declined VALUES (1, 1000, '{}', '{}', now())",
+    "exchange": "INSERT INTO exchange VALUES (1, 1000, 1001, 1)",
     "split": "INSERT INTO split VALUES (1, 1000, 1, '{1}')",
     "hold": "INSERT INTO hold VALUES (1, 1000, 1, now())",
     "queued": "INSERT INTO queued VALUES (1, 1000, '{}', now(), 0, NULL, now())",
@@ -170,7 +171,7 @@ def test_a_statement_of_ours_that_forgets_its_ledger_answers_as_it_would_with_it
     cursor = psycopg.RawCursor(service)
 
     def answers(statement: str) -> list[list[Any]]:
-        return [cursor.execute(statement, arguments).fetchall() for arguments in FORGETFUL[name]]
+        return [sorted(cursor.execute(statement, arguments).fetchall(), key=repr) for arguments in FORGETFUL[name]]
 
     say(service, f"{{{SHOP}}}")
     assert answers(broken) == answers(right) != [[] for _ in FORGETFUL[name]]

@@ -94,6 +94,7 @@ def test_a_groups_answer_that_0_2_has_kept_is_restored_and_would_be_kept_so_agai
     assert captured.target == Side(2, scaled("9", 2), scaled("0", 2), 1)
     assert isinstance(held, Posted)
     assert (held.source, held.target) == (Side(2, scaled("9", 2), scaled("1", 2), 2), None)
+    assert isinstance(restored.command, Group)
     assert (captured.request, held.request) == restored.command.members[:2]
     assert isinstance(replayed, Replayed)
     assert isinstance(replayed.first, Posted)

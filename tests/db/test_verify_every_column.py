@@ -20,7 +20,7 @@ from tests.support.every_kind import keep_every_kind
 
 TABLES = (
     *("account", "batch", "cancelled", "currency", "declined", "hold", "ledger", "queued", "receipt"),
-    *("split", "transaction", "turnover"),
+    *("exchange", "split", "transaction", "turnover"),
 )
 
 TEXTS = [name for name in LABELS if name != "metadata"]
@@ -52,6 +52,7 @@ UNPROVED = {
             for what in ("command", "request")
             for side in ("source", "target")
         },
+        "receipt.answer:grouped:exchange/target",
     },
     "... what the accounts of a queued transaction were called": {
         f"{what}:queued:{side}"
@@ -70,6 +71,7 @@ UNPROVED = {
         "receipt.answer:queued:ctime",
         "transaction.ctime",  # of one that is alone in its batch
     },
+    "... whether a rate was given for an exchange, or the amount that it comes to": {"exchange.rate"},
     "... until when a hold was placed that has ended and had no key": {"transaction.expires_at"},
     "... when a hold was to be captured by itself: that may have been put off": {
         "hold.capture_at",
@@ -162,6 +164,7 @@ UNPROVED = {
         "receipt.answer:queued:command/command/default_expires_in",
         "receipt.request:hold:default_expires_in",
         "receipt.answer:split:command/default_expires_in",
+        "receipt.answer:grouped:exchange/default_min_balance",
     },
     "... that a change was of what it left as it was": {
         "receipt.answer:changed:command/email",

@@ -130,6 +130,7 @@ def test_the_table_has_ids_to_try() -> None:
     counts = {route.name: len(list(requests(route, own))) for route in CONFINED}
     assert counts["get_account"] == 2, "by its id, and by its name"
     assert counts["transfer"] >= 4, "in each of two places of two bodies"
+    assert counts["exchange"] >= 2
     assert counts["make_batch"] >= 2 * 2 * 5
     assert counts["list_keys"] == 1
     assert all(count for name, count in counts.items() if "{id}" in str([r.path for r in CONFINED if r.name == name]))

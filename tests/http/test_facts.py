@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 from jsonschema_rs import ValidationError
+from msgspec.structs import replace
 
 from koshel.core.commands import UNRESOLVED, ChangeAccount, Command, EnsureAccount, OpenAccount, Status
 from koshel.core.decide import decide
+from koshel.core.exchanging import Exchange
 from koshel.core.legs import SplitSource
 from koshel.core.model import Declined, Refusal
 from koshel.http.fact_bases import NoFacts
@@ -21,6 +23,7 @@ from koshel.http.problems import PROBLEMS, Failure, no_such_account, transaction
 from koshel.http.refusals import refused
 from koshel.http.routes import ROUTES
 from tests.support import documented
+from tests.support.exchanges import exchange
 from tests.support.limited import limit, limiting
 from tests.support.looks import at
 from tests.support.split_legs import split
@@ -71,6 +74,8 @@ BOOK = at(
 LATE = 107
 BOOK.state.pending = {201: (1, "queued"), 202: (1, "declined")}
 
+# The exchange account that it needs is not there, and may not go below zero.
+NEW = replace(exchange(1, 3, "1", "1", accounts=(("KWD", 405), ("USD", 404))), default_min_balance=Decimal(0))
 REFUSED: list[tuple[Command, str]] = [
     (payment(1, "2", key="used"), "idempotency-key-reused"),
     (OpenAccount(1, "a@example.com", "GOLD"), "unknown-currency"),
@@ -93,6 +98,7 @@ REFUSED: list[tuple[Command, str]] = [
     (payment(404, "1"), "account-not-found"),
     (ChangeAccount(1, 404), "account-not-found"),
     (transfer(1, 3, "1"), "currency-mismatch"),
+    (exchange(1, 2, "1", "1", accounts=(("USD", 404),)), "same-currency"),
     (payment(1, "0.001"), "validation-failed"),
     (capture(BRIEF), "hold-not-open"),
     (void(201), "hold-not-open"),
@@ -106,6 +112,7 @@ REFUSED: list[tuple[Command, str]] = [
     (withdrawal(2, "500"), "insufficient-funds"),
     (ChangeAccount(1, 7, min_balance=Decimal(0)), "insufficient-funds"),
     (split("500", target=1, sources=[SplitSource(2)]), "insufficient-funds"),
+    (NEW, "insufficient-funds"),
     (payment(4, "1"), "balance-limit-exceeded"),
     (ChangeAccount(1, 1, max_balance=Decimal(1)), "balance-limit-exceeded"),
     (withdrawal(8, "4"), "limit-exceeded"),
@@ -129,14 +136,16 @@ def test_a_refusal_has_the_facts_of_its_type(command: Command, code: str) -> Non
 
 
 def test_funds_are_insufficient_for_a_payment_or_for_a_limit_and_each_has_facts_of_its_own() -> None:
-    paying, limiting, together = (content(one).keys() for one, code in REFUSED if code == "insufficient-funds")
+    funds = [content(one).keys() for one, code in REFUSED if code == "insufficient-funds"]
+    paying, limiting, together, exchanging = funds
+    assert exchanging ^ paying == {"account_id"}, "it has the name of an account that is not opened after all"
     assert paying ^ limiting == {"available", "required"} | {"balance", "held", "min_balance"}
     assert paying ^ together == {"account_id", "name", "missing"}
     assert paying >= {"available", "required"}
 
 
 def test_every_refusal_of_a_member_is_one_that_a_batch_and_a_queued_transaction_can_tell_of() -> None:
-    told = {code for command, code in REFUSED if not isinstance(command, ChangeAccount | OpenAccount)}
+    told = {code for command, code in REFUSED if not isinstance(command, ChangeAccount | OpenAccount | Exchange)}
     assert told - {"batch-refused"} == set(REFUSALS)
     for command, code in REFUSED:
         if code in REFUSALS and not isinstance(command, ChangeAccount):

@@ -33,7 +33,12 @@ from koshel.values import MEMBERS_MAX, Invalid
 
 LEDGER = 7
 TERMS = Terms(
-    currency="EUR", max_balance=Decimal(500), hold_lifetime_s=60, hold_lifetime_max_s=3_600, schedule_max_s=86_400
+    currency="EUR",
+    max_balance=Decimal(500),
+    hold_lifetime_s=60,
+    hold_lifetime_max_s=3_600,
+    schedule_max_s=86_400,
+    exchange_min_balance=Decimal(-500),
 )
 requests = Requests(LEDGER, TERMS)
 

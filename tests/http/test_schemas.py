@@ -87,7 +87,7 @@ def every_member() -> Iterator[dict[str, Any]]:
 
 def taken(member: dict[str, Any]) -> bool:
     """Whether the service takes it."""
-    requests = Requests(1, Terms("USD", Decimal(1_000), 60, 3_600, 86_400))
+    requests = Requests(1, Terms("USD", Decimal(1_000), 60, 3_600, 86_400, Decimal(0)))
     body = msgspec.json.decode(msgspec.json.encode(member), type=batches.MemberRequest)
     try:
         batches._member(requests, body)

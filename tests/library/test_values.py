@@ -19,7 +19,7 @@ from koshel.requests import Requests
 from koshel.terms import Terms
 from koshel.values import ID_MAX, Invalid
 
-_requests = Requests(1, Terms("USD", Decimal(500), 60, 3_600, 3_600))
+_requests = Requests(1, Terms("USD", Decimal(500), 60, 3_600, 3_600, Decimal(0)))
 NUMBER = "must be a number such as 12.50"
 DIGITS = "must have at most 18 digits before the point and 64 after it"
 EXACT = "must be exact: a Decimal, a str or an int"

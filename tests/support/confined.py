@@ -21,6 +21,7 @@ from koshel.settle import settle
 from tests.support.bookkeeping import execute
 from tests.support.clone import cloned
 from tests.support.database import Database
+from tests.support.exchanges import exchange
 from tests.support.keyed import new_key
 from tests.support.limited import limit, limiting
 from tests.support.settled import open_accounts, opening
@@ -30,7 +31,19 @@ from tests.support.wallets import capture, enqueue, group, hold, payment, postin
 SHOP = 2  # the other ledger
 # What has rows of ledgers.
 TABLES = (
-    *("account", "api_key", "batch", "cancelled", "declined", "hold", "queued", "receipt", "split", "transaction"),
+    *(
+        "account",
+        "api_key",
+        "batch",
+        "cancelled",
+        "declined",
+        "exchange",
+        "hold",
+        "queued",
+        "receipt",
+        "split",
+        "transaction",
+    ),
     "turnover",
 )
 
@@ -66,6 +79,8 @@ async def trade(store: Store, url: str, ledger_id: int) -> NewKey:
     work = partial(cancelling.cancel, ledger_id=ledger_id, transaction_id=queued.id, request_id=None)
     await store.transact([ledger_id], work)
     await settle(store, [enqueue(move(ann, bob, "1")), ChangeAccount(ledger_id, eve, UNSET, status=Status.CLOSED)])
+    (euros,) = await open_accounts(store, opening("EUR", ledger_id=ledger_id, key="opened 3"))
+    await settle(store, [exchange(ann, euros, "1", "1", ledger_id=ledger_id, accounts=())])
     return await new_key(url, Scope.ADMIN, ledger_id=ledger_id)
 
 

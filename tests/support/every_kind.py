@@ -1,7 +1,7 @@
 """Books with every kind of transaction and of answer: what `bookkeeping` has, and all the rest.
 
 account 7 (USD, opened with a key, all of it said) and 8 (USD, without) have more of everything; 9 was never used; 10 is
-in GOLD, which was registered; 11 is in another ledger.
+in GOLD, which was registered; 11 is in another ledger; 12 and 13 are exchange accounts.
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,14 @@ from functools import partial
 from msgspec.structs import replace
 
 from koshel.core.commands import UNRESOLVED, ChangeAccount, Command, Member, OpenAccount, Request, Status
-from koshel.core.model import Queued
+from koshel.core.model import Grouped, Queued
 from koshel.db import cancelling, currencies
 from koshel.db.claims import Claim, ClaimQueued
 from koshel.db.store import Delay, Store
 from koshel.settle import settle
 from tests.support.bookkeeping import LEDGER, execute, keep_books
 from tests.support.database import Database
+from tests.support.exchanges import exchange
 from tests.support.limited import limit, limiting
 from tests.support.split_legs import of, split, to
 from tests.support.wallets import (
@@ -117,6 +118,7 @@ async def keep_every_kind(store: Store, database: Database) -> None:
     again: list[Member] = [payment(7, "100", key="in", metadata={"note": "rent"}), refund(paid, "9999")]
     await settle(store, [group(*again, key="some", atomic=False)])
     await _keep_labels(store)
+    await _keep_exchanges(store)
     later: list[Request] = [
         hold(7, 8, "1", key="p1", seconds=60),
         transfer(7, 8, "1"),
@@ -160,6 +162,18 @@ async def _keep_labels(store: Store) -> None:
     await settle(store, [group(*members, key="l5", atomic=False)])
     await settle(store, [enqueue(replace(transfer(8, 7, "1", key="l6"), **said)), enqueue(refund(taken, key="l7"))])
     await settle(store, [ClaimQueued(LEDGER, 10)])
+
+
+async def _keep_exchanges(store: Store) -> None:
+    """From dollars into yen and back: at rates and for amounts, with a key and without, by a name too."""
+    said = {"reference": "order 9", "description": "trip", "effective_on": date(2026, 2, 28), "metadata": {"of": "e"}}
+    there, back = exchange(8, 3, "1.5", rate="151.0"), exchange(3, 8, "100", "0.61")
+    for one in (there, back, replace(there, key="e1", **said), replace(back, key="e2")):
+        (made,) = await settle(store, [one])
+        assert isinstance(made, Grouped), made
+    named = replace(back, target_account_id=UNRESOLVED, target=NAME, key="e3")
+    (made,) = await settle(store, [named])
+    assert isinstance(made, Grouped), made
 
 
 async def _keep_splits(store: Store) -> None:

@@ -16,6 +16,7 @@ from koshel.core.commands import ChangeAccount, Command, EnsureAccount, Execute,
 from koshel.core.labelled import METADATA_MAX
 from koshel.core.legs import SplitTarget
 from koshel.core.model import Book, Refusal
+from tests.support.exchanges import exchange
 from tests.support.limited import limited
 from tests.support.looks import at
 from tests.support.split_legs import split
@@ -38,8 +39,15 @@ from tests.support.wallets import (
 
 R = Refusal
 PAID, HELD, MOVED, FOREIGN = 101, 102, 103, 104  # transactions
+EXCHANGE = (("KWD", 6), ("USD", 5))  # exchange accounts
 BOOK = kept(
-    book(account(1, "100.00", floor="-50.00"), account(2, "100.00"), account(3, "0.00", "KWD", ledger_id=2)),
+    book(
+        account(1, "100.00", floor="-50.00"),
+        account(2, "100.00"),
+        account(3, "0.00", "KWD", ledger_id=2),
+        account(4, "0.00", "KWD"),
+        *(account(id_, "0.00", currency, floor="-100", name=f"exchange:{currency}") for currency, id_ in EXCHANGE),
+    ),
     payment(1, "10", key="used"),
     hold(1, 2, "40"),
     transfer(1, 2, "10"),
@@ -74,6 +82,16 @@ def asked(**fields: object) -> Fault:
 
 def altered(account_id: int, **fields: object) -> Fault:
     return lambda scene: scene.alter(account_id, **fields)
+
+
+def exchanging(**fields: object) -> Fault:
+    """Both exchange accounts are otherwise."""
+
+    def alter(scene: Scene) -> None:
+        for _, id_ in EXCHANGE:
+            scene.alter(id_, **fields)
+
+    return alter
 
 
 def reserving(reserved: Decimal | Kind) -> Fault:
@@ -192,6 +210,23 @@ CASES: list[tuple[Command, Mapping[Refusal, Fault]]] = [
     (
         group(payment(1, "1")),
         {R.IDEMPOTENCY_KEY_REUSED: REUSED, R.BATCH_REFUSED: asked(members=(transfer(1, 1, "1"),))},
+    ),
+    (
+        exchange(1, 4, "5", "2", accounts=EXCHANGE),
+        {
+            R.IDEMPOTENCY_KEY_REUSED: REUSED,
+            R.NAME_TAKEN: exchanging(currency="JPY"),
+            R.SAME_ACCOUNT: asked(source_account_id=1, target_account_id=1),
+            R.ACCOUNT_NOT_FOUND: asked(source_account_id=3),
+            R.CURRENCY_MISMATCH: exchanging(scale=9),
+            R.SAME_CURRENCY: altered(4, currency="USD", scale=2),
+            R.AMOUNT_OUT_OF_RANGE: asked(source_amount=Decimal("0.0001")),
+            R.ACCOUNT_CLOSED: exchanging(status=Status.CLOSED),
+            R.ACCOUNT_FROZEN: FROZEN_1,
+            R.INSUFFICIENT_FUNDS: altered(6, held=Decimal(9_999)),
+            R.BALANCE_LIMIT_EXCEEDED: altered(5, max_balance=Decimal(1)),
+            R.LIMIT_EXCEEDED: limited,
+        },
     ),
 ]
 

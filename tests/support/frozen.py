@@ -20,4 +20,5 @@ FROZEN = {
     "0013.references_indexed.sql": "b5c2fcc4727795981e7ed8eb3d52f8894927e3802d44e1d0a2ea34ec947e80f3",
     "0014.limits.sql": "34cc202931819fd8cd80c6e1cca11577be0aa6daad762033673bf081c73c3236",
     "0015.splits.sql": "abacda105aa4775e1b7b6b06b894fbe9b980e64931ace1123c911cefc9b40870",
+    "0016.exchanges.sql": "b9566e7fc142d4ca68baa3da2dfe25414735025dc5a5a40983ad3de1aa8be3fa",
 }

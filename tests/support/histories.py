@@ -36,6 +36,7 @@ HOMES = [
     (("JPY", 1), ("JPY", 1), ("JPY", 2)),
     *[(("KWD", 1), ("KWD", 1), ("USD", 1))] * 2,
     (("USD", 2), ("USD", 2), ("USD", 1)),
+    *[(("USD", 1), ("KWD", 1), ("JPY", 1))] * 2,
 ]
 
 ACROSS: list[tuple[int | None, int | None]] = [(source, target) for source in IDS for target in IDS if source != target]

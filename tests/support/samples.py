@@ -22,8 +22,10 @@ NOT_ASKED: Mapping[str, str] = {
     "key": "it is what is looked up",
     "default_currency": "our setting, where the caller said nothing",
     "default_max_balance": "our setting, where the caller said nothing",
+    "default_min_balance": "our setting, for exchange accounts",
     "default_expires_in": "our setting, where the caller said nothing",
     "id": "it is found, or given",
+    "exchange_accounts": "they are found, or opened",
     "schedule_max_s": "our setting, how far ahead a time may be",
 }
 # An account that is asked for by its name has no id in the request.

@@ -66,6 +66,8 @@ def _without(names: set[str], value: Any) -> Any:
 
 def _as_kept(grouped: dict[str, Any]) -> dict[str, Any]:
     """A group's receipt says of a plain move that was posted what was posted, not what was sent and then rounded."""
+    if grouped["command"]["type"] == "exchange":  # its receipt does not say what it has opened
+        return grouped | {"outcomes": [one for one in grouped["outcomes"] if one["type"] == "posted"]}
     pairs = zip(grouped["command"]["members"], grouped["outcomes"], strict=True)
     kept = [_rounded(*pair) for pair in pairs]
     command = grouped["command"] | {"members": [member for member, _ in kept]}

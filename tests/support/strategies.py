@@ -30,10 +30,12 @@ from koshel.core.commands import (
     Hold,
     OpenAccount,
     Opening,
-    Status,
 )
+from koshel.core.exchanging import Exchange
 from koshel.core.model import Book
+from tests.support.account_changes import CHANGES
 from tests.support.drawn_splits import drawn_split
+from tests.support.exchanges import any_exchange
 from tests.support.histories import (
     ACROSS,
     BOOKS,
@@ -47,12 +49,12 @@ from tests.support.histories import (
     QUEUED_IDS,
     REFUSED_ID,
 )
-from tests.support.limited import LIMITED, LIMITS
+from tests.support.limited import LIMITED
 from tests.support.resolving import NAMES, resolved_in
 from tests.support.wallets import (
     DAY,
     NOW,
-    DirectT,
+    SidedT,
     auto_capture,
     capture,
     enqueue,
@@ -91,19 +93,6 @@ NAMED_OPENINGS: list[Command] = [
     *[EnsureAccount(1, "users:1", "1@example.com", currency) for currency in (UNSET, "USD", "SEASHELL")],
     *[EnsureAccount(1, "users:new", f"{letter}@example.com", **more) for letter in "ab" for more in ENSURED],
 ]
-CHANGES: list[dict[str, Any]] = [
-    {"email": "c@example.com"},
-    {"metadata": {"of": "new"}},
-    *[{"metadata_patch": patch} for patch in ({"of": None}, {"of": "new", "to": "2"}, dict.fromkeys("abc", "x"))],
-    *[{"metadata_patch": {str(number): "" for number in range(count)}} for count in (49, 50)],
-    *[{"status": status} for status in (*Status, Status.OPEN, Status.FROZEN)],
-    *[{"min_balance": Decimal(floor)} for floor in ("0", "-2.5", "-100")],
-    *[{"max_balance": ceiling} for ceiling in (None, Decimal(0), Decimal("5.005"))],
-    *[{"limits": limits} for limits in LIMITS],
-    {"max_balance": Decimal(-1000), "min_balance": Decimal(0)},  # more than one refusal
-    {"status": Status.OPEN, "expected": ((0, 0), (7, 0))},
-    *[{"status": Status.FROZEN, name: ((0, 1), (8, 0))} for name in ("expected", "unexpected")],
-]
 Label: TypeAlias = tuple[str | None, dict[str, Any]]  # a key, and what is said besides
 LABELS: list[Label] = [
     *[(None, {})] * 14,
@@ -126,7 +115,7 @@ def _hold(dice: Random) -> Hold:
     )
 
 
-def _by_names(dice: Random, command: DirectT) -> DirectT:
+def _by_names(dice: Random, command: SidedT) -> SidedT:
     """Now and then the command asks for its accounts by their names."""
     if dice.random() < 0.7:
         return command
@@ -160,6 +149,8 @@ def _command(dice: Random, letter: str, references: Sequence[int]) -> Command:
             return dice.choice(OPENINGS if dice.random() < 0.5 else NAMED_OPENINGS)
         case "a":
             return ChangeAccount(dice.choice(LEDGERS), dice.choice((*IDS, MISSING)), **dice.choice(CHANGES))
+        case "f":
+            return _by_names(dice, any_exchange(dice, dice.choice(SIDES), AMOUNTS, dice.choice(LEDGERS)))
         case "h":
             return _by_names(dice, _hold(dice))
         case "s":
@@ -209,7 +200,7 @@ def _pool(dice: Random, letters: str, references: tuple[int, ...]) -> list[Comma
 
 def _group(dice: Random, few: Sequence[Command]) -> Command:
     """Some of those that can be in a group, and a payment; what is executed is always answered one by one."""
-    able: list[Any] = [one for one in few if not isinstance(one, Opening | ChangeAccount | Enqueue)]
+    able: list[Any] = [one for one in few if not isinstance(one, Opening | ChangeAccount | Enqueue | Exchange)]
     members = [dice.choice([*able, payment(1, "1")]) for _ in range(dice.randint(1, 4))]
     atomic = dice.random() < 0.6 and not any(isinstance(one, Execute) for one in members)
     return group(*[_labelled(one, dice.choice(LABELS)) for one in members], atomic=atomic)
@@ -232,14 +223,14 @@ def requests(
     """Commands drawn again and again from a few: a request comes back, under the same key and under others.
 
     The letters, often if they are there often: m, moves; o, openings; a, changes of accounts; h, holds; c, captures;
-    v, voids; x, expiries; y, captures by the background; r, refunds; s, splits; e, enqueues; q, what is executed;
-    g, groups of the others.
+    v, voids; x, expiries; y, captures by the background; r, refunds; s, splits; f, exchanges; e, enqueues;
+    q, what is executed; g, groups of the others.
     """
     return numbers(size_max).map(lambda number: _requests(number, letters, references))
 
 
 def _situation(number: int) -> tuple[Book, list[Command]]:
-    asked = _requests(number, "mmmooaaahhhssscccvvxyrrreqqqggg", REFERENCES)
+    asked = _requests(number, "mmmooaaahhhssscccvvxyrrreqqqgggff", REFERENCES)
     book = BOOKS[number % len(BOOKS)]
     return book, [resolved_in(book, one) for one in asked]
 

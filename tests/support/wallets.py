@@ -14,7 +14,6 @@ from koshel.core.commands import (
     AutoCapture,
     Capture,
     Command,
-    Direct,
     Enqueue,
     Execute,
     Expire,
@@ -25,6 +24,7 @@ from koshel.core.commands import (
     Move,
     Refund,
     Request,
+    Sided,
     Status,
     Void,
 )
@@ -52,7 +52,7 @@ SCALES = {"JPY": 0, "USD": 2, "KWD": 3, "WEI": 18}
 FIRST_ID = 101  # of the transactions that `kept` puts on the books
 _exact = Context(prec=40, traps=[Inexact, InvalidOperation])
 
-DirectT = TypeVar("DirectT", bound=Direct)
+SidedT = TypeVar("SidedT", bound=Sided)
 
 
 def account(
@@ -152,8 +152,8 @@ def move(ledger_id: int, sides: tuple[int | None, int | None], amount: str) -> M
     return Move(ledger_id, kind, source, target, Decimal(amount))
 
 
-def by_names(command: DirectT, *names: str | None) -> DirectT:
-    """The move or the hold, asking for source and target by these names, or by those of the ids that it has."""
+def by_names(command: SidedT, *names: str | None) -> SidedT:
+    """The command, asking for source and target by these names, or by those of the ids that it has."""
     ids = [command.source_account_id, command.target_account_id]
     source, target = names or [None if id_ is None else f"users:{id_}" for id_ in ids]
     named: Any = replace(command, source=source, target=target)

@@ -55,6 +55,9 @@ def test_the_examples_of_the_routes_succeed_in_their_order(database: Database) -
             service.call("POST", "/account", {"email": f"{name}@example.com"}, Authorization=f"Bearer {key}")
         body, of_shop = "", ""
         for kind, text in BLOCK.findall((DOCS / "api.md").read_text()):
+            if "8080/exchange" in text:
+                euros = {"email": "ann@example.com", "currency": "EUR"}
+                service.call("PUT", "/account/@ann:eur", euros, Authorization=f"Bearer {key}")
             if kind == "sh":
                 is_renaming = "-X PATCH http://127.0.0.1:8080/ledger" in text  # as `main` keeps its name
                 script = text.strip() if KEY in text else f"{text.strip()} -H 'Authorization: Bearer {KEY}'"
@@ -66,6 +69,19 @@ def test_the_examples_of_the_routes_succeed_in_their_order(database: Database) -
                 assert without_times(json.loads(body)) == without_times(json.loads(text))
                 checked += 1
     assert checked == 4
+
+
+def test_the_examples_of_exchanges_succeed_in_their_order(database: Database) -> None:
+    body = ""
+    with serving(database.service_url, workers="1") as service:
+        for kind, text in BLOCK.findall((DOCS / "exchange.md").read_text()):
+            if kind == "sh":
+                for script in re.findall(r"^curl.*?[^\\]$", text, re.DOTALL | re.MULTILINE):
+                    status, body = curl(script, service.port)
+                    assert status in {200, 201}, (script, body)
+            else:
+                assert without_times(json.loads(body)) == without_times(json.loads(text))
+    assert '"rate":"0.91370"' in body
 
 
 class Shop:
@@ -141,6 +157,11 @@ def limited(shop: Shop) -> Any:
     return shop.move("30")
 
 
+def exchanged(shop: Shop) -> Any:
+    sides = {"source_account_id": shop.ann, "target_account_id": shop.bob}
+    return shop.post("/exchange", {**sides, "source_amount": "1", "rate": "1"})
+
+
 def refunded(shop: Shop) -> Any:
     moved = shop.move("12.50")["id"]
     shop.post(f"/transaction/{moved}/refund", {"amount": "5"})
@@ -162,6 +183,7 @@ REFUSED: Mapping[Refusal, Callable[[Shop], Any]] = {
     Refusal.SAME_ACCOUNT: lambda shop: shop.move("1", target=shop.ann),
     Refusal.ACCOUNT_NOT_FOUND: lambda shop: shop.move("1", target=999),
     Refusal.CURRENCY_MISMATCH: lambda shop: shop.move("1", target=shop.open(currency="EUR")),
+    Refusal.SAME_CURRENCY: exchanged,
     Refusal.HOLD_NOT_OPEN: voided,
     Refusal.HOLD_EXPIRED: expired,
     Refusal.VERSION_MISMATCH: lambda shop: shop.patch(shop.ann, {"status": "frozen"}, If_Match='"77"'),

@@ -77,6 +77,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     workers: Annotated[Processes, Meta(description="worker processes; default: the cores that it may use")] = msgspec.field(default_factory=cores.available)
     currency: Annotated[Code, Meta(description="currency of accounts opened without one")] = "USD"
     max_balance: Annotated[Decimal, Meta(description="max_balance of accounts opened without one")] = Decimal("999999.99")
+    exchange_min_balance: Annotated[Decimal, Meta(description="min_balance of exchange accounts, which are opened when they are needed")] = Decimal(-(10**18 - 1))
     service_role: Annotated[Role | None, Meta(description="database role that `migrate` grants the service's rights to")] = None
     migration_lock_timeout_ms: Annotated[Milliseconds, Meta(description="time that `migrate` waits for a lock on a table")] = 10_000
     allow_fsync_off: Annotated[bool, Meta(description="serve from a database whose fsync is off")] = False
@@ -157,6 +158,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             ),
             "KOSHEL_MAX_BALANCE must be from 0 to 999999999999999999": (
                 self.max_balance.is_finite() and 0 <= self.max_balance < Decimal(10) ** 18
+            ),
+            "KOSHEL_EXCHANGE_MIN_BALANCE must be from -999999999999999999 to 0": (
+                self.exchange_min_balance.is_finite() and -(Decimal(10) ** 18) < self.exchange_min_balance <= 0
             ),
             "KOSHEL_TLS_CERTIFICATE_FILE and KOSHEL_TLS_KEY_FILE belong together: give both or none": (
                 (self.tls_certificate_file is None) == (self.tls_key_file is None)

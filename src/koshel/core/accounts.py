@@ -1,5 +1,6 @@
 """Opening an account, and changing it: its limits, its status, and whose it is."""
 
+from datetime import datetime
 from decimal import Decimal
 
 from msgspec import UNSET, UnsetType
@@ -30,6 +31,11 @@ def open_account(book: Book, command: Opening) -> Opened | Found | Declined:
         field = _first_difference(command, named)
         return Found(command, named) if field is None else declined.name_taken(command, named, field)
     # No refusal below this line.
+    return new_account(command, currency, scale, book.facts.now)
+
+
+def new_account(command: Opening, currency: str, scale: int, now: datetime) -> Opened:
+    """The account that is asked for, without money."""
     limit = command.default_max_balance if command.max_balance is UNSET else command.max_balance
     account = AccountDetails(
         ledger_id=command.ledger_id,
@@ -45,7 +51,7 @@ def open_account(book: Book, command: Opening) -> Opened | Found | Declined:
         status=Status.OPEN,
         email=command.email,
         metadata={} if command.metadata is UNSET else command.metadata,
-        ctime=book.facts.now,
+        ctime=now,
         name=command.name,
         limits=() if isinstance(command, EnsureAccount) else limits.rounded(command.limits, scale),
     )

@@ -3,7 +3,7 @@
     accounts      OpenAccount · EnsureAccount · ChangeAccount
     transactions  Move · Hold · Capture · Void · Refund, and Expire, which is the sweeper's
     a group       Split        one amount from or to several accounts, a transaction for each
-    together      Group        members that are decided one after the other, all or nothing if atomic
+    together      Group        members that are decided one after the other, all or nothing if atomic; Exchange: two
     later         Enqueue      keep a transaction's command, until a time or not; Execute decides it, in the background
 
 Amounts are as they were sent: positive, not rounded yet; None where all that is left is meant. An account is asked for
@@ -17,6 +17,7 @@ from typing import ClassVar, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType, field
 
+from koshel.core.exchanging import Exchange
 from koshel.core.labelled import Labelled, Metadata, MetadataPatch
 from koshel.core.legs import Legs
 from koshel.core.turnovers import Limit
@@ -238,4 +239,6 @@ class Enqueue(Struct, frozen=True, gc=False, tag="enqueue"):
 
 
 Opening: TypeAlias = OpenAccount | EnsureAccount
-Command: TypeAlias = Opening | ChangeAccount | Member | Group | Enqueue
+Sided: TypeAlias = Direct | Exchange  # names its source and its target
+Together: TypeAlias = Group | Exchange  # makes transactions with an id that they have in common
+Command: TypeAlias = Opening | ChangeAccount | Member | Together | Enqueue

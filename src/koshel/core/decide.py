@@ -29,6 +29,8 @@ from koshel.core.commands import (
     Void,
 )
 from koshel.core.enqueue import enqueue
+from koshel.core.exchange import exchange
+from koshel.core.exchanging import Exchange
 from koshel.core.groups import grouped
 from koshel.core.holds import capture, hold, release
 from koshel.core.model import Book, Declined, Executed, Grouped, Outcome, Posted, State
@@ -88,6 +90,8 @@ def _decide_one(book: Book, command: Command) -> Outcome:
             return change_account(book, command)
         case Enqueue():
             return enqueue(book, command)
+        case Exchange():
+            return exchange(book, command)
         case _:
             assert not isinstance(command, Group | Split), "these are decided one transaction after the other"
             return _transaction(book, command)

@@ -13,11 +13,12 @@ from koshel.core.commands import (
     Group,
     Hold,
     HoldEnd,
-    Move,
     Opening,
     Refund,
+    Sided,
     Split,
 )
+from koshel.core.exchanging import Exchange
 from koshel.core.model import Account, Declined, Original, Refusal
 from koshel.core.money import minus, plain
 from koshel.core.turnovers import Excess, Way
@@ -44,13 +45,13 @@ def not_refundable(command: Refund, kind: str) -> Declined:
     return Declined(command, Refusal.NOT_REFUNDABLE, {"transaction_id": command.parent_id, "kind": kind})
 
 
-def same_account(command: Move | Hold) -> Declined:
+def same_account(command: Sided) -> Declined:
     """Source equals target."""
     assert command.source_account_id is not None
     return Declined(command, Refusal.SAME_ACCOUNT, _asked(command, "source") | _asked(command, "target"))
 
 
-def account_not_found(command: Move | Hold | ChangeAccount, what: str) -> Declined:
+def account_not_found(command: Sided | ChangeAccount, what: str) -> Declined:
     """`what` is missing: `source`, `target` or `account`. The facts say the field that has asked for it."""
     field = f"{what}_account_id" if what != "account" else "account_id"
     if getattr(command, what) is not None:
@@ -58,7 +59,7 @@ def account_not_found(command: Move | Hold | ChangeAccount, what: str) -> Declin
     return Declined(command, Refusal.ACCOUNT_NOT_FOUND, _asked(command, what) | {"field": field})
 
 
-def name_taken(command: Opening, account: Account, field: str) -> Declined:
+def name_taken(command: Opening | Exchange, account: Account, field: str) -> Declined:
     """Another account has the name; or the one that was asked for has another `field` than was asked."""
     return Declined(command, Refusal.NAME_TAKEN, of_account(account) | {"field": field})
 
@@ -69,7 +70,7 @@ def of_account(account: Account) -> dict[str, str | int]:
     return facts if account.name is None else facts | {"name": account.name}
 
 
-def _asked(command: Move | Hold | ChangeAccount, what: str) -> dict[str, str | int]:
+def _asked(command: Sided | ChangeAccount, what: str) -> dict[str, str | int]:
     """Which account was asked for, as it was asked, and its id, if there is one of the name."""
     name = getattr(command, what)
     id_ = getattr(command, "account_id" if what == "account" else f"{what}_account_id")
@@ -81,6 +82,11 @@ def currency_mismatch(command: Command, source: Account, target: Account) -> Dec
     """The two accounts differ in currency."""
     facts = {"source_currency": source.currency, "target_currency": target.currency}
     return Declined(command, Refusal.CURRENCY_MISMATCH, facts)
+
+
+def same_currency(command: Command, source: Account) -> Declined:
+    """There is nothing to exchange."""
+    return Declined(command, Refusal.SAME_CURRENCY, {"currency": source.currency})
 
 
 def amount_out_of_range(command: Command, account: Account, amount: Decimal, field: str = "amount") -> Declined:

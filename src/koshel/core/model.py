@@ -26,6 +26,7 @@ from koshel.core.commands import (
     OpenAccount,
     Request,
     Split,
+    Together,
 )
 from koshel.core.labelled import Labelled, Metadata
 from koshel.core.legs import LeftOut
@@ -45,6 +46,7 @@ class Refusal(StrEnum):
     SAME_ACCOUNT = "same-account"
     ACCOUNT_NOT_FOUND = "account-not-found"
     CURRENCY_MISMATCH = "currency-mismatch"
+    SAME_CURRENCY = "same-currency"
     AMOUNT_OUT_OF_RANGE = "amount-out-of-range"
     SPLIT_NOT_EXACT = "split-not-exact"
     TIME_OUT_OF_RANGE = "time-out-of-range"
@@ -185,14 +187,14 @@ class Executed(Struct, frozen=True, tag="executed"):
 class Grouped(Struct, frozen=True, tag="grouped"):
     """What became of each member of a group, or leg of a split. If it has an id, that is None until it is written."""
 
-    command: Group | Split
+    command: Together | Split
     outcomes: "list[MemberOutcome]"
     group_id: int | None = None
 
     @property
     def has_id(self) -> bool:
-        """Whether it has an id: a split, or an atomic group."""
-        return isinstance(self.command, Split) or self.command.atomic
+        """Whether it has an id: a split, an exchange, or an atomic group."""
+        return not isinstance(self.command, Group) or self.command.atomic
 
 
 MemberOutcome: TypeAlias = "Opened | Found | Posted | Declined | Executed | Replayed | Grouped | LeftOut"

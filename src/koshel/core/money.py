@@ -30,6 +30,9 @@ _summing = Context(prec=100, traps=[Inexact, InvalidOperation, Overflow, Divisio
 add = _summing.add
 subtract = _summing.subtract
 
+# The product of an amount and a rate is exact in this one, before it is rounded once.
+_converting = Context(prec=200, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, Overflow])
+
 # The most that a balance may be, by scale, whatever the account's own limit: 999999999999999999.99 USD.
 TOPS = [minus(CEILING, quantum) for quantum in _quanta]
 ZEROS = [Decimal(0).scaleb(-scale) for scale in range(SCALE_MAX + 1)]  # by scale
@@ -38,6 +41,11 @@ ZEROS = [Decimal(0).scaleb(-scale) for scale in range(SCALE_MAX + 1)]  # by scal
 def rounded(amount: Decimal, scale: int) -> Decimal:
     """The amount with exactly `scale` decimals, half to even."""
     return _rounding.quantize(amount, _quanta[scale])
+
+
+def converted(amount: Decimal, rate: Decimal, scale: int) -> Decimal:
+    """The amount times the rate, with exactly `scale` decimals, half to even; it may have any number of digits."""
+    return _converting.quantize(_converting.multiply(amount, rate), _quanta[scale])
 
 
 def rounded_limit(amount: Decimal, scale: int) -> Decimal:

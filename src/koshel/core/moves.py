@@ -6,6 +6,7 @@ from typing import TypeAlias
 from koshel.core import declined, limits
 from koshel.core.book import available, limit
 from koshel.core.commands import UNRESOLVED, Command, Hold, Move, Refund, Split, Status
+from koshel.core.exchanging import Exchange
 from koshel.core.model import Account, Book, Declined, Posted
 from koshel.core.money import CEILING, minus, plus, rounded
 from koshel.core.posting import post, touched
@@ -38,7 +39,11 @@ def move(book: Book, command: Move) -> Posted | Declined:
 
 
 def moved(
-    book: Book, command: Move | Refund | Split, source: Account | None, target: Account | None, amount: Decimal
+    book: Book,
+    command: Move | Refund | Split | Exchange,
+    source: Account | None,
+    target: Account | None,
+    amount: Decimal,
 ) -> SidePair | Declined:
     """Both sides with the amount moved, if the source can spend it and the target take it."""
     debited = credited = None

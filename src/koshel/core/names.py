@@ -12,7 +12,6 @@ from koshel.core.commands import (
     UNRESOLVED,
     ChangeAccount,
     Command,
-    Direct,
     Enqueue,
     EnsureAccount,
     Execute,
@@ -20,8 +19,10 @@ from koshel.core.commands import (
     Hold,
     Move,
     OpenAccount,
+    Sided,
     Split,
 )
+from koshel.core.exchanging import Exchange
 from koshel.core.labelled import labels
 
 QualifiedName: TypeAlias = tuple[int, str]  # (ledger id, name)
@@ -45,7 +46,7 @@ def names(command: Command) -> Iterator[QualifiedName]:
 def _asked(command: Command) -> Sequence[tuple[str | None, int | None]]:
     """The name and the id of each account that is asked for."""
     match command:
-        case Move() | Hold():
+        case Move() | Hold() | Exchange():
             return (command.source, command.source_account_id), (command.target, command.target_account_id)
         case Split():
             legs = [(leg.source, leg.source_account_id) for leg in command.sources]
@@ -77,7 +78,7 @@ def resolved(command: Any, found: AccountIds, new: AccountIds) -> Any:
         case Move():
             source = _side(command, command.source, command.source_account_id, found, new)
             return with_sides(command, source, _side(command, command.target, command.target_account_id, found, new))
-        case Hold():
+        case Hold() | Exchange():
             source = _side(command, command.source, command.source_account_id, found, new)
             target = _side(command, command.target, command.target_account_id, found, new)
             return replace(command, source_account_id=source, target_account_id=target)
@@ -130,7 +131,7 @@ def _resolved_split(command: Split, *ids: AccountIds) -> Split:
 
 
 def _side(
-    command: Direct | Split | ChangeAccount | OpenAccount | EnsureAccount, name: str | None, id_: Any, *ids: Any
+    command: Sided | Split | ChangeAccount | OpenAccount | EnsureAccount, name: str | None, id_: Any, *ids: Any
 ) -> Any:
     """The id of an account: it was given, or the name's."""
     if name is None or id_:

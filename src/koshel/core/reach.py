@@ -18,8 +18,10 @@ from koshel.core.commands import (
     Move,
     OpenAccount,
     Refund,
+    Sided,
     Split,
 )
+from koshel.core.exchanging import Exchange
 from koshel.core.model import Original
 from koshel.core.turnovers import Period
 
@@ -84,7 +86,7 @@ def _each_command(commands: Iterable[Command]) -> Iterator[Command]:
 
 
 def _add(reached: Reach, command: Command, originals: Mapping[int, Original]) -> None:
-    if isinstance(command, Direct):
+    if isinstance(command, Sided):
         _add_sides(reached, command)
     elif isinstance(command, Following):
         followed = reached.refunded if isinstance(command, Refund) else reached.holds
@@ -113,11 +115,13 @@ def _add(reached: Reach, command: Command, originals: Mapping[int, Original]) ->
         _add_shown(reached, command, originals)
 
 
-def _add_sides(reached: Reach, sides: Direct | Original | None) -> None:
+def _add_sides(reached: Reach, sides: Sided | Original | None) -> None:
     if sides is not None:
         reached.ledgers.add(sides.ledger_id)
         reached.accounts.add(sides.source_account_id)
         reached.accounts.add(sides.target_account_id)
+    if isinstance(sides, Exchange):
+        reached.accounts.update(id_ for _, id_ in sides.exchange_accounts)
 
 
 def _add_shown(reached: Reach, command: Enqueue, originals: Mapping[int, Original]) -> None:

@@ -9,7 +9,18 @@ from msgspec.structs import replace
 
 from koshel.core import declined
 from koshel.core.book import asked
-from koshel.core.commands import ERASED, ChangeAccount, Command, Enqueue, Group, Member, Move, OpenAccount, Request
+from koshel.core.commands import (
+    ERASED,
+    ChangeAccount,
+    Command,
+    Enqueue,
+    Group,
+    Member,
+    Move,
+    OpenAccount,
+    Request,
+)
+from koshel.core.exchanging import Exchange
 from koshel.core.legs import SplitSource, SplitTarget
 from koshel.core.model import Book, Declined, First, Grouped, Outcome, Posted, Queued, Replayed
 from koshel.core.money import rounded, scale_of
@@ -17,13 +28,23 @@ from koshel.core.money import rounded, scale_of
 # Fields that are not what the caller asked for: whose the key is and the key itself, which led here, and what our own
 # settings say where the caller said nothing. Every other field is compared, in its order in the struct.
 _NOT_ASKED = frozenset(
-    {"ledger_id", "key", "default_currency", "default_max_balance", "default_expires_in", "id", "schedule_max_s"}
+    {
+        "ledger_id",
+        "key",
+        "default_currency",
+        "default_max_balance",
+        "default_min_balance",
+        "default_expires_in",
+        "id",
+        "schedule_max_s",
+        "exchange_accounts",
+    }
 )
 # An account is compared as it was asked for: by its name, or if it was asked for by none, by its id.
 _BY_NAME = {"source_account_id": "source", "target_account_id": "target", "account_id": "account"}
 _ASKED: Mapping[type, Sequence[str]] = {
     kind: tuple(name for name in kind.__struct_fields__ if name not in _NOT_ASKED and name not in _BY_NAME.values())
-    for kind in (*get_args(Request), OpenAccount, ChangeAccount)
+    for kind in (*get_args(Request), Exchange, OpenAccount, ChangeAccount)
 }
 _Leg: TypeAlias = SplitSource | SplitTarget
 _PERSONAL = frozenset({"email", "metadata", "metadata_patch"})

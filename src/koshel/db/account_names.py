@@ -1,53 +1,74 @@
 """Accounts that are asked for by name: their ids, from memory, or by one statement for all names of a batch."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from koshel.core.commands import Move
-from koshel.core.names import QualifiedName, names, opened_names, resolved
-from koshel.db import columns
-from koshel.db.known import AccountNames
+from koshel.core.exchanging import Exchange
+from koshel.core.names import AccountIds, QualifiedName, names, opened_names, resolved
+from koshel.db import columns, exchange_accounts
+from koshel.db.known import AccountNames, Known
 from koshel.db.queries import Queries
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
 
+TakeIds: TypeAlias = Callable[[int], Awaitable[Sequence[int]]]
+
 
 async def resolve(
-    connection: "AnyConnection",
-    q: Queries,
-    memory: AccountNames,
-    commands: list[Any],
-    take_ids: Callable[[int], Awaitable[Sequence[int]]],
+    connection: "AnyConnection", q: Queries, known: Known, commands: list[Any], take_ids: TakeIds
 ) -> None:
     """In place: the commands with the ids of the accounts that they name; UNRESOLVED stays what no account is called.
 
     An account that is to be opened with a name that no account has gets an id of `take_ids`, and commands that name it
-    get the same: one that is decided after it was opened finds it.
+    get the same: one that is decided after it was opened finds it. An exchange names exchange accounts besides.
     """
     naming = []
     for place, one in enumerate(commands):
         if type(one) is Move:  # as nearly all are, and nearly all that name an account name one that is known
             if one.source is not None or one.target is not None:
-                known = memory.with_ids(one)
-                if known is None:
+                with_ids = known.names.with_ids(one)
+                if with_ids is None:
                     naming.append(place)
                 else:
-                    commands[place] = known
-        elif any(names(one)):
+                    commands[place] = with_ids
+        elif type(one) is Exchange or any(names(one)):
             naming.append(place)
     if not naming:
         return
-    wanted = {name for place in naming for name in names(commands[place])}
+    new: dict[QualifiedName, int] = {}
+    ids = await _find(connection, q, known.names, {name for place in naming for name in names(commands[place])})
+    await _add_new(new, ids, opened_names(commands[place] for place in naming), take_ids)
+    for place in naming:
+        commands[place] = resolved(commands[place], ids, new)
+    if exchanges := [place for place in naming if type(commands[place]) is Exchange]:
+        wanted = [commands[place] for place in exchanges]
+        currencies = await exchange_accounts.currencies(connection, q, known, wanted)
+        needed = [exchange_accounts.needed(one, currencies, commands, new) for one in wanted]
+        named = dict.fromkeys(name for each in needed for name in each.values())
+        ids = await _find(connection, q, known.names, named)
+        await _add_new(new, ids, named, take_ids)
+        for place, each in zip(exchanges, needed, strict=True):
+            commands[place] = exchange_accounts.resolved(commands[place], each, new | ids)
+
+
+async def _find(
+    connection: "AnyConnection", q: Queries, memory: AccountNames, wanted: Iterable[QualifiedName]
+) -> dict[QualifiedName, int]:
+    """The ids of those that there are."""
     ids = memory.find(wanted)
-    if missing := wanted - ids.keys():
+    if missing := set(wanted) - ids.keys():
         rows = await connection.fetch(q.find_names, *columns.texts(missing))
         found = {(ledger_id, name): id_ for ledger_id, name, id_ in rows}
         memory.add(found)
         ids |= found
-    new: dict[QualifiedName, int] = {}
-    opened = dict.fromkeys(opened_names(commands[place] for place in naming))
-    if unknown := [name for name in opened if name not in ids]:
-        new = dict(zip(unknown, await take_ids(len(unknown)), strict=True))
-    for place in naming:
-        commands[place] = resolved(commands[place], ids, new)
+    return ids
+
+
+async def _add_new(
+    new: dict[QualifiedName, int], ids: AccountIds, wanted: Iterable[QualifiedName], take_ids: TakeIds
+) -> None:
+    """An id for each of these names that has none yet."""
+    if unknown := [name for name in dict.fromkeys(wanted) if name not in ids and name not in new]:
+        new |= dict(zip(unknown, await take_ids(len(unknown)), strict=True))

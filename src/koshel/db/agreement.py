@@ -13,9 +13,10 @@ import msgspec
 from msgspec import UNSET
 
 from koshel.core.commands import Direct, Due, EnsureAccount, Execute, Group, Hold, Request, Split
+from koshel.core.exchanging import Exchange
 from koshel.core.labelled import LABELS
 from koshel.core.model import Declined, Queued, Replayed
-from koshel.core.money import SCALE_MAX, rounded
+from koshel.core.money import SCALE_MAX, converted, rounded
 from koshel.db import split_agreement
 from koshel.db.group_receipts import MemberReceipt, NamedMove, restored
 
@@ -54,6 +55,30 @@ def _of_sides(request: Direct, row: Row) -> str | None:
     if request.source is not None and request.source != row["source_name"]:
         return "source"
     return "target" if request.target is not None and request.target != row["target_name"] else None
+
+
+def of_exchange(exchange: Exchange, source: Row, target: Row) -> str | None:
+    """An exchange, and the rows of its two transactions."""
+    accounts = dict(exchange.exchange_accounts)
+    given = _rounded(exchange.source_amount, _scale(source["amount"]))
+    gotten = exchange.target_amount
+    if exchange.rate is not None and given is not None and gotten is None:
+        gotten = _product(given, exchange.rate, _scale(target["amount"]))
+    told = {
+        "source_account_id": exchange.source_account_id == source["source_account_id"],
+        "target_account_id": exchange.target_account_id == target["target_account_id"],
+        "source": exchange.source in {None, source["source_name"]},
+        "target": exchange.target in {None, target["target_name"]},
+        "source_amount": given == source["amount"],
+        "rate": (exchange.rate is None) != (exchange.target_amount is None),
+        "target_amount": gotten is not None and _rounded(gotten, _scale(target["amount"])) == target["amount"],
+        "exchange_accounts": accounts.get(source["currency"]) == source["target_account_id"]
+        and accounts.get(target["currency"]) == target["source_account_id"],
+    }
+    for name in LABELS:
+        rows = [metadata_of(row) if name == "metadata" else row[name] for row in (source, target)]
+        told[name] = rows == [getattr(exchange, name)] * 2
+    return first(name for name, agrees in told.items() if not agrees)
 
 
 def of_named(member: NamedMove, row: Row) -> str | None:
@@ -155,6 +180,13 @@ def _lifetime_s(request: Hold) -> int:
 def _rounded(amount: Decimal, scale: int) -> Decimal | None:
     try:
         return rounded(amount, scale) if 0 <= scale <= SCALE_MAX else None
+    except ArithmeticError:
+        return None
+
+
+def _product(amount: Decimal, rate: Decimal, scale: int) -> Decimal | None:
+    try:
+        return converted(amount, rate, scale) if 0 <= scale <= SCALE_MAX else None
     except ArithmeticError:
         return None
 

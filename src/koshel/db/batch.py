@@ -10,6 +10,7 @@ import asyncpg
 
 from koshel.core.apart import Line, PutOff, apart
 from koshel.core.commands import Command, Execute, Group, Split
+from koshel.core.exchanging import Exchange
 from koshel.core.model import Book, Facts, First, Original, Outcome, Shown, State
 from koshel.core.reach import QualifiedId, Reach, reach, references
 from koshel.db import account_names, claims, columns, currencies, group_receipts, rows, turnovers
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 FIRST_WAIT_MS = 100  # for a lock, while nothing else is locked
 
 _CLAIMS = (ClaimQueued, ClaimHolds)
-_TOGETHER = (Group, Split, Execute)  # make several transactions each, or may
+_TOGETHER = frozenset({Group, Split, Exchange, Execute})  # make several transactions each, or may
 
 
 class Batch:
@@ -76,7 +77,7 @@ class Batch:
         for place in due:
             if isinstance(commands[place], ClaimQueued):
                 found[place] = await claims.ripe(self.connection, self._queries, found[place], self._pending)
-        await account_names.resolve(self.connection, self._queries, self._known.names, found, self._take_account_ids)
+        await account_names.resolve(self.connection, self._queries, self._known, found, self._take_account_ids)
         return found
 
     async def _take_account_ids(self, count: int) -> Sequence[int]:
@@ -142,7 +143,7 @@ class Batch:
 
     async def _prepare(self, commands: Sequence[Command]) -> Reach:
         """What takes its time, done while nobody waits for the locks yet."""
-        if self._locks and [command for command in commands if type(command) in _TOGETHER]:
+        if self._locks and not _TOGETHER.isdisjoint(map(type, commands)):
             self._ids = await take_before(self.connection, self._queries, commands)
         reached = reach(commands, self._originals)
         self._keys = columns.texts(reached.keys) if reached.keys else []

@@ -1,8 +1,9 @@
-"""Whether the answer of a group or of a split agrees with its transactions. No connection here."""
+"""Whether the answer of a group, of a split or of an exchange agrees with its transactions. No connection here."""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from koshel.core.exchanging import Exchange
 from koshel.db import agreement, split_agreement
 from koshel.db.group_receipts import GroupReceipt, MemberReceipt, NamedMove, id_of, splits
 from koshel.db.split_receipts import SplitReceipt
@@ -36,7 +37,17 @@ def of_group(group: GroupReceipt, transactions: Rows, parents: Rows) -> str | No
         field = _wrong_field(member, told, row, parents.get((group.ledger_id, row["parent_id"])))
         if field is not None:
             return f"tells of another {field} than transaction {told['id']} has"
-    return None
+    return None if group.exchange is None else _wrong_exchange(group, group.exchange, transactions)
+
+
+def _wrong_exchange(group: GroupReceipt, exchange: Exchange, transactions: Rows) -> str | None:
+    if (exchange.ledger_id, exchange.key) != (group.ledger_id, group.key):
+        return "keeps the exchange of another key"
+    rows = [transactions[group.ledger_id, id_] for one in group.members if (id_ := id_of(one)) is not None]
+    if len(rows) != len(("source", "target")):
+        return "keeps an exchange that is not two transactions"
+    field = agreement.of_exchange(exchange, *rows)
+    return None if field is None else f"keeps an exchange with another {field} than its transactions have"
 
 
 def _wrong_field(member: int | NamedMove | MemberReceipt, told: Row, row: Row, parent: Row | None) -> str | None:

@@ -8,6 +8,7 @@ from msgspec.structs import fields, replace
 
 from koshel.core.book import asked
 from koshel.core.commands import Group, Member, Move, Split
+from koshel.core.exchanging import Exchange
 from koshel.core.model import Declined, First, Grouped, Posted, Queued, Replayed
 from koshel.core.reach import QualifiedId
 from koshel.db import split_receipts
@@ -27,14 +28,15 @@ class MemberReceipt(Struct, frozen=True):
     outcome: Any
 
 
-class GroupReceipt(Struct, frozen=True, tag="grouped"):
-    """What a group's key has answered."""
+class GroupReceipt(Struct, frozen=True, tag="grouped", omit_defaults=True):
+    """What a group's key has answered, or that of an exchange."""
 
     ledger_id: int
     key: str | None
     atomic: bool
     group_id: int | None
     members: list[int | NamedMove | MemberReceipt]  # the id of a plain move
+    exchange: Exchange | None = None  # what was asked for, if it was one
 
 
 def kept(grouped: Grouped) -> "GroupReceipt | SplitReceipt":
@@ -45,6 +47,9 @@ def kept(grouped: Grouped) -> "GroupReceipt | SplitReceipt":
 def to_receipt(grouped: Grouped) -> GroupReceipt:
     """The answer, once its transactions have their ids."""
     group = grouped.command
+    if isinstance(group, Exchange):
+        ids = [one.id for one in grouped.outcomes if isinstance(one, Posted)]
+        return GroupReceipt(group.ledger_id, group.key, group.atomic, grouped.group_id, [*ids], group)
     assert isinstance(group, Group)
     members = [
         _of_move(command, one)
@@ -102,6 +107,9 @@ def _first(outcome: Any) -> Any:
 
 def restore(receipt: GroupReceipt, posted: Mapping[int, Posted]) -> Grouped:
     """The answer as it was. A plain move's command says the amount that was posted: what was sent was rounded."""
+    if receipt.exchange is not None:
+        transactions = [posted[id_] for one in receipt.members if (id_ := id_of(one)) is not None]
+        return Grouped(receipt.exchange, [*transactions], receipt.group_id)
     commands: list[Member] = []
     outcomes: list[Any] = []
     for one in receipt.members:

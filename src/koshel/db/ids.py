@@ -8,6 +8,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from koshel.core.commands import Command, Execute, Group, Split
+from koshel.core.exchanging import Exchange
 from koshel.core.model import Executed, Grouped, Opened, Outcome, Posted, Queued, Replayed
 from koshel.db.queries import Queries
 
@@ -25,17 +26,19 @@ class Ids(Struct):
 
 
 async def take_before(connection: "AnyConnection", q: Queries, commands: Sequence[Command]) -> Ids:
-    """An id for each atomic group and each split.
+    """An id for each atomic group, each split and each exchange.
 
-    And for all transactions, if a group or a split has a key, since its receipt names them.
+    And for all transactions, if one of these has a key, since its receipt names them.
     """
     ids = Ids()
     groups = [command for command in commands if isinstance(command, Group)]
     splits = [one for one in map(_asked, _members(commands)) if isinstance(one, Split)]
-    if count := sum(group.atomic for group in groups) + len(splits):
+    exchanges = [command for command in commands if isinstance(command, Exchange)]
+    if count := sum(group.atomic for group in groups) + len(splits) + len(exchanges):
         ids.groups.extend(await _take(connection, q.take_group_ids, count))
-    if any(group.key is not None for group in groups) or any(split.key is not None for split in splits):
-        legs = sum(len(split.pairs) - 1 for split in splits)
+    made: list[Command] = [*groups, *splits, *exchanges]
+    if any(one.key is not None for one in made):
+        legs = sum(len(split.pairs) - 1 for split in splits) + len(exchanges)
         ids.transactions.extend(await _take(connection, q.take_transaction_ids, len(_members(commands)) + legs))
     return ids
 

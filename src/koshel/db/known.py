@@ -1,10 +1,11 @@
-"""The accounts that a process knows, and their names. None is deleted or renamed: what was true once stays true."""
+"""The accounts that a process knows, with names and currencies. None is deleted or changes them: they stay true."""
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 from koshel.core.commands import UNRESOLVED, Move
 from koshel.core.names import QualifiedName, with_sides
+from koshel.core.reach import QualifiedId
 
 KNOWN_MAX = 100_000  # accounts; some megabytes
 NAMES_MAX = 100_000  # some tens of megabytes
@@ -52,6 +53,13 @@ class Known:
     def __init__(self) -> None:
         self._ledgers: dict[int, int] = {}
         self.names = AccountNames()
+        self.currencies: dict[QualifiedId, str] = {}  # of accounts that money was exchanged of, by ledger id and id
+
+    def add_currencies(self, found: Mapping[QualifiedId, str]) -> None:
+        """These accounts are in these currencies."""
+        if len(self.currencies) > KNOWN_MAX:
+            self.currencies.clear()
+        self.currencies |= found
 
     def add(self, accounts: Mapping[int, int]) -> None:
         """These accounts exist, each in its ledger."""

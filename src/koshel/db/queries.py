@@ -13,7 +13,7 @@ SCHEMA = "koshel"  # of a new database
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _TABLE = (
-    "ledger|currency|account|transaction|receipt|batch|hold|queued|declined|cancelled|turnover|split|api_key"
+    "ledger|currency|account|transaction|receipt|batch|hold|queued|declined|cancelled|turnover|split|exchange|api_key"
     "|_yoyo_migration"
 )
 _TABLES = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE|USING) ({_TABLE}|erase_account)\b")
@@ -55,6 +55,7 @@ class Queries(Struct, frozen=True):
     count_turnovers: str
     keep_turnovers: str
     record_receipts: str
+    record_exchanges: str
     record_batch: str
     fence_batch: str
     find_batch: str
@@ -162,6 +163,7 @@ class Queries(Struct, frozen=True):
     verify_rules: str
     verify_groups: str
     verify_splits: str
+    verify_exchanges: str
     verify_requests: str
     read_receipts: str
     read_queued: str

@@ -447,6 +447,14 @@ FROM unnest(
 ) AS k (ledger_id, idempotency_key, answer, transaction_id, request)
 ORDER BY ledger_id, idempotency_key;
 
+-- name: record_exchanges
+-- Which two transactions are an exchange, and the rate, if one was given: a number keeps the digits that it has. Each row
+-- carries its ledger_id in $1.
+INSERT INTO exchange (ledger_id, source_transaction_id, target_transaction_id, rate)
+SELECT ledger_id, source_transaction_id, target_transaction_id, rate
+FROM unnest($1::text::bigint [], $2::text::bigint [], $3::text::bigint [], $4::text::numeric [])
+    AS e (ledger_id, source_transaction_id, target_transaction_id, rate);
+
 -- name: record_batch
 -- For a batch that posts nothing but still writes. Each row carries its ledger_id in $1.
 INSERT INTO batch (ledger_id, id, transaction_ids, rules)
@@ -837,10 +845,11 @@ SELECT pg_backend_pid();
 -- $1 is the schema, to which rights belong, and not to a ledger.
 WITH wanted (relation, privilege, columns) AS (
     SELECT unnest(ARRAY['ledger', 'currency', 'account', 'transaction', 'receipt', 'batch', 'hold', 'queued',
-        'declined', 'cancelled', 'turnover', 'split', 'api_key', '_yoyo_migration']), 'SELECT', NULL::text []
+        'declined', 'cancelled', 'turnover', 'split', 'exchange', 'api_key',
+        '_yoyo_migration']), 'SELECT', NULL::text []
     UNION ALL
     SELECT unnest(ARRAY['account', 'transaction', 'receipt', 'batch', 'hold', 'queued', 'declined', 'cancelled', 'turnover', 'split',
-        'ledger',
+        'exchange', 'ledger',
         'api_key']), 'INSERT', NULL
     UNION ALL
     SELECT unnest(ARRAY['hold', 'queued', 'turnover']), 'DELETE', NULL
@@ -1000,8 +1009,9 @@ UNION ALL
 SELECT format(statement, $1::text) AS statement
 FROM (VALUES
     ('GRANT SELECT ON ledger, currency, account, transaction, receipt, batch, hold, queued, declined,'
-     ' cancelled, turnover, split, api_key, _yoyo_migration TO %I'),
-    ('GRANT INSERT ON account, transaction, receipt, batch, hold, queued, declined, cancelled, turnover, split, ledger,'
+     ' cancelled, turnover, split, exchange, api_key, _yoyo_migration TO %I'),
+    ('GRANT INSERT ON account, transaction, receipt, batch, hold, queued, declined, cancelled, turnover, split, exchange,'
+     ' ledger,'
      ' api_key TO %I'),
     ('GRANT UPDATE (balance, held, version, revision, min_balance, max_balance, status, email, metadata, limits)'
      ' ON account TO %I'),
@@ -1160,7 +1170,7 @@ WITH present AS (
 SELECT format('GRANT USAGE ON SCHEMA %I TO %I', $1::text, $2::text) AS statement
 UNION ALL
 SELECT format('GRANT SELECT ON %I.%I TO %I', $1::text, name, $2::text)
-FROM unnest('{ledger,currency,account,transaction,receipt,batch,hold,queued,declined,cancelled,turnover}'::text []) AS tables (name)
+FROM unnest('{ledger,currency,account,transaction,receipt,batch,hold,queued,declined,cancelled,turnover,split,exchange}'::text []) AS tables (name)
 UNION ALL
 SELECT format('ALTER POLICY %I ON %I.account TO %s', 'koshel_ledger_' || $3::bigint, $1::text, concat_ws(', ', others, quote_ident($2::text)))
 FROM present
@@ -1460,6 +1470,8 @@ FROM (
     SELECT ledger_id, 'cancelled', count(*) FROM cancelled GROUP BY ledger_id
     UNION ALL
     SELECT ledger_id, 'turnover', count(*) FROM turnover GROUP BY ledger_id
+    UNION ALL
+    SELECT ledger_id, 'exchange', count(*) FROM exchange GROUP BY ledger_id
 ) AS named
 LEFT JOIN ledger ON ledger.id = named.ledger_id
 WHERE ledger.id IS NULL
@@ -1956,6 +1968,36 @@ SELECT s.ledger_id, s.id, s.amount, l.amount AS total, s.transaction_ids = l.ids
 FROM split AS s LEFT JOIN legs AS l ON l.ledger_id = s.ledger_id AND l.group_id = s.id
 WHERE l.ids IS DISTINCT FROM s.transaction_ids OR l.amount IS DISTINCT FROM s.amount
 ORDER BY s.id LIMIT $1::bigint;
+
+-- name: verify_exchanges
+-- An exchange is two transfers of one group: one into the exchange account of its currency, one out of that of another. If
+-- a rate was given, the second is what the first comes to at this rate, rounded half to even. `up` and `down` are the two
+-- amounts that the product lies between; where it lies in the middle, they differ by one of the last decimal, and
+-- the even one is right. Reads all ledgers: verification is of the whole database.
+SELECT e.ledger_id, e.source_transaction_id AS id, e.target_transaction_id, e.rate,
+    s.id IS NULL AS lacks_source, t.id IS NULL AS lacks_target, s.amount AS source_amount, t.amount AS target_amount,
+    s.kind = 'transfer' AND t.kind = 'transfer' AND s.group_id = t.group_id AND e.source_transaction_id < e.target_transaction_id
+        AND into_.name = 'exchange:' || into_.currency AND out_of.name = 'exchange:' || out_of.currency
+        AND into_.currency <> out_of.currency AS is_pair,
+    e.rate IS NULL OR t.amount = r.told AS is_at_rate, r.told
+FROM exchange AS e
+LEFT JOIN transaction AS s ON s.ledger_id = e.ledger_id AND s.id = e.source_transaction_id
+LEFT JOIN transaction AS t ON t.ledger_id = e.ledger_id AND t.id = e.target_transaction_id
+LEFT JOIN account AS into_ ON into_.ledger_id = s.ledger_id AND into_.id = s.target_account_id
+LEFT JOIN account AS out_of ON out_of.ledger_id = t.ledger_id AND out_of.id = t.source_account_id
+CROSS JOIN LATERAL (SELECT s.amount * e.rate AS amount) AS p
+CROSS JOIN LATERAL (SELECT round(p.amount, scale(t.amount)) AS up, trunc(p.amount, scale(t.amount)) AS down) AS b
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN b.up > b.down AND b.up - p.amount = p.amount - b.down AND mod(b.down, 2 * (b.up - b.down)) = 0
+        THEN b.down ELSE b.up
+    END AS told
+) AS r
+WHERE (
+    s.kind = 'transfer' AND t.kind = 'transfer' AND s.group_id = t.group_id AND e.source_transaction_id < e.target_transaction_id
+    AND into_.name = 'exchange:' || into_.currency AND out_of.name = 'exchange:' || out_of.currency
+    AND into_.currency <> out_of.currency AND (e.rate IS NULL OR t.amount = r.told)
+) IS NOT TRUE
+ORDER BY e.source_transaction_id LIMIT $1::bigint;
 
 -- name: verify_requests
 -- Of what is no plain move, the receipt of its key keeps what was asked for, or what was enqueued.

@@ -115,6 +115,14 @@ CREATE TABLE declined (
     ctime timestamp with time zone NOT NULL
 );
 
+CREATE TABLE exchange (
+    ledger_id bigint NOT NULL,
+    source_transaction_id bigint NOT NULL,
+    target_transaction_id bigint NOT NULL,
+    rate numeric,
+    CONSTRAINT exchange_check CHECK (((source_transaction_id < target_transaction_id) AND (rate > (0)::numeric)))
+);
+
 CREATE SEQUENCE group_id
     START WITH 1
     INCREMENT BY 1
@@ -230,6 +238,9 @@ ALTER TABLE ONLY currency
 
 ALTER TABLE ONLY declined
     ADD CONSTRAINT declined_pkey PRIMARY KEY (ledger_id, id);
+
+ALTER TABLE ONLY exchange
+    ADD CONSTRAINT exchange_pkey PRIMARY KEY (ledger_id, source_transaction_id);
 
 ALTER TABLE ONLY hold
     ADD CONSTRAINT hold_pkey PRIMARY KEY (ledger_id, id);

@@ -102,6 +102,13 @@ RECEIPT: Columns = (
     Column("request", "jsonb"),
 )
 
+EXCHANGE: Columns = (
+    Column("ledger_id", "bigint", mostly=Mostly.SAME),
+    Column("source_transaction_id", "bigint"),
+    Column("target_transaction_id", "bigint"),
+    Column("rate", "numeric"),
+)
+
 QUEUED: Columns = (
     Column("ledger_id", "bigint", mostly=Mostly.SAME),
     Column("id", "bigint"),

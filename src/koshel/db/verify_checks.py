@@ -11,6 +11,7 @@ from koshel.core.money import iso_scales
 from koshel.core.turnovers import LENGTHS
 from koshel.db import verify_kept
 from koshel.db import verify_said as said
+from koshel.db import verify_said_exchanges as said_exchanges
 from koshel.db import verify_said_limits as said_limits
 from koshel.db.queries import Queries
 
@@ -62,9 +63,6 @@ def checks(q: Queries, last: Mapping[str, int], seed: int) -> list[Check]:
 
         return Check(find, weight, q.plan_for_whole_tables)
 
-    def kept(weight: float, find: Callable[..., Iterator[str]], *arguments: int) -> Check:
-        return Check(lambda connection: find(connection, q, *arguments), weight, q.plan_for_whole_tables)
-
     return [
         rows(1, q.verify_ledgers, said.ledger),
         rows(1, q.verify_currencies, said.currency),
@@ -92,10 +90,15 @@ def checks(q: Queries, last: Mapping[str, int], seed: int) -> list[Check]:
         rows(1, q.verify_rules, said.rules),
         rows(2, q.verify_groups, said.group),
         rows(1, q.verify_splits, said.split),
+        rows(1, q.verify_exchanges, said_exchanges.exchange),
         rows(3, q.verify_requests, said.request),
-        kept(20, verify_kept.receipts),
-        kept(1, verify_kept.queued, last["transaction_id"]),
+        _kept(q, 20, verify_kept.receipts),
+        _kept(q, 1, verify_kept.queued, last["transaction_id"]),
     ]
+
+
+def _kept(q: Queries, weight: float, find: Callable[..., Iterator[str]], *arguments: int) -> Check:
+    return Check(lambda connection: find(connection, q, *arguments), weight, q.plan_for_whole_tables)
 
 
 def _iso_arrays() -> tuple[list[str], list[int]]:

@@ -3,7 +3,7 @@
     receipt.request  ──── its transaction
     receipt.answer   ─┬── a queued transaction: the one that it was posted as
                       ├── an account, opened or changed: the account, and what it was left with then
-                      ├── a group, or a split: its transactions
+                      ├── a group, a split or an exchange: its transactions
                       └── a refusal: nothing but itself
     queued, declined ──── its own request, and its refusal's
     cancelled        ──── its own request

@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from koshel.core.book import has_receipt
 from koshel.core.commands import AutoCapture, Split
+from koshel.core.exchanging import Exchange
 from koshel.core.model import Changed, Declined, Executed, Grouped, Opened, Outcome, Posted, Queued
-from koshel.db import columns, queue_columns, split_columns
+from koshel.db import columns, exchange_columns, queue_columns, split_columns
 from koshel.db.ids import Ids, number, renewed
 from koshel.db.queries import Queries
 
@@ -46,7 +47,10 @@ async def write(
     if posted:
         renumbered = await _post(connection, q, batch_id, posted, [one for one in parts if _is_split(one)])
         given = {id(old): new for old, new in zip(posted, renumbered, strict=True)}
-        return Written(renewed(numbered, given), posted[0].ledger_id)
+        made = renewed(numbered, given)
+        if exchanges := [one for one in made if isinstance(one, Grouped) and isinstance(one.command, Exchange)]:
+            await connection.execute(q.record_exchanges, *exchange_columns.exchanges(exchanges))
+        return Written(made, posted[0].ledger_id)
     news = [one for one in parts if isinstance(one, Opened | Changed | Queued | Executed) or _is_answer(one)]
     ledger_ids = sorted({one.command.ledger_id for one in news})
     if ledger_ids:

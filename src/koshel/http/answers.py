@@ -12,7 +12,8 @@ from typing import assert_never
 
 from msgspec import UNSET
 
-from koshel.core.commands import ChangeAccount, Command, Enqueue, Group, Opening, Request, Split
+from koshel.core.commands import ChangeAccount, Command, Enqueue, Opening, Request, Split, Together
+from koshel.core.exchanging import Exchange
 from koshel.core.legs import LeftOut
 from koshel.core.model import (
     Changed,
@@ -30,6 +31,7 @@ from koshel.core.model import (
 from koshel.db.errors import OutcomeUnknown, StoreError
 from koshel.http import wire
 from koshel.http.call import NO_HEADERS, Call, Reply, json
+from koshel.http.exchanged import exchanged
 from koshel.http.prefer import Preference
 from koshel.http.refusals import refused
 from koshel.http.together import BatchReply, results
@@ -66,8 +68,8 @@ async def answer_now(call: Call, command: Opening | ChangeAccount) -> Reply:
     return reply(await _settled(call, command))
 
 
-async def answer_together(call: Call, command: Group) -> Reply:
-    """The reply to a batch, which counts as many as it has members."""
+async def answer_together(call: Call, command: Together) -> Reply:
+    """The reply to a batch, which counts as many as it has members, or to an exchange, which counts as two."""
     if call.limits is not None:
         call.limits.weigh(call.caller, weight_of(command))
     if call.query.dry_run:
@@ -147,6 +149,8 @@ def _first(outcome: First, headers: Mapping[str, str], made: int = 201) -> Reply
         case Queued():
             where = {"Location": f"/transaction/{outcome.id}", **headers} if outcome.id else headers
             return json(202 if outcome.id else made, wire.queued_transaction(outcome), where)
+        case Grouped() if isinstance(outcome.command, Exchange):
+            return json(made, exchanged(outcome), headers)
         case Grouped():
             where = {"Location": f"/split/{outcome.group_id}"} if _is_split(outcome) and outcome.group_id else {}
             body = BatchReply(results(outcome), outcome.group_id if outcome.has_id else UNSET)

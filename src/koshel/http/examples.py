@@ -53,6 +53,11 @@ _BATCH = [
 _FIRST = "2026-12-01T09:00:00.000000Z"
 _RENT = transaction(21, "transfer", 1, 2, "40.00", status="queued", execute_at=_FIRST)
 _CANCELLED = _RENT | {"status": "cancelled", "cancelled_at": "2026-11-30T18:00:00.654321Z", "cancelled_by": "till-3-17"}
+_EUROS = {"email": _BOB, "currency": "EUR"}
+_EXCHANGED = [
+    transaction(22, "transfer", 1, 8, "10.00", group_id=7) | {"target": "exchange:USD"},
+    transaction(23, "transfer", 7, 6, "9.14", group_id=7, currency="EUR") | {"source": "exchange:EUR"},
+]
 _PROBLEM = PROBLEMS["insufficient-funds"]
 _INDEX = {
     "name": "Koshel",
@@ -157,6 +162,14 @@ STORY: Sequence[Example] = (
     ),
     Example("transfer", "Rent, when it is due", _RENT, 202, _move(1, 2, "40", execute_at=_FIRST)),
     Example("cancel_transaction", "The rent", _CANCELLED, path={"id": 21}),
+    Example("open_account", "An account in EUR", _account(6, _BOB, "0.00", currency="EUR"), 201, _EUROS),
+    Example(
+        "exchange",
+        "Dollars for euros, at a rate",
+        {"results": [{"transaction": made} for made in _EXCHANGED], "group_id": 7, "rate": "0.9137"},
+        201,
+        {"source_account_id": 1, "target_account_id": 6, "source_amount": "10.00", "rate": "0.9137"},
+    ),
     Example("get_ledger", "The main ledger", _LEDGER),
     Example("rename_ledger", "The name that it has", _LEDGER, body={"ledger": "main"}),
     Example(

@@ -121,7 +121,10 @@ class _NotEmpty(OfAccount, frozen=True, kw_only=True):
 
 
 class _Spendable(NoFacts, frozen=True, kw_only=True):
-    account_id: Annotated[Id, Meta(description="Left out if sources together have too little.")] | UnsetType = UNSET
+    account_id: (
+        Annotated[Id, Meta(description="Left out if sources together have too little, or it would be opened by this.")]
+        | UnsetType
+    ) = UNSET
     name: Annotated[AccountName, Meta(description="If it has one.")] | UnsetType = UNSET
     currency: str
     available: Annotated[Money, Meta(description="What can be spent, if money was to go.")] | UnsetType = UNSET
@@ -185,6 +188,7 @@ FACTS: Mapping[str, type[NoFacts]] = {
     "name-taken": _NameTaken,
     "same-account": _Asked,
     "currency-mismatch": _Currencies,
+    "same-currency": _Currency,
     "insufficient-funds": _Spendable,
     "balance-limit-exceeded": _Limit,
     "limit-exceeded": LimitFacts,
@@ -232,9 +236,9 @@ def code_of(refusal: Refusal) -> str:
 
 TYPED: Mapping[str, type[Struct]] = {code: _typed(code) for code in PROBLEMS}
 
-# Why a member of a batch may be refused: not what is only said of changes of accounts, or of a whole batch.
+# Why a member of a batch may be refused: not what is only said of changes of accounts, of exchanges, or of a batch.
 _OTHERS = {
     *(Refusal.VERSION_MISMATCH, Refusal.ACCOUNT_NOT_EMPTY, Refusal.METADATA_TOO_LARGE),
-    Refusal.BATCH_REFUSED,
+    *(Refusal.SAME_CURRENCY, Refusal.BATCH_REFUSED),
 }
 REFUSALS: Sequence[str] = tuple(code_of(one) for one in Refusal if one not in _OTHERS)

@@ -9,6 +9,7 @@ from msgspec import Struct
 from koshel.core.model import Refusal
 from koshel.http import facts, ledgers, receive, wire
 from koshel.http.call import TEXT
+from koshel.http.exchanged import ExchangeReply
 from koshel.http.parameters import names
 from koshel.http.problems import PROBLEMS
 from koshel.http.route import Route
@@ -99,9 +100,12 @@ def of_problem(route: Route, status: int) -> dict[str, Any]:
     return _refs(_refused(route, status))
 
 
+_NOWHERE = {BatchReply, ExchangeReply, ledgers.NewLedger}  # what is made has no place of its own to be read
+
+
 def _made(route: Route, status: int, body: type[Struct] | str) -> Iterable[str]:
     yield from _ALWAYS
-    if status in {HTTPStatus.CREATED, HTTPStatus.ACCEPTED} and body not in {BatchReply, ledgers.NewLedger}:
+    if status in {HTTPStatus.CREATED, HTTPStatus.ACCEPTED} and body not in _NOWHERE:
         yield "Location"
     if body is wire.Account or status == HTTPStatus.NOT_MODIFIED:
         yield "ETag"

@@ -63,6 +63,7 @@ PROBLEMS: Mapping[str, Problem] = {
     ),
     "same-account": Problem(422, "Same account", "Source equals target."),
     "currency-mismatch": Problem(422, "Currency mismatch", "The two accounts differ in currency."),
+    "same-currency": Problem(422, "Same currency", "Source and target of an exchange are in one currency."),
     "insufficient-funds": Problem(409, "Insufficient funds", "The source cannot spend that much."),
     "balance-limit-exceeded": Problem(409, "Balance limit exceeded", "The target would pass its maximum."),
     "limit-exceeded": Problem(

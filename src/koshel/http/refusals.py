@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from koshel.core.commands import Capture, ChangeAccount, Hold, Kind, Move, OpenAccount, Refund, Split, Void
+from koshel.core.exchanging import Exchange
 from koshel.core.labelled import METADATA_MAX
 from koshel.core.model import Declined, Refusal
 from koshel.http.problems import Failure, account_not_found, transaction_not_found, validation_failed
@@ -67,7 +68,8 @@ def _same_account(_: Declined, facts: Facts, __: str) -> Failure:
 def _account_not_found(declined: Declined, facts: Facts, at: str) -> Failure:
     # A transfer, a hold, a split and a batch's members name their accounts in the body, the others theirs in the path.
     command = declined.command
-    in_body = at or isinstance(command, Hold | Split) or (isinstance(command, Move) and command.kind is Kind.TRANSFER)
+    is_transfer = isinstance(command, Move) and command.kind is Kind.TRANSFER
+    in_body = at or is_transfer or isinstance(command, Hold | Split | Exchange)
     wanted = facts["name"] if "name" in facts else facts["account_id"]
     return account_not_found(wanted, **({"pointer": f"{at}/{facts['field']}"} if in_body else {}))
 
@@ -75,6 +77,10 @@ def _account_not_found(declined: Declined, facts: Facts, at: str) -> Failure:
 def _currency_mismatch(_: Declined, facts: Facts, __: str) -> Failure:
     detail = f"The source is in {facts['source_currency']}, the target in {facts['target_currency']}."
     return Failure("currency-mismatch", detail, **facts)
+
+
+def _same_currency(_: Declined, facts: Facts, __: str) -> Failure:
+    return Failure("same-currency", f"Both accounts are in {facts['currency']}: there is nothing to exchange.", **facts)
 
 
 def _amount_out_of_range(_: Declined, facts: Facts, at: str) -> Failure:
@@ -161,7 +167,8 @@ def _insufficient_funds(declined: Declined, facts: Facts, _: str) -> Failure:
         missing = f"{facts['missing']} {facts['currency']}"
         detail = f"The sources can give {available} together, {required} is needed: {missing} is missing."
         return Failure("insufficient-funds", detail, **facts)
-    detail = f"Account {facts['account_id']} can spend {available}, {required} is needed."
+    one = facts["account_id"] if "account_id" in facts else f"@{facts['name']}"
+    detail = f"Account {one} can spend {available}, {required} is needed."
     return Failure("insufficient-funds", detail, **facts)
 
 
@@ -199,6 +206,7 @@ _REFUSED: Mapping[Refusal, Callable[[Declined, Facts, str], Failure]] = {
     Refusal.SAME_ACCOUNT: _same_account,
     Refusal.ACCOUNT_NOT_FOUND: _account_not_found,
     Refusal.CURRENCY_MISMATCH: _currency_mismatch,
+    Refusal.SAME_CURRENCY: _same_currency,
     Refusal.AMOUNT_OUT_OF_RANGE: _amount_out_of_range,
     Refusal.SPLIT_NOT_EXACT: _split_not_exact,
     Refusal.TIME_OUT_OF_RANGE: _time_out_of_range,

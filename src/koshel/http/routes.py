@@ -2,7 +2,19 @@
 
 from collections.abc import Sequence
 
-from koshel.http import accounts, batches, cancelling, erasure, following, keys, ledgers, meta, splits, transactions
+from koshel.http import (
+    accounts,
+    batches,
+    cancelling,
+    erasure,
+    exchange,
+    following,
+    keys,
+    ledgers,
+    meta,
+    splits,
+    transactions,
+)
 from koshel.http.route import Route
 
 ROUTES: Sequence[Route] = (
@@ -10,6 +22,7 @@ ROUTES: Sequence[Route] = (
     *erasure.ROUTES,
     *transactions.ROUTES,
     *batches.ROUTES,
+    *exchange.ROUTES,
     *following.ROUTES,
     *cancelling.ROUTES,
     *splits.ROUTES,

@@ -26,6 +26,14 @@ _ONE: Mapping[str, Mapping[str, Any]] = {
     side: {"if": {"not": {"required": [side]}}, "then": {"required": [f"{side}_account_id"]}}
     for side in ("source", "target")
 }
+# Of an exchange, whose `source_amount` is always there: the target, and a rate or an amount.
+_BOTH_SIDES: Mapping[str, Any] = {
+    **_ONE["target"],
+    "dependentSchemas": {
+        "source_amount": {"if": {"not": {"required": ["rate"]}}, "then": {"required": ["target_amount"]}}
+    },
+}
+_RATE: Mapping[str, Any] = {"rate": {"not": {"required": ["target_amount"]}}, "source_amount": _BOTH_SIDES}
 _NOT_BOTH_SOURCES, _NOT_BOTH_TARGETS = ({side: _NOT_BOTH[side]} for side in ("source", "target"))
 _FROM_ONE: Mapping[str, Any] = {"dependentSchemas": _NOT_BOTH_SOURCES, **_ONE["source"]}
 _TO_ONE: Mapping[str, Any] = {"dependentSchemas": _NOT_BOTH_TARGETS, **_ONE["target"]}
@@ -34,6 +42,7 @@ _FOR_ANY: Mapping[str, Any] = {"dependentSchemas": _NOT_BOTH, **_ONE["source"]}
 _SIDES: Mapping[str, Mapping[str, Any]] = {
     **dict.fromkeys(("TransferRequest", "MoveMember"), _ACROSS),
     **dict.fromkeys(("HoldRequest", "HoldMember"), _FOR_ANY),
+    "ExchangeRequest": {"dependentSchemas": {**_NOT_BOTH, **_RATE}, **_ONE["source"]},
     **dict.fromkeys(("SplitToRequest", "SplitToMember", "HoldToMember", "SourceLeg"), _FROM_ONE),
     **dict.fromkeys(("SplitFromRequest", "SplitFromMember", "TargetLeg"), _TO_ONE),
     **{name: {"dependentSchemas": _NOT_BOTH_TARGETS} for name in ("HoldFromRequest", "HoldFromMember")},

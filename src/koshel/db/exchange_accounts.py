@@ -1,0 +1,63 @@
+"""The exchange accounts that exchanges need: those of their accounts' currencies, which never change."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from koshel.core.accounts import currency_of
+from koshel.core.commands import Group, Opening
+from koshel.core.exchange import account_name
+from koshel.core.exchanging import Exchange
+from koshel.core.names import AccountIds, QualifiedName
+from koshel.core.reach import QualifiedId
+from koshel.db import columns
+from koshel.db.known import Known
+from koshel.db.queries import Queries
+
+if TYPE_CHECKING:
+    from koshel.db.pools import AnyConnection
+
+
+async def currencies(
+    connection: "AnyConnection", q: Queries, known: Known, exchanges: Iterable[Exchange]
+) -> dict[QualifiedId, str]:
+    """The currencies of the accounts that they exchange between, of those that there are."""
+    wanted = {place for one in exchanges for place in _sides(one)}
+    found = {place: known.currencies[place] for place in wanted if place in known.currencies}
+    if missing := wanted - found.keys():
+        rows = await connection.fetch(q.find_shown, *columns.pairs(missing))
+        read = {(row["ledger_id"], row["id"]): row["currency"] for row in rows}
+        known.add_currencies(read)
+        found |= read
+    return found
+
+
+def needed(
+    exchange: Exchange, currencies: Mapping[QualifiedId, str], commands: Iterable[Any], new: AccountIds
+) -> dict[str, QualifiedName]:
+    """The names of the exchange accounts that it may need, by currency.
+
+    `new` are ids of accounts that `commands` may open: such an account has the currency that one of the openings says.
+    """
+    own = {currencies[place] for place in _sides(exchange) if place in currencies}
+    if any(id_ in new.values() for _, id_ in _sides(exchange)):
+        own.update(currency_of(one) for one in _openings(commands) if one.ledger_id == exchange.ledger_id)
+    return {currency: (exchange.ledger_id, account_name(currency)) for currency in sorted(own)}
+
+
+def resolved(exchange: Exchange, needed: Mapping[str, QualifiedName], ids: AccountIds) -> Exchange:
+    """The exchange with the ids of these exchange accounts."""
+    return replace(exchange, exchange_accounts=tuple((currency, ids[name]) for currency, name in needed.items()))
+
+
+def _sides(exchange: Exchange) -> set[QualifiedId]:
+    return {(exchange.ledger_id, id_) for id_ in (exchange.source_account_id, exchange.target_account_id)}
+
+
+def _openings(commands: Iterable[Any]) -> Iterator[Opening]:
+    for command in commands:
+        if isinstance(command, Group):
+            yield from _openings(command.members)
+        elif isinstance(command, Opening):
+            yield command
