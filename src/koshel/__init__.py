@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from koshel.config.settings import Settings as Settings
+    from koshel.core.changes import Change as Change
     from koshel.core.commands import Kind as Kind
     from koshel.core.commands import Request as Request
     from koshel.errors import Conflict as Conflict
@@ -35,6 +36,7 @@ __version__ = "0.2.0"
 
 _MODULES = {
     "Account": "koshel.results",
+    "Change": "koshel.core.changes",
     "Conflict": "koshel.errors",
     "Exchange": "koshel.exchanges",
     "Hold": "koshel.results",
@@ -60,6 +62,7 @@ _MODULES = {
 }
 __all__ = [
     "Account",
+    "Change",
     "Conflict",
     "Exchange",
     "Hold",

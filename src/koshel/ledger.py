@@ -7,20 +7,24 @@ A refusal is raised as Refused; whatever else is raised says whether anything wa
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from koshel import results
+from koshel.annotations import annotated_of, annotation
 from koshel.callers import MAIN_LEDGER, MAIN_LEDGER_ID
 from koshel.checks import checked, checked_id
 from koshel.config.settings import Settings
+from koshel.core.changes import Change
 from koshel.core.commands import Command
+from koshel.core.labelled import MetadataPatch
 from koshel.core.model import Outcome
-from koshel.db import cancelling, ledgers, once
+from koshel.db import cancelling, changes, ledgers, once
 from koshel.db import schema as migrations
 from koshel.db.borrowed import borrow
 from koshel.db.errors import Away, DatabaseUnavailable
@@ -28,7 +32,7 @@ from koshel.db.reads import Reads
 from koshel.engine import Engine, open_engine
 from koshel.errors import Misuse, Refused, SchemaNotCurrent
 from koshel.methods import Methods
-from koshel.requests import Requests
+from koshel.requests import Requests, Strings
 from koshel.results import Account, Promise, Transaction
 from koshel.submit import Submit, alone, rehearsed, settled
 from koshel.terms import terms_of
@@ -192,6 +196,52 @@ class Ledger(Methods):
         if found is None:
             return None
         return [made for made in map(results.read, found) if isinstance(made, Transaction)]
+
+    async def annotate(
+        self,
+        transaction_id: int,
+        *,
+        metadata: Strings | UnsetType = UNSET,
+        metadata_patch: MetadataPatch | UnsetType = UNSET,
+        description: str | UnsetType | None = UNSET,
+        key: str | None = None,
+    ) -> Transaction:
+        """The posted transaction, with other notes. Raises Refused, Misuse, StoreError.
+
+        `metadata` replaces what is there, `metadata_patch` is merged into it: None removes an entry. A `description` of
+        None is none. The transaction itself never changes: each change is kept beside it, and `changes_of_transaction`
+        has them. Refused as `not-posted` while it is queued, and once it was declined or cancelled.
+        """
+        command = annotation(
+            self.requests.ledger_id,
+            transaction_id,
+            metadata=metadata,
+            metadata_patch=metadata_patch,
+            description=description,
+            key=key,
+        )
+        return annotated_of(await self._settle(command))
+
+    async def changes_of_account(self, account: AccountRef) -> Sequence[Change] | None:
+        """What was changed of an account, its opening first, 500 changes at most; None if there is no such account.
+
+        Before the opening everything was None. Raises StoreError, Misuse.
+        """
+        self._life.check()
+        id_, name = asked(account, "account")
+        wanted, ledger_id = checked_id(id_, "account_id") if name is None else name, self.requests.ledger_id
+        return await self._reads.find(ledger_id, partial(changes.of_account, ledger_id=ledger_id, account=wanted))
+
+    async def changes_of_transaction(self, transaction_id: int) -> Sequence[Change] | None:
+        """What was changed of the notes on a transaction, oldest first, 500 at most; None if there is no such one.
+
+        Raises StoreError, Misuse.
+        """
+        self._life.check()
+        ledger_id, id_ = self.requests.ledger_id, checked_id(transaction_id, "transaction_id")
+        return await self._reads.find(
+            ledger_id, partial(changes.of_transaction, ledger_id=ledger_id, transaction_id=id_)
+        )
 
     async def _settle(self, command: Command) -> Outcome:
         self._life.check()

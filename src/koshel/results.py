@@ -30,8 +30,8 @@ from koshel.core.model import (
     Posted,
     Queued,
     Replayed,
-    TransactionStatus,
 )
+from koshel.core.originals import TransactionStatus
 from koshel.core.turnovers import Limit
 from koshel.db.rows import FoundTransaction
 from koshel.errors import Promised, Refused

@@ -92,6 +92,7 @@ class Fields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     target: AccountName | UnsetType | None = UNSET
     name: AccountName | UnsetType | None = UNSET
     parent_id: Id | UnsetType = UNSET
+    transaction_id: Id | UnsetType = UNSET
     email: Email | UnsetType = UNSET
     currency: CurrencyCode | UnsetType = UNSET
     expires_in: Lifetime | UnsetType = UNSET

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.usefixtures("books")
 
 EMPTY = (
     "TRUNCATE account, transaction, receipt, batch, hold, queued, declined, cancelled, turnover, split, exchange",
+    "TRUNCATE transaction_change, account_change",
     "ALTER SEQUENCE account_id RESTART",
     "ALTER SEQUENCE transaction_id RESTART WITH 101",
     "ALTER SEQUENCE group_id RESTART",
@@ -56,8 +57,10 @@ ROWS = (
     """SELECT ledger_id, CASE WHEN id BETWEEN 201 AND 300 THEN id END, promise #>> '{command}' FROM queued""",
     "SELECT ledger_id, id, answer ->> 'refusal' FROM declined",
     "SELECT ledger_id, account_id, limits_version FROM turnover",
+    "SELECT ledger_id, account_id, revision, email, max_balance, status, metadata, limits FROM account_change",
+    "SELECT ledger_id, transaction_id, revision, metadata, description, idempotency_key FROM transaction_change",
 )
-LETTERS = "mmmooaahhhcccvvxrrreqqggg"
+LETTERS = "mmmooaahhhcccvvxrrrnneqqggg"
 
 commands_on_past = requests(LETTERS)
 on_database = settings(

@@ -15,7 +15,6 @@ from koshel.core.model import (
     Declined,
     Executed,
     Opened,
-    Original,
     Outcome,
     Posted,
     Queued,
@@ -23,6 +22,7 @@ from koshel.core.model import (
     Replayed,
 )
 from koshel.core.money import plain, plus, rounded_limit
+from koshel.core.originals import Original
 from tests.support.looks import at, with_queued
 from tests.support.wallets import (
     DAY,

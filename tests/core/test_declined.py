@@ -13,6 +13,7 @@ from koshel.core.decide import decide
 from koshel.core.labelled import METADATA_MAX
 from koshel.core.legs import SplitSource, SplitTarget
 from koshel.core.model import Declined, Refusal
+from koshel.core.notes import Annotate
 from tests.support.exchanges import exchange
 from tests.support.looks import at
 from tests.support.split_legs import split
@@ -101,6 +102,8 @@ FACTS: list[tuple[Command, Refusal, Facts]] = [
     (refund(404), R.TRANSACTION_NOT_FOUND, {"transaction_id": 404}),
     (capture(PAID), R.NOT_A_HOLD, {"transaction_id": PAID, "kind": "payment"}),
     (void(CAPTURED), R.NOT_A_HOLD, {"transaction_id": CAPTURED, "kind": "capture"}),
+    (Annotate(1, 404), R.TRANSACTION_NOT_FOUND, {"transaction_id": 404}),
+    (Annotate(1, 201), R.NOT_POSTED, {"transaction_id": 201, "status": "queued"}),
     (refund(HELD), R.NOT_REFUNDABLE, {"transaction_id": HELD, "kind": "hold"}),
     (refund(201), R.NOT_REFUNDABLE, {"transaction_id": 201, "kind": "queued"}),
     (hold(2, 2, "1"), R.SAME_ACCOUNT, {"account_id": 2}),

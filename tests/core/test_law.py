@@ -13,6 +13,7 @@ from koshel.core.commands import Command, Due, Execute, Group, Kind, Split
 from koshel.core.decide import decide
 from koshel.core.legs import LeftOut
 from koshel.core.model import (
+    Annotated,
     Book,
     Changed,
     Declined,
@@ -54,7 +55,7 @@ def names(outcome: Outcome) -> Iterator[str]:
             yield ("whole" if outcome.has_id else "each") if is_group else together
             for member in outcome.outcomes:
                 yield from names(member)
-        case Opened() | Found() | Changed() | Queued() | LeftOut():
+        case Opened() | Found() | Changed() | Annotated() | Queued() | LeftOut():
             yield type(outcome).__name__
 
 
@@ -223,7 +224,7 @@ def test_deciding_changes_neither_the_book_nor_the_commands(situation: Situation
 def test_the_situations_above_lead_to_every_outcome() -> None:
     seen: Counter[str] = Counter()
 
-    @settings(thorough, max_examples=2500)
+    @settings(thorough, max_examples=3500)
     @given(situations)
     def observe(situation: Situation) -> None:
         outcomes = decide(*situation)
@@ -231,8 +232,8 @@ def test_the_situations_above_lead_to_every_outcome() -> None:
         seen["refers to what was executed"] += any(one.parent_id in range(200, 300) for one in postings(outcomes))
 
     observe()
-    replays = {f"replayed {kind.__name__}" for kind in (Posted, Opened, Changed, Queued, Grouped, Declined)}
+    replays = {f"replayed {kind.__name__}" for kind in (Posted, Opened, Changed, Annotated, Queued, Grouped, Declined)}
     executed = {"executed Posted", "executed Declined", "executed Grouped", "refers to what was executed"}
-    others = ("Opened", "Found", "Changed", "Queued", "LeftOut", "whole", "each", "split", "exchanged")
+    others = ("Opened", "Found", "Changed", "Annotated", "Queued", "LeftOut", "whole", "each", "split", "exchanged")
     for outcome in (*Kind, *Refusal, *others, *replays, *executed):
         assert seen[outcome] >= 5, f"{outcome} is too rare: {seen}"

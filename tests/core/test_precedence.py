@@ -6,10 +6,11 @@ from itertools import combinations
 import pytest
 
 from koshel.core.book import after
-from koshel.core.commands import Command, Expire
+from koshel.core.commands import Command, Expire, Kind, Member
 from koshel.core.decide import decide
 from koshel.core.model import Declined, Executed, Outcome, Refusal
-from tests.support.faults import BOOK, CASES, Fault, Scene, background, over
+from tests.support.faults import BOOK, CASES, HELD, OF_A_HOLD, REUSED, Fault, Scene, over, reserving
+from tests.support.wallets import execute, expire
 
 
 def answer(command: Command, *faults: Fault) -> Outcome:
@@ -20,6 +21,17 @@ def answer(command: Command, *faults: Fault) -> Outcome:
         fault(scene)
     (outcome,) = decide(scene.book, [scene.command])
     return outcome.outcome if isinstance(outcome, Executed) else outcome
+
+
+def background() -> list[tuple[Member, Mapping[Refusal, Fault]]]:
+    """What has no key when it is decided: queued transactions, and the sweeper's."""
+    cases: list[tuple[Member, Mapping[Refusal, Fault]]] = [
+        (expire(HELD), OF_A_HOLD | {Refusal.HOLD_EXPIRED: reserving(Kind.EXPIRY)})
+    ]
+    for command, faults in CASES[:6]:
+        unkeyed = {refusal: fault for refusal, fault in faults.items() if fault is not REUSED}
+        cases.append((execute(201, command), unkeyed))  # type: ignore[arg-type]  # the first six are requests
+    return cases
 
 
 ALL = [pytest.param(command, faults, id=str(command)[:60]) for command, faults in (*CASES, *background())]

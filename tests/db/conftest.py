@@ -14,7 +14,10 @@ from tests.support.clone import cloned
 from tests.support.database import Database
 from tests.support.table_rows import Connection
 
-TABLES = ("account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled", "split")
+TABLES = (
+    *("account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled", "split"),
+    *("transaction_change", "account_change"),
+)
 RULES = (
     "ALTER TABLE account DROP CONSTRAINT account_state_check",
     "ALTER DOMAIN account_name DROP CONSTRAINT account_name_check",

@@ -24,7 +24,10 @@ from tests.support.wallets import capture, enqueue, group, hold, payment, transf
 
 pytestmark = pytest.mark.usefixtures("proved")
 
-TABLES = ("account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled", "split")
+TABLES = (
+    *("account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled", "split"),
+    *("transaction_change", "account_change"),
+)
 SEQUENCES = ("account_id", "transaction_id", "group_id")
 
 

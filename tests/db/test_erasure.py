@@ -146,7 +146,7 @@ async def test_another_ledgers_account_does_not_exist(closed: Store, database: D
 def test_the_answers_of_a_person_are_found_by_index(database: Database) -> None:
     function = "SELECT prosrc, pg_get_functiondef(oid) FROM pg_proc WHERE proname = 'erase_account'"
     ((_, text),) = query(database, function)
-    assert text.count(ERASED) == 4, "the function and the core mean the same"
+    assert text.count(ERASED) == 6, "the function and the core mean the same"
     whose = "coalesce(answer #>> '{account,id}', answer #>> '{command,account_id}', answer #>> '{command,email}')"
     with psycopg.connect(database.owner_url, options="-c enable_seqscan=off") as connection:
         ((plan,),) = connection.execute(

@@ -13,6 +13,7 @@ from koshel.db.columns import DERIVED
 from koshel.db.embedded import Cluster
 from koshel.db.pools import PLANNING
 from koshel.db.tables import TRANSACTION, Mostly
+from tests.db.test_routing import TABLE
 from tests.support.clone import cloned
 
 ACCOUNTS = 20_000  # the first half in ledger 1, the others in 1,000 small ledgers
@@ -57,6 +58,10 @@ INSERT INTO cancelled
 SELECT 1, n, '{{}}', NULL, now() FROM generate_series(30 * {TRANSACTIONS}, 30 * {TRANSACTIONS} + {QUEUED}) AS n;
 INSERT INTO receipt
 SELECT ledger_id, idempotency_key, id FROM transaction WHERE idempotency_key IS NOT NULL;
+INSERT INTO account_change SELECT ledger_id, id, r, email, 0, NULL, 'open', '{{}}', NULL, NULL, false, now()
+FROM account, generate_series(0, 3) AS r;
+INSERT INTO transaction_change SELECT 1, n, r, '{{}}', NULL, NULL, now()
+FROM generate_series(1, {TRANSACTIONS}, 5) AS n, generate_series(1, 3) AS r;
 INSERT INTO turnover SELECT ledger_id, id, 0, now(), '[{{}}]' FROM account;
 INSERT INTO split SELECT 1, n, 1.00, ARRAY[n] FROM generate_series(1, 5000) AS n;
 INSERT INTO batch SELECT 1, gen_random_uuid(), ARRAY[n], 2 FROM generate_series(1, 5000) AS n;
@@ -108,10 +113,13 @@ HOT = {
         {"account", "transaction_source_version", "transaction_target_version"},
     ),
     "count_turnovers": ("count_turnovers", ["{1}", "{7}", "{1}", "{NULL}", "2026-01-01"], {"turnover_pkey"}),
-    "keep_turnovers": (
-        "keep_turnovers",
-        ["{1}", "{7}", "{1}", "{NULL}", "2026-01-01"],
-        {"turnover_pkey"},
+    "keep_turnovers": ("keep_turnovers", ["{1}", "{7}", "{1}", "{NULL}", "2026-01-01"], {"turnover_pkey"}),
+    "list_account_changes": ("list_account_changes", ["1", "7", "-1", "500"], {"account_change_pkey"}),
+    "find_notes": ("find_notes", [ONES, FEW_IDS], {"transaction_change_pkey"}),
+    "list_transaction_changes": (
+        "list_transaction_changes",
+        ["1", "6", "0", "500"],
+        {"transaction_change_pkey", "transaction_pkey"},
     ),
     "change_accounts": ("change_accounts", [ONES, FEW_IDS, *["{}"] * 10], {"account"}),
     "settle_queued": ("settle_queued", [ONES, FEW_QUEUED, "{}"], {"queued_pkey"}),
@@ -131,15 +139,14 @@ HOT = {
     "get_transaction": (
         "get_transaction",
         ["1", "7"],
-        {"transaction_pkey", "account", "transaction_parent", "hold_pkey"},
+        {"transaction_pkey", "account", "transaction_parent", "hold_pkey", "transaction_change_pkey"},
     ),
     "get_split": ("get_split", ["1", "7"], {"split_pkey"}),
     "find_batch": ("find_batch", ["1", BATCH_ID], {"batch_pkey"}),
 }
 # An account is found by id alone as well as by its key, and the planner may take either.
 EITHER = {"account_pkey": "account", "account_by_id": "account"}
-LARGE = {"account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled", "turnover", "split"}
-LARGE |= {"exchange"}
+LARGE = set(TABLE.split("|"))
 
 
 @pytest.fixture(scope="module")

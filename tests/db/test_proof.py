@@ -109,17 +109,15 @@ GRANTS = [
         f"SELECT ON {table}"
         for table in (
             *("ledger", "currency", "account", "transaction", "receipt", "batch", "hold", "queued", "declined"),
-            *("cancelled", "turnover", "split", "exchange", "api_key", "_yoyo_migration"),
+            *("cancelled", "turnover", "split", "exchange", "transaction_change", "account_change", "api_key"),
+            "_yoyo_migration",
         )
     ),
     *(
         f"INSERT ON {table}"
         for table in ("account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled", "split")
     ),
-    *(
-        f"INSERT ON {table}"
-        for table in ("account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled", "split")
-    ),
+    *(f"INSERT ON {table}" for table in ("exchange", "transaction_change", "account_change")),
     *("INSERT ON turnover", "DELETE ON turnover", "UPDATE (limits_version, counted_at, windows) ON turnover"),
     *("INSERT ON ledger", "INSERT ON api_key", "UPDATE (name) ON ledger"),
     "UPDATE (expires_at, revoked_at, last_used_at) ON api_key",

@@ -15,7 +15,10 @@ from tests.db.test_queries import OWNERS, without_comments
 
 SERVICES = [field.name for field in structs.fields(Queries) if field.name not in OWNERS]
 DECISION = Path(__file__).parents[2] / "docs" / "decisions" / "0024-sql-that-citus-routes.md"
-TABLE = "account|transaction|receipt|batch|hold|queued|declined|cancelled|turnover|split|exchange"
+TABLE = (
+    "account|transaction|receipt|batch|hold|queued|declined|cancelled|turnover|split|exchange|transaction_change"
+    "|account_change"
+)
 REFERENCE = re.compile(rf"\b(?:FROM|JOIN|UPDATE|USING|,)\s+({TABLE})\b(?: AS (\w+))?")
 LEDGER = r"ledger_id = (?:\$\d+|ANY\(\$\d+::bigint \[\]\))(?![:\w])"
 VOLATILE = re.compile(r"\b(clock_timestamp|random|gen_random_uuid|nextval|timeofday)\(")

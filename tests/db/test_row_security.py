@@ -48,6 +48,9 @@ ROW = {  # a row of the other ledger
     "receipt": "INSERT INTO receipt VALUES (1, 'mine', 1)",
     "api_key": "INSERT INTO api_key VALUES (1, 1000, '', 'read', sha256('mine'), now())",
     "turnover": "INSERT INTO turnover VALUES (1, 1000, 0, now(), '[{}]')",
+    "account_change": "INSERT INTO account_change VALUES (1, 1000, 0, 'ann@example.com', 0, NULL, 'open', '{}',"
+    " NULL, NULL, false, now())",
+    "transaction_change": "INSERT INTO transaction_change VALUES (1, 1000, 1, '{}', NULL, NULL, now())",
     "transaction": "INSERT INTO transaction (ledger_id, id, kind, target_account_id, target_balance, target_version,"
     " amount, metadata, ctime) VALUES (1, 1000, 'payment', 1, 1, 1000, 1, '{}', now())",
 }
@@ -63,6 +66,8 @@ FORGETFUL: dict[str, list[list[Any]]] = {
     "lock_accounts": [[[SHOP], [*IDS], 0, None]],
     "lock_free_accounts": [[[SHOP], "{" + ",".join(map(str, IDS)) + "}", 0, None]],
     "find_turnovers": [[[SHOP], [*IDS]]],
+    "list_account_changes": [[SHOP, id_, -1, 100] for id_ in IDS],
+    "list_transaction_changes": [[SHOP, id_, 0, 100] for id_ in IDS],
     "claim_queued": [[SHOP, 100, []]],
     "list_api_keys": [[SHOP, 1_000_000, 100]],
 }

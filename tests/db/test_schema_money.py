@@ -26,6 +26,7 @@ OPEN_HOLD = {"ledger_id": "1", "id": "1", "amount": "10.00", "expires_at": "now(
 QUEUED = {"ledger_id": "1", "id": "1", "promise": "'{}'", "due": "now()", "ctime": "now()"}
 CANCELLED = {"ledger_id": "1", "id": "1", "promise": "'{}'", "ctime": "now()"}
 DECLINED = {"ledger_id": "1", "id": "1", "promise": "'{}'", "answer": "'{}'", "ctime": "now()"}
+NOTED = {"ledger_id": "1", "transaction_id": "1", "revision": "1", "metadata": "'{}'", "ctime": "now()"}
 EMPTY = {"balance": "0.00", "held": "0.00", "status": "'closed'"}
 
 RIGHT: Mapping[str, tuple[str, Row]] = {
@@ -55,6 +56,7 @@ RIGHT: Mapping[str, tuple[str, Row]] = {
     "a declined transaction": ("declined", DECLINED),
     "a cancelled transaction": ("cancelled", CANCELLED),
     "a cancelled transaction that says by which request": ("cancelled", CANCELLED | {"request_id": "'till-3'"}),
+    "a change of notes": ("transaction_change", NOTED | {"description": "'rent'", "idempotency_key": "'k'"}),
     "a hold that is captured before it expires": ("transaction", HOLD | {"capture_at": "now() - interval '1 minute'"}),
 }
 WRONG: Mapping[str, tuple[str, Row]] = {
@@ -101,6 +103,8 @@ WRONG: Mapping[str, tuple[str, Row]] = {
     "an open hold of endless money": ("hold", OPEN_HOLD | {"amount": "'Infinity'"}),
     "a receipt of a queued transaction with a request": ("receipt", RECEIPT | {"answer": "'{}'", "request": "'{}'"}),
     "a receipt of a request alone": ("receipt", RECEIPT | {"transaction_id": "NULL", "request": "'{}'"}),
+    "notes of the first revision": ("transaction_change", NOTED | {"revision": "0"}),
+    "notes that are no object": ("transaction_change", NOTED | {"metadata": "'[]'"}),
     "fewer attempts than none": ("queued", QUEUED | {"attempts": "-1"}),
 }
 NOT_SAID: Mapping[str, tuple[str, Row]] = {

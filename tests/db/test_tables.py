@@ -8,22 +8,32 @@ import psycopg
 import pytest
 
 from koshel import results
-from koshel.core.model import Account, AccountDetails, Original, Posted
+from koshel.core.model import Account, AccountDetails, Posted
+from koshel.core.originals import Original
 from koshel.core.sides import Side
-from koshel.db import queries
+from koshel.db import queries, tables
 from koshel.db.columns import DERIVED
-from koshel.db.tables import ACCOUNT, CANCELLED, DECLINED, QUEUED, RECEIPT, SPLIT, TRANSACTION, Column, Columns, Mostly
+from koshel.db.tables import (
+    ACCOUNT,
+    CANCELLED,
+    DECLINED,
+    QUEUED,
+    RECEIPT,
+    SPLIT,
+    TRANSACTION,
+    Column,
+    Columns,
+    Mostly,
+)
 from koshel.http import wire
 from tests.support.database import Database
 
-TABLES = {
-    "account": ACCOUNT,
-    "cancelled": CANCELLED,
-    "declined": DECLINED,
-    "queued": QUEUED,
-    "receipt": RECEIPT,
-    "split": SPLIT,
-    "transaction": TRANSACTION,
+TABLES: Mapping[str, Columns] = {
+    name: getattr(tables, name.upper())
+    for name in (
+        *("account", "account_change", "cancelled", "declined", "queued", "receipt", "split", "transaction"),
+        "transaction_change",
+    )
 }
 # What an answer says, over HTTP and of the library, that is no column of its own or is not shown everywhere.
 READ = {"remaining", "refunded"}
@@ -124,6 +134,8 @@ def test_what_is_plain_is_told_and_written_but_for_what_is_mostly_nothing() -> N
     [
         ("open_accounts", "account", ACCOUNT),
         ("record_receipts", "receipt", RECEIPT),
+        ("record_account_changes", "account_change", [one for one in tables.ACCOUNT_CHANGE if one.name != "is_found"]),
+        ("record_notes", "transaction_change", tables.TRANSACTION_CHANGE),
         ("enqueue", "queued", [column for column in QUEUED if column.name not in {"attempts", "error"}]),
     ],
 )

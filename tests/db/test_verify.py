@@ -32,6 +32,7 @@ WRONG = {
             "EUR: the balances add up to 1000.00, but 0 came in and 0 went out",
             "account 9 has balance 1000.00 at version 0, but its transactions say 0 at version 0",
             "account 9 has an id that was never given",
+            "account 9 has no change, not even its opening",
         ],
     ),
     "an account that counts a transaction too many": (
@@ -98,7 +99,10 @@ WRONG = {
     ),
     "an account that was deleted": (
         "DELETE FROM account WHERE id = 3",
-        ["transaction 3 names account 3, which does not exist"],
+        [
+            "transaction 3 names account 3, which does not exist",
+            "change 0 of account 3 is of an account that does not exist",
+        ],
     ),
     "a transfer from an account that does not exist": (
         "UPDATE transaction SET source_account_id = 99 WHERE id = 5",
@@ -168,6 +172,8 @@ def test_an_account_in_the_wrong_ledger_is_missed_where_it_was(books: str) -> No
         "ledger 2: JPY: the balances add up to 500, but 0 came in and 0 went out",
         "ledger 2: account 3 has balance 500 at version 1, but its transactions say 0 at version 0",
         "ledger 1: transaction 3 names account 3, which does not exist",
+        "ledger 1: change 0 of account 3 is of an account that does not exist",
+        "ledger 2: account 3 has no change, not even its opening",
     ]
 
 

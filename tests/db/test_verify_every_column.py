@@ -19,27 +19,24 @@ from tests.support.clone import cloned
 from tests.support.every_kind import keep_every_kind
 
 TABLES = (
-    *("account", "batch", "cancelled", "currency", "declined", "hold", "ledger", "queued", "receipt"),
-    *("exchange", "split", "transaction", "turnover"),
+    *("account", "account_change", "batch", "cancelled", "currency", "declined", "hold", "ledger", "queued", "receipt"),
+    *("exchange", "split", "transaction", "transaction_change", "turnover"),
 )
 
 TEXTS = [name for name in LABELS if name != "metadata"]
 # Until there is a sealed journal, nothing else says ...
 UNPROVED = {
     "... in which ledger it was": {
-        "account.ledger_id",  # one that has no transaction and no key
         "batch.ledger_id",  # one that has no transactions
     },
-    "... what an account is like that was opened, or changed, without a key": {
-        "account.currency",  # of one with no transfers
-        "account.email",
-        "account.limits::*/in",
-        "account.limits::*/out",
-        "account.max_balance",
-        "account.metadata",
-        "account.metadata::of",
-        "account.min_balance",
+    "... in which currency an account is that has no transfers, and the name of one that was opened without a key": {
+        "account.currency",
         "account.name",
+    },
+    "... what an account was like before its last change, if it was opened or changed then without a key": {
+        *(f"account_change.{name}" for name in ("email", "max_balance", "min_balance", "status")),
+        *(f"account_change.{name}" for name in ("limits", "metadata", "metadata::of")),
+        *(f"account_change.limits::*/{name}" for name in ("in", "out", "per")),
     },
     "... that the opening of an account without a name says that it had no id yet": {
         "receipt.answer:opened:command/id"
@@ -59,9 +56,8 @@ UNPROVED = {
         for what in ("cancelled.promise", "declined.promise", "queued.promise", "receipt.answer")
         for side in ("source", "target")
     },
-    "... how often an account was changed, if it was changed without a key": {"account.revision"},
     "... when it was, beyond what came before and after it": {
-        "account.ctime",
+        "account_change.ctime",
         "currency.ctime",
         "cancelled.ctime",
         "cancelled.promise:queued:ctime",
@@ -70,6 +66,7 @@ UNPROVED = {
         "ledger.ctime",
         "receipt.answer:queued:ctime",
         "transaction.ctime",  # of one that is alone in its batch
+        "transaction_change.ctime",  # of one without a key
     },
     "... whether a rate was given for an exchange, or the amount that it comes to": {"exchange.rate"},
     "... until when a hold was placed that has ended and had no key": {"transaction.expires_at"},
@@ -83,6 +80,7 @@ UNPROVED = {
         *(f"transaction.{name}" for name in LABELS),
         "transaction.metadata::note",
     },
+    "... what a change of notes without a key has said": {"transaction_change.description"},
     "... what a ledger is called": {"ledger.name"},
     "... which batch it was, in which order, whether it was a fence, and of which version": {
         "batch.id",
@@ -136,7 +134,7 @@ UNPROVED = {
         f"{column}/{name}"
         for column, names in {
             "declined.answer:declined:facts": "account_id available currency missing required transaction_id",
-            "receipt.answer:declined:facts": "account_id available currency field name required",
+            "receipt.answer:declined:facts": "account_id available currency field name required transaction_id",
             "receipt.answer:declined:cause/facts": "account_id available currency name required",
             "receipt.answer:grouped:members/*/outcome/facts": "amount currency field refunded required transaction_id",
         }.items()
@@ -153,6 +151,7 @@ UNPROVED = {
         "receipt.answer:declined:command/default_expires_in",
         *(f"receipt.answer:declined:command/targets/*/{name}" for name in ("amount", "remaining", "share")),
         "receipt.answer:declined:command/targets/*/target_account_id",
+        "receipt.answer:declined:command/transaction_id",
     },
     "... which default it would have been, had it been needed": {
         "receipt.answer:opened:command/currency",  # left out, which comes to the same
@@ -172,6 +171,12 @@ UNPROVED = {
         "receipt.answer:changed:command/min_balance",
         "receipt.answer:changed:command/status",
     },
+    "... that a change of notes was of what it left as it was, or removed what was not there": {
+        "receipt.answer:annotated:command/description",
+        "receipt.answer:annotated:command/metadata_patch/more",
+        "receipt.answer:annotated:command/metadata_patch/note",
+    },
+    "... what a hold reserved when its notes were changed": {"receipt.answer:annotated:remaining"},
     "... whether a capture of all that was left was to be the final one": {
         "receipt.answer:queued:command/command/final",
     },

@@ -28,7 +28,10 @@ from tests.support.service import Running, serving
 
 FIRST, FIRST_OF_THEIRS = 1_000_001, 2_000_001  # ids of each kind, so that all have as many digits
 NEVER = 9_000_000  # ids that nothing has
-TABLES = ("account", "transaction", "hold", "queued", "declined", "cancelled", "receipt", "batch", "split", "api_key")
+TABLES = (
+    *("account", "transaction", "hold", "queued", "declined", "cancelled", "receipt", "batch", "split", "api_key"),
+    *("transaction_change", "account_change"),
+)
 CONFINED = [route for route in ROUTES if isinstance(route.scope, Scope)]
 ROUNDS, ATTEMPTS = 150, 5
 

@@ -17,6 +17,7 @@ from koshel.core.decide import decide
 from koshel.core.exchanging import Exchange
 from koshel.core.legs import SplitSource
 from koshel.core.model import Declined, Refusal
+from koshel.core.notes import Annotate
 from koshel.http.fact_bases import NoFacts
 from koshel.http.facts import FACTS, REFUSALS, TYPED, code_of, type_name
 from koshel.http.problems import PROBLEMS, Failure, no_such_account, transaction_not_found, validation_failed
@@ -87,6 +88,7 @@ REFUSED: list[tuple[Command, str]] = [
     (hold(1, 2, "1", seconds=1, capture_at=NOW + timedelta(days=1)), "validation-failed"),
     (enqueue(payment(1, "1"), NOW + timedelta(days=99)), "validation-failed"),
     (void(PAID), "not-a-hold"),
+    (Annotate(1, 201), "not-posted"),
     (refund(HELD), "not-refundable"),
     (refund(201), "not-refundable"),
     (refund(202), "not-refundable"),
@@ -145,7 +147,8 @@ def test_funds_are_insufficient_for_a_payment_or_for_a_limit_and_each_has_facts_
 
 
 def test_every_refusal_of_a_member_is_one_that_a_batch_and_a_queued_transaction_can_tell_of() -> None:
-    told = {code for command, code in REFUSED if not isinstance(command, ChangeAccount | OpenAccount | Exchange)}
+    others = ChangeAccount | OpenAccount | Exchange | Annotate
+    told = {code for command, code in REFUSED if not isinstance(command, others)}
     assert told - {"batch-refused"} == set(REFUSALS)
     for command, code in REFUSED:
         if code in REFUSALS and not isinstance(command, ChangeAccount):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -16,7 +17,7 @@ from koshel.core.refunds import REFUNDABLE
 from tests.support.service import Answer
 from tests.support.till import Till
 from tests.support.wallet_model import Deed, Model, Purse, Refused, Wish
-from tests.support.wishes import SKETCHES, Sketch, member, request, wish_of
+from tests.support.wishes import MISSING, SKETCHES, Sketch, member, request, wish_of
 
 T = TypeVar("T")
 
@@ -62,8 +63,9 @@ class Wallets(RuleBasedStateMachine):
     @rule(floor=FLOORS, ceiling=CEILINGS)
     def open_account(self, floor: str, ceiling: str | None) -> None:
         if len(self.model.purses) < ACCOUNTS_MAX:
-            account_id = self.till.open(min_balance=floor, max_balance=ceiling)
-            self.model.purses[account_id] = Purse(Decimal(floor), None if ceiling is None else Decimal(ceiling))
+            name = f"wallet:{uuid4()}"
+            account_id = self.till.open(min_balance=floor, max_balance=ceiling, name=name)
+            self.model.purses[account_id] = Purse(Decimal(floor), None if ceiling is None else Decimal(ceiling), name)
 
     @rule(sketch=SKETCHES)
     def ask(self, sketch: Sketch) -> None:
@@ -157,6 +159,17 @@ class Wallets(RuleBasedStateMachine):
         else:
             assert answer.status == 200
 
+    @rule(which=st.integers(0, 99), description=st.sampled_from([None, "rent", "late"]))
+    def annotate(self, which: int, description: str | None) -> None:
+        ids = [*self.model.deeds, *self.model.declined, MISSING]
+        id_ = ids[which % len(ids)]
+        answer = self.till.call("PATCH", f"/transaction/{id_}", {"description": description})
+        if (deed := self.model.deeds.get(id_)) is None:
+            assert answer.body["code"] == ("transaction-not-found" if id_ == MISSING else "not-posted")
+        else:
+            agree(answer.body, deed)
+            deed.notes.append(description)
+
     def settled(self, answer: Answer, wish: Wish) -> None:
         """Both have done it, or both have refused it for one reason."""
         deed = outcome_of(self.model.make, wish)
@@ -178,12 +191,31 @@ class Wallets(RuleBasedStateMachine):
             assert answer.headers["ETag"] == ('"{}.{}"' if purse.revision else '"{}"').format(*known)
 
     def teardown(self) -> None:
-        """Every transaction is on the books as it was made; of a hold, what has become of it, and what is left."""
+        """Every transaction is on the books as it was made; of a hold, what has become of it, and what is left.
+
+        So are its notes, and all changes of them; and an account is what its changes add up to.
+        """
         for transaction_id, deed in self.model.deeds.items():
             read = self.till.transaction(transaction_id)
             agree(read, deed)
             assert read.get("remaining") == (f"{deed.rest:.2f}" if deed.kind == "hold" else None)
             assert read.get("refunded") == (f"{deed.refunded:.2f}" if deed.kind in REFUNDABLE else None)
+            assert read.get("description") == [None, *deed.notes][-1]
+            notes = self.till.call("GET", f"/transaction/{transaction_id}/change").body["items"]
+            before = [None, *deed.notes]
+            told = [one["changes"].get("description", [was, was]) for one, was in zip(notes, before, strict=False)]
+            assert told == [[was, now] for was, now in pairwise(before)]
+        for account_id, purse in self.model.purses.items():
+            account, changes = (
+                self.till.account(account_id),
+                self.till.call("GET", f"/account/{account_id}/change").body,
+            )
+            assert [one["revision"] for one in changes["items"]] == [*range(purse.revision + 1)]
+            sums: dict[str, Any] = {}
+            for name, (was, now) in (pair for one in changes["items"] for pair in one["changes"].items()):
+                assert sums.get(name) == was
+                sums[name] = now
+            assert sums.items() >= {name: account.get(name) for name in sums}.items()
 
 
 def outcome_of(act: Callable[..., T], *args: object) -> T | Refused:

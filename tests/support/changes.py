@@ -9,7 +9,7 @@ import psycopg
 from msgspec import Struct
 
 from koshel.core.commands import Request
-from koshel.db.verify_kept import Answer
+from koshel.db.stored import Receipt
 
 Connection: TypeAlias = "psycopg.Connection[Any]"
 Path: TypeAlias = tuple[str | int, ...]
@@ -37,6 +37,7 @@ def _another(value: Any) -> Any:
 # What becomes of a value, by its type; {column} is the column, {table} its table. What leaves it as it is is no change.
 BY_TYPE: Mapping[str, Mapping[str, str]] = {
     "bigint": {"one more": "coalesce({column}, 0) + 1", "far off": "coalesce({column}, 0) + 1000000", "none": "NULL"},
+    "boolean": {"the other": "NOT {column}"},
     "integer": {"one more": "{column} + 1", "none at all": "0"},
     "smallint": {"one more": "{column} + 1", "one less": "{column} - 1"},
     "numeric": {
@@ -147,7 +148,7 @@ def _inside(table: str, column: str, ctid: str, document: Any) -> Iterator[Chang
 
 def _read(document: Any) -> Any:
     """As the service reads it: what it does not tell apart is no change."""
-    for decoded in (Answer, Request):
+    for decoded in (Receipt, Request):
         try:
             return msgspec.convert(document, decoded)
         except msgspec.ValidationError:

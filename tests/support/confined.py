@@ -11,6 +11,7 @@ from msgspec import UNSET
 from koshel.callers import Scope
 from koshel.core.commands import ChangeAccount, Status
 from koshel.core.model import Queued
+from koshel.core.notes import Annotate
 from koshel.db import cancelling, embedded
 from koshel.db.api_keys import NewKey
 from koshel.db.claims import ClaimHolds, ClaimQueued
@@ -33,6 +34,7 @@ SHOP = 2  # the other ledger
 TABLES = (
     *(
         "account",
+        "account_change",
         "api_key",
         "batch",
         "cancelled",
@@ -41,9 +43,8 @@ TABLES = (
         "hold",
         "queued",
         "receipt",
-        "split",
-        "transaction",
     ),
+    *("split", "transaction", "transaction_change"),
     "turnover",
 )
 
@@ -64,6 +65,7 @@ async def trade(store: Store, url: str, ledger_id: int) -> NewKey:
     (paid,) = postings(await settle(store, [pay(ann, "100", key="paid")]))
     await settle(store, [limiting(ann, limit("1d", "2000"), ledger_id=ledger_id)])
     await settle(store, [move(ann, bob, "30")])
+    await settle(store, [Annotate(ledger_id, paid.id, description="rent", key="noted")])
     first, second, *_ = postings(await settle(store, [reserve("5"), reserve("5"), reserve("5")]))
     await settle(store, [reserve("1", seconds=0)])
     await settle(store, [capture(first.id, ledger_id=ledger_id)])

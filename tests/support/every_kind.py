@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from koshel.core.commands import UNRESOLVED, ChangeAccount, Command, Member, OpenAccount, Request, Status
 from koshel.core.model import Grouped, Queued
+from koshel.core.notes import Annotate
 from koshel.db import cancelling, currencies
 from koshel.db.claims import Claim, ClaimQueued
 from koshel.db.store import Delay, Store
@@ -119,6 +120,7 @@ async def keep_every_kind(store: Store, database: Database) -> None:
     await settle(store, [group(*again, key="some", atomic=False)])
     await _keep_labels(store)
     await _keep_exchanges(store)
+    await _keep_notes(store, paid, h1, h2, h4)
     later: list[Request] = [
         hold(7, 8, "1", key="p1", seconds=60),
         transfer(7, 8, "1"),
@@ -193,6 +195,14 @@ async def _keep_splits(store: Store) -> None:
     await settle(store, [enqueue(one) for one in later])
     await settle(store, [ClaimQueued(LEDGER, 10)])
     await settle(store, [enqueue(split("3", target=8, sources=[of(7)], key="s9"))])
+
+
+async def _keep_notes(store: Store, *ids: int) -> None:
+    """Changes of the notes on these, with keys and without."""
+    one, *others = (Annotate(LEDGER, id_, metadata={"note": "late"}, description="rent", key=f"n{id_}") for id_ in ids)
+    patch = Annotate(LEDGER, one.transaction_id, metadata_patch={"note": "later", "more": "x"}, key="patched")
+    await settle(store, [one, *others, Annotate(LEDGER, one.transaction_id, metadata={}, description=None)])
+    await settle(store, [patch, Annotate(LEDGER, 10**6, description="nothing", key="unnoted")])
 
 
 async def _post(store: Store, *commands: Command) -> list[int]:

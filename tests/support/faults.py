@@ -12,10 +12,11 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from koshel.core.commands import ChangeAccount, Command, EnsureAccount, Execute, Kind, Member, OpenAccount, Status
+from koshel.core.commands import ChangeAccount, Command, EnsureAccount, Execute, Kind, OpenAccount, Status
 from koshel.core.labelled import METADATA_MAX
 from koshel.core.legs import SplitTarget
 from koshel.core.model import Book, Refusal
+from koshel.core.notes import Annotate
 from tests.support.exchanges import exchange
 from tests.support.limited import limited
 from tests.support.looks import at
@@ -26,8 +27,6 @@ from tests.support.wallets import (
     account,
     book,
     capture,
-    execute,
-    expire,
     group,
     hold,
     kept,
@@ -105,6 +104,10 @@ def same_account(scene: Scene) -> None:
 
 def over(scene: Scene) -> None:
     scene.book = at(NOW + timedelta(seconds=DAY), scene.book)
+
+
+def waiting(scene: Scene) -> None:
+    scene.book.state.pending[PAID] = 1, "queued"
 
 
 def refunded(scene: Scene) -> None:
@@ -208,6 +211,15 @@ CASES: list[tuple[Command, Mapping[Refusal, Fault]]] = [
         },
     ),
     (
+        Annotate(1, PAID),
+        {
+            R.IDEMPOTENCY_KEY_REUSED: REUSED,
+            R.TRANSACTION_NOT_FOUND: asked(transaction_id=FOREIGN),
+            R.NOT_POSTED: waiting,
+            R.METADATA_TOO_LARGE: asked(metadata={str(number): "" for number in range(METADATA_MAX + 1)}),
+        },
+    ),
+    (
         group(payment(1, "1")),
         {R.IDEMPOTENCY_KEY_REUSED: REUSED, R.BATCH_REFUSED: asked(members=(transfer(1, 1, "1"),))},
     ),
@@ -229,14 +241,3 @@ CASES: list[tuple[Command, Mapping[Refusal, Fault]]] = [
         },
     ),
 ]
-
-
-def background() -> list[tuple[Member, Mapping[Refusal, Fault]]]:
-    """What has no key when it is decided: queued transactions, and the sweeper's."""
-    cases: list[tuple[Member, Mapping[Refusal, Fault]]] = [
-        (expire(HELD), OF_A_HOLD | {R.HOLD_EXPIRED: reserving(Kind.EXPIRY)})
-    ]
-    for command, faults in CASES[:6]:
-        unkeyed = {refusal: fault for refusal, fault in faults.items() if fault is not REUSED}
-        cases.append((execute(201, command), unkeyed))  # type: ignore[arg-type]  # the first six are requests
-    return cases

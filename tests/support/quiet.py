@@ -9,7 +9,10 @@ import asyncpg
 import psycopg
 import pytest
 
-TABLES = ("account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled", "split")
+TABLES = (
+    *("account", "transaction", "receipt", "batch", "hold", "queued", "declined", "cancelled", "split"),
+    *("transaction_change", "account_change"),
+)
 LOCK_TIMEOUT_S = 10
 PREPARE = "_get_statement"  # the driver's first step
 

@@ -33,6 +33,7 @@ from koshel.core.commands import (
 )
 from koshel.core.exchanging import Exchange
 from koshel.core.model import Book
+from koshel.core.notes import Annotate
 from tests.support.account_changes import CHANGES
 from tests.support.drawn_splits import drawn_split
 from tests.support.exchanges import any_exchange
@@ -50,6 +51,7 @@ from tests.support.histories import (
     REFUSED_ID,
 )
 from tests.support.limited import LIMITED
+from tests.support.noted import annotation
 from tests.support.resolving import NAMES, resolved_in
 from tests.support.wallets import (
     DAY,
@@ -125,7 +127,7 @@ def _by_names(dice: Random, command: SidedT) -> SidedT:
 
 def _follow_up(dice: Random, letter: str, references: Sequence[int]) -> Command:
     if references is REFERENCES and dice.random() < 0.7:  # what is meant for it
-        references = (*MOVES, *MOVES, *FOLLOWING) if letter == "r" else HOLDS
+        references = PAST if letter == "n" else (*MOVES, *MOVES, *FOLLOWING) if letter == "r" else HOLDS
     id_, amount, ledger_id = dice.choice(references), dice.choice(SMALL), dice.choice(LEDGERS)
     match letter:
         case "c":
@@ -136,6 +138,8 @@ def _follow_up(dice: Random, letter: str, references: Sequence[int]) -> Command:
             return expire(id_, ledger_id=ledger_id)
         case "y":
             return auto_capture(id_, ledger_id=ledger_id)
+        case "n":
+            return annotation(dice, id_, ledger_id)
         case _:
             return refund(id_, amount, ledger_id=ledger_id)
 
@@ -169,7 +173,7 @@ def _labelled(command: Any, label: Label) -> Any:
             return command
         case Group() if any(isinstance(member, Due | Execute) for member in command.members):
             return command  # nobody asked for it
-        case ChangeAccount() | Group():
+        case ChangeAccount() | Group() | Annotate():
             return replace(command, key=key)
         case Enqueue():
             return replace(command, key=key, command=_labelled(command.command, label))
@@ -193,14 +197,15 @@ def _pool(dice: Random, letters: str, references: tuple[int, ...]) -> list[Comma
     """A few commands, each under two labels."""
     singles = [_command(dice, dice.choice(letters.replace("g", "")), references) for _ in range(dice.randint(1, 5))]
     if any(isinstance(one, Execute) for one in singles) and dice.random() < 0.5:
-        singles += [_follow_up(dice, letter, QUEUED_IDS[:1]) for letter in "cr"]
+        singles += [_follow_up(dice, letter, QUEUED_IDS[:1]) for letter in "crn"]
     groups = [_group(dice, singles) for _ in range(dice.randint(0, 2))] if "g" in letters else []
     return [_labelled(command, dice.choice(LABELS)) for command in singles + groups for _ in range(2)]
 
 
 def _group(dice: Random, few: Sequence[Command]) -> Command:
     """Some of those that can be in a group, and a payment; what is executed is always answered one by one."""
-    able: list[Any] = [one for one in few if not isinstance(one, Opening | ChangeAccount | Enqueue | Exchange)]
+    excluded = Opening | ChangeAccount | Annotate | Enqueue | Exchange
+    able: list[Any] = [one for one in few if not isinstance(one, excluded)]
     members = [dice.choice([*able, payment(1, "1")]) for _ in range(dice.randint(1, 4))]
     atomic = dice.random() < 0.6 and not any(isinstance(one, Execute) for one in members)
     return group(*[_labelled(one, dice.choice(LABELS)) for one in members], atomic=atomic)
@@ -223,14 +228,15 @@ def requests(
     """Commands drawn again and again from a few: a request comes back, under the same key and under others.
 
     The letters, often if they are there often: m, moves; o, openings; a, changes of accounts; h, holds; c, captures;
-    v, voids; x, expiries; y, captures by the background; r, refunds; s, splits; f, exchanges; e, enqueues;
+    v, voids; x, expiries; y, captures by the background; r, refunds; n, changes of notes; s, splits; f, exchanges;
+    e, enqueues;
     q, what is executed; g, groups of the others.
     """
     return numbers(size_max).map(lambda number: _requests(number, letters, references))
 
 
 def _situation(number: int) -> tuple[Book, list[Command]]:
-    asked = _requests(number, "mmmooaaahhhssscccvvxyrrreqqqgggff", REFERENCES)
+    asked = _requests(number, "mmmooaaahhhssscccvvxyrrrnnneqqqgggff", REFERENCES)
     book = BOOKS[number % len(BOOKS)]
     return book, [resolved_in(book, one) for one in asked]
 

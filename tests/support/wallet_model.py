@@ -1,5 +1,6 @@
 """What the service promises, in a page: no batches, no locks, no database, no time. Every currency is the dollar."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ class Wish(NamedTuple):
     amount: Decimal | None = None  # None: all there is
     final: bool = True
     reference: str | None = None
+    names: Mapping[int, str] = {}  # by which it asks for these accounts
 
 
 @dataclass
@@ -35,6 +37,7 @@ class Purse:
 
     floor: Decimal
     ceiling: Decimal | None
+    name: str
     balance: Decimal = ZERO
     held: Decimal = ZERO
     version: int = 0
@@ -57,6 +60,7 @@ class Deed:
     rest: Decimal = ZERO  # of a hold: what it still reserves
     refunded: Decimal = ZERO
     reference: str | None = None
+    notes: list[str | None] = field(default_factory=list)  # its descriptions, one after the other
 
 
 @dataclass

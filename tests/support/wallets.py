@@ -125,6 +125,7 @@ def written(start: Book, outcomes: list[Outcome], ids: Iterator[int]) -> Book:
         if isinstance(one, Posted):
             ahead.state.originals[one.id] = original(one)
             ahead.state.refunded[one.id] = minus(one.amount, one.amount)
+            ahead.state.noted[one.id] = one, 0
         elif isinstance(one, Queued):
             ahead.state.pending[one.id] = one.command.ledger_id, "queued"
     return ahead

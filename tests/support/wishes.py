@@ -33,6 +33,7 @@ class Sketch(NamedTuple):
     all: bool
     final: bool
     reference: str | None
+    by_names: bool
 
 
 SKETCHES = st.builds(
@@ -44,12 +45,14 @@ SKETCHES = st.builds(
     st.booleans(),
     st.booleans(),
     st.sampled_from([None, None, "order 7", "order 8"]),
+    st.booleans(),
 )
 
 
 def wish_of(model: Model, sketch: Sketch) -> Wish:
     """The wish, about accounts and transactions that are there; now and then about one that does not suit."""
-    return _wish_of(model, sketch)._replace(reference=sketch.reference)
+    names = {id_: purse.name for id_, purse in model.purses.items()} if sketch.by_names else {}
+    return _wish_of(model, sketch)._replace(reference=sketch.reference, names=names)
 
 
 def _wish_of(model: Model, sketch: Sketch) -> Wish:
@@ -81,15 +84,21 @@ def member(wish: Wish) -> dict[str, Any]:
     if wish.parent is not None:
         return {wish.kind: wish.parent} | said | ({"final": wish.final} if wish.kind == "capture" else {})
     hold: dict[str, Any] = {"hold": {}} if wish.kind == "hold" else {}
-    return {"source_account_id": wish.source, "target_account_id": wish.target} | said | hold
+    return _side(wish, "source", wish.source) | _side(wish, "target", wish.target) | said | hold
+
+
+def _side(wish: Wish, side: str, id_: int | None) -> dict[str, Any]:
+    name = None if id_ is None else wish.names.get(id_)
+    return {f"{side}_account_id": id_} if name is None else {side: name}
 
 
 def request(wish: Wish) -> tuple[str, dict[str, Any]]:
     """The wish as a request: its path and body."""
     body = member(wish)
     if wish.kind in {"payment", "withdrawal"}:
-        del body["source_account_id"], body["target_account_id"]
-        return f"/account/{wish.source or wish.target}/{wish.kind}", body
+        (id_,) = (id_ for id_ in (wish.source, wish.target) if id_ is not None)
+        body = {name: value for name, value in body.items() if not name.startswith(("source", "target"))}
+        return f"/account/{f'@{wish.names[id_]}' if id_ in wish.names else id_}/{wish.kind}", body
     if wish.parent is None:
         return "/transaction", body
     body.pop(wish.kind)

@@ -68,7 +68,7 @@ def test_the_examples_of_the_routes_succeed_in_their_order(database: Database) -
             else:
                 assert without_times(json.loads(body)) == without_times(json.loads(text))
                 checked += 1
-    assert checked == 4
+    assert checked == 6
 
 
 def test_the_examples_of_exchanges_succeed_in_their_order(database: Database) -> None:
@@ -168,6 +168,11 @@ def refunded(shop: Shop) -> Any:
     return shop.post(f"/transaction/{moved}/refund", {"amount": "8"})
 
 
+def noted(shop: Shop) -> Any:
+    later = shop.post(f"/account/{shop.bob}/payment", {"amount": "1", "execute_at": "2027-01-01T00:00:00Z"})
+    return shop.ask("PATCH", f"/transaction/{later['id']}", {"description": "x"})
+
+
 def batched(shop: Shop) -> Any:
     sides = {"source_account_id": shop.ann, "target_account_id": shop.bob}
     return shop.post("/transaction/batch", {"transactions": [{**sides, "amount": one} for one in ("1", "1000")]})
@@ -180,6 +185,7 @@ REFUSED: Mapping[Refusal, Callable[[Shop], Any]] = {
     Refusal.TRANSACTION_NOT_FOUND: lambda shop: shop.post("/transaction/999/refund"),
     Refusal.NOT_A_HOLD: lambda shop: shop.post(f"/transaction/{shop.move('1')['id']}/capture"),
     Refusal.NOT_REFUNDABLE: lambda shop: shop.post(f"/transaction/{shop.hold()}/refund"),
+    Refusal.NOT_POSTED: noted,
     Refusal.SAME_ACCOUNT: lambda shop: shop.move("1", target=shop.ann),
     Refusal.ACCOUNT_NOT_FOUND: lambda shop: shop.move("1", target=999),
     Refusal.CURRENCY_MISMATCH: lambda shop: shop.move("1", target=shop.open(currency="EUR")),

@@ -8,9 +8,10 @@ from msgspec.structs import asdict
 
 from koshel.core import declined, limits
 from koshel.core.commands import ERASED, ChangeAccount, EnsureAccount, OpenAccount, Opening, Status
-from koshel.core.labelled import METADATA_MAX, Metadata
+from koshel.core.labelled import METADATA_MAX
 from koshel.core.model import Account, AccountDetails, Book, Changed, Declined, Found, Opened, Refusal
 from koshel.core.money import ZEROS, minus, rounded_limit
+from koshel.core.notes import changed
 
 
 def currency_of(command: Opening) -> str:
@@ -99,7 +100,7 @@ def change_account(book: Book, command: ChangeAccount) -> Changed | Declined:
     if command.status is Status.CLOSED and (account.balance or account.held):
         return declined.account_not_empty(command, account)
     details = book.state.details[command.account_id]
-    metadata = _metadata(command, details.metadata)
+    metadata = changed(details.metadata, command.metadata, command.metadata_patch)
     if len(metadata) > METADATA_MAX:
         return declined.metadata_too_large(command, len(metadata))
     min_balance = _limit(command.min_balance, account.min_balance, account)
@@ -122,14 +123,6 @@ def change_account(book: Book, command: ChangeAccount) -> Changed | Declined:
         "limits": details.limits if command.limits is UNSET else limits.rounded(command.limits, account.scale),
     }
     return Changed(command, AccountDetails(**fields))
-
-
-def _metadata(command: ChangeAccount, now: Metadata) -> Metadata:
-    """What is there now, or what replaces it, or both merged (RFC 7396)."""
-    if command.metadata_patch is UNSET:
-        return now if command.metadata is UNSET else command.metadata
-    merged = {**now, **command.metadata_patch}
-    return {name: value for name, value in merged.items() if value is not None}
 
 
 def _limit(asked: Decimal | UnsetType | None, now: Decimal | None, account: Account) -> Decimal | None:

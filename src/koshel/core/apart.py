@@ -7,7 +7,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from koshel.core.commands import Command, Enqueue, Execute, Move
-from koshel.core.model import Original
+from koshel.core.originals import Original
 from koshel.core.reach import reach, references
 
 # What commands are settled in order along: an account, by its id; an idempotency key, as (ledger id, key); or a queued

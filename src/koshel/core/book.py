@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -13,6 +13,7 @@ from koshel.core.legs import LeftOut
 from koshel.core.model import (
     Account,
     AccountDetails,
+    Annotated,
     Book,
     Changed,
     Declined,
@@ -20,7 +21,6 @@ from koshel.core.model import (
     Found,
     Grouped,
     Opened,
-    Original,
     Outcome,
     Posted,
     Queued,
@@ -29,8 +29,11 @@ from koshel.core.model import (
     State,
 )
 from koshel.core.money import TOPS, minus, plus
+from koshel.core.originals import Original
 from koshel.core.sides import Side
 from koshel.core.turnovers import Turnover, Turnovers
+
+Recorded: TypeAlias = Opened | Changed | Annotated | Queued | Grouped | Declined  # what a receipt keeps as it is
 
 
 def available(account: Account) -> Decimal:
@@ -64,9 +67,8 @@ def apply(state: State, outcome: Outcome) -> None:
             remember(state, outcome)
         case Queued() | Declined():
             remember(state, outcome)
-        case Changed():
-            state.accounts[outcome.account.id] = state.details[outcome.account.id] = outcome.account
-            _limit(state.turnovers, outcome)
+        case Changed() | Annotated():
+            _change(state, outcome)
             remember(state, outcome)
         case Executed():
             # Its key, if it had one, has answered when it was queued.
@@ -81,7 +83,7 @@ def apply(state: State, outcome: Outcome) -> None:
             assert_never(outcome)
 
 
-def remember(state: State, outcome: Opened | Changed | Queued | Grouped | Declined) -> None:
+def remember(state: State, outcome: Recorded) -> None:
     """What its key, if it has one, answers from now on."""
     if has_receipt(outcome):
         assert outcome.command.key is not None, "what has no key is not remembered"
@@ -91,6 +93,14 @@ def remember(state: State, outcome: Opened | Changed | Queued | Grouped | Declin
 def _open(state: State, account: AccountDetails) -> None:
     if account.id:  # else nobody can ask for it yet
         state.accounts[account.id] = state.details[account.id] = account
+
+
+def _change(state: State, outcome: Changed | Annotated) -> None:
+    if isinstance(outcome, Annotated):
+        state.noted[outcome.transaction.id] = outcome.transaction, outcome.revision
+        return
+    state.accounts[outcome.account.id] = state.details[outcome.account.id] = outcome.account
+    _limit(state.turnovers, outcome)
 
 
 def _execute(state: State, executed: Executed) -> None:
@@ -105,6 +115,7 @@ def _execute(state: State, executed: Executed) -> None:
             if posted.id:
                 state.originals[id_] = original(posted)
                 state.refunded[id_] = minus(posted.amount, posted.amount)
+                state.noted[id_] = posted, 0
             _post(state, posted)
 
 
@@ -128,7 +139,7 @@ def effective_on(posted: Posted) -> date:
     return posted.ctime.date() if posted.effective_on is None else posted.effective_on
 
 
-def has_receipt(outcome: Opened | Changed | Queued | Grouped | Declined) -> bool:
+def has_receipt(outcome: Recorded) -> bool:
     """Whether its key gives this answer from now on: not if the key already stands for another."""
     if outcome.command.key is None:
         return False

@@ -1,13 +1,13 @@
 """What somebody wants. Each is an imperative, and names its ledger and, if it has one, its idempotency key.
 
     accounts      OpenAccount · EnsureAccount · ChangeAccount
-    transactions  Move · Hold · Capture · Void · Refund, and Expire, which is the sweeper's
+    transactions  Move · Hold · Capture · Void · Refund; Expire, the sweeper's; Annotate, which changes the notes on one
     a group       Split        one amount from or to several accounts, a transaction for each
     together      Group        members that are decided one after the other, all or nothing if atomic; Exchange: two
     later         Enqueue      keep a transaction's command, until a time or not; Execute decides it, in the background
 
-Amounts are as they were sent: positive, not rounded yet; None where all that is left is meant. An account is asked for
-by its id or by its name. Beside a name the id is UNRESOLVED until `resolve` finds it.
+Amounts are as they were sent, not rounded yet; None where all that is left is meant. An account is asked for by its id
+or by its name. Beside a name the id is UNRESOLVED until `resolve` finds it.
 """
 
 from datetime import datetime
@@ -20,6 +20,7 @@ from msgspec import UNSET, Struct, UnsetType, field
 from koshel.core.exchanging import Exchange
 from koshel.core.labelled import Labelled, Metadata, MetadataPatch
 from koshel.core.legs import Legs
+from koshel.core.notes import Annotate
 from koshel.core.turnovers import Limit
 
 UNRESOLVED = 0  # in the place of the id of an account that is asked for by a name: no account has it
@@ -84,10 +85,7 @@ class EnsureAccount(Struct, frozen=True, gc=False, tag="ensure-account"):
 
 
 class ChangeAccount(Struct, frozen=True, gc=False, tag="change-account"):
-    """Change what is not UNSET, if the account is at one of the (version, revision)s that are expected.
-
-    Of `metadata`, which replaces what is there, and `metadata_patch`, which is merged into it, one at most is given.
-    """
+    """Change what is not UNSET, if the account is at one of the (version, revision)s that are expected."""
 
     ledger_id: int
     account_id: int
@@ -95,8 +93,8 @@ class ChangeAccount(Struct, frozen=True, gc=False, tag="change-account"):
     min_balance: Decimal | UnsetType = UNSET
     max_balance: Decimal | UnsetType | None = UNSET
     status: Status | UnsetType = UNSET
-    metadata: Metadata | UnsetType = UNSET
-    metadata_patch: MetadataPatch | UnsetType = UNSET
+    metadata: Metadata | UnsetType = UNSET  # replaces what is there
+    metadata_patch: MetadataPatch | UnsetType = UNSET  # is merged into it; one at most of the two is given
     expected: tuple[tuple[int, int], ...] | None = None  # None: whichever it is at
     unexpected: tuple[tuple[int, int], ...] | None = ()  # where it must not be; None: anywhere
     key: str | None = None
@@ -241,4 +239,4 @@ class Enqueue(Struct, frozen=True, gc=False, tag="enqueue"):
 Opening: TypeAlias = OpenAccount | EnsureAccount
 Sided: TypeAlias = Direct | Exchange  # names its source and its target
 Together: TypeAlias = Group | Exchange  # makes transactions with an id that they have in common
-Command: TypeAlias = Opening | ChangeAccount | Member | Together | Enqueue
+Command: TypeAlias = Opening | ChangeAccount | Annotate | Member | Together | Enqueue

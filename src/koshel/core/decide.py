@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from koshel.core.accounts import change_account, open_account
+from koshel.core.annotations import annotate
 from koshel.core.book import after, apply, remember
 from koshel.core.commands import (
     AutoCapture,
@@ -35,6 +36,7 @@ from koshel.core.groups import grouped
 from koshel.core.holds import capture, hold, release
 from koshel.core.model import Book, Declined, Executed, Grouped, Outcome, Posted, State
 from koshel.core.moves import move
+from koshel.core.notes import Annotate
 from koshel.core.posting import with_id
 from koshel.core.receipts import replay
 from koshel.core.refunds import refund
@@ -88,6 +90,8 @@ def _decide_one(book: Book, command: Command) -> Outcome:
             return open_account(book, command)
         case ChangeAccount():
             return change_account(book, command)
+        case Annotate():
+            return annotate(book, command)
         case Enqueue():
             return enqueue(book, command)
         case Exchange():

@@ -1,6 +1,5 @@
 """The refusals, each with the facts that explain it to its caller."""
 
-from datetime import datetime
 from decimal import Decimal
 
 from koshel.core.book import available, limit
@@ -9,19 +8,17 @@ from koshel.core.commands import (
     Capture,
     ChangeAccount,
     Command,
-    Enqueue,
     Group,
-    Hold,
     HoldEnd,
     Opening,
     Refund,
     Sided,
-    Split,
 )
 from koshel.core.exchanging import Exchange
-from koshel.core.model import Account, Declined, Original, Refusal
+from koshel.core.model import Account, Declined, Refusal
 from koshel.core.money import minus, plain
-from koshel.core.turnovers import Excess, Way
+from koshel.core.notes import Annotate
+from koshel.core.originals import Original
 
 
 def key_reused(command: Command, field: str) -> Declined:
@@ -29,15 +26,20 @@ def key_reused(command: Command, field: str) -> Declined:
     return Declined(command, Refusal.IDEMPOTENCY_KEY_REUSED, {"field": field})
 
 
-def transaction_not_found(command: HoldEnd | Refund) -> Declined:
+def transaction_not_found(command: HoldEnd | Refund | Annotate) -> Declined:
     """What the command refers to is not there."""
-    return Declined(command, Refusal.TRANSACTION_NOT_FOUND, {"transaction_id": command.parent_id})
+    wanted = command.transaction_id if isinstance(command, Annotate) else command.parent_id
+    return Declined(command, Refusal.TRANSACTION_NOT_FOUND, {"transaction_id": wanted})
+
+
+def not_posted(command: Annotate, status: str) -> Declined:
+    """What is to be annotated is `queued`, `declined` or `cancelled`."""
+    return Declined(command, Refusal.NOT_POSTED, {"transaction_id": command.transaction_id, "status": status})
 
 
 def not_a_hold(command: HoldEnd, original: Original) -> Declined:
     """What is to be captured or voided is something else."""
-    facts: dict[str, str | int] = {"transaction_id": command.parent_id, "kind": original.kind}
-    return Declined(command, Refusal.NOT_A_HOLD, facts)
+    return Declined(command, Refusal.NOT_A_HOLD, {"transaction_id": command.parent_id, "kind": original.kind})
 
 
 def not_refundable(command: Refund, kind: str) -> Declined:
@@ -97,37 +99,10 @@ def amount_out_of_range(command: Command, account: Account, amount: Decimal, fie
     return Declined(command, Refusal.AMOUNT_OUT_OF_RANGE, facts)
 
 
-def scheduled_too_late(command: Enqueue, execute_at: datetime, latest: datetime) -> Declined:
-    """It is due later than anything may be."""
-    return _time_out_of_range(command, "execute_at", execute_at, latest)
-
-
-def capture_too_late(command: Hold | Split | Enqueue, capture_at: datetime, expires_at: datetime) -> Declined:
-    """It is to be captured when it has expired."""
-    return _time_out_of_range(command, "capture_at", capture_at, expires_at)
-
-
-def _time_out_of_range(command: Command, field: str, moment: datetime, latest: datetime) -> Declined:
-    facts: dict[str, str | int] = {"field": field, "time": _shown(moment), "latest": _shown(latest)}
-    return Declined(command, Refusal.TIME_OUT_OF_RANGE, facts)
-
-
-def _shown(moment: datetime) -> str:
-    """RFC 3339; the moment is in UTC already."""
-    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-
-
 def hold_not_open(command: HoldEnd, status: str) -> Declined:
     """The hold has ended, or has not begun."""
     facts: dict[str, str | int] = {"transaction_id": command.parent_id, "status": status}
     return Declined(command, Refusal.HOLD_NOT_OPEN, facts)
-
-
-def hold_expired(command: HoldEnd, original: Original) -> Declined:
-    """The hold's time is up, whether or not that is booked yet."""
-    assert original.expires_at is not None
-    facts: dict[str, str | int] = {"transaction_id": command.parent_id, "expires_at": _shown(original.expires_at)}
-    return Declined(command, Refusal.HOLD_EXPIRED, facts)
 
 
 def version_mismatch(command: ChangeAccount, account: Account) -> Declined:
@@ -156,10 +131,10 @@ def account_not_empty(command: ChangeAccount, account: Account) -> Declined:
     return Declined(command, Refusal.ACCOUNT_NOT_EMPTY, facts)
 
 
-def metadata_too_large(command: ChangeAccount, entries: int) -> Declined:
+def metadata_too_large(command: ChangeAccount | Annotate, entries: int) -> Declined:
     """The patch would leave more entries than there may be."""
-    facts: dict[str, str | int] = {"account_id": command.account_id, "entries": entries}
-    return Declined(command, Refusal.METADATA_TOO_LARGE, facts)
+    whose = {} if isinstance(command, Annotate) else {"account_id": command.account_id}
+    return Declined(command, Refusal.METADATA_TOO_LARGE, {**whose, "entries": entries})
 
 
 def capture_exceeds_hold(
@@ -217,21 +192,6 @@ def balance_limit_exceeded(command: Command, target: Account, amount: Decimal) -
         "amount": plain(amount),
     }
     return Declined(command, Refusal.BALANCE_LIMIT_EXCEEDED, facts)
-
-
-def limit_exceeded(command: Command, account: Account, way: Way, amount: Decimal, excess: Excess) -> Declined:
-    """More than a limit by time has left."""
-    facts = of_account(account) | {
-        "currency": account.currency,
-        "direction": way,
-        "per": excess.per,
-        "limit": plain(excess.limit),
-        "left": plain(excess.left),
-        "amount": plain(amount),
-    }
-    if excess.fits_at is not None:
-        facts["fits_at"] = _shown(excess.fits_at)
-    return Declined(command, Refusal.LIMIT_EXCEEDED, facts)
 
 
 def ceiling_too_low(command: ChangeAccount, account: Account, max_balance: Decimal) -> Declined:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from msgspec import UNSET
 
-from koshel.core import declined
+from koshel.core import declined_times
 from koshel.core.commands import UNRESOLVED, Direct, Enqueue, Hold, Refund, Request, Split
 from koshel.core.holds import expiry
 from koshel.core.legs import AccountIdPair
@@ -50,12 +50,12 @@ def _untimely(command: Enqueue, now: datetime) -> Declined | None:
         assert command.schedule_max_s is not UNSET, "who may say a time is told how far ahead it may be"
         latest = now + timedelta(seconds=command.schedule_max_s)
         if command.execute_at > latest:
-            return declined.scheduled_too_late(command, command.execute_at, latest)
+            return declined_times.scheduled_too_late(command, command.execute_at, latest)
         execute_at = max(now, command.execute_at)
     if isinstance(request, Hold | Split) and request.capture_at is not UNSET:
         expires_at = expiry(request, execute_at)
         if request.capture_at >= expires_at:
-            return declined.capture_too_late(command, request.capture_at, expires_at)
+            return declined_times.capture_too_late(command, request.capture_at, expires_at)
     return None
 
 

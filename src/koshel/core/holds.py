@@ -11,12 +11,13 @@ from decimal import Decimal
 
 from msgspec import UNSET
 
-from koshel.core import declined, limits
+from koshel.core import declined, declined_times, limits
 from koshel.core.book import available, limit
 from koshel.core.commands import AutoCapture, Capture, Expire, Hold, HoldEnd, Kind, Split, Void
-from koshel.core.model import Account, Book, Declined, Original, Posted
+from koshel.core.model import Account, Book, Declined, Posted
 from koshel.core.money import CEILING, minus, plus, rounded
 from koshel.core.moves import account, named, unusable
+from koshel.core.originals import Original
 from koshel.core.posting import post, touched
 from koshel.core.sides import Named
 
@@ -33,7 +34,7 @@ def hold(book: Book, command: Hold) -> Posted | Declined:
         return declined.amount_out_of_range(command, source, amount)
     expires_at = expiry(command, book.facts.now)
     if command.capture_at is not UNSET and command.capture_at >= expires_at:
-        return declined.capture_too_late(command, command.capture_at, expires_at)
+        return declined_times.capture_too_late(command, command.capture_at, expires_at)
     if refusal := unusable(command, source, target):
         return refusal
     if amount > available(source):
@@ -130,7 +131,7 @@ def _open(book: Book, command: HoldEnd, original: Original) -> Decimal | Decline
     assert original.expires_at is not None
     is_over = book.facts.now >= original.expires_at
     if held is Kind.EXPIRY or (is_over and not isinstance(held, Kind) and not isinstance(command, Expire)):
-        return declined.hold_expired(command, original)
+        return declined_times.hold_expired(command, original)
     if isinstance(held, Kind):
         return declined.hold_not_open(command, _ENDED[held])
     if isinstance(command, Expire) and not is_over:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
-from koshel.core import declined
+from koshel.core import declined_times
 from koshel.core.commands import Command
 from koshel.core.model import Account, Book, Declined
 from koshel.core.money import ZEROS, add, rounded_limit, subtract
@@ -42,11 +42,11 @@ def exceeded(
     if source is not None and source.id in turnovers:
         held = ZEROS[source.scale] if is_reserved else source.held
         if excess := _excess(turnovers[source.id], "out", held, amount, book.facts.now):
-            return declined.limit_exceeded(command, source, "out", amount, excess)
+            return declined_times.limit_exceeded(command, source, "out", amount, excess)
     if target is None or target.id not in turnovers:
         return None
     excess = _excess(turnovers[target.id], "in", ZEROS[target.scale], amount, book.facts.now)
-    return declined.limit_exceeded(command, target, "in", amount, excess) if excess else None
+    return declined_times.limit_exceeded(command, target, "in", amount, excess) if excess else None
 
 
 def left(turnover: Turnover, held: Decimal) -> Decimal | None:

@@ -1,7 +1,7 @@
 """What a wallet keeps and what it answers. Data only; what it is asked is in `commands`.
 
     outcome  Opened · Found · Changed    what became of a command    (past tense)
-             Posted · Queued · Executed · Grouped · Declined; Replayed: it had become that before, for the same key
+             Posted · Annotated · Queued · Executed · Grouped · Declined; Replayed: it was that before, for the same key
              LeftOut: a leg of a split that comes to nothing
     book     Facts and State: all that `decide` may look at
 Money is `Decimal` with exactly as many decimals as the currency has, once it is past `decide`.
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from msgspec import Struct, field
 
@@ -30,6 +30,8 @@ from koshel.core.commands import (
 )
 from koshel.core.labelled import Labelled, Metadata
 from koshel.core.legs import LeftOut
+from koshel.core.notes import Annotate
+from koshel.core.originals import Original, TransactionStatus
 from koshel.core.sides import Named, Side
 from koshel.core.turnovers import Limit, Turnovers
 
@@ -43,6 +45,7 @@ class Refusal(StrEnum):
     TRANSACTION_NOT_FOUND = "transaction-not-found"
     NOT_A_HOLD = "not-a-hold"
     NOT_REFUNDABLE = "not-refundable"
+    NOT_POSTED = "not-posted"
     SAME_ACCOUNT = "same-account"
     ACCOUNT_NOT_FOUND = "account-not-found"
     CURRENCY_MISMATCH = "currency-mismatch"
@@ -66,9 +69,6 @@ class Refusal(StrEnum):
 
 
 Shown: TypeAlias = tuple[int, str, int, str | None]  # of an account: ledger id, currency's code and scale, name
-TransactionStatus: TypeAlias = Literal[
-    "posted", "held", "captured", "voided", "expired", "queued", "declined", "cancelled"
-]
 
 
 class Account(Struct, frozen=True, gc=False):
@@ -138,18 +138,16 @@ class Posted(Labelled, frozen=True, gc=False, tag="posted"):
     group_id: int | None = None  # of an atomic batch; None until the rows are written
 
 
-class Original(Struct, frozen=True, gc=False):
-    """What of a transaction is needed to follow it: to capture, void, expire or refund it."""
+class Annotated(Struct, frozen=True, tag="annotated"):
+    """A transaction with the notes that a change has left it with, as it stands then."""
 
-    id: int
-    ledger_id: int
-    kind: Kind
-    source_account_id: int | None
-    target_account_id: int | None
-    amount: Decimal
-    currency: str
-    expires_at: datetime | None  # a hold's
-    reference: str | None  # what follows keeps it, unless another is given
+    command: Annotate
+    transaction: Posted
+    revision: int  # how often its notes were changed
+    status: TransactionStatus
+    ctime: datetime  # of the change
+    remaining: Decimal | None = None  # of a hold: what it still reserves
+    refunded: Decimal | None = None  # of what can be refunded: the sum of its refunds
 
 
 class Declined(Struct, frozen=True, tag="declined"):
@@ -198,7 +196,7 @@ class Grouped(Struct, frozen=True, tag="grouped"):
 
 
 MemberOutcome: TypeAlias = "Opened | Found | Posted | Declined | Executed | Replayed | Grouped | LeftOut"
-First: TypeAlias = Opened | Changed | Posted | Queued | Grouped | Declined
+First: TypeAlias = Opened | Changed | Posted | Annotated | Queued | Grouped | Declined
 
 
 class Replayed(Struct, frozen=True, tag="replayed"):
@@ -227,6 +225,7 @@ class State(Struct):
     originals: dict[int, Original] = field(default_factory=dict)  # by id, of transactions that are referred to
     holds: dict[int, Decimal | Kind] = field(default_factory=dict)  # by id: what it reserves, or what has ended it
     refunded: dict[int, Decimal] = field(default_factory=dict)  # by the original's id: the sum of its refunds
+    noted: dict[int, tuple[Posted, int]] = field(default_factory=dict)  # by id: with its notes of now, and its revision
     pending: dict[int, tuple[int, str]] = field(default_factory=dict)  # by id: ledger id, and its status
     turnovers: Turnovers = field(default_factory=dict)  # of accounts that have limits by time, or may get some
 

@@ -6,7 +6,8 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from koshel.core.commands import Due, Execute, Move, Request
-from koshel.core.model import Account, Book, Declined, Grouped, Original, Posted
+from koshel.core.model import Account, Book, Declined, Grouped, Posted
+from koshel.core.originals import Original
 from koshel.core.sides import Named, Side
 
 

@@ -15,6 +15,7 @@ from koshel.core.commands import (
     Execute,
     Following,
     Group,
+    Kind,
     Move,
     OpenAccount,
     Refund,
@@ -22,7 +23,8 @@ from koshel.core.commands import (
     Split,
 )
 from koshel.core.exchanging import Exchange
-from koshel.core.model import Original
+from koshel.core.notes import Annotate
+from koshel.core.originals import Original
 from koshel.core.turnovers import Period
 
 QualifiedId: TypeAlias = tuple[int, int]  # (ledger id, id)
@@ -38,6 +40,7 @@ class Reach(Struct):
     changed: set[QualifiedId] = field(default_factory=set)  # accounts; and those that may have the name of a new one
     holds: set[QualifiedId] = field(default_factory=set)
     refunded: set[QualifiedId] = field(default_factory=set)
+    noted: set[QualifiedId] = field(default_factory=set)  # transactions whose notes are to be changed
     limited: set[tuple[int, int, Period]] = field(
         default_factory=set
     )  # accounts, and windows of the limits they are given
@@ -53,6 +56,8 @@ def references(commands: Iterable[Command]) -> set[QualifiedId]:
         one = command.command if isinstance(command, Enqueue | Execute) else command
         if isinstance(one, Following):
             found.add((one.ledger_id, one.parent_id))
+        elif isinstance(one, Annotate):
+            found.add((one.ledger_id, one.transaction_id))
     return found
 
 
@@ -94,8 +99,7 @@ def _add(reached: Reach, command: Command, originals: Mapping[int, Original]) ->
         _add_sides(reached, originals.get(command.parent_id))
     elif isinstance(command, Split):
         reached.ledgers.add(command.ledger_id)
-        for pair in command.pairs:
-            reached.accounts.update(pair)
+        reached.accounts.update(id_ for pair in command.pairs for id_ in pair)
     elif isinstance(command, Execute):
         _add(reached, command.command, originals)
     elif isinstance(command, OpenAccount | EnsureAccount):
@@ -110,9 +114,21 @@ def _add(reached: Reach, command: Command, originals: Mapping[int, Original]) ->
         reached.changed.add((command.ledger_id, command.account_id))
         if command.limits is not UNSET:
             reached.limited.update((command.ledger_id, command.account_id, limit.per) for limit in command.limits)
+    elif isinstance(command, Annotate):
+        _add_noted(reached, command, originals)
     else:
         assert isinstance(command, Enqueue), "a group is reached member by member"
         _add_shown(reached, command, originals)
+
+
+def _add_noted(reached: Reach, command: Annotate, originals: Mapping[int, Original]) -> None:
+    """With it, how it stands; and its accounts, whose locks guard both."""
+    one = command.ledger_id, command.transaction_id
+    original = originals.get(command.transaction_id)
+    if original is not None:
+        reached.noted.add(one)
+        (reached.holds if original.kind is Kind.HOLD else reached.refunded).add(one)
+        _add_sides(reached, original)
 
 
 def _add_sides(reached: Reach, sides: Sided | Original | None) -> None:

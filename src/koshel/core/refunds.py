@@ -2,9 +2,10 @@
 
 from koshel.core import declined
 from koshel.core.commands import Kind, Refund
-from koshel.core.model import Book, Declined, Original, Posted
+from koshel.core.model import Book, Declined, Posted
 from koshel.core.money import CEILING, minus, rounded
 from koshel.core.moves import account, moved, unusable
+from koshel.core.originals import Original
 from koshel.core.posting import post
 
 REFUNDABLE = frozenset({Kind.PAYMENT, Kind.WITHDRAWAL, Kind.TRANSFER, Kind.CAPTURE})

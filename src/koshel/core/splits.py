@@ -12,7 +12,7 @@ from functools import reduce
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from koshel.core import declined, declined_splits, limits
+from koshel.core import declined, declined_splits, declined_times, limits
 from koshel.core.book import apply, available, limit
 from koshel.core.commands import UNRESOLVED, Hold, Kind, Move, Split, Status
 from koshel.core.holds import expiry, hold
@@ -38,7 +38,7 @@ def split(book: Book, command: Split, ahead: Book) -> Grouped | Declined:
     if isinstance(parts, Declined):
         return parts
     if command.capture_at is not UNSET and command.capture_at >= (ends := expiry(command, book.facts.now)):
-        return declined.capture_too_late(command, command.capture_at, ends)
+        return declined_times.capture_too_late(command, command.capture_at, ends)
     if refusal := _unusable(command, accounts.values()):
         return refusal
     if parts is None:

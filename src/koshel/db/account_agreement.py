@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from koshel.core import limits
 from koshel.core.commands import OpenAccount, Status
-from koshel.core.model import Changed, Opened
+from koshel.core.model import AccountDetails, Changed, Opened
 from koshel.core.money import rounded_limit
 from koshel.db import rows
 from koshel.db.agreement import Row, first, metadata_of
@@ -20,8 +20,11 @@ _FIXED = ("ledger_id", "id", "currency", "scale", "name", "ctime")
 _CHANGED = ("email", "min_balance", "max_balance", "status", "metadata", "limits")
 
 
-def of_account(answer: Opened | Changed, row: Row, state: Row | None) -> str | None:
-    """An account as it was opened or changed, and as it is; `state` is what its version of then had left it with."""
+def of_account(answer: Opened | Changed, row: Row, state: Row | None, change: Row | None) -> str | None:
+    """An account as it was opened or changed, and as it is; `state` is what its version of then had left it with.
+
+    `change` is what is kept of the change, or the opening; None of one that is older than what is kept.
+    """
     then = answer.account
     if field := first(name for name in _FIXED if getattr(then, name) != row[name]):
         return field
@@ -29,14 +32,18 @@ def of_account(answer: Opened | Changed, row: Row, state: Row | None) -> str | N
         return field
     if (then.revision == 0) != isinstance(answer, Opened):
         return "revision"
-    if then.revision == row["revision"]:
-        now = dict(row) | {"metadata": metadata_of(row), "limits": _limits(row)}
-        if field := first(name for name in _CHANGED if getattr(then, name) != now[name]):
+    for one in (row if then.revision == row["revision"] else None, change):
+        if one is not None and (field := _of_values(then, one)):
             return field
     balance, held = (state["balance"], state["held"]) if state else (Decimal(0), None)
     if (then.balance, then.held) != (balance, held or 0) or (then.version > 0) != (state is not None):
         return "balance"
     return _of_opening(answer) if isinstance(answer, Opened) else _of_change(answer)
+
+
+def _of_values(then: AccountDetails, row: Row) -> str | None:
+    now = dict(row) | {"metadata": metadata_of(row), "limits": _limits(row)}
+    return first(name for name in _CHANGED if getattr(then, name) != now[name])
 
 
 def _of_opening(answer: Opened) -> str | None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -11,10 +12,11 @@ import asyncpg
 from koshel.core.apart import Line, PutOff, apart
 from koshel.core.commands import Command, Execute, Group, Split
 from koshel.core.exchanging import Exchange
-from koshel.core.model import Book, Facts, First, Original, Outcome, Shown, State
+from koshel.core.model import Book, Facts, First, Outcome, Shown, State
+from koshel.core.originals import Original
 from koshel.core.reach import QualifiedId, Reach, reach, references
-from koshel.db import account_names, claims, columns, currencies, group_receipts, rows, turnovers
-from koshel.db.claims import Claim, ClaimHolds, ClaimQueued
+from koshel.db import account_names, claims, columns, currencies, notes, rows, stored, turnovers
+from koshel.db.claims import Claim, ClaimQueued
 from koshel.db.ids import Ids, take_account_ids, take_before
 from koshel.db.known import Known
 from koshel.db.namespace import Namespace
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 
 FIRST_WAIT_MS = 100  # for a lock, while nothing else is locked
 
-_CLAIMS = (ClaimQueued, ClaimHolds)
 _TOGETHER = frozenset({Group, Split, Exchange, Execute})  # make several transactions each, or may
 
 
@@ -69,7 +70,7 @@ class Batch:
         if self._namespace.is_confined:
             await confine(self.connection, self._namespace, {command.ledger_id for command in commands})
         found: list[Any] = list(commands)
-        due = [place for place, command in enumerate(commands) if isinstance(command, _CLAIMS)]  # nearly always none
+        due = [place for place, command in enumerate(commands) if isinstance(command, Claim)]  # nearly always none
         for place in due:
             found[place] = await claims.claim(self.connection, self._queries, found[place])
         if wanted := references(found):
@@ -77,11 +78,9 @@ class Batch:
         for place in due:
             if isinstance(commands[place], ClaimQueued):
                 found[place] = await claims.ripe(self.connection, self._queries, found[place], self._pending)
-        await account_names.resolve(self.connection, self._queries, self._known, found, self._take_account_ids)
+        take_ids = partial(take_account_ids, self.connection, self._queries)
+        await account_names.resolve(self.connection, self._queries, self._known, found, take_ids)
         return found
-
-    async def _take_account_ids(self, count: int) -> Sequence[int]:
-        return await take_account_ids(self.connection, self._queries, count)
 
     async def lock(self, commands: Sequence[Command]) -> Book:
         """The book for these commands: accounts locked, then all the rest read, by the database's clock."""
@@ -202,13 +201,15 @@ class Batch:
             shown = {
                 id_: (of, code, scale, name) for id_, of, code, scale, name in await self._find(q.find_shown, wanted)
             }
+        state.noted.update(await notes.read(self.connection, q, reached.noted))
         state.turnovers.update(await turnovers.read(self.connection, q, locked, reached.limited, now))
         self._book = Book(Facts(now, scales, shown), state)
         return self._book
 
     async def write(self, outcomes: list[Outcome]) -> list[Outcome]:
         """Write what is new: the outcomes, now with their ids."""
-        written = await write(self.connection, self._queries, self.id, self._ids, outcomes)
+        now = self._book.facts.now
+        written = await write(self.connection, self._queries, self.id, self._ids, outcomes, now=now)
         await turnovers.keep(self.connection, self._queries, self._book, written.outcomes)
         self.written_ledger_id = written.ledger_id
         return Outcomes(written.outcomes, self.id)
@@ -242,6 +243,6 @@ class Batch:
         if not keys:
             return {}
         receipts = dict(map(rows.receipt, await self.connection.fetch(self._queries.find_receipts, *keys)))
-        members = set[QualifiedId]().union(*map(group_receipts.named, receipts.values()))
-        posted = {one.id: one for one in map(rows.posted, await self._find(self._queries.find_members, members))}
-        return {key: group_receipts.answer(one, posted) for key, one in receipts.items()}
+        wanted = set[QualifiedId]().union(*map(stored.transactions, receipts.values()))
+        posted = {one.id: one for one in map(rows.posted, await self._find(self._queries.find_members, wanted))}
+        return {key: stored.restored(one, posted) for key, one in receipts.items()}

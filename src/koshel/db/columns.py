@@ -11,13 +11,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from koshel.core.model import Changed, Declined, Grouped, Opened, Posted, Queued
+from koshel.core.book import Recorded
+from koshel.core.model import Changed, Opened, Posted, Queued
 from koshel.core.sides import Named, Side
-from koshel.db.group_receipts import kept
+from koshel.db.stored import to_receipt
 from koshel.db.tables import ACCOUNT, RECEIPT, TRANSACTION, Column, Columns, Mostly
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]  # values by the names of their columns
-Recorded: TypeAlias = Opened | Changed | Queued | Grouped | Declined
 
 NOTHING = "{}"  # an array that would be all null: unnest fills it up
 
@@ -163,7 +163,7 @@ def _receipt(one: Recorded | Posted) -> Mapping[str, Any]:
         ledger_id, key, transaction_id, request = one.ledger_id, one.key, one.id, one.request
     else:
         ledger_id, key = one.command.ledger_id, one.command.key
-        answer = kept(one) if isinstance(one, Grouped) else one
+        answer = to_receipt(one)
         transaction_id = one.id if isinstance(one, Queued) else None
     assert key is not None, "what has no key has no receipt"
     return {

@@ -13,8 +13,8 @@ SCHEMA = "koshel"  # of a new database
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _TABLE = (
-    "ledger|currency|account|transaction|receipt|batch|hold|queued|declined|cancelled|turnover|split|exchange|api_key"
-    "|_yoyo_migration"
+    "ledger|currency|account|transaction|receipt|batch|hold|queued|declined|cancelled|turnover|split|exchange"
+    "|transaction_change|account_change|api_key|_yoyo_migration"
 )
 _TABLES = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE|USING) ({_TABLE}|erase_account)\b")
 _SEQUENCES = re.compile(r"\b(nextval|pg_sequence_last_value)\('(\w+)'\)")
@@ -35,6 +35,7 @@ class Queries(Struct, frozen=True):
     find_pending: str
     find_holds: str
     find_refunded: str
+    find_notes: str
     find_details: str
     find_turnovers: str
     find_history: str
@@ -50,6 +51,8 @@ class Queries(Struct, frozen=True):
     postpone_captures: str
     cancel_queued: str
     change_accounts: str
+    record_account_changes: str
+    record_notes: str
     take_account_ids: str
     open_accounts: str
     count_turnovers: str
@@ -61,8 +64,10 @@ class Queries(Struct, frozen=True):
     find_batch: str
     get_account: str
     get_account_named: str
+    list_account_changes: str
     get_transaction: str
     get_split: str
+    list_transaction_changes: str
     get_queued: str
     find_due: str
     claim_queued: str
@@ -160,6 +165,10 @@ class Queries(Struct, frozen=True):
     survey_batches: str
     verify_batches: str
     verify_moments: str
+    verify_account_changes: str
+    find_changes_of_accounts: str
+    verify_notes: str
+    find_changes_of_notes: str
     verify_rules: str
     verify_groups: str
     verify_splits: str

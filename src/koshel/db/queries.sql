@@ -141,6 +141,14 @@ FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
 LEFT JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.parent_id = wanted.id AND t.kind = 'refund'
 GROUP BY wanted.id;
 
+-- name: find_notes
+-- The latest notes on transactions whose notes are to be changed, if they were changed before: read after the accounts
+-- of the transactions are locked, as every change locks them. Each pair carries its ledger_id in $1.
+SELECT DISTINCT ON (c.transaction_id) c.transaction_id, c.revision, c.metadata::text, c.description
+FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
+INNER JOIN transaction_change AS c ON c.ledger_id = wanted.ledger_id AND c.transaction_id = wanted.id
+ORDER BY c.transaction_id, c.revision DESC;
+
 -- name: find_details
 -- The rest of the accounts that are to be changed, and of those that have a name which an account is to be opened with.
 -- Their rows are locked. Each pair carries its ledger_id in $1.
@@ -386,29 +394,60 @@ FROM unnest(
 ) AS c (ledger_id, id, email, balance, held, version, revision, min_balance, max_balance, status, metadata, limits)
 WHERE account.ledger_id = c.ledger_id AND account.id = c.id;
 
+-- name: record_account_changes
+-- Changes of accounts that the batch has opened or locked, each as it has left the account. Each row carries its
+-- ledger_id in $1.
+INSERT INTO account_change (
+    ledger_id, account_id, revision, email, min_balance, max_balance, status, metadata, limits, idempotency_key, ctime
+)
+SELECT ledger_id, account_id, revision, email, min_balance, max_balance, status, metadata, limits, idempotency_key,
+    $11::timestamptz
+FROM unnest(
+    $1::text::bigint [], $2::text::bigint [], $3::text::bigint [], $4::text::text [], $5::text::numeric [],
+    $6::text::numeric [], $7::text::text [], $8::text::jsonb [], $9::text::jsonb [], $10::text::text []
+) AS c (
+    ledger_id, account_id, revision, email, min_balance, max_balance, status, metadata, limits, idempotency_key
+);
+
+-- name: record_notes
+-- Changes of the notes on transactions, whose accounts are locked. Each row carries its ledger_id in $1.
+INSERT INTO transaction_change (ledger_id, transaction_id, revision, metadata, description, idempotency_key, ctime)
+SELECT ledger_id, transaction_id, revision, metadata, description, idempotency_key, $7::timestamptz
+FROM unnest(
+    $1::text::bigint [], $2::text::bigint [], $3::text::bigint [], $4::text::jsonb [], $5::text::text [],
+    $6::text::text []
+) AS n (ledger_id, transaction_id, revision, metadata, description, idempotency_key);
+
 -- name: take_account_ids
 -- Ids before rows, since a receipt of an opening holds the whole account. A sequence has no ledger.
 SELECT nextval('account_id') AS id FROM generate_series(1, $1::integer);
 
 -- name: open_accounts
 -- In the order of their names, so that two workers with the same names wait for each other, but not in a circle. Each row
--- carries its ledger_id in $1.
-INSERT INTO account (
-    ledger_id, id, email, currency, scale, balance, held, version, revision, min_balance, max_balance, status,
-    metadata, idempotency_key, name, ctime, limits
+-- carries its ledger_id in $1. The opening is the first of the account's changes.
+WITH opened AS (
+    INSERT INTO account (
+        ledger_id, id, email, currency, scale, balance, held, version, revision, min_balance, max_balance, status,
+        metadata, idempotency_key, name, ctime, limits
+    )
+    SELECT ledger_id, id, email, currency, scale, balance, held, version, revision, min_balance, max_balance, status,
+        metadata, idempotency_key, name, $17::timestamptz, limits
+    FROM unnest(
+        $1::text::bigint [], $2::text::bigint [], $3::text::text [], $4::text::text [], $5::text::smallint [],
+        $6::text::numeric [], $7::text::numeric [], $8::text::bigint [], $9::text::bigint [], $10::text::numeric [],
+        $11::text::numeric [], $12::text::text [], $13::text::jsonb [], $14::text::text [],
+        $15::text::text [], $16::text::jsonb []
+    ) AS o (
+        ledger_id, id, email, currency, scale, balance, held, version, revision, min_balance, max_balance, status,
+        metadata, idempotency_key, name, limits
+    )
+    ORDER BY ledger_id, name
+    RETURNING ledger_id, id, revision, email, min_balance, max_balance, status, metadata, limits, idempotency_key, ctime
 )
-SELECT ledger_id, id, email, currency, scale, balance, held, version, revision, min_balance, max_balance, status,
-    metadata, idempotency_key, name, $17::timestamptz, limits
-FROM unnest(
-    $1::text::bigint [], $2::text::bigint [], $3::text::text [], $4::text::text [], $5::text::smallint [],
-    $6::text::numeric [], $7::text::numeric [], $8::text::bigint [], $9::text::bigint [], $10::text::numeric [],
-    $11::text::numeric [], $12::text::text [], $13::text::jsonb [], $14::text::text [],
-    $15::text::text [], $16::text::jsonb []
-) AS o (
-    ledger_id, id, email, currency, scale, balance, held, version, revision, min_balance, max_balance, status,
-    metadata, idempotency_key, name, limits
+INSERT INTO account_change (
+    ledger_id, account_id, revision, email, min_balance, max_balance, status, metadata, limits, idempotency_key, ctime
 )
-ORDER BY ledger_id, name;
+SELECT ledger_id, id, revision, email, min_balance, max_balance, status, metadata, limits, idempotency_key, ctime FROM opened;
 
 -- name: count_turnovers
 -- Of the accounts with limits by time that the batch has moved; they are locked. Each row carries its ledger_id in $1.
@@ -481,10 +520,22 @@ SELECT ledger_id, id, currency, scale, balance, held, version, revision, min_bal
     metadata::text, ctime, limits::text
 FROM account WHERE ledger_id = $1 AND name = $2;
 
+-- name: list_account_changes
+-- What was changed of an account after a revision, oldest first, each with how it was before. By primary key.
+SELECT c.revision, c.idempotency_key, c.ctime, c.email, c.min_balance, c.max_balance, c.status, c.metadata::text,
+    c.limits::text, b.revision IS NOT NULL AS has_before, b.email AS email_before, b.min_balance AS min_balance_before,
+    b.max_balance AS max_balance_before, b.status AS status_before, b.metadata::text AS metadata_before,
+    b.limits::text AS limits_before
+FROM account_change AS c
+LEFT JOIN account_change AS b ON b.ledger_id = $1 AND b.account_id = $2 AND b.revision = c.revision - 1
+WHERE c.ledger_id = $1 AND c.account_id = $2 AND c.revision > $3
+ORDER BY c.revision LIMIT $4;
+
 -- name: get_transaction
 -- By primary key; its currency is its accounts'. A hold that is open has a row of its own; of one that is
 -- not, the last transaction that followed it says how it ended. What is left of a hold, and what was refunded of
--- what can be, are looked for by index too, and only where there may be some.
+-- what can be, are looked for by index too, and only where there may be some. So are its latest notes, if they were
+-- changed.
 SELECT CASE
         WHEN t.kind <> 'hold' THEN 'posted'
         WHEN EXISTS (SELECT FROM hold AS h WHERE h.ledger_id = $1 AND h.id = t.id) THEN 'held'
@@ -503,17 +554,33 @@ SELECT CASE
     ), 0) END AS refunded,
     t.ledger_id, t.id, t.kind, t.source_account_id, t.source_balance, t.source_held, t.source_version,
     t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
-    t.idempotency_key, t.metadata::text, t.reference, t.description, t.effective_on,
+    t.idempotency_key, coalesce(n.metadata, t.metadata)::text AS metadata, t.reference,
+    CASE WHEN n.revision IS NULL THEN t.description ELSE n.description END AS description, t.effective_on,
     t.expires_at, t.capture_at, t.ctime,
     coalesce(s.currency, d.currency) AS currency, s.name AS source_name, d.name AS target_name
 FROM transaction AS t
 LEFT JOIN account AS s ON s.ledger_id = $1 AND s.id = t.source_account_id
 LEFT JOIN account AS d ON d.ledger_id = $1 AND d.id = t.target_account_id
+LEFT JOIN (
+    SELECT c.revision, c.metadata, c.description FROM transaction_change AS c
+    WHERE c.ledger_id = $1 AND c.transaction_id = $2 ORDER BY c.revision DESC LIMIT 1
+) AS n ON true
 WHERE t.ledger_id = $1 AND t.id = $2;
 
 -- name: get_split
 -- By primary key: the transactions of a split.
 SELECT transaction_ids FROM split WHERE ledger_id = $1 AND id = $2;
+
+-- name: list_transaction_changes
+-- The changes of a transaction's notes after a revision, oldest first, each with what was there before. By primary key.
+SELECT c.revision, c.idempotency_key, c.ctime, c.metadata::text, c.description,
+    coalesce(b.metadata, t.metadata)::text AS metadata_before,
+    CASE WHEN b.revision IS NULL THEN t.description ELSE b.description END AS description_before
+FROM transaction_change AS c
+INNER JOIN transaction AS t ON t.ledger_id = $1 AND t.id = $2
+LEFT JOIN transaction_change AS b ON b.ledger_id = $1 AND b.transaction_id = $2 AND b.revision = c.revision - 1
+WHERE c.ledger_id = $1 AND c.transaction_id = $2 AND c.revision > $3
+ORDER BY c.revision LIMIT $4;
 
 -- name: get_queued
 -- By primary key: a transaction that is not decided yet, or was refused, or cancelled before it was decided.
@@ -845,12 +912,11 @@ SELECT pg_backend_pid();
 -- $1 is the schema, to which rights belong, and not to a ledger.
 WITH wanted (relation, privilege, columns) AS (
     SELECT unnest(ARRAY['ledger', 'currency', 'account', 'transaction', 'receipt', 'batch', 'hold', 'queued',
-        'declined', 'cancelled', 'turnover', 'split', 'exchange', 'api_key',
+        'declined', 'cancelled', 'turnover', 'split', 'exchange', 'transaction_change', 'account_change', 'api_key',
         '_yoyo_migration']), 'SELECT', NULL::text []
     UNION ALL
     SELECT unnest(ARRAY['account', 'transaction', 'receipt', 'batch', 'hold', 'queued', 'declined', 'cancelled', 'turnover', 'split',
-        'exchange', 'ledger',
-        'api_key']), 'INSERT', NULL
+        'exchange', 'transaction_change', 'account_change', 'ledger', 'api_key']), 'INSERT', NULL
     UNION ALL
     SELECT unnest(ARRAY['hold', 'queued', 'turnover']), 'DELETE', NULL
     UNION ALL
@@ -1009,10 +1075,9 @@ UNION ALL
 SELECT format(statement, $1::text) AS statement
 FROM (VALUES
     ('GRANT SELECT ON ledger, currency, account, transaction, receipt, batch, hold, queued, declined,'
-     ' cancelled, turnover, split, exchange, api_key, _yoyo_migration TO %I'),
+     ' cancelled, turnover, split, exchange, transaction_change, account_change, api_key, _yoyo_migration TO %I'),
     ('GRANT INSERT ON account, transaction, receipt, batch, hold, queued, declined, cancelled, turnover, split, exchange,'
-     ' ledger,'
-     ' api_key TO %I'),
+     ' transaction_change, account_change, ledger, api_key TO %I'),
     ('GRANT UPDATE (balance, held, version, revision, min_balance, max_balance, status, email, metadata, limits)'
      ' ON account TO %I'),
     ('GRANT UPDATE (amount, capture_at), DELETE ON hold TO %I'),
@@ -1170,7 +1235,8 @@ WITH present AS (
 SELECT format('GRANT USAGE ON SCHEMA %I TO %I', $1::text, $2::text) AS statement
 UNION ALL
 SELECT format('GRANT SELECT ON %I.%I TO %I', $1::text, name, $2::text)
-FROM unnest('{ledger,currency,account,transaction,receipt,batch,hold,queued,declined,cancelled,turnover,split,exchange}'::text []) AS tables (name)
+FROM unnest(('{ledger,currency,account,transaction,receipt,batch,hold,queued,declined,cancelled,turnover,split,exchange,'
+    'transaction_change,account_change}')::text []) AS tables (name)
 UNION ALL
 SELECT format('ALTER POLICY %I ON %I.account TO %s', 'koshel_ledger_' || $3::bigint, $1::text, concat_ws(', ', others, quote_ident($2::text)))
 FROM present
@@ -1472,6 +1538,10 @@ FROM (
     SELECT ledger_id, 'turnover', count(*) FROM turnover GROUP BY ledger_id
     UNION ALL
     SELECT ledger_id, 'exchange', count(*) FROM exchange GROUP BY ledger_id
+    UNION ALL
+    SELECT ledger_id, 'transaction_change', count(*) FROM transaction_change GROUP BY ledger_id
+    UNION ALL
+    SELECT ledger_id, 'account_change', count(*) FROM account_change GROUP BY ledger_id
 ) AS named
 LEFT JOIN ledger ON ledger.id = named.ledger_id
 WHERE ledger.id IS NULL
@@ -1933,6 +2003,95 @@ INNER JOIN transaction AS t ON t.ledger_id = b.ledger_id AND t.id = b.transactio
 GROUP BY b.ledger_id, b.id
 HAVING min(t.ctime) <> max(t.ctime)
 ORDER BY b.ledger_id, min(t.id) LIMIT $1::bigint;
+
+-- name: verify_account_changes
+-- Each account has its changes from its opening on, or from how a migration found it: numbered without a gap, up to its
+-- revision, and what the last one left is the account. Their times do not go back. The opening has the account's time and
+-- key. A change with a key has the receipt of that key, which says this change, and the other way round, as far back as the changes go: ids
+-- in a receipt are compared as text, as what has been changed there may be none. Reads all ledgers: verification is of the whole database.
+WITH numbered AS (
+    SELECT c.*, row_number() OVER its_changes AS place, first_value(c.revision) OVER its_changes AS first_revision,
+        lag(c.ctime) OVER its_changes AS ctime_before,
+        c.revision = max(c.revision) OVER (PARTITION BY c.ledger_id, c.account_id) AS is_last
+    FROM account_change AS c
+    WINDOW its_changes AS (PARTITION BY c.ledger_id, c.account_id ORDER BY c.revision)
+), told AS (
+    SELECT ledger_id, idempotency_key, answer #>> '{account,id}' AS account_id,
+        coalesce(answer #>> '{account,revision}', '0') AS revision
+    FROM receipt WHERE answer ->> 'type' IN ('opened', 'changed')
+), compared AS (
+    SELECT coalesce(a.ledger_id, c.ledger_id, r.ledger_id) AS ledger_id,
+        coalesce(a.id::text, c.account_id::text, r.account_id) AS id, coalesce(c.revision::text, r.revision) AS revision,
+        coalesce(c.idempotency_key, r.idempotency_key) AS idempotency_key, c.ctime,
+        c.ledger_id IS NULL AND r.ledger_id IS NULL AS lacks_changes,
+        c.ledger_id IS NULL AND r.ledger_id IS NOT NULL AS lacks_change,
+        c.ledger_id IS NOT NULL AND a.id IS NULL AS lacks_account,
+        c.revision <> c.first_revision + c.place - 1
+        OR (c.place = 1 AND (c.revision > 0) <> c.is_found) OR (c.place > 1 AND c.is_found) AS is_misnumbered,
+        c.ctime < coalesce(c.ctime_before, a.ctime) OR c.ctime > now()
+        OR (c.revision = 0 AND c.ctime <> a.ctime) AS is_untimely,
+        a.id IS NOT NULL AND c.is_last AND (
+            a.revision, a.email, a.min_balance, a.max_balance, a.status, a.metadata, a.limits
+        ) IS DISTINCT FROM (
+            c.revision, c.email, c.min_balance, c.max_balance, c.status, c.metadata, c.limits
+        ) AS is_other,
+        c.ledger_id IS NOT NULL AND (
+            (c.idempotency_key IS NOT NULL AND r.idempotency_key IS NULL)
+            OR (c.revision = 0 AND a.idempotency_key IS DISTINCT FROM c.idempotency_key)
+        ) AS lacks_receipt
+    FROM account AS a
+    FULL JOIN numbered AS c ON c.ledger_id = a.ledger_id AND c.account_id = a.id
+    FULL JOIN told AS r ON r.ledger_id = c.ledger_id AND r.idempotency_key = c.idempotency_key
+        AND r.account_id = c.account_id::text AND r.revision = c.revision::text
+)
+SELECT c.*, (c.ctime AT TIME ZONE 'UTC')::text AS moment
+FROM compared AS c
+LEFT JOIN account_change AS f ON f.ledger_id = c.ledger_id AND f.account_id::text = c.id AND f.is_found
+WHERE lacks_changes OR lacks_account OR is_misnumbered OR is_untimely OR is_other OR lacks_receipt
+    OR (lacks_change AND NOT coalesce(c.revision ~ '^[0-9]{1,18}$' AND c.revision::numeric <= f.revision, false))
+ORDER BY 1, 2, 3, 4 LIMIT $1::bigint;
+
+-- name: find_changes_of_accounts
+-- How accounts were left by changes: of each (ledger, account, revision). Each carries its ledger_id in $1.
+SELECT c.ledger_id, c.account_id, c.revision, c.email, c.min_balance, c.max_balance, c.status, c.metadata::text,
+    c.limits::text
+FROM unnest($1::text::bigint [], $2::text::bigint [], $3::text::bigint []) AS wanted (ledger_id, account_id, revision)
+INNER JOIN account_change AS c ON c.ledger_id = wanted.ledger_id AND c.account_id = wanted.account_id
+    AND c.revision = wanted.revision;
+
+-- name: verify_notes
+-- The changes of a transaction's notes are numbered 1, 2, 3 and so on; the transaction is there; their times do not go back,
+-- and begin with the transaction's. A change with a key has the receipt of that key, which says this change, and the other
+-- way round: ids in a receipt are compared as text, as what has been changed there may be none. Reads all ledgers: verification is of the whole database.
+WITH numbered AS (
+    SELECT c.ledger_id, c.transaction_id, c.revision, c.idempotency_key, c.ctime, t.id IS NULL AS lacks_transaction,
+        row_number() OVER its_changes AS place,
+        c.ctime < coalesce(lag(c.ctime) OVER its_changes, t.ctime) OR c.ctime > now() AS is_untimely
+    FROM transaction_change AS c
+    LEFT JOIN transaction AS t ON t.ledger_id = c.ledger_id AND t.id = c.transaction_id
+    WINDOW its_changes AS (PARTITION BY c.ledger_id, c.transaction_id ORDER BY c.revision)
+), told AS (
+    SELECT ledger_id, idempotency_key, answer #>> '{command,transaction_id}' AS transaction_id,
+        answer ->> 'revision' AS revision
+    FROM receipt WHERE answer ->> 'type' = 'annotated'
+)
+SELECT coalesce(n.ledger_id, r.ledger_id) AS ledger_id, coalesce(n.transaction_id::text, r.transaction_id) AS id,
+    coalesce(n.revision::text, r.revision) AS revision, n.place, n.lacks_transaction, n.is_untimely,
+    (n.ctime AT TIME ZONE 'UTC')::text AS ctime, r.idempotency_key AS told_key,
+    coalesce(n.idempotency_key, r.idempotency_key) AS idempotency_key
+FROM numbered AS n
+FULL JOIN told AS r ON r.ledger_id = n.ledger_id AND r.idempotency_key = n.idempotency_key
+    AND r.transaction_id = n.transaction_id::text AND r.revision = n.revision::text
+WHERE n.ledger_id IS NULL OR n.revision <> n.place OR n.lacks_transaction OR n.is_untimely
+    OR (n.idempotency_key IS NOT NULL AND r.idempotency_key IS NULL)
+ORDER BY 1, n.transaction_id, n.revision, 9 LIMIT $1::bigint;
+
+-- name: find_changes_of_notes
+-- What the notes on transactions were left with: of each (ledger, transaction, revision). Each carries its ledger_id in $1.
+SELECT c.ledger_id, c.transaction_id, c.revision, c.metadata::text, c.description, c.ctime
+FROM unnest($1::text::bigint [], $2::text::bigint [], $3::text::bigint []) AS wanted (ledger_id, transaction_id, revision)
+INNER JOIN transaction_change AS c ON c.ledger_id = wanted.ledger_id AND c.transaction_id = wanted.transaction_id
+    AND c.revision = wanted.revision;
 
 -- name: verify_rules
 -- A batch was settled by rules that there are. Reads all ledgers: verification is of the whole database.

@@ -72,6 +72,10 @@ class Reads:
         found = [await find_transaction(connection, q, ledger_id, id_) for id_ in ids]
         return [one for one in found if one is not None]
 
+    async def find(self, ledger_id: int, work: "Work[T]") -> T:
+        """What the work finds of one ledger. Raises StoreError."""
+        return await self._read(ledger_id, lambda connection: work(connection, self._queries))
+
 
 async def find_transaction(
     connection: "AnyConnection", q: Queries, ledger_id: int, transaction_id: int

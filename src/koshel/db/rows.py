@@ -13,28 +13,24 @@ from koshel.core.commands import Execute, Kind, Request
 from koshel.core.model import (
     Account,
     AccountDetails,
-    Changed,
     Declined,
-    Opened,
-    Original,
     Posted,
     Queued,
-    TransactionStatus,
 )
 from koshel.core.money import ZEROS
+from koshel.core.originals import Original, TransactionStatus
 from koshel.core.turnovers import Limit
-from koshel.db.group_receipts import GroupReceipt, Kept
 from koshel.db.sides import sides
-from koshel.db.split_receipts import SplitReceipt
+from koshel.db.stored import Receipt
 from koshel.db.tables import TRANSACTION
 
-_answer = msgspec.json.Decoder(Opened | Changed | Queued | GroupReceipt | SplitReceipt | Declined)
+_answer = msgspec.json.Decoder(Receipt)
 _declined = msgspec.json.Decoder(Declined)
 _queued = msgspec.json.Decoder(Queued)
 _limits = msgspec.json.Decoder(tuple[Limit, ...])
 _request = msgspec.json.Decoder(Request)
-_metadata = msgspec.json.Decoder(dict[str, str])
-_READ: Mapping[str, Callable[[Any], Any]] = {"kind": Kind, "metadata": _metadata.decode}  # else as the driver gives it
+metadata: Callable[[str], dict[str, str]] = msgspec.json.Decoder(dict[str, str]).decode
+_READ: Mapping[str, Callable[[Any], Any]] = {"kind": Kind, "metadata": metadata}  # else as the driver gives it
 _OWN = [(column.name, column.at, _READ.get(column.name)) for column in TRANSACTION if not column.side]
 
 
@@ -81,7 +77,7 @@ def limits(text: str) -> tuple[Limit, ...]:
 def account_details(row: Record) -> AccountDetails:
     """A row of `get_account`, `get_account_named` or `find_details`."""
     fields = {name: row[name] for name in AccountDetails.__struct_fields__}
-    fields["metadata"] = _metadata.decode(fields["metadata"])
+    fields["metadata"] = metadata(fields["metadata"])
     fields["limits"] = () if fields["limits"] is None else limits(fields["limits"])
     return AccountDetails(**fields)
 
@@ -116,7 +112,7 @@ def queued(row: Record) -> FoundTransaction:
     return FoundTransaction(queued, "declined", _declined.decode(row["answer"]))
 
 
-def receipt(row: Record) -> tuple[tuple[int, str], Kept]:
+def receipt(row: Record) -> tuple[tuple[int, str], Receipt | Posted]:
     """A row of `find_receipts`: what the (ledger, key) has answered; a group's answer is to be restored yet."""
     place = row["receipt_ledger_id"], row["receipt_key"]
     if row["answer"] is not None:

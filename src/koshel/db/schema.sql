@@ -32,6 +32,21 @@ END))
 )
 WITH (fillfactor='50');
 
+CREATE TABLE account_change (
+    ledger_id bigint NOT NULL,
+    account_id bigint NOT NULL,
+    revision bigint NOT NULL,
+    email text NOT NULL,
+    min_balance numeric NOT NULL,
+    max_balance numeric,
+    status text NOT NULL,
+    metadata jsonb NOT NULL,
+    limits jsonb,
+    idempotency_key text COLLATE pg_catalog."C",
+    is_found boolean DEFAULT false NOT NULL,
+    ctime timestamp with time zone NOT NULL
+);
+
 CREATE TABLE receipt (
     ledger_id bigint NOT NULL,
     idempotency_key text NOT NULL COLLATE pg_catalog."C",
@@ -51,8 +66,34 @@ CREATE FUNCTION erase_account(of_ledger bigint, of_account bigint) RETURNS void
            WHERE ((account.ledger_id = erase_account.of_ledger) AND (account.id = erase_account.of_account)))])) AND (EXISTS ( SELECT
             FROM account
            WHERE ((account.ledger_id = erase_account.of_ledger) AND (account.id = erase_account.of_account) AND (account.status = 'closed'::text)))));
- UPDATE account SET email = 'erased@erased.invalid'::text, metadata = '{}'::jsonb, revision = (account.revision + 1)
-   WHERE ((account.ledger_id = erase_account.of_ledger) AND (account.id = erase_account.of_account) AND (account.status = 'closed'::text) AND ((account.email <> 'erased@erased.invalid'::text) OR (account.metadata <> '{}'::jsonb)));
+ UPDATE account_change SET email = 'erased@erased.invalid'::text, metadata = '{}'::jsonb
+   WHERE ((account_change.ledger_id = erase_account.of_ledger) AND (account_change.account_id = erase_account.of_account) AND ((account_change.email <> 'erased@erased.invalid'::text) OR (account_change.metadata <> '{}'::jsonb)) AND (EXISTS ( SELECT
+            FROM account
+           WHERE ((account.ledger_id = erase_account.of_ledger) AND (account.id = erase_account.of_account) AND (account.status = 'closed'::text)))));
+ WITH erased AS (
+          UPDATE account SET email = 'erased@erased.invalid'::text, metadata = '{}'::jsonb, revision = (account.revision + 1)
+           WHERE ((account.ledger_id = erase_account.of_ledger) AND (account.id = erase_account.of_account) AND (account.status = 'closed'::text) AND ((account.email <> 'erased@erased.invalid'::text) OR (account.metadata <> '{}'::jsonb)))
+           RETURNING account.ledger_id,
+             account.id,
+             account.revision,
+             account.email,
+             account.min_balance,
+             account.max_balance,
+             account.status,
+             account.metadata,
+             account.limits
+         )
+  INSERT INTO account_change (ledger_id, account_id, revision, email, min_balance, max_balance, status, metadata, limits, ctime)  SELECT erased.ledger_id,
+             erased.id,
+             erased.revision,
+             erased.email,
+             erased.min_balance,
+             erased.max_balance,
+             erased.status,
+             erased.metadata,
+             erased.limits,
+             statement_timestamp() AS statement_timestamp
+            FROM erased;
 END;
 
 CREATE SEQUENCE account_id
@@ -204,6 +245,17 @@ CREATE TABLE transaction (
     CONSTRAINT transaction_money_check CHECK (((amount > (0)::numeric) AND (amount < 'Infinity'::numeric) AND (source_account_id <> target_account_id) AND ((source_held IS NULL) OR ((source_held > (0)::numeric) AND (source_held < 'Infinity'::numeric) AND (source_version IS NOT NULL))) AND ((target_held IS NULL) OR ((target_held > (0)::numeric) AND (target_held < 'Infinity'::numeric) AND (target_version IS NOT NULL)))))
 );
 
+CREATE TABLE transaction_change (
+    ledger_id bigint NOT NULL,
+    transaction_id bigint NOT NULL,
+    revision bigint NOT NULL,
+    metadata jsonb NOT NULL,
+    description text,
+    idempotency_key text COLLATE pg_catalog."C",
+    ctime timestamp with time zone NOT NULL,
+    CONSTRAINT transaction_change_check CHECK (((revision > 0) AND (jsonb_typeof(metadata) = 'object'::text)))
+);
+
 CREATE SEQUENCE transaction_id
     START WITH 1
     INCREMENT BY 1
@@ -220,6 +272,9 @@ CREATE TABLE turnover (
     CONSTRAINT turnover_check CHECK (((limits_version >= 0) AND (jsonb_typeof(windows) = 'array'::text) AND ((jsonb_array_length(windows) >= 1) AND (jsonb_array_length(windows) <= 5))))
 )
 WITH (fillfactor='50');
+
+ALTER TABLE ONLY account_change
+    ADD CONSTRAINT account_change_pkey PRIMARY KEY (ledger_id, account_id, revision);
 
 ALTER TABLE ONLY account
     ADD CONSTRAINT account_pkey PRIMARY KEY (ledger_id, id);
@@ -259,6 +314,9 @@ ALTER TABLE ONLY receipt
 
 ALTER TABLE ONLY split
     ADD CONSTRAINT split_pkey PRIMARY KEY (ledger_id, id);
+
+ALTER TABLE ONLY transaction_change
+    ADD CONSTRAINT transaction_change_pkey PRIMARY KEY (ledger_id, transaction_id, revision);
 
 ALTER TABLE ONLY transaction
     ADD CONSTRAINT transaction_pkey PRIMARY KEY (ledger_id, id);

@@ -94,6 +94,27 @@ ACCOUNT: Columns = (
     Column("limits", "jsonb", "account.limits", Mostly.NULL, changes=True, shown=True),
 )
 
+TRANSACTION_CHANGE: Columns = (
+    Column("ledger_id", "bigint", "transaction.ledger_id", Mostly.SAME),
+    Column("transaction_id", "bigint", "transaction.id"),
+    Column("revision", "bigint", "revision"),
+    Column("metadata", "jsonb", "transaction.metadata"),
+    Column("description", "text", "transaction.description", Mostly.NULL),
+    Column("idempotency_key", "text", "command.key", Mostly.NULL),
+    Column("ctime", "timestamptz", "ctime", Mostly.ONE),
+)
+
+ACCOUNT_CHANGE: Columns = (
+    Column("ledger_id", "bigint", "account.ledger_id", Mostly.SAME),
+    Column("account_id", "bigint", "account.id"),
+    Column("revision", "bigint", "account.revision"),
+    *(column for column in ACCOUNT if column.name in {"email", "min_balance", "max_balance", "status", "metadata"}),
+    Column("limits", "jsonb", "account.limits", Mostly.NULL),
+    Column("idempotency_key", "text", "command.key"),
+    Column("is_found", "boolean", mostly=Mostly.ONE),  # written by a migration only
+    Column("ctime", "timestamptz", mostly=Mostly.ONE),
+)
+
 RECEIPT: Columns = (
     Column("ledger_id", "bigint", mostly=Mostly.SAME),
     Column("idempotency_key", "text"),

@@ -11,6 +11,7 @@ from koshel.core.money import iso_scales
 from koshel.core.turnovers import LENGTHS
 from koshel.db import verify_kept
 from koshel.db import verify_said as said
+from koshel.db import verify_said_changes as said_changes
 from koshel.db import verify_said_exchanges as said_exchanges
 from koshel.db import verify_said_limits as said_limits
 from koshel.db.queries import Queries
@@ -71,8 +72,7 @@ def checks(q: Queries, last: Mapping[str, int], seed: int) -> list[Check]:
         surveyed(28, "survey_times"),
         rows(1, q.verify_registered, said.registered),
         rows(1, q.verify_openings, said.opening, last["account_id"], *_iso_arrays()),
-        rows(1, q.verify_names, said.names),
-        rows(1, q.verify_opened, said.opened),
+        *(rows(1, *one) for one in ((q.verify_names, said.names), (q.verify_opened, said.opened))),
         rows(1, q.verify_closed, said.closed),
         rows(1, q.verify_held, said.held),
         rows(5, q.verify_holds, said.hold),
@@ -87,7 +87,8 @@ def checks(q: Queries, last: Mapping[str, int], seed: int) -> list[Check]:
         rows(1, q.verify_enqueued, said.enqueued),
         surveyed(5, "survey_receipts"),
         surveyed(8, "survey_batches"),
-        rows(1, q.verify_rules, said.rules),
+        *(rows(1, *one) for one in ((q.verify_rules, said.rules), (q.verify_notes, said_changes.note))),
+        rows(2, q.verify_account_changes, said_changes.account),
         rows(2, q.verify_groups, said.group),
         rows(1, q.verify_splits, said.split),
         rows(1, q.verify_exchanges, said_exchanges.exchange),

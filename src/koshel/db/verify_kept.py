@@ -3,6 +3,7 @@
     receipt.request  ──── its transaction
     receipt.answer   ─┬── a queued transaction: the one that it was posted as
                       ├── an account, opened or changed: the account, and what it was left with then
+                      ├── notes, changed: the change
                       ├── a group, a split or an exchange: its transactions
                       └── a refusal: nothing but itself
     queued, declined ──── its own request, and its refusal's
@@ -22,18 +23,18 @@ from psycopg.rows import dict_row
 
 from koshel.core.commands import Request
 from koshel.core.model import Changed, Declined, Opened, Queued
-from koshel.db import account_agreement, agreement, group_agreement
+from koshel.db import account_agreement, agreement, group_agreement, note_agreement
 from koshel.db.group_receipts import GroupReceipt, MemberReceipt, id_of, restored, splits
 from koshel.db.queries import Queries
 from koshel.db.split_receipts import SplitReceipt
+from koshel.db.stored import NoteReceipt, Receipt
 
 CHUNK = 1_000
 BIGINT = 2**63  # and what was written into a receipt may be more
 
 Row: TypeAlias = Mapping[str, Any]
-Answer: TypeAlias = Opened | Changed | Queued | GroupReceipt | SplitReceipt | Declined
 
-_answer = msgspec.json.Decoder(Answer)
+_answer = msgspec.json.Decoder(Receipt)
 _request = msgspec.json.Decoder(Request)
 
 
@@ -44,6 +45,8 @@ class Found(Struct):
     transactions: dict[Any, Row]
     parents: dict[Any, Row]  # what these transactions follow
     states: dict[Any, Row]
+    changes: dict[Any, Row]  # of accounts, by revision
+    notes: dict[Any, Row]  # changes of the notes on transactions, by revision too
 
 
 def receipts(connection: "psycopg.Connection[Row]", q: Queries) -> Iterator[str]:
@@ -74,11 +77,14 @@ def _chunks(connection: "psycopg.Connection[Row]", q: Queries, query: str, *argu
             yield chunk
 
 
-def _look_up(connection: "psycopg.Connection[Row]", q: Queries, answers: Sequence[Answer | None]) -> Found:
+def _look_up(connection: "psycopg.Connection[Row]", q: Queries, answers: Sequence[Receipt | None]) -> Found:
     told = [one.account for one in answers if isinstance(one, Opened | Changed)]
     ids = {(group.ledger_id, id_) for group in answers if isinstance(group, GroupReceipt) for id_ in _members(group)}
     ids |= {(split.command.ledger_id, id_) for split in _splits(answers) for id_ in split.legs if id_ is not None}
+    noted = {one.place for one in answers if isinstance(one, NoteReceipt)}
+    ids.update(place[:2] for place in noted)
     states = {(one.ledger_id, one.id, one.version) for one in told}
+    revisions = {(one.ledger_id, one.id, one.revision) for one in told}
 
     def find(query: str, wanted: set[Any], *names: str) -> dict[Any, Row]:
         wanted = {place for place in wanted if all(-BIGINT <= number < BIGINT for number in place)}
@@ -94,10 +100,12 @@ def _look_up(connection: "psycopg.Connection[Row]", q: Queries, answers: Sequenc
         transactions,
         find(q.find_originals, parents, "ledger_id", "id"),
         find(q.find_states, states, "ledger_id", "account_id", "version"),
+        find(q.find_changes_of_accounts, revisions, "ledger_id", "account_id", "revision"),
+        find(q.find_changes_of_notes, noted, "ledger_id", "transaction_id", "revision"),
     )
 
 
-def _splits(answers: Sequence[Answer | None]) -> Iterator[SplitReceipt]:
+def _splits(answers: Sequence[Receipt | None]) -> Iterator[SplitReceipt]:
     """The splits among the answers, and among the members of groups."""
     for one in answers:
         if isinstance(one, SplitReceipt):
@@ -149,7 +157,7 @@ def _wrong_request(row: Row) -> str | None:
     return None if field is None else f"keeps a request with another {field} than transaction {row['id']} has"
 
 
-def _wrong_answer(row: Row, answer: Answer | None, found: Found) -> str | None:
+def _wrong_answer(row: Row, answer: Receipt | None, found: Found) -> str | None:
     if answer is None:
         return "keeps an answer that cannot be read"
     command = answer if isinstance(answer, GroupReceipt) else answer.command
@@ -161,6 +169,8 @@ def _wrong_answer(row: Row, answer: Answer | None, found: Found) -> str | None:
         return group_agreement.of_group(answer, found.transactions, found.parents)
     if isinstance(answer, SplitReceipt):
         return group_agreement.of_split(answer, found.transactions)
+    if isinstance(answer, NoteReceipt):
+        return _wrong_notes(answer, found)
     if isinstance(answer, Declined):
         return None if agreement.is_caused(answer) else "tells of a refusal that another request caused"
     return _wrong_account(answer, found)
@@ -180,8 +190,17 @@ def _wrong_account(answer: Opened | Changed, found: Found) -> str | None:
     place = then.ledger_id, then.id
     if place not in found.accounts:
         return f"tells of account {then.id}, which does not exist"
-    field = account_agreement.of_account(answer, found.accounts[place], found.states.get((*place, then.version)))
+    state, change = found.states.get((*place, then.version)), found.changes.get((*place, then.revision))
+    field = account_agreement.of_account(answer, found.accounts[place], state, change)
     return None if field is None else f"tells of another {field} than account {then.id} has, or had then"
+
+
+def _wrong_notes(answer: NoteReceipt, found: Found) -> str | None:
+    change, transaction = found.notes.get(answer.place), found.transactions.get(answer.place[:2])
+    if change is None or transaction is None:
+        return None  # verify_notes says it
+    field = note_agreement.of_annotated(answer, change, transaction)
+    return None if field is None else f"tells of another {field} of the notes on transaction {answer.place[1]}"
 
 
 def _wrong_queued(row: Row) -> str | None:

@@ -1,16 +1,17 @@
 """What a batch writes, in order: ids before what names them, accounts and receipts before transactions."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, TypeVar
 from uuid import UUID
 
 from msgspec.structs import replace
 
-from koshel.core.book import has_receipt
+from koshel.core.book import Recorded, has_receipt
 from koshel.core.commands import AutoCapture, Split
 from koshel.core.exchanging import Exchange
-from koshel.core.model import Changed, Declined, Executed, Grouped, Opened, Outcome, Posted, Queued
-from koshel.db import columns, exchange_columns, queue_columns, split_columns
+from koshel.core.model import Annotated, Changed, Declined, Executed, Grouped, Opened, Outcome, Posted, Queued
+from koshel.db import account_changes, columns, exchange_columns, notes, queue_columns, split_columns
 from koshel.db.ids import Ids, number, renewed
 from koshel.db.queries import Queries
 
@@ -30,9 +31,9 @@ class Written(NamedTuple):
 
 
 async def write(
-    connection: "AnyConnection", q: Queries, batch_id: UUID, ids: Ids, outcomes: Sequence[Outcome]
+    connection: "AnyConnection", q: Queries, batch_id: UUID, ids: Ids, outcomes: Sequence[Outcome], *, now: datetime
 ) -> Written:
-    """Write what is new. The outcomes that are given stay as they were."""
+    """Write what is new, at the time of the batch. The outcomes that are given stay as they were."""
     posted = _only(Posted, outcomes)
     if len(posted) == len(outcomes) > 0:  # as nearly always: the ids come with the rows, and the receipts go with them
         return Written([*await _post(connection, q, batch_id, posted)], posted[0].ledger_id)
@@ -43,7 +44,7 @@ async def write(
     numbered = renewed(outcomes, given)
     parts = list(_each_outcome(numbered))
     posted = _only(Posted, parts)
-    await _write_others(connection, q, parts, unanswered)
+    await _write_others(connection, q, parts, unanswered, now)
     if posted:
         renumbered = await _post(connection, q, batch_id, posted, [one for one in parts if _is_split(one)])
         given = {id(old): new for old, new in zip(posted, renumbered, strict=True)}
@@ -51,7 +52,9 @@ async def write(
         if exchanges := [one for one in made if isinstance(one, Grouped) and isinstance(one.command, Exchange)]:
             await connection.execute(q.record_exchanges, *exchange_columns.exchanges(exchanges))
         return Written(made, posted[0].ledger_id)
-    news = [one for one in parts if isinstance(one, Opened | Changed | Queued | Executed) or _is_answer(one)]
+    news = [
+        one for one in parts if isinstance(one, Opened | Changed | Annotated | Queued | Executed) or _is_answer(one)
+    ]
     ledger_ids = sorted({one.command.ledger_id for one in news})
     if ledger_ids:
         await connection.execute(q.record_batch, ledger_ids, batch_id)
@@ -59,13 +62,16 @@ async def write(
 
 
 async def _write_others(
-    connection: "AnyConnection", q: Queries, parts: Sequence[Outcome], unanswered: Sequence[Any]
+    connection: "AnyConnection", q: Queries, parts: Sequence[Outcome], unanswered: Sequence[Any], now: datetime
 ) -> None:
     """All but the transactions; of those that have a key and no receipt yet, the receipts."""
     if opened := _only(Opened, parts):
         await connection.execute(q.open_accounts, *columns.openings(opened))
     if changed := _only(Changed, parts):
         await connection.execute(q.change_accounts, *columns.changes(changed, _only(Posted, parts)))
+        await account_changes.record(connection, q, changed, now)
+    if annotated := _only(Annotated, parts):
+        await notes.record(connection, q, annotated)
     # All receipts in one statement, and so in one order: a batch that has two keys and waits for the second
     # never has what another one with both is waiting for.
     if answers := [one for one in parts if _is_answer(one)]:
@@ -83,9 +89,9 @@ def _only(kind: type[OutcomeT], outcomes: Iterable[Outcome]) -> list[OutcomeT]:
     return [one for one in outcomes if isinstance(one, kind)]
 
 
-def _is_answer(outcome: Outcome) -> TypeGuard[columns.Recorded]:
+def _is_answer(outcome: Outcome) -> TypeGuard[Recorded]:
     """Whether its key answers with it from now on. The key of what was executed has answered already."""
-    return isinstance(outcome, columns.Recorded) and has_receipt(outcome)
+    return isinstance(outcome, Recorded) and has_receipt(outcome)
 
 
 def _is_split(outcome: Outcome) -> TypeGuard[Grouped]:

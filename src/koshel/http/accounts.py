@@ -3,7 +3,7 @@
 Unknown fields are refused: a misspelt `amout` must never move money.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
@@ -71,10 +71,6 @@ class AccountPatch(AccountChange, frozen=True, forbid_unknown_fields=True):
     """The same as a merge patch (RFC 7396), which goes into `metadata` too."""
 
     metadata: NotesPatch | UnsetType = UNSET  # type: ignore[assignment]
-
-
-# The type that a body is decoded as if it comes as application/merge-patch+json.
-MERGED: Mapping[type[Struct] | None, type[Struct]] = {AccountChange: AccountPatch}
 
 
 class PaymentRequest(Schedulable, frozen=True, forbid_unknown_fields=True):

@@ -16,6 +16,7 @@ from koshel.core.commands import ChangeAccount, Command, Enqueue, Opening, Reque
 from koshel.core.exchanging import Exchange
 from koshel.core.legs import LeftOut
 from koshel.core.model import (
+    Annotated,
     Changed,
     Declined,
     Executed,
@@ -28,7 +29,9 @@ from koshel.core.model import (
     Queued,
     Replayed,
 )
+from koshel.core.notes import Annotate
 from koshel.db.errors import OutcomeUnknown, StoreError
+from koshel.db.notes import standing
 from koshel.http import wire
 from koshel.http.call import NO_HEADERS, Call, Reply, json
 from koshel.http.exchanged import exchanged
@@ -63,7 +66,7 @@ async def _schedule(call: Call, command: Enqueue) -> Reply:
     return reply(outcome, prefer=Preference(respond_async=True) if call.prefer.respond_async else None)
 
 
-async def answer_now(call: Call, command: Opening | ChangeAccount) -> Reply:
+async def answer_now(call: Call, command: Opening | ChangeAccount | Annotate) -> Reply:
     """The reply to a request that makes no transaction."""
     return reply(await _settled(call, command))
 
@@ -158,6 +161,8 @@ def _first(outcome: First, headers: Mapping[str, str], made: int = 201) -> Reply
         case Opened():
             where = {"Location": f"/account/{outcome.account.id}", "ETag": wire.etag(outcome.account)}
             return json(made, wire.account(outcome.account), {**where, **headers})
+        case Annotated():
+            return json(200, wire.standing(standing(outcome)), headers)
         case Changed():
             return json(200, wire.account(outcome.account), {"ETag": wire.etag(outcome.account), **headers})
         case Declined():

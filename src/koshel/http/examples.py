@@ -45,6 +45,13 @@ _ANN, _BOB, _CAT, _DAN, _FEES = (f"{name}@example.com" for name in ("ann", "bob"
 _GOLD = {"min_balance": "-50.00", "available": "50.00", "metadata": {"plan": "gold"}}
 _ORDER = {"metadata": {"shop": "3"}, "reference": "order 17", "effective_on": "2026-11-20"}
 _TRANSFER = transaction(2, "transfer", 1, 2, "12.50", idempotency_key="order-17", **_ORDER)
+_NOTES = {"metadata": {"shop": "3", "invoice": "2026-81"}}
+_NOTE = {"revision": 1, "changes": {"metadata": [_ORDER["metadata"], _NOTES["metadata"]]}, "idempotency_key": None}
+_OF_FEES: JsonObject = {"currency": [None, "USD"], "email": [None, _FEES], "min_balance": [None, "0.00"]}
+_OF_FEES |= {"max_balance": [None, "999999.99"], "status": [None, "open"], "metadata": [None, {}]}
+_FIRST_CHANGE = {"revision": 0, "changes": _OF_FEES, "idempotency_key": None, "ctime": CTIME}
+_CHANGED = {"max_balance": ["999999.99", None], "metadata": [{}, {"for": "fees"}]}
+_CHANGE = {"revision": 1, "changes": _CHANGED, "idempotency_key": None, "ctime": CTIME}
 _HOLD = transaction(3, "hold", 1, 2, "30.00", status="held", expires_at=TOMORROW)
 _BATCH = [
     transaction(id_, "transfer", 1, target, amount, group_id=1)
@@ -127,6 +134,8 @@ STORY: Sequence[Example] = (
         {"transactions": [_move(1, 2, "9.70"), _move(1, 3, "0.30")]},
     ),
     Example("get_transaction", "A transfer", _TRANSFER | {"refunded": "2.50"}, path={"id": 2}),
+    Example("annotate", "Notes", _TRANSFER | {"refunded": "2.50"} | _NOTES, body=_NOTES, path={"id": 2}),
+    Example("list_transaction_changes", "Of one", {"items": [_NOTE | {"ctime": CTIME}]}, path={"id": 2}),
     Example("get_account", "An account", _account(1, _ANN, "60.00", version=8), path={"id": 1}),
     Example(
         "change_account",
@@ -135,6 +144,7 @@ STORY: Sequence[Example] = (
         body={"max_balance": None, "metadata": {"for": "fees"}},
         path={"id": 3},
     ),
+    Example("list_account_changes", "Of one", {"items": [_FIRST_CHANGE, _CHANGE]}, path={"id": 3}),
     *SPLITS,
     Example("open_account", "A client's account", _account(4, _CAT, "0.00"), 201, {"email": _CAT}),
     Example(

@@ -114,6 +114,10 @@ class _Decided(_OfTransaction, frozen=True, kw_only=True):
     transaction_status: Literal["posted", "held", "captured", "voided", "expired", "declined"]
 
 
+class _NotPosted(_OfTransaction, frozen=True, kw_only=True):
+    transaction_status: Literal["queued", "declined", "cancelled"]
+
+
 class _NotEmpty(OfAccount, frozen=True, kw_only=True):
     currency: str
     balance: Money
@@ -197,6 +201,7 @@ FACTS: Mapping[str, type[NoFacts]] = {
     "not-a-hold": _Kind,
     "not-refundable": _NotRefundable,
     "version-mismatch": _Version,
+    "not-posted": _NotPosted,
     "not-cancellable": _Decided,
     "account-closed": OfAccount,
     "account-frozen": OfAccount,
@@ -236,9 +241,9 @@ def code_of(refusal: Refusal) -> str:
 
 TYPED: Mapping[str, type[Struct]] = {code: _typed(code) for code in PROBLEMS}
 
-# Why a member of a batch may be refused: not what is only said of changes of accounts, of exchanges, or of a batch.
+# Why a member of a batch may be refused: not what is only said of changes, of exchanges, or of a batch.
 _OTHERS = {
     *(Refusal.VERSION_MISMATCH, Refusal.ACCOUNT_NOT_EMPTY, Refusal.METADATA_TOO_LARGE),
-    *(Refusal.SAME_CURRENCY, Refusal.BATCH_REFUSED),
+    *(Refusal.NOT_POSTED, Refusal.SAME_CURRENCY, Refusal.BATCH_REFUSED),
 }
 REFUSALS: Sequence[str] = tuple(code_of(one) for one in Refusal if one not in _OTHERS)

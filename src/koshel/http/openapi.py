@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from koshel import __version__
 from koshel.http import examples, headers, replies, schemas
-from koshel.http.accounts import MERGED
 from koshel.http.call import JSON, MERGE_PATCH
+from koshel.http.merging import MERGED
 from koshel.http.problems import PROBLEMS
 from koshel.http.route import Route, is_optional
 from koshel.http.routes import ROUTES

@@ -76,6 +76,9 @@ PROBLEMS: Mapping[str, Problem] = {
     "hold-expired": Problem(409, "Hold expired", "The hold's time is up."),
     "not-a-hold": Problem(409, "Not a hold", "The transaction to be captured or voided is not a hold."),
     "not-refundable": Problem(409, "Not refundable", "The transaction has moved no money, or is a refund itself."),
+    "not-posted": Problem(
+        409, "Not posted", "The transaction is queued, or was declined or cancelled: it takes no notes."
+    ),
     "not-cancellable": Problem(409, "Not cancellable", "The transaction is decided already."),
     "version-mismatch": Problem(
         412, "Version mismatch", "If-Match names another version of the account, or If-None-Match this one."

@@ -47,6 +47,13 @@ def _not_refundable(_: Declined, facts: Facts, __: str) -> Failure:
     return Failure("not-refundable", detail, **facts)
 
 
+def _not_posted(_: Declined, facts: Facts, __: str) -> Failure:
+    # Not as `status`, which is the problem's own.
+    members = {"transaction_id": facts["transaction_id"], "transaction_status": facts["status"]}
+    detail = f"Transaction {facts['transaction_id']} is {facts['status']}: only what is posted takes notes."
+    return Failure("not-posted", detail, **members)
+
+
 def _article(kind: str | int) -> str:
     return (
         str(kind) if kind in {"queued", "declined", "cancelled"} else f"{'an' if kind == Kind.EXPIRY else 'a'} {kind}"
@@ -202,6 +209,7 @@ _REFUSED: Mapping[Refusal, Callable[[Declined, Facts, str], Failure]] = {
     Refusal.TRANSACTION_NOT_FOUND: _transaction_not_found,
     Refusal.NOT_A_HOLD: _not_a_hold,
     Refusal.NOT_REFUNDABLE: _not_refundable,
+    Refusal.NOT_POSTED: _not_posted,
     Refusal.NAME_TAKEN: _name_taken,
     Refusal.SAME_ACCOUNT: _same_account,
     Refusal.ACCOUNT_NOT_FOUND: _account_not_found,

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from koshel.http import (
     accounts,
+    annotations,
     batches,
     cancelling,
+    changes,
     erasure,
     exchange,
     following,
@@ -26,6 +28,8 @@ ROUTES: Sequence[Route] = (
     *following.ROUTES,
     *cancelling.ROUTES,
     *splits.ROUTES,
+    *annotations.ROUTES,
+    *changes.ROUTES,
     *ledgers.ROUTES,
     *keys.ROUTES,
     *meta.ROUTES,

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from koshel.http import facts, members
-from koshel.http.accounts import MERGED
+from koshel.http.merging import MERGED
 from koshel.http.problems import ProblemDocument
 from koshel.http.routes import ROUTES
 from koshel.values import END

@@ -21,9 +21,9 @@ from koshel.config.settings import Settings
 from koshel.db.errors import OutcomeUnknown, StoreError
 from koshel.errors import Overloaded
 from koshel.http import authorization, preconditions, prefer, receive, request_id, traces
-from koshel.http.accounts import MERGED
 from koshel.http.call import JSON, MERGE_PATCH, PROBLEM, Call, Reply
 from koshel.http.limits import CallerLimits
+from koshel.http.merging import MERGED
 from koshel.http.origins import Origins
 from koshel.http.parameters import DryRun, QueryReader, names
 from koshel.http.problems import PROBLEMS, SHOWN_MAX, Failure, printable, validation_failed

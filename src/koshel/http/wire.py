@@ -15,8 +15,9 @@ from koshel.core import turnovers
 from koshel.core.book import available, effective_on
 from koshel.core.commands import Kind
 from koshel.core.labelled import Metadata
-from koshel.core.model import AccountDetails, Posted, Queued, TransactionStatus
+from koshel.core.model import AccountDetails, Posted, Queued
 from koshel.core.money import plain
+from koshel.core.originals import TransactionStatus
 from koshel.core.turnovers import Period
 from koshel.db.rows import FoundTransaction
 from koshel.labels import Labels
@@ -128,13 +129,14 @@ def account(details: AccountDetails) -> Account:
         details.version,
         time(details.ctime),
         UNSET if details.name is None else details.name,
-        [_limit(one) for one in details.limits] or UNSET,
+        [limit(one) for one in details.limits] or UNSET,
     )
 
 
-def _limit(limit: turnovers.Limit) -> Limit:
-    out, in_ = (UNSET if most is None else plain(most) for most in (limit.out, limit.in_))
-    return Limit(limit.per, out, in_)
+def limit(one: turnovers.Limit) -> Limit:
+    """The reply's form of a limit by time."""
+    out, in_ = (UNSET if most is None else plain(most) for most in (one.out, one.in_))
+    return Limit(one.per, out, in_)
 
 
 def transaction(posted: Posted) -> Transaction:
