@@ -229,14 +229,13 @@ def requests(
 
     The letters, often if they are there often: m, moves; o, openings; a, changes of accounts; h, holds; c, captures;
     v, voids; x, expiries; y, captures by the background; r, refunds; n, changes of notes; s, splits; f, exchanges;
-    e, enqueues;
-    q, what is executed; g, groups of the others.
+    e, enqueues; q, what is executed; g, groups of the others.
     """
     return numbers(size_max).map(lambda number: _requests(number, letters, references))
 
 
 def _situation(number: int) -> tuple[Book, list[Command]]:
-    asked = _requests(number, "mmmooaaahhhssscccvvxyrrrnnneqqqgggff", REFERENCES)
+    asked = _requests(number, "mmmooaaahhhssscccvvxyrrrnnneqqqqqgggff", REFERENCES)
     book = BOOKS[number % len(BOOKS)]
     return book, [resolved_in(book, one) for one in asked]
 
