@@ -58,7 +58,7 @@ def timeless(outcome: Outcome) -> Any:
 
 def _without(names: set[str], value: Any) -> Any:
     if isinstance(value, dict):
-        if value.get("type") == "grouped" and value["command"]["type"] == "group":
+        if value.get("type") == "grouped" and value["command"]["type"] in {"group", "exchange"}:
             value = _as_kept(value)
         return {name: _without(names, one) for name, one in value.items() if name not in names}
     return [_without(names, one) for one in value] if isinstance(value, list | tuple) else value

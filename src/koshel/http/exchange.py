@@ -28,10 +28,10 @@ TargetAmount = Annotated[Raw, money("What the target gets, more than zero, in it
 class ExchangeRequest(Labels, frozen=True, forbid_unknown_fields=True):
     """Money of one currency for money of another: for an amount of it, or at a rate."""
 
-    INSTEAD: ClassVar[Mapping[str, str]] = {
-        "source_account_id": "source",
-        "target_account_id": "target",
-        "target_amount": "rate",
+    INSTEAD: ClassVar[Mapping[str, Sequence[str]]] = {
+        "source_account_id": ("source",),
+        "target_account_id": ("target",),
+        "target_amount": ("rate",),
     }
 
     source_amount: Amount
@@ -44,8 +44,8 @@ class ExchangeRequest(Labels, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """One of each pair is required: who decodes a body says so as of any field."""
-        for name, other in self.INSTEAD.items():
-            if getattr(self, name) is UNSET and getattr(self, other) is UNSET:
+        for name, others in self.INSTEAD.items():
+            if all(getattr(self, one) is UNSET for one in (name, *others)):
                 raise ValueError(f"{name} is required")
 
 
