@@ -78,7 +78,7 @@ BATCH_ID = "00000000-0000-4000-8000-000000000000"
 NO, YES = ("{" + ",".join(500 * [word]) + "}" for word in ("false", "true"))
 _PAYMENTS = {"ledger_id": ONES, "target_account_id": FEW_IDS, "is_sources_last": NO, "is_targets_last": YES}
 _ARRAYS = [column.name for column in (*TRANSACTION, *DERIVED) if column.mostly is not Mostly.ONE]
-POST = [*(_PAYMENTS.get(name, "{}") for name in _ARRAYS), "2026-01-01", BATCH_ID, "{1}", "{7}", "{1.00}"]
+POST = [*(_PAYMENTS.get(name, "{}") for name in _ARRAYS), "2026-01-01", BATCH_ID]
 _PLAIN = [column.name for column in (*TRANSACTION, *DERIVED) if column.mostly in {Mostly.SAME, Mostly.DIFFERENT}]
 POST_PLAIN = [*(_PAYMENTS.get(name, "{}") for name in _PLAIN), "2026-01-01", BATCH_ID]
 FEW_HOLDS = "{" + ",".join(str(TRANSACTIONS + n * 7) for n in range(1, 501)) + "}"
@@ -95,6 +95,7 @@ HOT = {
     "find_held": ("find_held", ["{1}", FEW_IDS], {"account"}),
     "find_receipts": ("find_receipts", [ONES, KEYS], {"receipt_pkey", "transaction_pkey", "account"}),
     "post": ("post", POST, {"account", "hold_pkey"}),
+    "post_splits": ("post_splits", [*POST, "{1}", "{7}", "{1.00}"], {"account", "hold_pkey"}),
     "post_plain": ("post_plain", POST_PLAIN, {"account"}),
     "read_accounts": ("read_accounts", ["{1}", FEW_IDS, "8500"], {"account"}),
     "find_originals": ("find_originals", [ONES, FEW_HOLDS], {"transaction_pkey", "account"}),

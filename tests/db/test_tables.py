@@ -149,12 +149,15 @@ def test_what_is_inserted_is_every_column(name: str, table: str, columns: Column
 
 def test_a_split_is_kept_with_every_column() -> None:
     """Its transactions are those of its group, in their order."""
-    text = statement("post")
+    text = statement("post_splits")
     given = [column for column in SPLIT if column.name != "transaction_ids"]
     types = "".join(rf"\${28 + place}::text::{column.sql} \[\], " for place, column in enumerate(given))[:-2]
     assert re.search(rf"unnest\({types}\) AS s \({', '.join(names(given))}\)", text)
     into, what = inserted(text, "split")
     assert (into, what) == (names(SPLIT), [*names(given), "place"])
+    divided = re.search(r"\), divided AS \(.*? GROUP BY s\.ledger_id, s\.id, s\.amount(?= \))", text)
+    assert divided is not None, text
+    assert text.replace(divided[0] + " ", "").split() == statement("post").split(), "all else is as without splits"
 
 
 def test_a_queued_transaction_that_is_declined_is_kept_with_every_column() -> None:

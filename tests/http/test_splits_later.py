@@ -1,9 +1,13 @@
-"""Splits between accounts that are asked for by their names, and splits at a time of their own."""
+"""What splits have in common with all other requests: names, labels, limits by time, and times of their own."""
 
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from tests.http.test_splits import target, to, transactions
-from tests.support.till import Till, made
+import pytest
+
+from tests.http.test_splits import amounts, of, source, target, to, transactions
+from tests.support.till import Till, found, made
+from tests.support.waiting import wait_until
 
 
 def test_accounts_of_a_split_are_asked_for_by_name_too(till: Till) -> None:
@@ -35,3 +39,87 @@ def test_a_split_can_be_scheduled(till: Till) -> None:
     answer = till.post("/transaction", body)
     assert (answer.status, answer.body["status"]) == (202, "queued")
     assert till.decided(answer.body["id"])["status"] == "posted"
+
+
+def test_labels_of_a_split_are_on_each_leg_and_what_follows_keeps_the_reference(till: Till) -> None:
+    ann, bob, cat = till.open("9"), till.open(), till.open()
+    said = {"reference": "order 7", "description": "lunch", "effective_on": "2026-02-28", "metadata": {"of": "ann"}}
+    key = str(uuid4())
+    body = to(ann, "4", target(bob, "1/2"), target(cat, "1/2"), hold={}, **said)
+    answer = till.post("/transaction", body, Idempotency_Key=key)
+    assert [{name: one[name] for name in said} for one in transactions(answer)] == [said, said]
+    path = f"/split/{answer.body['group_id']}/capture"
+    captured = transactions(till.post(path, {"description": "eaten"}))
+    assert [(one["reference"], one["description"], one["metadata"]) for one in captured] == [
+        ("order 7", "eaten", {})
+    ] * 2
+    for name, other in (("reference", "order 8"), ("effective_on", None), ("description", "dinner"), ("metadata", {})):
+        reused = till.post("/transaction", body | {name: other}, Idempotency_Key=key)
+        assert (reused.status, reused.body["field"]) == (422, name)
+
+
+def test_limits_by_time_hold_for_splits(till: Till) -> None:
+    ann, bob, cat = till.open("50"), till.open("50"), till.open()
+    till.change(ann, limits=[{"per": "1d", "out": "10"}])
+    drawn = till.post("/transaction", of(cat, "12", source(ann), source(bob)))
+    assert amounts(drawn) == ["10.00", "2.00"]
+    refused = till.post("/transaction", to(ann, "2", target(bob, "1/2"), target(cat, "1/2")))
+    assert (refused.status, refused.body["code"]) == (409, "limit-exceeded")
+    assert (refused.body["account_id"], refused.body["amount"], refused.body["left"]) == (ann, "2.00", "0.00")
+    dan = till.open(limits=[{"per": "1h", "in": "3"}])
+    refused = till.post("/transaction", to(cat, "4", target(dan, "1/2"), target(dan, remaining=True)))
+    assert (refused.body["code"], refused.body["direction"], refused.body["left"]) == ("limit-exceeded", "in", "1.00")
+    made(till.post("/transaction", to(cat, "3", target(dan, "1/2"), target(dan, remaining=True))))
+    assert [till.money(one).balance for one in (ann, bob, cat, dan)] == ["40.00", "48.00", "9.00", "3.00"]
+
+
+def test_a_scheduled_split_may_name_an_account_that_is_opened_meanwhile(till: Till) -> None:
+    ann, name = till.open("5"), f"later:{uuid4()}"
+    legs = [{"target": name, "share": "100%"}]
+    when = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+    queued = till.post("/transaction", {"source_account_id": ann, "amount": "3", "targets": legs, "execute_at": when})
+    assert (queued.status, queued.body["targets"]) == (202, legs)
+    bob = till.open(name=name)
+    done = till.decided(queued.body["id"])
+    assert (done["status"], done["target_account_id"], done["target"]) == ("posted", bob, name)
+
+
+def test_a_scheduled_split_is_declined_if_an_account_was_closed_meanwhile(till: Till) -> None:
+    ann, bob = till.open("5"), till.open()
+    when = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    queued = till.post("/transaction", to(ann, "3", target(bob, "100%"), execute_at=when))
+    till.change(bob, status="closed")
+    done = till.decided(queued.body["id"])
+    assert (done["status"], done["problem"]["code"]) == ("declined", "account-closed")
+    assert till.money(ann).balance == "5.00"
+
+
+def test_a_scheduled_split_can_be_cancelled(till: Till) -> None:
+    ann, bob = till.open("5"), till.open()
+    when = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    queued = till.post("/transaction", to(ann, "3", target(bob, "100%"), execute_at=when))
+    cancelled = found(till.cancel(queued.body["id"]))
+    assert (cancelled["status"], cancelled["targets"]) == ("cancelled", queued.body["targets"])
+
+
+def test_the_holds_of_a_split_are_captured_by_themselves(till: Till) -> None:
+    ann, bob, cat = till.open("5"), till.open(), till.open()
+    at = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    held = till.post("/transaction", to(ann, "4", target(bob, "1/4"), target(cat, "3/4"), hold={"capture_at": at}))
+    path = f"/split/{made(held)['group_id']}"
+    assert "capture_at" in transactions(held)[0]
+    wait_until(
+        lambda: {one["status"] for one in transactions(till.call("GET", path))} == {"captured"},
+        "the holds are captured",
+    )
+    assert [till.money(one).balance for one in (ann, bob, cat)] == ["1.00", "1.00", "3.00"]
+
+
+@pytest.mark.parametrize("execute_at", [None, "2026-01-01T00:00:00Z"])
+def test_holds_that_would_be_captured_after_their_end_are_refused(till: Till, execute_at: str | None) -> None:
+    late = (datetime.now(UTC) + timedelta(seconds=120)).isoformat()
+    more = {} if execute_at is None else {"execute_at": execute_at}
+    ann, bob = till.open("5"), till.open()
+    body = to(ann, "3", target(bob, "100%"), hold={"expires_in": 60, "capture_at": late}, **more)
+    answer = till.post("/transaction", body)
+    assert (answer.status, answer.body["errors"][0]["pointer"]) == (422, "/hold/capture_at")

@@ -11,10 +11,11 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import Bundle, initialize, invariant, rule, run_state_machine_as_test
 
 from koshel.core.refunds import REFUNDABLE
 from tests.support.service import Answer
+from tests.support.split_rules import SplitRules
 from tests.support.till import Till
 from tests.support.wallet_model import Deed, Model, Purse, Refused, Wish
 from tests.support.wishes import MISSING, SKETCHES, Sketch, member, request, wish_of
@@ -42,7 +43,7 @@ def agree(transaction: dict[str, Any], deed: Deed) -> None:
     assert transaction.get("reference") == deed.reference
 
 
-class Wallets(RuleBasedStateMachine):
+class Wallets(SplitRules):
     """Requests to both, in random order; every answer and every account must agree."""
 
     till: Till

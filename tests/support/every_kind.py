@@ -12,6 +12,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from koshel.core.commands import UNRESOLVED, ChangeAccount, Command, Member, OpenAccount, Request, Status
+from koshel.core.legs import SplitSource, SplitTarget
 from koshel.core.model import Grouped, Queued
 from koshel.core.notes import Annotate
 from koshel.db import cancelling, currencies
@@ -194,7 +195,15 @@ async def _keep_splits(store: Store) -> None:
     later = [split("3", source=7, targets=shares, key="s8"), split("9999", target=8, sources=[of(7)])]
     await settle(store, [enqueue(one) for one in later])
     await settle(store, [ClaimQueued(LEDGER, 10)])
-    await settle(store, [enqueue(split("3", target=8, sources=[of(7)], key="s9"))])
+    named = SplitTarget(UNRESOLVED, "100%", target=NAME), SplitSource(UNRESOLVED, source=NAME)
+    await settle(
+        store, [split("1", source=8, targets=named[:1], key="s10"), split("1", target=8, sources=named[1:], key="s11")]
+    )
+    later = [
+        split("3", target=8, sources=[of(7)], key="s9"),
+        split("1", source=8, targets=[*named[:1], SplitTarget(UNRESOLVED, remaining=True, target="x")], key="s12"),
+    ]
+    await settle(store, [enqueue(one) for one in later])
 
 
 async def _keep_notes(store: Store, *ids: int) -> None:

@@ -82,6 +82,10 @@ BODIES = [
     b'{"source_account_id": "1", "target_account_id": 2, "amount": 1}',
     b'{"source_account_id": 99, "target_account_id": 2, "amount": 1}',
     b"\xef\xbb\xbf" + b'{"amount": 1}',
+    b'{"source_account_id": 1, "amount": 1, "targets": [{"target_account_id": 2, "share": "100%"}]}',
+    b'{"source_account_id": 1, "amount": 1, "targets": [{"target_account_id": 2, "share": "1/0"}]}',
+    b'{"source_account_id": 1, "amount": 1, "targets": [{"target_account_id": 3, "remaining": true}], "hold": {}}',
+    b'{"sources": [{"source_account_id": 1, "max": 1}, {"source_account_id": 2}], "target": "users:3", "amount": 2}',
 ]
 GOOD_LINES = [
     "Accept: */*",

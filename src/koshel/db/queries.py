@@ -43,6 +43,7 @@ class Queries(Struct, frozen=True):
     find_receipts: str
     find_scales: str
     post: str
+    post_splits: str
     post_plain: str
     take_group_ids: str
     take_transaction_ids: str

@@ -225,8 +225,71 @@ SELECT code, scale FROM currency WHERE code = ANY($1::text []);
 -- has nothing held has a zero of as many decimals), and what a receipt says besides. An array that would be all null,
 -- as most are of plain transfers, comes empty, and unnest fills it up.
 -- A transaction that has its id already, as one that was queued, has its receipt too. `rest` is what a hold
--- reserves from now on, once for each hold; nothing: it has ended. $28 to $30 are splits, by their groups; mostly there
--- are none.
+-- reserves from now on, once for each hold; nothing: it has ended.
+WITH posting AS MATERIALIZED (
+    SELECT coalesce(given_id, nextval('transaction_id')) AS id, p.*
+    FROM unnest(
+        $1::text::bigint [], $2::text::bigint [], $3::text::text [],
+        $4::text::bigint [], $5::text::numeric [], $6::text::numeric [], $7::text::bigint [],
+        $8::text::bigint [], $9::text::numeric [], $10::text::numeric [], $11::text::bigint [],
+        $12::text::numeric [], $13::text::bigint [], $14::text::bigint [], $15::text::text [], $16::text::jsonb [],
+        $17::text::text [], $18::text::text [], $19::text::date [],
+        $20::text::timestamptz [], $21::text::timestamptz [], $22::text::boolean [], $23::text::boolean [],
+        $24::text::jsonb [], $25::text::numeric []
+    ) WITH ORDINALITY AS p (
+        ledger_id, given_id, kind,
+        source_account_id, source_balance, source_held, source_version,
+        target_account_id, target_balance, target_held, target_version,
+        amount, parent_id, group_id, idempotency_key, metadata, reference, description, effective_on,
+        expires_at, capture_at, is_sources_last, is_targets_last, request,
+        rest, place
+    )
+), moved AS (
+    UPDATE account SET balance = m.balance, version = m.version, held = coalesce(m.held, account.held * 0)
+    FROM (
+        SELECT ledger_id, source_account_id AS id, source_balance AS balance, source_version AS version,
+            source_held AS held
+        FROM posting WHERE is_sources_last
+        UNION ALL
+        SELECT ledger_id, target_account_id, target_balance, target_version, target_held
+        FROM posting WHERE is_targets_last
+    ) AS m
+    WHERE account.ledger_id = m.ledger_id AND account.id = m.id
+), posted AS (
+    INSERT INTO transaction (
+        ledger_id, id, kind, source_account_id, source_balance, source_held, source_version,
+        target_account_id, target_balance, target_held, target_version, amount, parent_id, group_id,
+        idempotency_key, metadata, reference, description, effective_on, expires_at, capture_at, ctime
+    )
+    SELECT ledger_id, id, kind, source_account_id, source_balance, source_held, source_version,
+        target_account_id, target_balance, target_held, target_version, amount, parent_id, group_id,
+        idempotency_key, coalesce(metadata, '{}'), reference, description, effective_on, expires_at,
+        capture_at, $26::timestamptz
+    FROM posting
+), receipted AS (
+    INSERT INTO receipt (ledger_id, idempotency_key, transaction_id, request)
+    SELECT ledger_id, idempotency_key, id, request FROM posting
+    WHERE idempotency_key IS NOT NULL AND given_id IS NULL
+    ORDER BY ledger_id, idempotency_key
+), ended AS (
+    DELETE FROM hold USING posting
+    WHERE hold.ledger_id = posting.ledger_id AND hold.id = posting.parent_id AND posting.rest = 0
+), reserved AS (
+    INSERT INTO hold (ledger_id, id, amount, expires_at, capture_at)
+    -- Of a hold that has a row already, the times are not written.
+    SELECT ledger_id, coalesce(parent_id, id), rest, coalesce(expires_at, '-infinity'), capture_at
+    FROM posting WHERE rest > 0
+    ON CONFLICT (ledger_id, id) DO UPDATE SET amount = excluded.amount
+), batched AS (
+    INSERT INTO batch (ledger_id, id, transaction_ids, rules)
+    SELECT ledger_id, $27::uuid, array_agg(id ORDER BY place), 2 FROM posting GROUP BY ledger_id
+    RETURNING ledger_id, transaction_ids
+)
+SELECT ledger_id, transaction_ids FROM batched;
+
+-- name: post_splits
+-- As `post`, of a batch that has splits: $28 to $30 say what was split, by its group. A test holds the two together: `post`
+-- would take a tenth longer for a lone caller, even where nothing was split.
 WITH posting AS MATERIALIZED (
     SELECT coalesce(given_id, nextval('transaction_id')) AS id, p.*
     FROM unnest(

@@ -8,13 +8,10 @@ from koshel.core.money import rounded, scale_of
 from koshel.db import columns
 from koshel.db.tables import SPLIT
 
-WRITTEN = [column for column in SPLIT if column.name != "transaction_ids"]  # they come with the transactions
-_NONE = ["{}"] * len(WRITTEN)
-
 
 def splits(made: Sequence[Grouped]) -> list[str]:
-    """The arrays of `post` that say what was split, as text."""
-    return columns.arrays([*map(_row, made)], WRITTEN) if made else _NONE
+    """The arrays of `post_splits` that say what was split, as text. Its transactions come with the others."""
+    return columns.arrays([*map(_row, made)], SPLIT)
 
 
 def _row(one: Grouped) -> dict[str, object]:

@@ -113,9 +113,9 @@ async def _post(
 ) -> list[Posted]:
     """The transactions, written, with their ids; and with them the splits that some of them are legs of."""
     are_plain, arguments = columns.postings(posted)
-    if are_plain:  # a leg has a group, and so is not
-        batches = await connection.fetch(q.post_plain, *arguments, batch_id)
+    if splits:
+        batches = await connection.fetch(q.post_splits, *arguments, batch_id, *split_columns.splits(splits))
     else:
-        batches = await connection.fetch(q.post, *arguments, batch_id, *split_columns.splits(splits))
+        batches = await connection.fetch(q.post_plain if are_plain else q.post, *arguments, batch_id)
     ids = {ledger_id: iter(transaction_ids) for ledger_id, transaction_ids in batches}
     return [replace(one, id=next(ids[one.ledger_id])) for one in posted]
