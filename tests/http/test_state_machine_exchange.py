@@ -30,7 +30,7 @@ class Exchanges(Wallets):
     @initialize()
     def open_an_account_in_euros(self) -> None:
         account_id = self.till.open(currency="EUR", min_balance="-20", max_balance="150")
-        self.euros.purses[account_id] = Purse(Decimal(-20), Decimal(150), "")
+        self.euros.purses[account_id] = Purse(Decimal(-20), Decimal(150))
 
     @rule(which=st.integers(0, 99), amount=AMOUNTS, rate=RATES, comes_back=st.booleans(), how=st.integers(0, 3))
     def exchange(self, which: int, amount: str, rate: str, comes_back: bool, how: int) -> None:  # noqa: FBT001

@@ -21,6 +21,6 @@ FROZEN = {
     "0014.limits.sql": "34cc202931819fd8cd80c6e1cca11577be0aa6daad762033673bf081c73c3236",
     "0015.splits.sql": "abacda105aa4775e1b7b6b06b894fbe9b980e64931ace1123c911cefc9b40870",
     "0016.exchanges.sql": "b9566e7fc142d4ca68baa3da2dfe25414735025dc5a5a40983ad3de1aa8be3fa",
-    "0017.notes.sql": "07aab19808e121c9cd53c6a1f5f7d17d23ea49a74e7c1cee41f19cf05e9dc62b",
+    "0017.notes.sql": "13cfa95a8882baf74fc6cf4b4b663ee4f281fe85cf058c93d392850de8432ee9",
     "0018.account_changes.sql": "ba739e4f555ee86351e4c3f6e05af12a0706f3ea26e47902717c522bfd12ac80",
 }

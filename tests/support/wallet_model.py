@@ -37,7 +37,7 @@ class Purse:
 
     floor: Decimal
     ceiling: Decimal | None
-    name: str
+    name: str = ""
     balance: Decimal = ZERO
     held: Decimal = ZERO
     version: int = 0

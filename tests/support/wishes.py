@@ -51,7 +51,7 @@ SKETCHES = st.builds(
 
 def wish_of(model: Model, sketch: Sketch) -> Wish:
     """The wish, about accounts and transactions that are there; now and then about one that does not suit."""
-    names = {id_: purse.name for id_, purse in model.purses.items()} if sketch.by_names else {}
+    names = {id_: purse.name for id_, purse in model.purses.items() if purse.name and sketch.by_names}
     return _wish_of(model, sketch)._replace(reference=sketch.reference, names=names)
 
 

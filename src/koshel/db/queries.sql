@@ -1298,8 +1298,7 @@ WITH present AS (
 SELECT format('GRANT USAGE ON SCHEMA %I TO %I', $1::text, $2::text) AS statement
 UNION ALL
 SELECT format('GRANT SELECT ON %I.%I TO %I', $1::text, name, $2::text)
-FROM unnest(('{ledger,currency,account,transaction,receipt,batch,hold,queued,declined,cancelled,turnover,split,exchange,'
-    'transaction_change,account_change}')::text []) AS tables (name)
+FROM unnest('{ledger,currency,account,transaction,receipt,batch,hold,queued,declined,cancelled,turnover,split,exchange,transaction_change,account_change}'::text []) AS tables (name)
 UNION ALL
 SELECT format('ALTER POLICY %I ON %I.account TO %s', 'koshel_ledger_' || $3::bigint, $1::text, concat_ws(', ', others, quote_ident($2::text)))
 FROM present

@@ -1,5 +1,5 @@
 -- Notes on a posted transaction can be changed. Each change is a row beside the transaction, whose own row stays as it is.
--- depends: 0015.splits
+-- depends: 0016.exchanges
 
 -- A row has the notes as the change has left them: what they were before is in the row before, or in the transaction's own. No foreign
 -- key, as from `transaction` to `account`.
