@@ -46,9 +46,11 @@ UNPROVED = {
         "receipt.request:move:target",
         *{
             f"receipt.answer:grouped:members/*/outcome/{what}/{side}"
-            for what in ("command", "request")
+            for what in ("command", "request", "first/command")
             for side in ("source", "target")
         },
+        *(f"receipt.answer:split:command/{name}" for name in ("source", "target")),
+        *(f"receipt.answer:split:command/{name}s/*/{name}" for name in ("source", "target")),
         "receipt.answer:grouped:exchange/target",
     },
     "... what the accounts of a queued transaction were called": {
@@ -108,7 +110,7 @@ UNPROVED = {
             "expires_at",
             "group_id",
             "parent_id",
-            *(f"{part}{name}" for part in ("", "command/", "first/", "request/") for name in TEXTS),
+            *(f"{part}{name}" for part in ("", "command/", "first/", "request/", "first/command/") for name in TEXTS),
             "first/expires_at",
             "first/group_id",
             "first/parent_id",
@@ -119,9 +121,12 @@ UNPROVED = {
             "request/key",
             "request/metadata",
             "command/sources",
+            "command/target_account_id",
             "command/type",
             "first/command/metadata",
+            "first/command/source_account_id",
             "first/command/sources",
+            "first/command/target_account_id",
             "first/command/type",
         ]
     },

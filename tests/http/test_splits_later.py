@@ -33,6 +33,16 @@ def test_a_name_that_nobody_has_is_not_found(till: Till) -> None:
     assert (answer.body["name"], answer.body["pointer"]) == ("nobody:here", "/targets/0/target")
 
 
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_name_on_both_sides_is_one_account_whether_it_is_there_or_not(till: Till, *, is_there: bool) -> None:
+    name = f"both:{uuid4()}"
+    ids = {"account_id": till.open("5", name=name)} if is_there else {}
+    legs = [{"target_account_id": till.open(), "share": "50%"}, {"target": name, "share": "50%"}]
+    answer = till.post("/transaction", {"source": name, "amount": "1", "targets": legs})
+    assert (answer.status, answer.body["code"]) == (422, "same-account")
+    assert {key: answer.body[key] for key in ("account_id", "name") if key in answer.body} == ids | {"name": name}
+
+
 def test_a_split_can_be_scheduled(till: Till) -> None:
     ann, bob = till.open("5"), till.open()
     body = to(ann, "3", target(bob, "100%"), execute_at="2020-01-01T00:00:00Z")
