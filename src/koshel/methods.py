@@ -70,13 +70,20 @@ class Methods(GroupMethods):
         min_balance: Money | UnsetType = UNSET,
         max_balance: Money | UnsetType | None = UNSET,
         metadata: Strings | UnsetType = UNSET,
+        limits: Sequence[GivenLimit] | UnsetType | None = UNSET,
     ) -> Account:
         """The account of this name as it stands, opened now if there is none. Called again, it does nothing more.
 
         Raises Refused, `name-taken`, if the account has otherwise what is given here; what is left out may be anything.
         """
         command = self.requests.ensure_account(
-            name, email=email, currency=currency, min_balance=min_balance, max_balance=max_balance, metadata=metadata
+            name,
+            email=email,
+            currency=currency,
+            min_balance=min_balance,
+            max_balance=max_balance,
+            metadata=metadata,
+            limits=limits,
         )
         return results.account_of(await self._settle(command))
 

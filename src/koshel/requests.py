@@ -76,6 +76,7 @@ class Requests(SplitRequests):
         min_balance: Given | UnsetType = UNSET,
         max_balance: Given | UnsetType | None = UNSET,
         metadata: Strings | UnsetType = UNSET,
+        limits: Sequence[limits_by_time.GivenLimit] | UnsetType | None = UNSET,
     ) -> EnsureAccount:
         """A new account of this name, unless there is one as it is asked for; what is left out may be anything."""
         values.fields({"name": name or ""})  # a program may give None, which an opening may have
@@ -89,6 +90,7 @@ class Requests(SplitRequests):
             metadata,
             self.terms.currency,
             self.terms.max_balance,
+            limits=UNSET if limits is UNSET else limits_by_time.limits(limits),
         )
 
     def change_account(

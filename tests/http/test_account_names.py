@@ -71,6 +71,9 @@ def test_an_account_without_a_name_says_nothing_of_names(till: Till) -> None:
         ("max_balance", {"max_balance": None}, {"max_balance": "7"}),
         ("metadata", {"metadata": {"plan": "gold"}}, {"metadata": {"plan": "silver"}}),
         ("metadata", {"metadata": {"plan": "gold"}}, {"metadata": {}}),
+        ("limits", {}, {"limits": [{"per": "1d", "out": "5"}]}),
+        ("limits", {"limits": [{"per": "1d", "out": "5"}]}, {"limits": [{"per": "1d", "out": "5", "in": "5"}]}),
+        ("limits", {"limits": [{"per": "1d", "out": "5"}]}, {"limits": None}),
         ("email", {}, {"email": "bob@example.com", "currency": "EUR", "metadata": {"a": "b"}}),  # the first of them
     ],
 )
@@ -87,6 +90,14 @@ def test_what_is_left_out_of_a_put_may_be_anything(till: Till, name: str) -> Non
     opened(till, name, currency="JPY", min_balance="-5", max_balance=None, metadata={"plan": "gold"})
     assert found(put(till, name))["max_balance"] is None
     assert found(put(till, name, min_balance="-5.4"))["min_balance"] == "-5", "rounded, as when it was opened"
+
+
+def test_limits_by_time_mean_the_same_in_any_order(till: Till, name: str) -> None:
+    day, hour = {"per": "1d", "out": "5"}, {"per": "1h", "in": "1.004"}
+    account_id = opened(till, name, limits=[day, hour])
+    assert found(put(till, name, limits=[hour, day]))["limits"] == [day | {"out": "5.00"}, hour | {"in": "1.00"}]
+    till.pay(account_id, "0.50")
+    assert_problem(till.post(f"/account/@{name}/payment", {"amount": "0.51"}), "limit-exceeded")
 
 
 def test_a_put_is_held_against_the_account_as_it_stands(till: Till, name: str) -> None:

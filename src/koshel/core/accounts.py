@@ -12,6 +12,7 @@ from koshel.core.labelled import METADATA_MAX
 from koshel.core.model import Account, AccountDetails, Book, Changed, Declined, Found, Opened, Refusal
 from koshel.core.money import ZEROS, minus, rounded_limit
 from koshel.core.notes import changed
+from koshel.core.turnovers import Limit
 
 
 def currency_of(command: Opening) -> str:
@@ -54,7 +55,7 @@ def new_account(command: Opening, currency: str, scale: int, now: datetime) -> O
         metadata={} if command.metadata is UNSET else command.metadata,
         ctime=now,
         name=command.name,
-        limits=() if isinstance(command, EnsureAccount) else limits.rounded(command.limits, scale),
+        limits=() if command.limits is UNSET else limits.rounded(command.limits, scale),
     )
     return Opened(command, account)
 
@@ -76,10 +77,19 @@ def _first_difference(command: EnsureAccount, account: AccountDetails) -> str | 
         "min_balance": _rounded(command.min_balance, account),
         "max_balance": _rounded(command.max_balance, account),
         "metadata": command.metadata,
+        "limits": _in_its_order(command.limits, account),
     }
     if account.email == ERASED:  # nobody knows any more what these were
         asked["email"] = asked["metadata"] = UNSET
     return next((name for name, value in asked.items() if value is not UNSET and value != getattr(account, name)), None)
+
+
+def _in_its_order(asked: tuple[Limit, ...] | UnsetType, account: AccountDetails) -> tuple[Limit, ...] | UnsetType:
+    """Limits by time, which mean the same in any order."""
+    if asked is UNSET:
+        return UNSET
+    wanted = limits.rounded(asked, account.scale)
+    return account.limits if set(wanted) == set(account.limits) else wanted
 
 
 def _rounded(limit: Decimal | UnsetType | None, account: Account) -> Decimal | UnsetType | None:

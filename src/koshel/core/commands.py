@@ -81,6 +81,7 @@ class EnsureAccount(Struct, frozen=True, gc=False, tag="ensure-account"):
     default_currency: str = "USD"
     default_max_balance: Decimal | None = None
     id: int = UNRESOLVED  # of the account that has the name, or else will have it
+    limits: tuple[Limit, ...] | UnsetType = UNSET
     key: ClassVar[None] = None
 
 

@@ -48,6 +48,7 @@ class NamedAccountRequest(Struct, frozen=True, forbid_unknown_fields=True):
     min_balance: Floor | UnsetType = UNSET
     max_balance: Ceiling | UnsetType = UNSET
     metadata: Notes | UnsetType = UNSET
+    limits: LimitRequests | UnsetType | None = UNSET
 
 
 class AccountOpening(NamedAccountRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -118,6 +119,7 @@ def ensured(requests: Requests, name: str, body: NamedAccountRequest) -> EnsureA
         min_balance=body.min_balance,
         max_balance=body.max_balance,
         metadata=body.metadata,
+        limits=UNSET if body.limits is UNSET else given(body.limits),
     )
 
 
