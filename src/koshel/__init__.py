@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from koshel.books import Line as Line
     from koshel.config.settings import Settings as Settings
     from koshel.core.changes import Change as Change
     from koshel.core.commands import Kind as Kind
@@ -44,6 +45,7 @@ _MODULES = {
     "Kind": "koshel.core.commands",
     "KoshelError": "koshel.errors",
     "Ledger": "koshel.ledger",
+    "Line": "koshel.books",
     "Misuse": "koshel.errors",
     "OutcomeUnknown": "koshel.errors",
     "Overloaded": "koshel.errors",
@@ -70,6 +72,7 @@ __all__ = [
     "Kind",
     "KoshelError",
     "Ledger",
+    "Line",
     "Misuse",
     "OutcomeUnknown",
     "Overloaded",

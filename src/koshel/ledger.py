@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from koshel import results
 from koshel.annotations import annotated_of, annotation
+from koshel.books import Books
 from koshel.callers import MAIN_LEDGER, MAIN_LEDGER_ID
 from koshel.checks import checked, checked_id
 from koshel.config.settings import Settings
@@ -67,7 +68,7 @@ class _Life:
             raise Misuse("the ledger belongs to another event loop: open one in each loop")
 
 
-class Ledger(Methods):
+class Ledger(Methods, Books):
     """One ledger: open it with `Ledger.open`, or get it from another by `within` or `rehearsal`.
 
     It belongs to the event loop in which it was opened, where any number of tasks may use it at once.
@@ -77,7 +78,7 @@ class Ledger(Methods):
         self, life: _Life, requests: Requests, reads: Reads, submit: Submit, *, rehearses: bool = False
     ) -> None:
         self.requests = requests
-        self._life = life
+        self._life: _Life = life
         self._submit = submit
         self._reads = reads
         self._rehearses = rehearses

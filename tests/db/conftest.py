@@ -11,6 +11,7 @@ from koshel.db.store import StoreConfig, open_store
 from koshel.db.verify import verify
 from tests.support.bookkeeping import execute, keep_books
 from tests.support.clone import cloned
+from tests.support.copies import copying
 from tests.support.database import Database
 from tests.support.table_rows import Connection
 
@@ -35,7 +36,7 @@ def kept(cluster: Cluster) -> Iterator[Database]:
 
     with cloned(cluster, "test_verify") as database:
         asyncio.run(keep(database.service_url))
-        execute(database.owner_url, *(f"CREATE TABLE right_{name} AS TABLE {name}" for name in TABLES))
+        execute(database.owner_url, *copying(TABLES))
         execute(database.owner_url, *RULES)
         yield database
 

@@ -2,18 +2,18 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
 import pytest
 
-from koshel.db import queries
 from koshel.db.columns import DERIVED
 from koshel.db.embedded import Cluster
 from koshel.db.pools import PLANNING
 from koshel.db.tables import TRANSACTION, Mostly
 from tests.db.test_routing import TABLE
+from tests.support import listed
 from tests.support.clone import cloned
 
 ACCOUNTS = 20_000  # the first half in ledger 1, the others in 1,000 small ledgers
@@ -85,7 +85,7 @@ FEW_HOLDS = "{" + ",".join(str(TRANSACTIONS + n * 7) for n in range(1, 501)) + "
 FEW_QUEUED = "{" + ",".join(str(10 * TRANSACTIONS + n * 2) for n in range(1, 501)) + "}"
 
 # statement, arguments, the indexes it must use
-HOT = {
+HOT: dict[str, tuple[str, Sequence[str | None], set[str]]] = {
     "lock_accounts of one ledger": ("lock_accounts", ["{1}", FEW_IDS, "8500", "100"], {"account"}),
     "lock_accounts of 500 ledgers": ("lock_accounts", [MANY_LEDGERS, MANY_IDS, "10500", "100"], {"account"}),
     "lock_accounts of a lone caller": ("lock_accounts", ["{1}", "{7,8}", "8", "100"], {"account"}),
@@ -145,6 +145,7 @@ HOT = {
     "get_split": ("get_split", ["1", "7"], {"split_pkey"}),
     "find_batch": ("find_batch", ["1", BATCH_ID], {"batch_pkey"}),
 }
+HOT |= listed.LISTED
 # An account is found by id alone as well as by its key, and the planner may take either.
 EITHER = {"account_pkey": "account", "account_by_id": "account"}
 LARGE = set(TABLE.split("|"))
@@ -173,13 +174,13 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(child)
 
 
-def plan_of(url: str, name: str, arguments: list[str], mode: str) -> list[dict[str, Any]]:
+def plan_of(url: str, name: str, arguments: Sequence[str | None], mode: str) -> list[dict[str, Any]]:
     """The nodes of the plan of a prepared statement; nothing is executed."""
     with psycopg.connect(url) as connection:
         for setting, value in {"plan_cache_mode": mode, **PLANNING}.items():
             connection.execute(f"SET {setting} = {value}".encode())
-        connection.execute(f"PREPARE hot AS {getattr(queries.load(), name)}".encode())
-        values = f"({', '.join(map(repr, arguments))})" if arguments else ""
+        connection.execute(f"PREPARE hot AS {listed.statement(name)}".encode())
+        values = f"({', '.join('NULL' if one is None else repr(one) for one in arguments)})" if arguments else ""
         row = connection.execute(f"EXPLAIN (FORMAT JSON) EXECUTE hot{values}".encode()).fetchone()
     assert row is not None
     return list(nodes(row[0][0]["Plan"]))
@@ -238,13 +239,12 @@ def test_an_update_of_a_balance_touches_no_index(filled: str) -> None:
         connection.execute("SELECT pg_stat_reset()")
         connection.execute("UPDATE account SET balance = balance + 1, version = version + 1 WHERE id % 10 = 0")
         connection.execute("SELECT pg_stat_force_next_flush()")
-        row = connection.execute(
-            "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'account'"
-        ).fetchone()
+        counted = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'account'"
+        row = connection.execute(counted).fetchone()
     assert row == (ACCOUNTS // 10, ACCOUNTS // 10)
 
 
 def test_each_argument_of_a_statement_has_a_value_in_these_tests() -> None:
     for name, arguments, _ in HOT.values():
-        numbers = {int(n) for n in re.findall(r"\$(\d+)", getattr(queries.load(), name))}
+        numbers = {int(n) for n in re.findall(r"\$(\d+)", listed.statement(name))}
         assert numbers == set(range(1, len(arguments) + 1)), name

@@ -23,7 +23,7 @@ READER, MEMBER, NOBODY = "test_reader", "test_member", "test_nobody"
 READ = [name for name in TABLES if name != "api_key"]
 # What a reader may try: each is refused.
 REFUSED = [
-    *(f"INSERT INTO {name} SELECT * FROM {name}" for name in READ),
+    *(f"INSERT INTO {name} DEFAULT VALUES" for name in READ),
     *(f"DELETE FROM {name}" for name in READ),
     *(f"TRUNCATE {name}" for name in READ),
     *(f"LOCK {name} IN SHARE MODE" for name in READ),

@@ -13,6 +13,7 @@ from koshel.db.verify import verify
 from koshel.settle import settle
 from tests.support.bookkeeping import execute
 from tests.support.clone import cloned
+from tests.support.copies import copying
 from tests.support.database import Database
 from tests.support.limited import limit, limiting
 from tests.support.wallets import hold, payment, transfer, withdrawal
@@ -103,7 +104,7 @@ def limited(cluster: Cluster) -> Iterator[Database]:
 
     with cloned(cluster, "test_verify_limits") as database:
         asyncio.run(keep(database.service_url))
-        execute(database.owner_url, *(f"CREATE TABLE right_{name} AS TABLE {name}" for name in TABLES))
+        execute(database.owner_url, *copying(TABLES))
         yield database
 
 

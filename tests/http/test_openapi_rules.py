@@ -34,7 +34,7 @@ def within(part: Any, at: str = "#") -> Iterator[tuple[str, dict[str, Any]]]:
 
 EVERYTHING = list(within(DOCUMENT))
 SHOWN = [(at, part) for at, part in EVERYTHING if not at.endswith("/properties")]  # whose names are not ours to judge
-HEADER = re.compile(r"Allow|ETag|Location|Vary|RateLimit(-Policy)?|WWW-Authenticate|[A-Z][a-z]+(-[A-Z][a-z]+)+")
+HEADER = re.compile(r"Allow|ETag|Link|Location|Vary|RateLimit(-Policy)?|WWW-Authenticate|[A-Z][a-z]+(-[A-Z][a-z]+)+")
 PATTERNS = sorted({part["pattern"] for _, part in SHOWN if "pattern" in part})
 
 

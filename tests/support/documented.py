@@ -11,7 +11,7 @@ from koshel.http import openapi
 from koshel.http.facts import type_name
 
 DOCUMENT = openapi.document()
-_OF_HTTP = frozenset({"Connection", "Content-Length", "Content-Type", "Date", "Server"})  # of any reply
+_OF_HTTP = frozenset({"Connection", "Content-Length", "Content-Type", "Date", "Server", "Transfer-Encoding"})  # of any
 # Of any reply too, and not said of each: what caches and browsers heed by themselves.
 _OF_CAUTION = frozenset(
     {"Cache-Control", "Content-Security-Policy", "Referrer-Policy", "X-Content-Type-Options", "X-Frame-Options"}

@@ -23,4 +23,5 @@ FROZEN = {
     "0016.exchanges.sql": "b9566e7fc142d4ca68baa3da2dfe25414735025dc5a5a40983ad3de1aa8be3fa",
     "0017.notes.sql": "13cfa95a8882baf74fc6cf4b4b663ee4f281fe85cf058c93d392850de8432ee9",
     "0018.account_changes.sql": "ba739e4f555ee86351e4c3f6e05af12a0706f3ea26e47902717c522bfd12ac80",
+    "0019.books.sql": "caf57177a518156598c51e99636a303435e12030bc022735b2d65fa7fe1ce7bb",
 }

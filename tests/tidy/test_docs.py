@@ -15,6 +15,7 @@ from koshel.config.settings_text import PREFIX, knobs
 from koshel.core.model import Refusal
 from koshel.db import migrate
 from koshel.http import wire
+from koshel.http.parameters import names as parameters
 from koshel.http.problems import PROBLEMS, document
 from koshel.http.route import is_optional
 from koshel.http.routes import ROUTES
@@ -110,7 +111,9 @@ def test_the_example_of_a_route_is_a_request_that_it_takes(name: str) -> None:
     assert command == "curl"
     (url,) = [argument for argument in arguments if argument.startswith("http://127.0.0.1:8080/")]
     path = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(route.path))
-    assert re.fullmatch(path, url.removeprefix("http://127.0.0.1:8080"))
+    asked, _, query = url.removeprefix("http://127.0.0.1:8080").partition("?")
+    assert re.fullmatch(path, asked)
+    assert {pair.partition("=")[0] for pair in query.split("&") if pair} <= parameters(route.query)
     sent = arguments[arguments.index("-d") + 1] if "-d" in arguments else None
     method = arguments[arguments.index("-X") + 1] if "-X" in arguments else ("POST" if sent else "GET")
     assert method == route.method

@@ -70,6 +70,24 @@ class Queries(Struct, frozen=True):
     get_split: str
     list_transaction_changes: str
     get_queued: str
+    list_transactions: str
+    list_transactions_of_parent: str
+    list_transactions_of_reference: str
+    list_transactions_of_group: str
+    list_transactions_of_account: str
+    list_open_holds: str
+    find_listed: str
+    find_listed_pending: str
+    find_keyed: str
+    find_version_before: str
+    get_state: str
+    sum_ledger: str
+    list_accounts: str
+    list_accounts_of_email: str
+    list_accounts_of_currency: str
+    list_accounts_of_status: str
+    list_accounts_of_name: str
+    find_listed_accounts: str
     find_due: str
     claim_queued: str
     claim_one_queued: str
@@ -199,6 +217,13 @@ def qualified(statement: str, schema: str) -> str:
     literal = quoted.replace("'", "''")
     named = _TABLES.sub(lambda match: f"{match[1]} {quoted}.{match[2]}", statement)
     return _SEQUENCES.sub(lambda match: f"{match[1]}('{literal}.{match[2]}')", named)
+
+
+@cache
+def oldest_first(statement: str) -> str:
+    """The statement of a list the other way round: its order, on which side of the position it begins, and its end."""
+    turned = statement.replace(" DESC", " ASC").replace(") < ROW(", ") > ROW(")
+    return turned.replace("ctime >= $3", "ctime < $3")
 
 
 @cache

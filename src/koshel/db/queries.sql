@@ -654,6 +654,354 @@ SELECT d.promise::text, d.answer::text, NULL, NULL FROM declined AS d WHERE d.le
 UNION ALL
 SELECT c.promise::text, NULL, c.ctime, c.request_id FROM cancelled AS c WHERE c.ledger_id = $1 AND c.id = $2;
 
+-- name: list_transactions
+-- The keys of a page, as in all that follow here: the newest first, $6 of those before the position ($4, $5), down to $3.
+-- No other condition on the time stands beside the position: an index begins at one of them, and it may be the wrong one.
+-- `oldest_first` turns a list round. $2: which kinds of those that are posted, and which of what is not: of each the first
+-- by its index, and of these the first. What is not named is not looked at.
+SELECT id, ctime, version, is_posted FROM (
+    (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
+    WHERE t.ledger_id = $1 AND t.kind = 'payment' AND 'payment' = ANY($2::text [])
+        AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
+    ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
+    UNION ALL
+    (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
+    WHERE t.ledger_id = $1 AND t.kind = 'withdrawal' AND 'withdrawal' = ANY($2::text [])
+        AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
+    ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
+    UNION ALL
+    (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
+    WHERE t.ledger_id = $1 AND t.kind = 'transfer' AND 'transfer' = ANY($2::text [])
+        AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
+    ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
+    UNION ALL
+    (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
+    WHERE t.ledger_id = $1 AND t.kind = 'hold' AND 'hold' = ANY($2::text [])
+        AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
+    ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
+    UNION ALL
+    (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
+    WHERE t.ledger_id = $1 AND t.kind = 'capture' AND 'capture' = ANY($2::text [])
+        AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
+    ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
+    UNION ALL
+    (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
+    WHERE t.ledger_id = $1 AND t.kind = 'void' AND 'void' = ANY($2::text [])
+        AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
+    ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
+    UNION ALL
+    (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
+    WHERE t.ledger_id = $1 AND t.kind = 'expiry' AND 'expiry' = ANY($2::text [])
+        AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
+    ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
+    UNION ALL
+    (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
+    WHERE t.ledger_id = $1 AND t.kind = 'refund' AND 'refund' = ANY($2::text [])
+        AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
+    ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
+    UNION ALL
+    (SELECT b.id, b.ctime, NULL, false FROM queued AS b
+    WHERE b.ledger_id = $1 AND 'queued' = ANY($2::text [])
+        AND b.ctime > '-infinity' AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4, $5)
+    ORDER BY b.ctime DESC, b.id DESC LIMIT $6)
+    UNION ALL
+    (SELECT b.id, b.ctime, NULL, false FROM declined AS b
+    WHERE b.ledger_id = $1 AND 'declined' = ANY($2::text [])
+        AND b.ctime > '-infinity' AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4, $5)
+    ORDER BY b.ctime DESC, b.id DESC LIMIT $6)
+    UNION ALL
+    (SELECT b.id, b.ctime, NULL, false FROM cancelled AS b
+    WHERE b.ledger_id = $1 AND 'cancelled' = ANY($2::text [])
+        AND b.ctime > '-infinity' AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4, $5)
+    ORDER BY b.ctime DESC, b.id DESC LIMIT $6)
+) AS listed ORDER BY ctime DESC, id DESC LIMIT $6;
+
+-- name: list_transactions_of_parent
+-- As list_transactions. What follows the transaction $2. $7: 'posted', and which of what is not.
+SELECT id, ctime, version, is_posted FROM (
+    (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
+    WHERE t.ledger_id = $1 AND t.parent_id = $2::bigint AND 'posted' = ANY($7::text [])
+        AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
+    ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
+    UNION ALL
+    (SELECT b.id, b.ctime, NULL, false FROM queued AS b
+    WHERE b.ledger_id = $1 AND b.parent_id = $2 AND 'queued' = ANY($7::text [])
+        AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4, $5)
+    ORDER BY b.ctime DESC, b.id DESC LIMIT $6)
+    UNION ALL
+    (SELECT b.id, b.ctime, NULL, false FROM declined AS b
+    WHERE b.ledger_id = $1 AND b.parent_id = $2 AND 'declined' = ANY($7::text [])
+        AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4, $5)
+    ORDER BY b.ctime DESC, b.id DESC LIMIT $6)
+    UNION ALL
+    (SELECT b.id, b.ctime, NULL, false FROM cancelled AS b
+    WHERE b.ledger_id = $1 AND b.parent_id = $2 AND 'cancelled' = ANY($7::text [])
+        AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4, $5)
+    ORDER BY b.ctime DESC, b.id DESC LIMIT $6)
+) AS listed ORDER BY ctime DESC, id DESC LIMIT $6;
+
+-- name: list_transactions_of_reference
+-- As list_transactions. Of the reference $2. $7: 'posted', and which of what is not.
+SELECT id, ctime, version, is_posted FROM (
+    (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
+    WHERE t.ledger_id = $1 AND t.reference = $2::text AND 'posted' = ANY($7::text [])
+        AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
+    ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
+    UNION ALL
+    (SELECT b.id, b.ctime, NULL, false FROM queued AS b
+    WHERE b.ledger_id = $1 AND b.reference = $2 AND 'queued' = ANY($7::text [])
+        AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4, $5)
+    ORDER BY b.ctime DESC, b.id DESC LIMIT $6)
+    UNION ALL
+    (SELECT b.id, b.ctime, NULL, false FROM declined AS b
+    WHERE b.ledger_id = $1 AND b.reference = $2 AND 'declined' = ANY($7::text [])
+        AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4, $5)
+    ORDER BY b.ctime DESC, b.id DESC LIMIT $6)
+    UNION ALL
+    (SELECT b.id, b.ctime, NULL, false FROM cancelled AS b
+    WHERE b.ledger_id = $1 AND b.reference = $2 AND 'cancelled' = ANY($7::text [])
+        AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4, $5)
+    ORDER BY b.ctime DESC, b.id DESC LIMIT $6)
+) AS listed ORDER BY ctime DESC, id DESC LIMIT $6;
+
+-- name: list_transactions_of_group
+-- As list_transactions. Those of the group $2: what is queued has none.
+SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
+WHERE t.ledger_id = $1 AND t.group_id = $2::bigint
+    AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
+ORDER BY t.ctime DESC, t.id DESC LIMIT $6;
+
+-- name: list_transactions_of_account
+-- As list_transactions. What has touched the account $2, which is in the order of its versions, from $8 to $9 and before
+-- the position $10; and what is queued, or was, between it and others. $7: 'posted', and which of what is not.
+SELECT id, ctime, version, is_posted FROM (
+    (SELECT s.id, s.ctime, s.source_version AS version, true AS is_posted FROM transaction AS s
+    WHERE s.ledger_id = $1 AND s.source_account_id = $2 AND 'posted' = ANY($7::text [])
+        AND s.source_version BETWEEN $8 AND $9 AND ROW(s.source_version) < ROW($10::bigint)
+    ORDER BY s.source_version DESC LIMIT $6)
+    UNION ALL
+    (SELECT t.id, t.ctime, t.target_version AS version, true AS is_posted FROM transaction AS t
+    WHERE t.ledger_id = $1 AND t.target_account_id = $2 AND 'posted' = ANY($7::text [])
+        AND t.target_version BETWEEN $8 AND $9 AND ROW(t.target_version) < ROW($10::bigint)
+    ORDER BY t.target_version DESC LIMIT $6)
+    UNION ALL
+    (SELECT b.id, b.ctime, NULL, false FROM queued AS b
+    WHERE b.ledger_id = $1 AND b.source_account_id = $2 AND 'queued' = ANY($7::text [])
+        AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4::timestamptz, $5::bigint)
+    ORDER BY b.ctime DESC, b.id DESC LIMIT $6)
+    UNION ALL
+    (SELECT b.id, b.ctime, NULL, false FROM queued AS b
+    WHERE b.ledger_id = $1 AND b.target_account_id = $2 AND b.source_account_id IS DISTINCT FROM $2 AND 'queued' = ANY($7::text [])
+        AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4::timestamptz, $5::bigint)
+    ORDER BY b.ctime DESC, b.id DESC LIMIT $6)
+    UNION ALL
+    (SELECT b.id, b.ctime, NULL, false FROM declined AS b
+    WHERE b.ledger_id = $1 AND b.source_account_id = $2 AND 'declined' = ANY($7::text [])
+        AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4::timestamptz, $5::bigint)
+    ORDER BY b.ctime DESC, b.id DESC LIMIT $6)
+    UNION ALL
+    (SELECT b.id, b.ctime, NULL, false FROM declined AS b
+    WHERE b.ledger_id = $1 AND b.target_account_id = $2 AND b.source_account_id IS DISTINCT FROM $2 AND 'declined' = ANY($7::text [])
+        AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4::timestamptz, $5::bigint)
+    ORDER BY b.ctime DESC, b.id DESC LIMIT $6)
+    UNION ALL
+    (SELECT b.id, b.ctime, NULL, false FROM cancelled AS b
+    WHERE b.ledger_id = $1 AND b.source_account_id = $2 AND 'cancelled' = ANY($7::text [])
+        AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4::timestamptz, $5::bigint)
+    ORDER BY b.ctime DESC, b.id DESC LIMIT $6)
+    UNION ALL
+    (SELECT b.id, b.ctime, NULL, false FROM cancelled AS b
+    WHERE b.ledger_id = $1 AND b.target_account_id = $2 AND b.source_account_id IS DISTINCT FROM $2 AND 'cancelled' = ANY($7::text [])
+        AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4::timestamptz, $5::bigint)
+    ORDER BY b.ctime DESC, b.id DESC LIMIT $6)
+) AS listed ORDER BY ctime DESC, coalesce(version, 0) DESC, id DESC LIMIT $6;
+
+-- name: list_open_holds
+-- As list_transactions. The holds that are open, in the order of their ids: before the position $2.
+SELECT h.id, t.ctime, NULL::bigint AS version, true AS is_posted
+FROM hold AS h
+INNER JOIN transaction AS t ON t.ledger_id = $1 AND t.id = h.id
+WHERE h.ledger_id = $1 AND ROW(h.id) < ROW($2::bigint)
+ORDER BY h.id DESC LIMIT $3;
+
+-- name: find_listed
+-- Of the keys of a page those that are as they are wanted, in no order: as get_transaction, by primary key. Null: whatever
+-- it is. The time stands in coalesce so that no index on it is taken: it is a range of any length, and the ids are few.
+SELECT * FROM (
+    SELECT CASE
+            WHEN t.kind <> 'hold' THEN 'posted'
+            WHEN EXISTS (SELECT FROM hold AS h WHERE h.ledger_id = $1 AND h.id = t.id) THEN 'held'
+            ELSE (
+                SELECT CASE f.kind WHEN 'capture' THEN 'captured' WHEN 'void' THEN 'voided' ELSE 'expired' END
+                FROM transaction AS f WHERE f.ledger_id = $1 AND f.parent_id = t.id
+                ORDER BY f.source_version DESC LIMIT 1
+            )
+        END AS status,
+        CASE WHEN t.kind = 'hold' THEN coalesce((
+            SELECT h.amount FROM hold AS h WHERE h.ledger_id = $1 AND h.id = t.id
+        ), t.amount * 0) END AS remaining,
+        CASE WHEN t.kind = ANY('{payment,withdrawal,transfer,capture}') THEN t.amount * 0 + coalesce((
+            SELECT sum(f.amount) FROM transaction AS f
+            WHERE f.ledger_id = $1 AND f.parent_id = t.id AND f.kind = 'refund'
+        ), 0) END AS refunded,
+        t.ledger_id, t.id, t.kind, t.source_account_id, t.source_balance, t.source_held, t.source_version,
+        t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
+        t.idempotency_key, coalesce(n.metadata, t.metadata)::text AS metadata, t.reference,
+        CASE WHEN n.revision IS NULL THEN t.description ELSE n.description END AS description, t.effective_on,
+        t.expires_at, t.capture_at, t.ctime,
+        coalesce(s.currency, d.currency) AS currency, s.name AS source_name, d.name AS target_name
+    FROM transaction AS t
+    LEFT JOIN account AS s ON s.ledger_id = $1 AND s.id = t.source_account_id
+    LEFT JOIN account AS d ON d.ledger_id = $1 AND d.id = t.target_account_id
+    LEFT JOIN LATERAL (
+        SELECT c.revision, c.metadata, c.description FROM transaction_change AS c
+        WHERE c.ledger_id = $1 AND c.transaction_id = t.id ORDER BY c.revision DESC LIMIT 1
+    ) AS n ON true
+    WHERE t.ledger_id = $1 AND t.id = ANY($2::bigint [])
+        AND ($4::text [] IS NULL OR t.kind = ANY($4::text []))
+        AND ($5::bigint IS NULL OR t.source_account_id = $5 OR t.target_account_id = $5)
+        AND ($6::bigint IS NULL OR t.parent_id = $6)
+        AND ($7::bigint IS NULL OR t.group_id = $7)
+        AND ($8::text IS NULL OR t.idempotency_key = $8)
+        AND ($9::text IS NULL OR t.reference = $9)
+        AND ($10::date IS NULL OR coalesce(t.effective_on, (t.ctime AT TIME ZONE 'UTC')::date) = $10)
+        AND ($11::text IS NULL OR coalesce(n.metadata, t.metadata) @> $11::jsonb)
+        AND coalesce(t.ctime >= $12 AND t.ctime < $13, false)
+) AS listed
+WHERE $3::text [] IS NULL OR status = ANY($3::text []);
+
+-- name: find_listed_pending
+-- As find_listed, of what was queued and is not posted: as get_queued. Nothing of it is in a group ($7).
+SELECT id, promise, answer, cancelled_at, cancelled_by FROM (
+    SELECT q.id, q.promise::text, NULL AS answer, NULL::timestamptz AS cancelled_at, NULL AS cancelled_by,
+        'queued' AS status, q.promise AS said, q.source_account_id, q.target_account_id,
+        q.parent_id, q.reference, q.ctime
+    FROM queued AS q WHERE q.ledger_id = $1 AND q.id = ANY($2::bigint [])
+    UNION ALL
+    SELECT d.id, d.promise::text, d.answer::text, NULL, NULL, 'declined', d.promise, d.source_account_id, d.target_account_id,
+        d.parent_id, d.reference, d.ctime
+    FROM declined AS d WHERE d.ledger_id = $1 AND d.id = ANY($2::bigint [])
+    UNION ALL
+    SELECT c.id, c.promise::text, NULL, c.ctime, c.request_id, 'cancelled', c.promise, c.source_account_id, c.target_account_id,
+        c.parent_id, c.reference, c.ctime
+    FROM cancelled AS c WHERE c.ledger_id = $1 AND c.id = ANY($2::bigint [])
+) AS listed
+WHERE ($3::text [] IS NULL OR status = ANY($3::text []))
+    AND ($4::text [] IS NULL OR said ->> 'kind' = ANY($4::text []))
+    AND ($5::bigint IS NULL OR source_account_id = $5 OR target_account_id = $5)
+    AND ($6::bigint IS NULL OR parent_id = $6)
+    AND $7::bigint IS NULL
+    AND ($8::text IS NULL OR said #>> '{command,key}' = $8)
+    AND ($9::text IS NULL OR reference = $9)
+    AND ($10::date IS NULL OR said #>> '{command,command,effective_on}' = $10::date::text)
+    AND ($11::text IS NULL OR coalesce(said #> '{command,command,metadata}', '{}') @> $11::jsonb)
+    AND coalesce(ctime >= $12 AND ctime < $13, false);
+
+-- name: find_keyed
+-- The transaction that a key stands for, queued or posted, by primary key.
+SELECT transaction_id FROM receipt WHERE ledger_id = $1 AND idempotency_key = $2;
+
+-- name: find_version_before
+-- How many transactions had touched an account before a moment: its versions are in the order of time, without a gap, so
+-- this halves what is left of them until there is one, by two index look-ups a step: twenty steps for a million.
+WITH RECURSIVE halved AS (
+    SELECT 0::bigint AS low, a.version AS high FROM account AS a WHERE a.ledger_id = $1 AND a.id = $2
+    UNION ALL
+    SELECT CASE WHEN middle.is_before THEN middle.version ELSE middle.low END,
+        CASE WHEN middle.is_before THEN middle.high ELSE middle.version - 1 END
+    FROM (
+        SELECT b.low, b.high, b.version, coalesce(
+            (
+                SELECT s.ctime FROM transaction AS s
+                WHERE s.ledger_id = $1 AND s.source_account_id = $2 AND s.source_version = b.version
+            ),
+            (
+                SELECT t.ctime FROM transaction AS t
+                WHERE t.ledger_id = $1 AND t.target_account_id = $2 AND t.target_version = b.version
+            )
+        ) < $3::timestamptz AS is_before
+        FROM (SELECT h.low, h.high, (h.low + h.high + 1) / 2 AS version FROM halved AS h WHERE h.low < h.high) AS b
+    ) AS middle
+)
+SELECT low AS version FROM halved WHERE low = high;
+
+-- name: get_state
+-- What an account was left with at a version, and when: by the index of its versions.
+SELECT s.source_balance AS balance, s.source_held AS held, s.ctime FROM transaction AS s
+WHERE s.ledger_id = $1 AND s.source_account_id = $2 AND s.source_version = $3::bigint
+UNION ALL
+SELECT t.target_balance, t.target_held, t.ctime FROM transaction AS t
+WHERE t.ledger_id = $1 AND t.target_account_id = $2 AND t.target_version = $3;
+
+-- name: sum_ledger
+-- A ledger by currency, all of it as it is at one moment: a statement has one snapshot. What came in and what left is
+-- added up account by account, by two indexes that have nothing else in them; an account's currency is looked up once.
+WITH held AS MATERIALIZED (
+    SELECT a.currency, min(a.scale) AS scale, count(*) AS accounts, sum(a.balance) AS balance, sum(a.held) AS held
+    FROM account AS a WHERE a.ledger_id = $1
+    GROUP BY a.currency
+), paid AS MATERIALIZED (
+    SELECT a.currency, sum(each.paid_in) AS paid_in, sum(each.paid_out) AS paid_out
+    FROM (
+        SELECT t.target_account_id AS account_id, sum(t.amount) AS paid_in, 0 AS paid_out
+        FROM transaction AS t WHERE t.ledger_id = $1 AND t.source_account_id IS NULL
+        GROUP BY t.target_account_id
+        UNION ALL
+        SELECT t.source_account_id, 0, sum(t.amount)
+        FROM transaction AS t
+        WHERE t.ledger_id = $1 AND t.target_account_id IS NULL AND t.kind = ANY('{withdrawal,capture,refund}')
+        GROUP BY t.source_account_id
+    ) AS each
+    INNER JOIN account AS a ON a.ledger_id = $1 AND a.id = each.account_id
+    GROUP BY a.currency
+)
+SELECT held.currency, held.scale, held.accounts, held.balance, held.held, paid.paid_in, paid.paid_out
+FROM held
+LEFT JOIN paid ON paid.currency = held.currency
+ORDER BY held.currency;
+
+-- name: list_accounts
+-- The keys of a page: the newest first, $3 of those before the id $2, by primary key.
+SELECT a.id, a.name FROM account AS a
+WHERE a.ledger_id = $1 AND ROW(a.id) < ROW($2::bigint)
+ORDER BY a.id DESC LIMIT $3;
+
+-- name: list_accounts_of_email
+-- As list_accounts.
+SELECT a.id, a.name FROM account AS a
+WHERE a.ledger_id = $1 AND a.email = $4 AND ROW(a.id) < ROW($2::bigint)
+ORDER BY a.id DESC LIMIT $3;
+
+-- name: list_accounts_of_currency
+-- As list_accounts.
+SELECT a.id, a.name FROM account AS a
+WHERE a.ledger_id = $1 AND a.currency = $4 AND ROW(a.id) < ROW($2::bigint)
+ORDER BY a.id DESC LIMIT $3;
+
+-- name: list_accounts_of_status
+-- As list_accounts.
+SELECT a.id, a.name FROM account AS a
+WHERE a.ledger_id = $1 AND a.status = $4 AND ROW(a.id) < ROW($2::bigint)
+ORDER BY a.id DESC LIMIT $3;
+
+-- name: list_accounts_of_name
+-- The keys of a page, in the order of names: those from $4 up to before $5, before or after the name $2.
+SELECT a.id, a.name FROM account AS a
+WHERE a.ledger_id = $1 AND a.name >= $4::text AND a.name < $5::text AND ROW(a.name::text) < ROW($2::text COLLATE "C")
+ORDER BY a.name DESC LIMIT $3;
+
+-- name: find_listed_accounts
+-- Of the keys of a page those that are as they are wanted, in no order: as get_account, by primary key. Null: whatever it is.
+SELECT ledger_id, id, currency, scale, balance, held, version, revision, min_balance, max_balance, status, name, email,
+    metadata::text, ctime, limits::text
+FROM account
+WHERE ledger_id = $1 AND id = ANY($2::bigint [])
+    AND ($3::text IS NULL OR email = $3)
+    AND ($4::text IS NULL OR currency = $4)
+    AND ($5::text IS NULL OR status = $5)
+    AND ($6::text IS NULL OR (name >= $6 AND name < $7))
+    AND ($8::text IS NULL OR metadata @> $8::jsonb);
+
 -- name: find_due
 -- Reads all ledgers, to list those that have something due: then each is claimed from by itself. A probe for
 -- each ledger's queue, so that a long one hides no other; of holds, those whose time has been up the longest, and those

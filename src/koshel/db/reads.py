@@ -58,6 +58,10 @@ class Reads:
             ledger_id, lambda connection: find_transaction(connection, self._queries, ledger_id, transaction_id)
         )
 
+    async def look_up(self, ledger_id: int, work: "Work[T]") -> T:
+        """What the work finds in one ledger. Raises StoreError, and what the work raises."""
+        return await self._read(ledger_id, lambda connection: work(connection, self._queries))
+
     async def get_split(self, ledger_id: int, split_id: int) -> list[FoundTransaction] | None:
         """The transactions of a split as they stand, None if there is no such split. Raises StoreError."""
         return await self._read(ledger_id, partial(self._find_split, ledger_id, split_id))

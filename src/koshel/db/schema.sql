@@ -137,7 +137,11 @@ CREATE TABLE cancelled (
     id bigint NOT NULL,
     promise jsonb NOT NULL,
     request_id text,
-    ctime timestamp with time zone NOT NULL
+    ctime timestamp with time zone NOT NULL,
+    source_account_id bigint GENERATED ALWAYS AS (((promise ->> 'source_account_id'::text))::bigint) STORED,
+    target_account_id bigint GENERATED ALWAYS AS (((promise ->> 'target_account_id'::text))::bigint) STORED,
+    parent_id bigint GENERATED ALWAYS AS (((promise ->> 'parent_id'::text))::bigint) STORED,
+    reference text GENERATED ALWAYS AS ((promise #>> '{command,command,reference}'::text[])) STORED
 );
 
 CREATE TABLE currency (
@@ -153,7 +157,11 @@ CREATE TABLE declined (
     id bigint NOT NULL,
     promise jsonb NOT NULL,
     answer jsonb NOT NULL,
-    ctime timestamp with time zone NOT NULL
+    ctime timestamp with time zone NOT NULL,
+    source_account_id bigint GENERATED ALWAYS AS (((promise ->> 'source_account_id'::text))::bigint) STORED,
+    target_account_id bigint GENERATED ALWAYS AS (((promise ->> 'target_account_id'::text))::bigint) STORED,
+    parent_id bigint GENERATED ALWAYS AS (((promise ->> 'parent_id'::text))::bigint) STORED,
+    reference text GENERATED ALWAYS AS ((promise #>> '{command,command,reference}'::text[])) STORED
 );
 
 CREATE TABLE exchange (
@@ -205,6 +213,10 @@ CREATE TABLE queued (
     error text,
     ctime timestamp with time zone NOT NULL,
     execute_at timestamp with time zone,
+    source_account_id bigint GENERATED ALWAYS AS (((promise ->> 'source_account_id'::text))::bigint) STORED,
+    target_account_id bigint GENERATED ALWAYS AS (((promise ->> 'target_account_id'::text))::bigint) STORED,
+    parent_id bigint GENERATED ALWAYS AS (((promise ->> 'parent_id'::text))::bigint) STORED,
+    reference text GENERATED ALWAYS AS ((promise #>> '{command,command,reference}'::text[])) STORED,
     CONSTRAINT queued_attempts_check CHECK ((attempts >= 0))
 )
 WITH (fillfactor='90');
@@ -324,11 +336,37 @@ ALTER TABLE ONLY transaction
 ALTER TABLE ONLY turnover
     ADD CONSTRAINT turnover_pkey PRIMARY KEY (ledger_id, account_id);
 
+CREATE INDEX account_by_currency ON account USING btree (ledger_id, currency, id) WHERE (currency IS NOT NULL);
+
+CREATE INDEX account_by_email ON account USING btree (ledger_id, email, id) WHERE (email IS NOT NULL);
+
 CREATE INDEX account_by_id ON account USING btree (id);
 
 CREATE UNIQUE INDEX account_by_name ON account USING btree (ledger_id, name) WHERE (name IS NOT NULL);
 
+CREATE INDEX account_by_status ON account USING btree (ledger_id, status, id) WHERE (status IS NOT NULL);
+
 CREATE UNIQUE INDEX api_key_digest ON api_key USING btree (digest);
+
+CREATE INDEX cancelled_parent ON cancelled USING btree (ledger_id, parent_id, ctime, id) WHERE (parent_id IS NOT NULL);
+
+CREATE INDEX cancelled_reference ON cancelled USING btree (ledger_id, reference, ctime, id) WHERE (reference IS NOT NULL);
+
+CREATE INDEX cancelled_source ON cancelled USING btree (ledger_id, source_account_id, ctime, id) WHERE (source_account_id IS NOT NULL);
+
+CREATE INDEX cancelled_target ON cancelled USING btree (ledger_id, target_account_id, ctime, id) WHERE (target_account_id IS NOT NULL);
+
+CREATE INDEX cancelled_time ON cancelled USING btree (ledger_id, ctime, id) WHERE (ctime > '-infinity'::timestamp with time zone);
+
+CREATE INDEX declined_parent ON declined USING btree (ledger_id, parent_id, ctime, id) WHERE (parent_id IS NOT NULL);
+
+CREATE INDEX declined_reference ON declined USING btree (ledger_id, reference, ctime, id) WHERE (reference IS NOT NULL);
+
+CREATE INDEX declined_source ON declined USING btree (ledger_id, source_account_id, ctime, id) WHERE (source_account_id IS NOT NULL);
+
+CREATE INDEX declined_target ON declined USING btree (ledger_id, target_account_id, ctime, id) WHERE (target_account_id IS NOT NULL);
+
+CREATE INDEX declined_time ON declined USING btree (ledger_id, ctime, id) WHERE (ctime > '-infinity'::timestamp with time zone);
 
 CREATE INDEX hold_capture ON hold USING btree (capture_at, ledger_id) WHERE (capture_at IS NOT NULL);
 
@@ -336,13 +374,31 @@ CREATE INDEX hold_expires ON hold USING btree (expires_at, ledger_id);
 
 CREATE INDEX queued_due ON queued USING btree (ledger_id, due, id);
 
+CREATE INDEX queued_parent ON queued USING btree (ledger_id, parent_id, ctime, id) WHERE (parent_id IS NOT NULL);
+
 CREATE INDEX queued_put_off ON queued USING btree (ledger_id, due) WHERE (attempts > 0);
+
+CREATE INDEX queued_reference ON queued USING btree (ledger_id, reference, ctime, id) WHERE (reference IS NOT NULL);
+
+CREATE INDEX queued_source ON queued USING btree (ledger_id, source_account_id, ctime, id) WHERE (source_account_id IS NOT NULL);
+
+CREATE INDEX queued_target ON queued USING btree (ledger_id, target_account_id, ctime, id) WHERE (target_account_id IS NOT NULL);
+
+CREATE INDEX queued_time ON queued USING btree (ledger_id, ctime, id) WHERE (ctime > '-infinity'::timestamp with time zone);
 
 CREATE INDEX receipt_person ON receipt USING btree (ledger_id, COALESCE((answer #>> '{account,id}'::text[]), (answer #>> '{command,account_id}'::text[]), (answer #>> '{command,email}'::text[]))) WHERE (COALESCE((answer #>> '{account,id}'::text[]), (answer #>> '{command,account_id}'::text[]), (answer #>> '{command,email}'::text[])) IS NOT NULL);
 
-CREATE INDEX transaction_parent ON transaction USING btree (ledger_id, parent_id) WHERE (parent_id IS NOT NULL);
+CREATE INDEX transaction_group ON transaction USING btree (ledger_id, group_id, ctime, id) WHERE (group_id IS NOT NULL);
 
-CREATE INDEX transaction_reference ON transaction USING btree (ledger_id, reference) WHERE (reference IS NOT NULL);
+CREATE INDEX transaction_kind ON transaction USING btree (ledger_id, kind, ctime, id) WHERE (ctime > '-infinity'::timestamp with time zone);
+
+CREATE INDEX transaction_paid_in ON transaction USING btree (ledger_id, target_account_id) INCLUDE (amount) WHERE (source_account_id IS NULL);
+
+CREATE INDEX transaction_paid_out ON transaction USING btree (ledger_id, source_account_id) INCLUDE (amount) WHERE ((target_account_id IS NULL) AND (kind = ANY ('{withdrawal,capture,refund}'::text[])));
+
+CREATE INDEX transaction_parent ON transaction USING btree (ledger_id, parent_id, ctime, id) WHERE (parent_id IS NOT NULL);
+
+CREATE INDEX transaction_reference ON transaction USING btree (ledger_id, reference, ctime, id) WHERE (reference IS NOT NULL);
 
 CREATE UNIQUE INDEX transaction_source_version ON transaction USING btree (ledger_id, source_account_id, source_version) WHERE (source_account_id IS NOT NULL);
 

@@ -1,6 +1,6 @@
 """A call and its reply, as the handlers see them: no sockets, no server."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 HTML = "text/html"
 TEXT = "text/plain"
+CSV = "text/csv"
 MERGE_PATCH = "application/merge-patch+json"
 
 NO_HEADERS: Mapping[str, str] = {}
@@ -60,6 +61,7 @@ class Reply(Struct):
     media_type: str = JSON
     closes: bool = False  # the connection, after it
     code: str | None = None  # of the problem that it is, if it is one
+    stream: AsyncIterator[bytes] | None = None  # the body, if it comes in parts
 
 
 def json(status: int, value: object, headers: Mapping[str, str] = NO_HEADERS) -> Reply:

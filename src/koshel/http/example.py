@@ -22,6 +22,7 @@ class Example(Struct, frozen=True):
     status: int = 200
     body: JsonObject | None = None
     path: Mapping[str, int | str] = {}
+    query: Mapping[str, str] = {}
     key: str | None = None
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from koshel import __version__
+from koshel.http import list_examples
 from koshel.http.example import CTIME, TOMORROW, Example, JsonObject, transaction
 from koshel.http.problems import PROBLEMS
 from koshel.http.split_examples import SPLITS
@@ -180,7 +181,7 @@ STORY: Sequence[Example] = (
         201,
         {"source_account_id": 1, "target_account_id": 6, "source_amount": "10.00", "rate": "0.9137"},
     ),
-    Example("get_ledger", "The main ledger", _LEDGER),
+    Example("get_ledger", "The main ledger", _LEDGER | {"currencies": list_examples.TOTALS}),
     Example("rename_ledger", "The name that it has", _LEDGER, body={"ledger": "main"}),
     Example(
         "create_ledger",
@@ -217,6 +218,7 @@ STORY: Sequence[Example] = (
             "next": None,
         },
     ),
+    *list_examples.of(_TRANSFER | {"refunded": "2.50"} | _NOTES, _account(5, _DAN, "2.00", name="users:42", version=1)),
     Example("read_index", "What this is", _INDEX),
     Example("check_live", "It answers", {"status": "ok"}),
     Example("check_ready", "It is ready", {"status": "ok"}),

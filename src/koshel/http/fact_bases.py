@@ -40,3 +40,10 @@ class LimitFacts(OfAccount, frozen=True, kw_only=True):
     fits_at: Annotated[Time, Meta(description="When it fits, if nothing else moves; left out: not by waiting.")] | (
         UnsetType
     ) = UNSET
+
+
+class NotIndexedFacts(NoFacts, frozen=True, kw_only=True):
+    """Of filters that no index finds."""
+
+    parameters: list[str]
+    add_one_of: Annotated[list[str], Meta(description="Each of these parameters would do.")]

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
 
 from koshel.core.commands import Kind
 from koshel.core.model import Refusal
-from koshel.http.fact_bases import LimitFacts, Money, NoFacts, OfAccount
+from koshel.http.fact_bases import LimitFacts, Money, NoFacts, NotIndexedFacts, OfAccount
 from koshel.http.problems import PROBLEMS
 from koshel.http.wire import AnyRefusal, Time
 from koshel.values import AccountName, Id
@@ -180,6 +180,7 @@ class _RequestId(NoFacts, frozen=True, kw_only=True):
 
 FACTS: Mapping[str, type[NoFacts]] = {
     "validation-failed": _Errors,
+    "filter-not-indexed": NotIndexedFacts,
     "account-not-found": _NoAccount,
     "transaction-not-found": _NoTransaction,
     "split-not-found": _NoSplit,

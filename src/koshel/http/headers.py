@@ -10,6 +10,7 @@ from koshel.core.model import Refusal
 from koshel.http import facts, ledgers, receive, wire
 from koshel.http.call import TEXT
 from koshel.http.exchanged import ExchangeReply
+from koshel.http.pages import PageQuery
 from koshel.http.parameters import names
 from koshel.http.problems import PROBLEMS
 from koshel.http.route import Route
@@ -57,6 +58,10 @@ HEADERS: Mapping[str, Any] = {
     },
     "Accept-Encoding": {
         "description": "The content codings of bodies that are taken.",
+        "schema": {"type": "string"},
+    },
+    "Link": {
+        "description": "The next page, if there is one: rel=next (RFC 8288).",
         "schema": {"type": "string"},
     },
     "Vary": {
@@ -111,7 +116,9 @@ def _made(route: Route, status: int, body: type[Struct] | str) -> Iterable[str]:
         yield "ETag"
     if route.takes_key:
         yield "Idempotent-Replayed"
-    if route.is_page or body == TEXT:
+    if issubclass(route.query, PageQuery):
+        yield "Link"
+    if route.is_page or body == TEXT or route.also:
         yield "Vary"
     if _PREFER in names(route.headers) and status != HTTPStatus.OK:
         yield "Preference-Applied"

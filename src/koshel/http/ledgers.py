@@ -1,12 +1,18 @@
 """Ledgers: the bodies of requests and replies, their handlers and their routes. Who makes one gets its first key."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from koshel.callers import MAIN_LEDGER_ID, Scope
-from koshel.db import ledgers
-from koshel.db.ledgers import NameTaken
+from koshel.core.money import plain
+from koshel.db import ledgers, totals
+from koshel.db.ledgers import LedgerRow, NameTaken
+from koshel.db.queries import Queries
+from koshel.db.totals import Totals
+from koshel.errors import Overloaded
 from koshel.http.call import Call, Reply, json
 from koshel.http.keys import READ, NewKey, new_key
 from koshel.http.problems import Failure, validation_failed
@@ -14,6 +20,10 @@ from koshel.http.route import POST, Route
 from koshel.http.wire import Time, time
 from koshel.values import LedgerName
 
+if TYPE_CHECKING:
+    from koshel.db.pools import AnyConnection
+
+SUMS_MAX = 2  # at once in a worker: each reads all accounts of a ledger
 _CHANGE = (*(one for one in POST if one != "idempotency-key-reused"), "ledger-name-taken")
 
 
@@ -30,6 +40,24 @@ class Ledger(Struct, frozen=True):
     ctime: Time
 
 
+class CurrencyTotals(Struct, frozen=True):
+    """What a ledger has in one currency: balance = paid_in - paid_out, always."""
+
+    currency: str
+    accounts: Annotated[int, Meta(description="How many accounts.")]
+    balance: Annotated[str, Meta(description="Of all of them together.")]
+    held: str
+    paid_in: Annotated[str, Meta(description="What has come in from outside.")]
+    paid_out: Annotated[str, Meta(description="What has left.")]
+    balanced: Annotated[bool, Meta(description="Whether that adds up; `koshel verify` says where it does not.")]
+
+
+class LedgerTotals(Ledger, frozen=True):
+    """A ledger with what is in it, as it was at one moment."""
+
+    currencies: list[CurrencyTotals]
+
+
 class NewLedger(Ledger, frozen=True):
     """A ledger that was just made, and a key of scope admin for it."""
 
@@ -38,10 +66,25 @@ class NewLedger(Ledger, frozen=True):
 
 async def get_ledger(call: Call) -> Reply:
     """GET /ledger."""
-    found = await call.service.engine.store.transact(
-        [call.caller.ledger_id], lambda connection, q: ledgers.get(connection, q, call.caller.ledger_id)
-    )
-    return json(200, Ledger(found.name, time(found.ctime)))
+    ledger_id, limits = call.caller.ledger_id, call.limits
+    assert limits is not None
+    if limits.sums >= SUMS_MAX:
+        raise Overloaded
+    limits.sums += 1
+    try:
+        found, sums = await call.service.engine.store.look_up(ledger_id, partial(_totals, ledger_id=ledger_id))
+    finally:
+        limits.sums -= 1
+    return json(200, LedgerTotals(found.name, time(found.ctime), [_shown(one) for one in sums]))
+
+
+async def _totals(connection: "AnyConnection", q: Queries, ledger_id: int) -> tuple[LedgerRow, Sequence[Totals]]:
+    return await ledgers.get(connection, q, ledger_id), await totals.of_ledger(connection, q, ledger_id)
+
+
+def _shown(one: Totals) -> CurrencyTotals:
+    balance, held, paid_in, paid_out = map(plain, (one.balance, one.held, one.paid_in, one.paid_out))
+    return CurrencyTotals(one.currency, one.accounts, balance, held, paid_in, paid_out, one.balanced)
 
 
 async def create_ledger(call: Call) -> Reply:
@@ -75,7 +118,16 @@ def _taken(name: str) -> Failure:
 
 
 ROUTES: Sequence[Route] = (
-    Route("GET", "/ledger", "Read the ledger of the key", "get_ledger", get_ledger, None, {200: Ledger}, READ),
+    Route(
+        "GET",
+        "/ledger",
+        "Read the ledger of the key, and what is in it",
+        "get_ledger",
+        get_ledger,
+        None,
+        {200: LedgerTotals},
+        READ,
+    ),
     Route(
         "POST",
         "/ledger",

@@ -29,6 +29,8 @@ class CallerLimits:
         self._buckets = buckets or Buckets()
         self._under_way: Counter[Share] = Counter()
         self.rests = Rests()
+        self.sums = 0  # of whole ledgers, that are under way
+        self.streams = 0  # replies that come in parts, and are under way
         self.are_none = not (self._key or self._ledger or self._concurrency)
 
     def enter(self, caller: Caller) -> None:

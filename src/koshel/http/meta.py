@@ -1,6 +1,5 @@
 """The handlers and routes that speak of the service itself: health, problems, the API's own description."""
 
-import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Literal
@@ -10,14 +9,13 @@ from msgspec import UNSET, Struct, UnsetType
 from koshel.callers import Scope
 from koshel.db import schema
 from koshel.db.proof import RISKS
-from koshel.http import docs_page
+from koshel.http import accept, docs_page
 from koshel.http.call import HTML, JSON, NO_HEADERS, TEXT, Call, Reply, json
 from koshel.http.preconditions import OF_CACHES
 from koshel.http.problems import PROBLEMS, SHOWN_MAX, Failure, ProblemDocument, printable
 from koshel.http.route import Route
 from koshel.http.wire import QueueHealth
 
-_WEIGHT = re.compile(r"q=([01](?:\.[0-9]{0,3})?)")  # of a media type in Accept
 _EITHER = {"Vary": "Accept"}  # HTML or JSON
 
 
@@ -114,11 +112,7 @@ async def docs(call: Call) -> Reply:
 
 def _is_browser(call: Call) -> bool:
     """Whether `Accept` names HTML, and does not prefer JSON."""
-    weights = {JSON: 0.0, HTML: 0.0}
-    for one in call.headers.get("Accept", "").split(","):
-        name, *parameters = (part.strip().lower() for part in one.split(";"))
-        given = [_WEIGHT.fullmatch(parameter) for parameter in parameters]
-        weights[name] = next((float(match[1]) for match in given if match), 1.0)
+    weights = accept.weights(call.headers, (JSON, HTML))
     return 0 < weights[HTML] >= weights[JSON]
 
 

@@ -115,5 +115,8 @@ def _parameters(route: Route) -> Iterator[dict[str, Any]]:
 def _fields(parameters: type[Struct], where: str) -> Iterator[dict[str, Any]]:
     _, schemas_found = msgspec.json.schema_components((parameters,))
     for name, schema in schemas_found[parameters.__name__]["properties"].items():
-        description = {"description": schema.pop("description")}
-        yield {"name": name, "in": where, **description, "schema": schemas.plain(schema)}
+        described = {"name": name, "in": where, "description": schema.pop("description")}
+        if schema.get("type") == "object":  # each entry is a parameter of its own, with the name before it
+            schema["propertyNames"] = {"pattern": rf"^{name}\..{{1,40}}$"}
+            described |= {"style": "form", "explode": True}
+        yield {**described, "schema": schemas.plain(schema)}

@@ -23,7 +23,7 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _SAME = frozenset({"none", "same-origin"})  # what Sec-Fetch-Site says where no other page is in it
 _TO_ALLOW = "to allow it, add its origin to KOSHEL_ALLOWED_ORIGINS"
 _PORTS = {"http": ":80", "https": ":443"}
-_EXPOSED = "ETag, Idempotent-Replayed, Location, Preference-Applied, Retry-After, WWW-Authenticate, X-Request-Id"
+_EXPOSED = "ETag, Idempotent-Replayed, Link, Location, Preference-Applied, Retry-After, WWW-Authenticate, X-Request-Id"
 _TAKEN = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, X-Request-Id"
 _PREFLIGHT_S = 600  # how long a browser may remember what it was allowed
 

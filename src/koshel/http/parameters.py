@@ -4,6 +4,7 @@ The table of routes names them, the server reads queries by them, and the OpenAP
 """
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Annotated, Any, Generic, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field, inspect
@@ -72,6 +73,7 @@ class QueryReader(Generic[ParametersT]):
         assert isinstance(described, inspect.StructType)
         self._parameters = parameters
         self._types = {one.encode_name: (one.name, one.type) for one in described.fields}
+        self._maps = {f"{name}.": type_ for name, (_, type_) in self._types.items() if _is_map(type_)}
         self.none: ParametersT = parameters()  # what a request without a query says
 
     def read(self, pairs: Iterable[tuple[str, str]]) -> ParametersT:
@@ -82,17 +84,39 @@ class QueryReader(Generic[ParametersT]):
         given: dict[str, Any] = {}
         twice = None
         for name, text in pairs:
-            if name not in self._types:
+            begin, dot, entry = name.partition(".")
+            is_entry = begin + dot in self._maps
+            field_name, type_ = self._types.get(begin if is_entry else name, ("", None))
+            if type_ is None or (not is_entry and _is_map(type_)):
                 raise parameter_invalid(name, "is not known")
-            field_name, type_ = self._types[name]
-            value = _value(text, type_)
+            value = {**given.get(field_name, {}), entry: text} if is_entry else _value(text, type_)
             for _, reason in faults(value, type_):
                 raise parameter_invalid(name, reason)
-            twice = twice or (name if field_name in given else None)
-            given[field_name] = value
+            values = given.setdefault(field_name, {}) if is_entry else given
+            key, kept = (entry, text) if is_entry else (field_name, _kept(value, type_))
+            twice = twice or (name if key in values else None)
+            values[key] = kept
         if twice is not None:
             raise parameter_invalid(twice, "must come once")
         return self._parameters(**given)
+
+
+def _is_map(type_: inspect.Type) -> bool:
+    """Whether a parameter has entries, each of which is one of its own: `metadata.plan`."""
+    return isinstance(type_.type if isinstance(type_, inspect.Metadata) else type_, inspect.DictType)
+
+
+def _kept(value: Any, type_: inspect.Type) -> Any:
+    """The value of a text that is one of the type."""
+    match type_:
+        case inspect.Metadata():
+            return _kept(value, type_.type)
+        case inspect.DateType():
+            return date.fromisoformat(value)
+        case inspect.EnumType():
+            return type_.cls(value)
+        case _:
+            return value
 
 
 def _value(text: str, type_: inspect.Type) -> Any:

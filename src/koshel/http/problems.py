@@ -48,6 +48,11 @@ PROBLEMS: Mapping[str, Problem] = {
     "not-found": Problem(404, "Not found", "There is no such route."),
     "method-not-allowed": Problem(405, "Method not allowed", "The route has other methods; see Allow."),
     "validation-failed": Problem(422, "Validation failed", "A field is missing, unknown or out of range."),
+    "filter-not-indexed": Problem(
+        422,
+        "Filter not indexed",
+        "No index finds what has these filters alone; one of add_one_of has to come with them.",
+    ),
     "account-not-found": Problem(404, "Account not found", "There is no such account."),
     "transaction-not-found": Problem(404, "Transaction not found", "There is no such transaction."),
     "split-not-found": Problem(404, "Split not found", "There is no such split."),

@@ -31,7 +31,8 @@ def _reply(route: Route, status: int, body: type[Struct] | str) -> dict[str, Any
         return described | {"content": {body: {"schema": {"type": "object" if body == JSON else "string"}}}}
     told = [(one.title, one.reply) for one in examples.of(route.name) if one.status == status]
     examples_shown = {"examples": shown(told)} if told else {}
-    return described | {"content": {JSON: {"schema": schemas.ref(body.__name__), **examples_shown}}}
+    also = {} if route.also is None else {route.also: {"schema": {"type": "string"}}}
+    return described | {"content": {JSON: {"schema": schemas.ref(body.__name__), **examples_shown}, **also}}
 
 
 def _said(route: Route, status: int) -> str:

@@ -13,6 +13,7 @@ from aiohttp import ClientConnectionResetError, HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
 from koshel.callers import Caller
+from koshel.http import streaming
 from koshel.http.call import HTML, Call, Reply
 from koshel.http.docs_page import STYLE_HASH
 from koshel.telemetry.metrics import NO_ROUTE
@@ -57,7 +58,8 @@ class Response(web.StreamResponse):
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Nothing is sent yet."""
         self._req = request
-        self._keep_alive = request.keep_alive and not self.reply.closes
+        ends_by_closing = self.reply.stream is not None and request.version < HttpVersion11
+        self._keep_alive = request.keep_alive and not self.reply.closes and not ends_by_closing
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:
@@ -68,6 +70,9 @@ class Response(web.StreamResponse):
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ClientConnectionResetError("the client has gone")
+        if self.reply.stream is not None and request.method != "HEAD":
+            await streaming.send(self.reply.stream, _head(self, request), request)
+            return
         transport.write(_whole(self, request))
         if transport.get_write_buffer_size() > _UNSENT_MAX:
             await request.writer.drain()
@@ -75,24 +80,41 @@ class Response(web.StreamResponse):
 
 def whole(reply: Reply, request_id: str, last: str = "", *, is_head: bool = False) -> bytes:
     """The bytes of a reply; `last` are its last headers, `is_head`: the request was a HEAD."""
+    if reply.status not in _WITHOUT_BODY and reply.stream is None:
+        last = f"Content-Length: {len(reply.body)}\r\n{last}"
+    return head(reply, request_id, last) + (b"" if is_head else reply.body)
+
+
+def head(reply: Reply, request_id: str, last: str) -> bytes:
+    """The head of a reply; `last` are its last headers."""
     date = _date(int(time()))
-    head = f"{_HEADS[reply.status]}{reply.media_type}\r\nX-Request-Id: {request_id}\r\nDate: {date}\r\n"
+    text = f"{_HEADS[reply.status]}{reply.media_type}\r\nX-Request-Id: {request_id}\r\nDate: {date}\r\n"
     if reply.media_type == HTML:
-        head += _PAGE
+        text += _PAGE
     for name, value in reply.headers.items():
-        head += f"{name}: {value}\r\n"
-    if reply.status not in _WITHOUT_BODY:
-        head += f"Content-Length: {len(reply.body)}\r\n"
-    return f"{head}{last}\r\n".encode() + (b"" if is_head else reply.body)
+        text += f"{name}: {value}\r\n"
+    return f"{text}{last}\r\n".encode()
 
 
 def _whole(response: Response, request: web.BaseRequest) -> bytes:
+    return whole(response.reply, response.request_id, _last(response, request), is_head=request.method == "HEAD")
+
+
+def _head(response: Response, request: web.BaseRequest) -> bytes:
+    """The head of what comes in parts. HTTP/1.0 knows none: there the body ends with the connection."""
+    last = _last(response, request)
+    if request.version >= HttpVersion11:
+        last = f"Transfer-Encoding: chunked\r\n{last}"
+    return head(response.reply, response.request_id, last)
+
+
+def _last(response: Response, request: web.BaseRequest) -> str:
     last = "" if response.trace is None else response.trace.header
     if not response.keep_alive:
         last += "Connection: close\r\n"
     elif request.version < HttpVersion11:
         last += "Connection: keep-alive\r\n"
-    return whole(response.reply, response.request_id, last, is_head=request.method == "HEAD")
+    return last
 
 
 @lru_cache(maxsize=1)

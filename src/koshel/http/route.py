@@ -59,6 +59,7 @@ class Route(Struct, frozen=True):
     passes_over: AbstractSet[str] = frozenset()  # preconditions that may come, and are not looked at
     bytes_max: str = "body_bytes_max"  # the setting that says how large its body may be
     weight: int = 1  # what a dry run counts as, before its body is read
+    also: str | None = None  # another media type that a reply may have, if it is asked for
     is_page: bool = False  # HTML for a browser, JSON otherwise
     scope: Scope | UnsetType | None = (
         UNSET  # that a caller needs; None: it is open to everybody; left out: by the method

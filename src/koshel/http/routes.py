@@ -13,8 +13,11 @@ from koshel.http import (
     following,
     keys,
     ledgers,
+    lines,
+    lists,
     meta,
     splits,
+    statements,
     transactions,
 )
 from koshel.http.route import Route
@@ -30,6 +33,9 @@ ROUTES: Sequence[Route] = (
     *splits.ROUTES,
     *annotations.ROUTES,
     *changes.ROUTES,
+    *lists.ROUTES,
+    *lines.ROUTES,
+    *statements.ROUTES,
     *ledgers.ROUTES,
     *keys.ROUTES,
     *meta.ROUTES,

@@ -10,6 +10,7 @@ from koshel import values
 from koshel.core.commands import Hold, Kind, Move, Split
 from koshel.core.labelled import labels
 from koshel.core.model import Posted
+from koshel.db.rows import FoundTransaction
 from koshel.http import wire
 from koshel.http.call import Call, Reply, json
 from koshel.http.following import transaction_id
@@ -86,12 +87,17 @@ async def get_transaction(call: Call) -> Reply:
     found = await call.service.engine.store.get_transaction(call.caller.ledger_id, wanted)
     if found is None:
         raise transaction_not_found(wanted)
+    return json(200, shown(found))
+
+
+def shown(found: FoundTransaction) -> wire.Transaction:
+    """The reply's form of a transaction as it stands now."""
     if isinstance(found.transaction, Posted):
-        return json(200, wire.standing(found))
+        return wire.standing(found)
     if found.status == "cancelled":
-        return json(200, wire.cancelled_transaction(found))
+        return wire.cancelled_transaction(found)
     problem = UNSET if found.refusal is None else refused(found.refusal).content()
-    return json(200, wire.queued_transaction(found.transaction, problem))
+    return wire.queued_transaction(found.transaction, problem)
 
 
 def hold_of(

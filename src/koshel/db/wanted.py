@@ -1,0 +1,132 @@
+"""What a list is asked for: its filters, its order, and where the last page ended. Data only.
+
+    filters ──driver──▶ the index that gives the keys of a page in order; the rest narrows what it gives
+            └───────▶ NotIndexed, with what would help
+
+None: whatever it is. A moment is in UTC.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from enum import Enum
+from typing import Generic, Literal, TypeAlias, TypeVar
+
+from msgspec import Struct, field
+
+from koshel.core.commands import Kind
+from koshel.core.originals import TransactionStatus
+
+Order: TypeAlias = Literal["desc", "asc"]
+Statuses: TypeAlias = Sequence[str]
+
+PENDING: Statuses = ("queued", "declined", "cancelled")  # of what was queued, and is not posted
+EVERYTHING: Statuses = ("posted", *PENDING)
+FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
+LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
+ID_MAX = 2**63 - 1
+
+ItemT = TypeVar("ItemT")
+PositionT = TypeVar("PositionT")
+
+
+class NotIndexed(Exception):
+    """No index finds what has these fields: one of those in `instead` has to come with them."""
+
+    def __init__(self, fields: Sequence[str], instead: Sequence[str]) -> None:
+        super().__init__(fields, instead)
+        self.fields = fields
+        self.instead = instead
+
+
+class TransactionsWanted(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Which transactions; those from `since` on, and before `until`."""
+
+    account_id: int | None = None
+    kind: Kind | None = None
+    status: TransactionStatus | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    group_id: int | None = None
+    parent_id: int | None = None
+    idempotency_key: str | None = None
+    reference: str | None = None
+    effective_on: date | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def tables(self) -> Statuses:
+        """`posted`, and which of what is not."""
+        if self.status is None:
+            return EVERYTHING
+        return (self.status,) if self.status in PENDING else ("posted",)
+
+    @property
+    def kinds(self) -> Statuses:
+        """Of what is posted, the kinds that can have the status."""
+        if self.status is None:
+            return tuple(kind.value for kind in Kind if self.kind in {None, kind})
+        if self.status in PENDING:
+            return ()
+        of_status = [kind for kind in Kind if (kind is Kind.HOLD) != (self.status == "posted")]
+        return tuple(kind.value for kind in of_status if self.kind in {None, kind})
+
+
+class AccountsWanted(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Which accounts; `name` may end in `*`: those whose names begin so, in the order of names."""
+
+    email: str | None = None
+    currency: str | None = None
+    status: str | None = None
+    name: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class Position(Struct, frozen=True, array_like=True):
+    """Where a page of transactions has ended: at a time and an id; of an account's own, at one of its versions."""
+
+    ctime: datetime
+    id: int
+    version: int = 0
+
+
+class AccountPosition(Struct, frozen=True, array_like=True):
+    """Where a page of accounts has ended."""
+
+    id: int
+    name: str = ""
+
+
+class Listed(Struct, Generic[ItemT, PositionT], frozen=True):
+    """A page. `ends_at`: where the next one goes on; None: there is no more."""
+
+    items: list[ItemT]
+    ends_at: PositionT | None
+
+
+class Driver(Enum):
+    """By what the transactions of a list are found: the first of these that is given."""
+
+    KEY = "idempotency_key"
+    GROUP = "group_id"
+    PARENT = "parent_id"
+    REFERENCE = "reference"
+    ACCOUNT = "account_id"
+    HOLDS = "status"
+    TIME = "since"
+
+
+_NARROWING = ("effective_on", "metadata")  # which no index finds by itself
+
+
+def driver(wanted: TransactionsWanted) -> Driver:
+    """By what they are found. Raises NotIndexed."""
+    for one in Driver:
+        if one is Driver.HOLDS:
+            if wanted.status == "held":
+                return one
+        elif getattr(wanted, one.value) is not None:
+            return one
+    given = [name for name in _NARROWING if getattr(wanted, name)]
+    if given:
+        raise NotIndexed(given, [one.value for one in Driver if one is not Driver.HOLDS])
+    return Driver.TIME

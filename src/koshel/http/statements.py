@@ -1,0 +1,197 @@
+"""What an account was at a moment, and its statement between two: how they are shown, their handlers and their routes.
+
+A statement comes in parts, as it is read: some lines at a time, each look-up on its own. Lines never change and their
+versions have no gap, so all of them together are one snapshot, and nothing has to be kept open for it.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from decimal import Decimal
+from functools import partial
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType, json
+
+from koshel.core.money import plain
+from koshel.db import lines, transaction_lists
+from koshel.db.lines import Line, Stretch
+from koshel.db.pages import Ask
+from koshel.db.wanted import TransactionsWanted
+from koshel.errors import Overloaded
+from koshel.http import accept, csv_lines
+from koshel.http.call import CSV, JSON, Call, Reply
+from koshel.http.call import json as json_reply
+from koshel.http.lines import AccountLine, account_of, shown_line
+from koshel.http.lists import Since, Until, between, moment_of
+from koshel.http.problems import parameter_invalid
+from koshel.http.route import Route
+from koshel.http.wire import Time
+from koshel.http.wire import time as shown_time
+from koshel.values import Id
+
+LINES_AT_ONCE = 100  # while they are made nothing else is done
+STREAMS_MAX = 16  # statements at once in a worker
+BUSY_REST = 9  # of ten parts of the time nine are those of whom something is settled for
+
+At = Annotated[str, Meta(max_length=64, description="As it stood then.", extra_json_schema={"format": "date-time"})]
+Version = Annotated[int, Meta(ge=0, le=2**63 - 1, description="As it stood after that line; 0: when it was opened.")]
+
+
+class BalanceQuery(Struct, frozen=True):
+    """When; now, if nothing is said."""
+
+    at: At | UnsetType = UNSET
+    version: Version | UnsetType = UNSET
+
+
+class StatementQuery(Struct, frozen=True):
+    """From when on, and before when; from the first line on, to what is the last one now, if nothing is said."""
+
+    since: Since | UnsetType = UNSET
+    until: Until | UnsetType = UNSET
+
+
+class Balance(Struct, frozen=True):
+    """What an account was left with after a line."""
+
+    account_id: Id
+    currency: str
+    version: int
+    balance: str
+    held: str
+    ctime: Annotated[Time, Meta(description="When it came to that: the time of its line, or of its opening.")]
+
+
+class Statement(Struct, frozen=True):
+    """An account between two moments: opening_balance + total_in - total_out = closing_balance."""
+
+    account_id: Id
+    currency: str
+    opening_balance: str
+    closing_balance: str
+    lines: Annotated[list[AccountLine], Meta(description="The oldest first.")]
+    total_in: str
+    total_out: str
+
+
+async def get_balance(call: Call) -> Reply:
+    """GET /account/{id}/balance."""
+    account = await account_of(call)
+    query: BalanceQuery = call.query
+    if query.at is not UNSET and query.version is not UNSET:
+        raise parameter_invalid("version", "does not go with at")
+    at = None if query.at is UNSET else moment_of(query.at, "at")
+    version = account.version if query.version is UNSET else query.version
+    if version > account.version:
+        raise parameter_invalid("version", f"must not be more than {account.version}, which the account is at")
+    found = await call.service.engine.store.look_up(
+        account.ledger_id,
+        lambda connection, q: (
+            lines.state(connection, q, account, version) if at is None else lines.state_at(connection, q, account, at)
+        ),
+    )
+    assert found is not None, "versions have no gap"
+    balance, held = plain(found.balance), plain(found.held)
+    return json_reply(200, Balance(account.id, account.currency, found.version, balance, held, shown_time(found.ctime)))
+
+
+async def get_statement(call: Call) -> Reply:
+    """GET /account/{id}/statement, as JSON or as CSV."""
+    account = await account_of(call)
+    since, until = between(call.query)
+    limits = call.limits
+    assert limits is not None
+    if limits.streams >= STREAMS_MAX:
+        raise Overloaded
+    stretch = await call.service.engine.store.look_up(
+        account.ledger_id, lambda connection, q: lines.stretch(connection, q, account, since, until)
+    )
+    wants = accept.weights(call.headers, (JSON, CSV))
+    is_csv = 0 < wants[CSV] > wants[JSON]
+    shape = _as_csv if is_csv else _as_json
+    media_type = f"{CSV}; charset=utf-8; header=present" if is_csv else JSON
+    return Reply(200, b"", {"Vary": "Accept"}, media_type, stream=_counted(call, shape(call, stretch)))
+
+
+async def _counted(call: Call, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    assert call.limits is not None
+    call.limits.streams += 1
+    try:
+        async for part in stream:
+            yield part
+    finally:
+        call.limits.streams -= 1
+
+
+async def _parts(call: Call, stretch: Stretch) -> AsyncIterator[Sequence[Line]]:
+    """The lines, some at a time; while others wait for an answer, it rests."""
+    engine, account = call.service.engine, stretch.account
+    wanted, start = TransactionsWanted(account_id=account.id), None
+    look = partial(transaction_lists.account_lines, versions=stretch.versions)
+    while stretch.closing.version > stretch.opening.version:
+        began = time.perf_counter()
+        ask = Ask(LINES_AT_ONCE, "asc", start)
+        page = await engine.store.look_up(
+            account.ledger_id,
+            lambda connection, q, ask=ask: look(connection, q, account.ledger_id, wanted, ask),  # type: ignore[misc]
+        )
+        yield page.items
+        if page.ends_at is None:
+            return
+        start = page.ends_at
+        if not engine.batcher.is_idle:
+            await asyncio.sleep(BUSY_REST * (time.perf_counter() - began))
+
+
+async def _as_json(call: Call, stretch: Stretch) -> AsyncIterator[bytes]:
+    account, opening, closing = stretch.account, stretch.opening, stretch.closing
+    begin = (
+        f'{{"account_id":{account.id},"currency":"{account.currency}","opening_balance":"{plain(opening.balance)}",'
+        f'"closing_balance":"{plain(closing.balance)}","lines":['
+    )
+    yield begin.encode()
+    total_in = total_out = opening.balance * 0
+    between_them = b""
+    async for some in _parts(call, stretch):
+        yield between_them + b",".join(json.encode(shown_line(one), order="deterministic") for one in some)
+        between_them = b","
+        total_in += sum((one.change for one in some if one.change > 0), Decimal(0))
+        total_out -= sum((one.change for one in some if one.change < 0), Decimal(0))
+    yield f'],"total_in":"{plain(total_in)}","total_out":"{plain(total_out)}"}}\n'.encode()
+
+
+async def _as_csv(call: Call, stretch: Stretch) -> AsyncIterator[bytes]:
+    yield csv_lines.header()
+    async for some in _parts(call, stretch):
+        shown = [shown_line(one) for one in some]
+        yield csv_lines.rows(
+            csv_lines.row(one.version, one.transaction, (one.change, one.balance, one.held)) for one in shown
+        )
+
+
+ROUTES: Sequence[Route] = (
+    Route(
+        "GET",
+        "/account/{id}/balance",
+        "Read what an account was at a time, or after one of its lines",
+        "get_balance",
+        get_balance,
+        None,
+        {200: Balance},
+        ("database-unavailable", "overloaded", "account-not-found"),
+        query=BalanceQuery,
+    ),
+    Route(
+        "GET",
+        "/account/{id}/statement",
+        "Read the statement of an account",
+        "get_statement",
+        get_statement,
+        None,
+        {200: Statement},
+        ("database-unavailable", "overloaded", "account-not-found"),
+        query=StatementQuery,
+        also=CSV,
+    ),
+)

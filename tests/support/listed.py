@@ -1,0 +1,73 @@
+"""The statements of lists with values for their arguments, and the indexes that they must use; both ways round."""
+
+from koshel.core.commands import Kind
+from koshel.db import queries
+from koshel.db.wanted import EVERYTHING, PENDING
+
+OLDEST_FIRST = ", the oldest first"
+TOP = str(2**63 - 1)
+_ALL = "{" + ",".join(EVERYTHING) + "}"
+KINDS = "{" + ",".join([*Kind, *PENDING]) + "}"
+_PAGE = ["2020-01-01", "2090-01-01", TOP, "51"]
+_ANYTHING = [*9 * [None], "2020-01-01", "2100-01-01"]
+_SIDES = ("transaction_source_version", "transaction_target_version")
+_ACCOUNT: list[str | None] = ["1", "7", *_PAGE, _ALL, "1", TOP, TOP]
+
+
+def _pending(*columns: str) -> set[str]:
+    return {f"{table}_{column}" for table in PENDING for column in columns}
+
+
+_LISTS: dict[str, tuple[str, list[str | None], set[str]]] = {
+    "list_transactions": ("list_transactions", ["1", KINDS, *_PAGE], {"transaction_kind", *_pending("time")}),
+    "list_transactions_of_parent": (
+        "list_transactions_of_parent",
+        ["1", "7", *_PAGE, _ALL],
+        {"transaction_parent", *_pending("parent")},
+    ),
+    "list_transactions_of_reference": (
+        "list_transactions_of_reference",
+        ["1", "order 17", *_PAGE, _ALL],
+        {"transaction_reference", *_pending("reference")},
+    ),
+    "list_transactions_of_group": ("list_transactions_of_group", ["1", "7", *_PAGE], {"transaction_group"}),
+    "list_transactions_of_account": (
+        "list_transactions_of_account",
+        _ACCOUNT,
+        {*_SIDES, *_pending("source", "target")},
+    ),
+    "list_open_holds": ("list_open_holds", ["1", TOP, "51"], {"hold_pkey", "transaction_pkey"}),
+    "list_accounts": ("list_accounts", ["1", TOP, "51"], {"account"}),
+    "list_accounts_of_email": ("list_accounts_of_email", ["1", TOP, "51", "bob@example.com"], {"account_by_email"}),
+    "list_accounts_of_currency": ("list_accounts_of_currency", ["1", TOP, "51", "EUR"], {"account_by_currency"}),
+    "list_accounts_of_status": ("list_accounts_of_status", ["1", TOP, "51", "frozen"], {"account_by_status"}),
+    "list_accounts_of_name": (
+        "list_accounts_of_name",
+        ["1", "users:7", "51", "users:", "users;"],
+        {"account_by_name"},
+    ),
+}
+_LOOK_UPS: dict[str, tuple[str, list[str | None], set[str]]] = {
+    "find_listed": ("find_listed", ["1", "{7}", *_ANYTHING], {"transaction_pkey", "account", "hold_pkey"}),
+    "find_listed_pending": ("find_listed_pending", ["1", "{7}", *_ANYTHING], _pending("pkey")),
+    "sum_ledger": ("sum_ledger", ["1"], {"account", "transaction_paid_in", "transaction_paid_out"}),
+    "find_keyed": ("find_keyed", ["1", "key-7"], {"receipt_pkey"}),
+    "find_version_before": ("find_version_before", ["1", "7", "2026-01-01"], {"account"}),
+    "get_state": ("get_state", ["1", "7", "3"], {*_SIDES}),
+    "find_listed_accounts": (
+        "find_listed_accounts",
+        ["1", "{7}", *6 * [None]],
+        {"account"},
+    ),
+}
+LISTS = _LISTS | {
+    case + OLDEST_FIRST: (name + OLDEST_FIRST, ["1" if one == TOP else one for one in arguments], wanted)
+    for case, (name, arguments, wanted) in _LISTS.items()
+}
+LISTED = {**LISTS, **_LOOK_UPS}
+
+
+def statement(name: str) -> str:
+    """A statement by its name, or the other way round."""
+    found: str = getattr(queries.load(), name.removesuffix(OLDEST_FIRST))
+    return queries.oldest_first(found) if name.endswith(OLDEST_FIRST) else found
