@@ -1,5 +1,5 @@
 -- The books are read in pages: each list has an index in the order of its pages, which is that of time.
--- depends: 0014.limits
+-- depends: 0018.account_changes
 
 -- Each is made by reading its table through, under a lock that stops payments for as long, but no reads: about a minute
 -- for ten million transactions.
