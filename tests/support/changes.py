@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from koshel.core.commands import Request
 from koshel.db.stored import Receipt
+from koshel.db.verify_checks import Check
 
 Connection: TypeAlias = "psycopg.Connection[Any]"
 Path: TypeAlias = tuple[str | int, ...]
@@ -186,3 +187,12 @@ def _changed(document: Any, path: Path, change: Callable[[Any], Any] | None) -> 
     else:
         at[path[-1]] = change(at[path[-1]])
     return changed
+
+
+def is_found(connection: Connection, checks: list[Check]) -> bool:
+    """The check that has found something is the first to look the next time: it may well find that too."""
+    for place, check in enumerate(checks):
+        if check.run(connection):
+            checks.insert(0, checks.pop(place))
+            return True
+    return False
