@@ -79,3 +79,13 @@ def test_a_cursor_of_another_ledger_is_refused(keyed: Keyed) -> None:
     client.close()
     assert said.status == 422
     assert json.loads(said.body)["errors"][0]["parameter"] == "after"
+
+
+def test_filters_that_no_cursor_could_hold_are_refused(service: Running) -> None:
+    names = [letter * 40 for letter in "abcde"]
+    longest = {f"metadata.{name}": "x" * 500 for name in names} | {"since": "2026-01-01T00:00:00Z"}
+    assert service.call("GET", f"/transaction?{urlencode(longest)}").status == 200
+    quotes = {name: value.replace("x", "\\") for name, value in longest.items()}  # two in JSON
+    answer = service.call("GET", f"/transaction?{urlencode(quotes)}")
+    assert_problem(answer, "validation-failed")
+    assert answer.body["errors"][0]["parameter"] == "metadata"

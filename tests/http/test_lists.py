@@ -102,6 +102,21 @@ def test_background_transactions_are_found_like_any_other(
             assert found == till.transaction(id_), "as it is read alone"
 
 
+def test_a_queued_split_is_found_by_its_one_side_and_by_all_of_them_once_it_is_posted(
+    service: Running, till: Till, open_account: OpenAccount
+) -> None:
+    ann, bob, cat = open_account("100"), open_account(), open_account()
+    legs = [{"target_account_id": bob, "amount": "5"}, {"target_account_id": cat, "remaining": True}]
+    body = {"source_account_id": ann, "amount": "9", "targets": legs}
+    queued = till.post("/transaction", {**body, "execute_at": TOMORROW}).body["id"]
+    found = [one["id"] for one in walk(service, "/transaction", account_id=ann, status="queued")]
+    assert found == [queued]
+    assert list(walk(service, "/transaction", account_id=bob)) == []
+    group_id = till.post("/transaction", body).body["group_id"]
+    posted = [one["id"] for one in walk(service, "/transaction", group_id=group_id, order="asc")]
+    assert [one["id"] for id_ in (bob, cat) for one in walk(service, "/transaction", account_id=id_)] == posted
+
+
 def test_accounts_are_found_by_their_names_and_how_these_begin(service: Running, open_account: OpenAccount) -> None:
     names = ["shop-7:a", "shop-7:b", "shop-7:b:c", "shop-70", "shop-7"]
     for name in names:

@@ -23,6 +23,7 @@ from koshel.http.problems import Failure, parameter_invalid
 
 LIMIT_MAX = 500
 CURSOR_MAX = 6_000  # characters: a cursor has filters, and a request's first line has room for no more
+FILTERS_MAX = 4_000  # bytes, all together
 _SUM_BYTES = 8
 _PERSON = b"koshel cursor"
 _NO_CURSOR = "must be the `next` of a page, as it was given"
@@ -70,6 +71,8 @@ class Lists(Generic[FiltersT]):
     def asked(self, call: Call, path: str, filters: FiltersT) -> tuple[FiltersT, Ask]:
         """What the request asks for, and how much of it: its own filters, or its cursor's. Raises Failure."""
         query: PageQuery = call.query
+        if len(json.encode(filters)) > FILTERS_MAX:
+            raise parameter_invalid("metadata", "must be shorter: a cursor has to hold it")
         if query.after is UNSET:
             return filters, Ask(query.limit, query.order or "desc")
         cursor = _read(query.after)
