@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -78,9 +77,11 @@ class Batch:
         for place in due:
             if isinstance(commands[place], ClaimQueued):
                 found[place] = await claims.ripe(self.connection, self._queries, found[place], self._pending)
-        take_ids = partial(take_account_ids, self.connection, self._queries)
-        await account_names.resolve(self.connection, self._queries, self._known, found, take_ids)
+        await account_names.resolve(self.connection, self._queries, self._known, found, self._take_account_ids)
         return found
+
+    async def _take_account_ids(self, count: int) -> Sequence[int]:
+        return await take_account_ids(self.connection, self._queries, count)
 
     async def lock(self, commands: Sequence[Command]) -> Book:
         """The book for these commands: accounts locked, then all the rest read, by the database's clock."""
