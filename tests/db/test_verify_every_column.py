@@ -230,6 +230,8 @@ def test_a_change_is_found_or_is_listed_with_the_reason(every_kind: str, table: 
         connection.read_only = False
         checks = verify._checks(connection, verify._queries(connection, None))
         for change in changes(reading, table):
+            if unfound[change.what]:  # once is enough
+                continue
             connection.execute("SAVEPOINT before")
             try:
                 is_changed = connection.execute(change.statement).rowcount == 1
