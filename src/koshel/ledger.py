@@ -224,25 +224,24 @@ class Ledger(Methods, Books):
         return annotated_of(await self._settle(command))
 
     async def changes_of_account(self, account: AccountRef) -> Sequence[Change] | None:
-        """What was changed of an account, its opening first, 500 changes at most; None if there is no such account.
+        """What was changed of an account, its opening first; None if there is no such account.
 
         Before the opening everything was None. Raises StoreError, Misuse.
         """
-        self._life.check()
         id_, name = asked(account, "account")
-        wanted, ledger_id = checked_id(id_, "account_id") if name is None else name, self.requests.ledger_id
-        return await self._reads.find(ledger_id, partial(changes.of_account, ledger_id=ledger_id, account=wanted))
+        return await self._changes(changes.of_account, checked_id(id_, "account_id") if name is None else name)
 
     async def changes_of_transaction(self, transaction_id: int) -> Sequence[Change] | None:
-        """What was changed of the notes on a transaction, oldest first, 500 at most; None if there is no such one.
+        """What was changed of the notes on a transaction, oldest first; None if there is no such transaction.
 
         Raises StoreError, Misuse.
         """
+        return await self._changes(changes.of_transaction, checked_id(transaction_id, "transaction_id"))
+
+    async def _changes(self, read: changes.Read, of: int | str) -> Sequence[Change] | None:
         self._life.check()
-        ledger_id, id_ = self.requests.ledger_id, checked_id(transaction_id, "transaction_id")
-        return await self._reads.find(
-            ledger_id, partial(changes.of_transaction, ledger_id=ledger_id, transaction_id=id_)
-        )
+        ledger_id = self.requests.ledger_id
+        return await self._reads.find(ledger_id, partial(changes.all_of, read=read, ledger_id=ledger_id, of=of))
 
     async def _settle(self, command: Command) -> Outcome:
         self._life.check()

@@ -115,11 +115,11 @@ HOT: dict[str, tuple[str, Sequence[str | None], set[str]]] = {
     ),
     "count_turnovers": ("count_turnovers", ["{1}", "{7}", "{1}", "{NULL}", "2026-01-01"], {"turnover_pkey"}),
     "keep_turnovers": ("keep_turnovers", ["{1}", "{7}", "{1}", "{NULL}", "2026-01-01"], {"turnover_pkey"}),
-    "list_account_changes": ("list_account_changes", ["1", "7", "-1", "500"], {"account_change_pkey"}),
+    "list_account_changes": ("list_account_changes", ["1", "7", "500", "500"], {"account_change_pkey"}),
     "find_notes": ("find_notes", [ONES, FEW_IDS], {"transaction_change_pkey"}),
     "list_transaction_changes": (
         "list_transaction_changes",
-        ["1", "6", "0", "500"],
+        ["1", "6", "500", "500"],
         {"transaction_change_pkey", "transaction_pkey"},
     ),
     "change_accounts": ("change_accounts", [ONES, FEW_IDS, *["{}"] * 10], {"account"}),

@@ -66,8 +66,8 @@ FORGETFUL: dict[str, list[list[Any]]] = {
     "lock_accounts": [[[SHOP], [*IDS], 0, None]],
     "lock_free_accounts": [[[SHOP], "{" + ",".join(map(str, IDS)) + "}", 0, None]],
     "find_turnovers": [[[SHOP], [*IDS]]],
-    "list_account_changes": [[SHOP, id_, -1, 100] for id_ in IDS],
-    "list_transaction_changes": [[SHOP, id_, 0, 100] for id_ in IDS],
+    "list_account_changes": [[SHOP, id_, 100, 100] for id_ in IDS],
+    "list_transaction_changes": [[SHOP, id_, 100, 100] for id_ in IDS],
     "claim_queued": [[SHOP, 100, []]],
     "list_api_keys": [[SHOP, 1_000_000, 100]],
 }

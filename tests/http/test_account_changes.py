@@ -19,7 +19,7 @@ OPENED = {
 
 
 def changes(till: Till, account: int | str) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = found(till.call("GET", f"/account/{account}/change"))["items"]
+    items: list[dict[str, Any]] = found(till.call("GET", f"/account/{account}/change?order=asc"))["items"]
     return items
 
 
@@ -98,3 +98,32 @@ def test_an_account_that_is_not_there(till: Till, account: int | str) -> None:
 
 def test_what_is_no_parameter_of_it_is_refused(till: Till) -> None:
     assert_problem(till.call("GET", f"/account/{till.open()}/change?since=2026"), "validation-failed")
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 500])
+def test_pages_of_changes_are_complete_and_have_each_once(till: Till, order: str, limit: int) -> None:
+    ann = till.open("5")
+    paid = made(till.pay(ann, "1"))["id"]
+    for number in range(4):
+        found(till.change(ann, metadata={"number": str(number)}))
+        found(till.call("PATCH", f"/transaction/{paid}", {"description": str(number)}))
+    for path, revisions in ((f"/account/{ann}/change", [0, 1, 2, 3, 4]), (f"/transaction/{paid}/change", [1, 2, 3, 4])):
+        seen: list[int] = []
+        after: str | None = ""
+        while after is not None:
+            page = till.call("GET", f"{path}?limit={limit}&order={order}{after}")
+            seen += [one["revision"] for one in page.body["items"]]
+            after = page.body["next"] and f"&after={page.body['next']}"
+            assert ("Link" in page.headers) == (after is not None)
+        assert seen == (revisions if order == "asc" else revisions[::-1])
+
+
+def test_changes_are_read_from_the_newest_on_and_a_cursor_is_of_its_own_list(till: Till) -> None:
+    ann, bob = till.open(), till.open()
+    for one in (ann, bob):
+        found(till.change(one, status="frozen"))
+    page = till.call("GET", f"/account/{ann}/change?limit=1").body
+    assert [one["revision"] for one in page["items"]] == [1]
+    assert_problem(till.call("GET", f"/account/{bob}/change?after={page['next']}"), "validation-failed")
+    assert_problem(till.call("GET", f"/account/{ann}/change?limit=501"), "validation-failed")

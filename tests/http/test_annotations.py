@@ -17,7 +17,7 @@ def annotate(till: Till, id_: int | str, body: Any, **headers: str) -> Answer:
 
 
 def changes(till: Till, id_: int) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = found(till.call("GET", f"/transaction/{id_}/change"))["items"]
+    items: list[dict[str, Any]] = found(till.call("GET", f"/transaction/{id_}/change?order=asc"))["items"]
     return items
 
 

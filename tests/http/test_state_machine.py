@@ -202,14 +202,14 @@ class Wallets(SplitRules):
             assert read.get("remaining") == (f"{deed.rest:.2f}" if deed.kind == "hold" else None)
             assert read.get("refunded") == (f"{deed.refunded:.2f}" if deed.kind in REFUNDABLE else None)
             assert read.get("description") == [None, *deed.notes][-1]
-            notes = self.till.call("GET", f"/transaction/{transaction_id}/change").body["items"]
+            notes = self.till.call("GET", f"/transaction/{transaction_id}/change?order=asc&limit=500").body["items"]
             before = [None, *deed.notes]
             told = [one["changes"].get("description", [was, was]) for one, was in zip(notes, before, strict=False)]
             assert told == [[was, now] for was, now in pairwise(before)]
         for account_id, purse in self.model.purses.items():
             account, changes = (
                 self.till.account(account_id),
-                self.till.call("GET", f"/account/{account_id}/change").body,
+                self.till.call("GET", f"/account/{account_id}/change?order=asc&limit=500").body,
             )
             assert [one["revision"] for one in changes["items"]] == [*range(purse.revision + 1)]
             sums: dict[str, Any] = {}

@@ -584,15 +584,16 @@ SELECT ledger_id, id, currency, scale, balance, held, version, revision, min_bal
 FROM account WHERE ledger_id = $1 AND name = $2;
 
 -- name: list_account_changes
--- What was changed of an account after a revision, oldest first, each with how it was before. By primary key.
+-- What was changed of an account before a revision, newest first, each with how it was before; or the other way round.
+-- By primary key.
 SELECT c.revision, c.idempotency_key, c.ctime, c.email, c.min_balance, c.max_balance, c.status, c.metadata::text,
     c.limits::text, b.revision IS NOT NULL AS has_before, b.email AS email_before, b.min_balance AS min_balance_before,
     b.max_balance AS max_balance_before, b.status AS status_before, b.metadata::text AS metadata_before,
     b.limits::text AS limits_before
 FROM account_change AS c
 LEFT JOIN account_change AS b ON b.ledger_id = $1 AND b.account_id = $2 AND b.revision = c.revision - 1
-WHERE c.ledger_id = $1 AND c.account_id = $2 AND c.revision > $3
-ORDER BY c.revision LIMIT $4;
+WHERE c.ledger_id = $1 AND c.account_id = $2 AND ROW(c.revision) < ROW($3::bigint)
+ORDER BY c.revision DESC LIMIT $4;
 
 -- name: get_transaction
 -- By primary key; its currency is its accounts'. A hold that is open has a row of its own; of one that is
@@ -635,15 +636,16 @@ WHERE t.ledger_id = $1 AND t.id = $2;
 SELECT transaction_ids FROM split WHERE ledger_id = $1 AND id = $2;
 
 -- name: list_transaction_changes
--- The changes of a transaction's notes after a revision, oldest first, each with what was there before. By primary key.
+-- The changes of a transaction's notes before a revision, newest first, each with what was there before; or the other
+-- way round. By primary key.
 SELECT c.revision, c.idempotency_key, c.ctime, c.metadata::text, c.description,
     coalesce(b.metadata, t.metadata)::text AS metadata_before,
     CASE WHEN b.revision IS NULL THEN t.description ELSE b.description END AS description_before
 FROM transaction_change AS c
 INNER JOIN transaction AS t ON t.ledger_id = $1 AND t.id = $2
 LEFT JOIN transaction_change AS b ON b.ledger_id = $1 AND b.transaction_id = $2 AND b.revision = c.revision - 1
-WHERE c.ledger_id = $1 AND c.transaction_id = $2 AND c.revision > $3
-ORDER BY c.revision LIMIT $4;
+WHERE c.ledger_id = $1 AND c.transaction_id = $2 AND ROW(c.revision) < ROW($3::bigint)
+ORDER BY c.revision DESC LIMIT $4;
 
 -- name: get_queued
 -- By primary key: a transaction that is not decided yet, or was refused, or cancelled before it was decided.

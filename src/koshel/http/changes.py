@@ -2,21 +2,26 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from koshel.core.labelled import Metadata
 from koshel.core.money import plain
 from koshel.db import changes
+from koshel.db.pages import Ask
+from koshel.db.queries import Queries
 from koshel.http import wire
 from koshel.http.accounts import account_in_path
-from koshel.http.call import Call, Reply, json
+from koshel.http.call import Call, Reply
 from koshel.http.following import transaction_id
+from koshel.http.pages import Lists, Next, PageQuery
 from koshel.http.problems import account_not_found, transaction_not_found
 from koshel.http.route import Route
 from koshel.http.wire import Time
+
+if TYPE_CHECKING:
+    from koshel.db.pools import AnyConnection
 
 _PAIR = Meta(min_length=2, max_length=2, description="Before the change, and after it.")
 Texts = Annotated[Sequence[str | None], _PAIR]
@@ -44,10 +49,11 @@ class AccountRevision(Struct, frozen=True):
     ctime: Time
 
 
-class AccountChanges(Struct, frozen=True):
-    """The changes of an account, its opening first."""
+class AccountChangePage(Struct, frozen=True):
+    """Some changes of an account; the first of all is its opening."""
 
     items: list[AccountRevision]
+    next: Next
 
 
 class ChangedNotes(Struct, frozen=True, omit_defaults=True):
@@ -66,19 +72,26 @@ class TransactionRevision(Struct, frozen=True):
     ctime: Time
 
 
-class TransactionChanges(Struct, frozen=True):
-    """The changes of the notes on a transaction, the oldest first."""
+class TransactionChangePage(Struct, frozen=True):
+    """Some changes of the notes on a transaction."""
 
     items: list[TransactionRevision]
+    next: Next
+
+
+class NoFilters(Struct, frozen=True):
+    """A list of changes has none."""
+
+
+_CHANGES = Lists(NoFilters, changes.Revision)
 
 
 async def list_account_changes(call: Call) -> Reply:
     """GET /account/{id}/change."""
-    (account_id, name), ledger_id = account_in_path(call), call.caller.ledger_id
-    wanted = account_id if name is None else name
-    work = partial(changes.of_account, ledger_id=ledger_id, account=wanted)
-    found = await call.service.engine.store.find(ledger_id, work)
-    if found is None:
+    account_id, name = account_in_path(call)
+    wanted, path = account_id if name is None else name, f"/account/{call.path['id']}/change"
+    asked, page = await _page(call, path, changes.of_account, wanted)
+    if page is None:
         raise account_not_found(wanted)
     items = [
         AccountRevision(
@@ -87,9 +100,20 @@ async def list_account_changes(call: Call) -> Reply:
             one.idempotency_key,
             wire.time(one.ctime),
         )
-        for one in found
+        for one in page.items
     ]
-    return json(200, AccountChanges(items))
+    return _CHANGES.reply(call, path, asked, page, items)
+
+
+async def _page(
+    call: Call, path: str, read: changes.Read, of: int | str
+) -> tuple[tuple[NoFilters, Ask], changes.Page | None]:
+    asked, ledger_id = _CHANGES.asked(call, path, NoFilters()), call.caller.ledger_id
+
+    async def look(connection: "AnyConnection", q: Queries) -> changes.Page | None:
+        return await read(connection, q, ledger_id, of, asked[1])
+
+    return asked, await call.service.engine.store.find(ledger_id, look)
 
 
 def _shown(value: Any) -> Any:
@@ -100,16 +124,16 @@ def _shown(value: Any) -> Any:
 
 async def list_transaction_changes(call: Call) -> Reply:
     """GET /transaction/{id}/change."""
-    wanted, ledger_id = transaction_id(call), call.caller.ledger_id
-    work = partial(changes.of_transaction, ledger_id=ledger_id, transaction_id=wanted)
-    found = await call.service.engine.store.find(ledger_id, work)
-    if found is None:
+    wanted = transaction_id(call)
+    path = f"/transaction/{wanted}/change"
+    asked, page = await _page(call, path, changes.of_transaction, wanted)
+    if page is None:
         raise transaction_not_found(wanted)
     items = [
         TransactionRevision(one.revision, ChangedNotes(**one.changes), one.idempotency_key, wire.time(one.ctime))
-        for one in found
+        for one in page.items
     ]
-    return json(200, TransactionChanges(items))
+    return _CHANGES.reply(call, path, asked, page, items)
 
 
 ROUTES: Sequence[Route] = (
@@ -120,8 +144,9 @@ ROUTES: Sequence[Route] = (
         "list_account_changes",
         list_account_changes,
         None,
-        {200: AccountChanges},
+        {200: AccountChangePage},
         ("account-not-found", "database-unavailable"),
+        query=PageQuery,
     ),
     Route(
         "GET",
@@ -130,7 +155,8 @@ ROUTES: Sequence[Route] = (
         "list_transaction_changes",
         list_transaction_changes,
         None,
-        {200: TransactionChanges},
+        {200: TransactionChangePage},
         ("transaction-not-found", "database-unavailable"),
+        query=PageQuery,
     ),
 )

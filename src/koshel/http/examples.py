@@ -136,7 +136,7 @@ STORY: Sequence[Example] = (
     ),
     Example("get_transaction", "A transfer", _TRANSFER | {"refunded": "2.50"}, path={"id": 2}),
     Example("annotate", "Notes", _TRANSFER | {"refunded": "2.50"} | _NOTES, body=_NOTES, path={"id": 2}),
-    Example("list_transaction_changes", "Of one", {"items": [_NOTE | {"ctime": CTIME}]}, path={"id": 2}),
+    Example("list_transaction_changes", "Of one", {"items": [_NOTE | {"ctime": CTIME}], "next": None}, path={"id": 2}),
     Example("get_account", "An account", _account(1, _ANN, "60.00", version=8), path={"id": 1}),
     Example(
         "change_account",
@@ -145,7 +145,7 @@ STORY: Sequence[Example] = (
         body={"max_balance": None, "metadata": {"for": "fees"}},
         path={"id": 3},
     ),
-    Example("list_account_changes", "Of one", {"items": [_FIRST_CHANGE, _CHANGE]}, path={"id": 3}),
+    Example("list_account_changes", "Of one", {"items": [_CHANGE, _FIRST_CHANGE], "next": None}, path={"id": 3}),
     *SPLITS,
     Example("open_account", "A client's account", _account(4, _CAT, "0.00"), 201, {"email": _CAT}),
     Example(
