@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from koshel.batching.lane import Lane
 from koshel.batching.pace import FLOOR, SHARED_S
 from koshel.batching.queue import Queue
 from koshel.batching.room import Room
@@ -40,6 +41,20 @@ def fill(queue: "Queue[str, str]", share: Share, weight: int = 1, size: int = 1)
         count += 1
         assert count < 100_000
     return count
+
+
+def test_what_is_heavy_in_lanes_and_in_the_queue_does_not_keep_light_ones_out() -> None:
+    limits = BatcherLimits(queue_max=100, queue_bytes_max=100)
+    room = Room(limits)
+    queue: Queue[str, str] = Queue(room, limits)
+    lane: Lane[str, str] = Lane(room)
+    for _ in range(5):
+        lane.enter(Waiting("x", 10, 10, 1e9, Caller(), NOWHERE, FLOOD))
+    assert fill(queue, FLOOD, weight=10, size=10) == 5
+    assert fill(queue, FLOOD) == 50, "beside the heavy ones of the queue"
+    assert len(lane.take(1_000)) == 5
+    assert room.weight == 100
+    assert not send(queue, FLOOD)
 
 
 def test_a_flood_has_the_whole_queue_while_it_is_alone_and_all_others_still_come_in() -> None:

@@ -15,6 +15,7 @@ from koshel.db.store import Store, StoreConfig, open_store
 from koshel.db.verify import verify
 from koshel.retry import settle_again
 from koshel.settle import settle
+from tests.batch.test_settle_law import EMPTY
 from tests.support.bookkeeping import execute
 from tests.support.database import Database
 from tests.support.exchanges import exchange
@@ -156,8 +157,7 @@ async def test_where_one_batch_ends_changes_no_row(
     assert {type(one) for one in cut} == {Grouped, Declined, Replayed}
     rows = _balances(database)
     assert verify(database.owner_url) == []
-    execute(database.owner_url, "TRUNCATE account, transaction, receipt, batch, exchange")
-    execute(database.owner_url, "ALTER SEQUENCE account_id RESTART")
+    execute(database.owner_url, *EMPTY)
     async with open_store(StoreConfig(database.service_url)) as fresh:
         assert await open_accounts(fresh, *map(wide, ("USD", "EUR", "JPY"))) == [*wallets]
         await settle(fresh, [payment(wallets[0], "1000")])

@@ -42,6 +42,7 @@ def long_ago(database: Database, passed: str) -> None:
         database.owner_url,
         f"UPDATE transaction SET ctime = ctime - interval '{passed}', expires_at = expires_at - interval '{passed}'",
         f"UPDATE account SET ctime = ctime - interval '{passed}'",
+        f"UPDATE account_change SET ctime = ctime - interval '{passed}'",
         f"UPDATE hold SET expires_at = expires_at - interval '{passed}'",
     )
 

@@ -129,7 +129,7 @@ async def test_a_policy_that_lets_the_service_see_more_is_refused(secured: Datab
 
 
 async def test_what_is_asked_for_and_not_there_is_refused(database: Database, secured: Database) -> None:
-    with pytest.raises(Unfit, match="has no policy of its own on account, api_key, batch"):
+    with pytest.raises(Unfit, match="has no policy of its own on account, account_change, api_key, batch"):
         await proof.inspect(database.service_url, LIMITS, NOBODY_KNOWS, row_security="on")
     with pytest.raises(Unfit, match=r"KOSHEL_ROW_SECURITY is off, .*`koshel migrate --row-security off`"):
         await proof.inspect(secured.service_url, LIMITS, NOBODY_KNOWS, row_security="off")

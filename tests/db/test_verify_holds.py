@@ -174,6 +174,7 @@ WRONG = {
         [
             "account 4 is closed, but was never changed",
             "account 4 is closed, but has balance 70.00, 26.00 of it held",
+            "change 0 of account 4 is the last, and has left another account than there is",
         ],
     ),
     "money held for an account that does not exist": (

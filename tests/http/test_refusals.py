@@ -206,7 +206,7 @@ def test_refusals_carry_their_facts(service: Running, open_account: OpenAccount)
         ("DELETE", "/account/1", "method-not-allowed", "GET, HEAD, PATCH, PUT"),
         ("POST", "/account/1", "method-not-allowed", "GET, HEAD, PATCH, PUT"),
         ("GET", "/transaction/batch", "method-not-allowed", "POST"),
-        ("PUT", "/transaction/1", "method-not-allowed", "DELETE, GET, HEAD"),
+        ("PUT", "/transaction/1", "method-not-allowed", "DELETE, GET, HEAD, PATCH"),
         ("GET", "/transaction/1/capture", "method-not-allowed", "POST"),
         ("PATCH", "/transaction/1/refund", "method-not-allowed", "POST"),
         ("POST", "/transaction/1/expiry", "not-found", None),

@@ -39,7 +39,7 @@ class Lane(Generic[CommandT, OutcomeT]):
         self.lines |= one.lines
         self.lasting |= one.lasting
         # Not as heavy: what waits here takes nothing of the share of those that do not.
-        self._room.enter(one, is_heavy=False)
+        self._room.enter(one, is_heavy=False, is_apart=one.is_heavy)
         self._count(one, 1)
         (self.waiting.appendleft if first else self.waiting.append)(one)
 
@@ -83,7 +83,7 @@ class Lane(Generic[CommandT, OutcomeT]):
     def _leave(self, one: Waiting[CommandT, OutcomeT]) -> None:
         one.has_left = True
         self._count(one, -1)
-        self._room.leave(one.share, 1, one.weight, one.size, is_heavy=False)
+        self._room.leave(one.share, 1, one.weight, one.size, is_heavy=False, is_apart=one.is_heavy)
 
     def _count(self, one: Waiting[CommandT, OutcomeT], sign: int) -> None:
         self.weight += sign * one.weight

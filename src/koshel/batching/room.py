@@ -38,6 +38,8 @@ class Room:
         self._bytes = 0
         self._heavy_weight = 0  # of it, what is heavy
         self._heavy_bytes = 0
+        self._apart_weight = 0  # of it, what is heavy and waits in lanes: these keep it within half of the limits
+        self._apart_bytes = 0
         self._shares: dict[Share, _Used] = {}
         self._last: Share | None = None
         self._last_used: _Used | None = None  # of the last share that came, if it still waits
@@ -46,7 +48,8 @@ class Room:
     def check(self, share: Share, size: int, here: int, most: int) -> None:
         """Raise Overloaded if a light command has no place in a line of `here`, where `most` should wait at most."""
         limits = self._limits
-        if self.weight < limits.queue_max and self._bytes + size <= limits.queue_bytes_max and here < most:
+        weight, bytes_ = self.weight - self._apart_weight, self._bytes - self._apart_bytes + size
+        if weight < limits.queue_max and bytes_ <= limits.queue_bytes_max and here < most:
             return
         used, parts = self._shares.get(share, _NOTHING), self._parts(share)
         is_part = used.weight * parts < min(most, limits.queue_max)
@@ -65,8 +68,8 @@ class Room:
             if self._parts(share) == 1 or used.heavy or self._is_past_all_bounds(size):
                 raise Overloaded
 
-    def enter(self, one: Waiting[CommandT, OutcomeT], *, is_heavy: bool) -> None:
-        """It waits: there was a place, or it had one before."""
+    def enter(self, one: Waiting[CommandT, OutcomeT], *, is_heavy: bool, is_apart: bool = False) -> None:
+        """It waits: there was a place, or it had one before. `is_apart`: it is heavy, and in a lane."""
         used = self._last_used if one.share is self._last else self._shares.get(one.share)
         if used is None:
             used = self._shares[one.share] = _Used()
@@ -81,8 +84,13 @@ class Room:
             used.heavy += 1
             self._heavy_weight += one.weight
             self._heavy_bytes += one.size
+        elif is_apart:
+            self._apart_weight += one.weight
+            self._apart_bytes += one.size
 
-    def leave(self, share: Share, count: int, weight: int, size: int, *, is_heavy: bool) -> None:
+    def leave(
+        self, share: Share, count: int, weight: int, size: int, *, is_heavy: bool, is_apart: bool = False
+    ) -> None:
         """So many of a share wait no longer, of this weight and size."""
         used = self._shares[share]
         used.count -= count
@@ -94,6 +102,9 @@ class Room:
             used.heavy -= count
             self._heavy_weight -= weight
             self._heavy_bytes -= size
+        elif is_apart:
+            self._apart_weight -= weight
+            self._apart_bytes -= size
         if not used.count:
             self._last = self._last_used = None
             del self._shares[share]
