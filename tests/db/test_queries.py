@@ -38,6 +38,11 @@ OWNERS = {
     "list_ledgers",
     "find_ledger_of_api_key",
     "find_ledger_of_account",
+    "plan_for_export",
+    "read_first_and_last",
+    "export_accounts",
+    "export_transactions",
+    "export_lines",
 }
 READS = [
     "lock_accounts",

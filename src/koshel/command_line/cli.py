@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from koshel import __version__
 from koshel.callers import MAIN_LEDGER, Scope
-from koshel.command_line import access_commands, commands, reader_commands, top_command
+from koshel.command_line import access_commands, commands, file_commands, reader_commands, top_command
 from koshel.config import durations, settings_text
 from koshel.config.settings import Settings, SettingsError
 from koshel.config.surroundings import nearest, of_libpq, without_passwords
@@ -86,6 +86,7 @@ def _parser() -> Parser:
     _ledger_commands(add)
     _key_commands(add)
     _account_commands(add)
+    _file_commands(add)
     verify = _command(
         add,
         "verify",
@@ -161,6 +162,30 @@ def _account_commands(commands_: Any) -> None:
     summary = "erase the email and the metadata of a closed account, wherever they are kept"
     command = _command(add, "erase", access_commands.erase_account, summary)
     command.add_argument("id", type=int, help="of the account")
+
+
+def _file_commands(commands_: Any) -> None:
+    command = _command(commands_, "export", file_commands.export, "write a ledger's rows to a file, from one snapshot")
+    command.add_argument("kind", choices=["accounts", "transactions", "lines"], help="what to write")
+    command.add_argument(
+        "--output", required=True, metavar="FILE", help="its name ends in .jsonl or .csv; - is standard output"
+    )
+    command.add_argument("--format", choices=["jsonl", "csv"], help="whatever the name ends in")
+    command.add_argument("--ledger", default=MAIN_LEDGER, help=f"whose rows (default {MAIN_LEDGER})")
+    into = commands_.add_parser("import", help="read a ledger's rows from a file", allow_abbrev=False)
+    add = into.add_subparsers(title="kinds", metavar="KIND", required=True)
+    for kind in ("accounts", "transactions"):
+        summary = f"check a file of {kind}, then import them"
+        command = _command(add, kind, file_commands.import_, summary, takes=(*WHERE, "currency", "max_balance"))
+        command.set_defaults(kind=kind)
+        command.add_argument("file", metavar="FILE", help="CSV with a header, or JSON Lines")
+        command.add_argument("--format", choices=["jsonl", "csv"], help="whatever its name ends in")
+        command.add_argument("--ledger", default=MAIN_LEDGER, help=f"into which (default {MAIN_LEDGER})")
+        command.add_argument("--dry-run", action="store_true", help="check it, and write nothing")
+        meant = "what comes before the id of an account without a name, to make its name: old: makes old:17"
+        command.add_argument("--ids-as", metavar="PREFIX", help=meant)
+        if kind == "accounts":
+            command.add_argument("--without-balances", action="store_true", help="open them empty")
 
 
 def _duration(text: str) -> int:

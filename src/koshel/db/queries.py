@@ -196,6 +196,13 @@ class Queries(Struct, frozen=True):
     read_receipts: str
     read_queued: str
     find_states: str
+    plan_for_export: str
+    read_first_and_last: str
+    export_accounts: str
+    export_transactions: str
+    export_lines: str
+    find_accounts_to_import_to: str
+    find_keys: str
 
 
 def parse(text: str) -> Queries:

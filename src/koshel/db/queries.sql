@@ -2628,3 +2628,93 @@ CROSS JOIN LATERAL (
     WHERE d.ledger_id = wanted.ledger_id AND d.target_account_id = wanted.account_id
         AND d.target_version = wanted.version
 ) AS t;
+
+-- name: plan_for_export
+-- For this transaction only. Rows come in the order of an index, and the accounts beside them are looked up and
+-- remembered, up to `work_mem`: whatever size the ledger has, the first row comes at once and nothing goes to disk. To
+-- compile a statement takes longer than it saves. Touches no table, so no ledger.
+SELECT set_config(name, setting, true) FROM (VALUES
+    ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), ('enable_sort', 'off'), ('enable_seqscan', 'off'),
+    ('enable_bitmapscan', 'off'), ('jit', 'off'), ('work_mem', '64MB'), ('timezone', 'UTC'),
+    ('max_parallel_workers_per_gather', '0'), ('row_security', 'off')
+) AS wanted (name, setting);
+
+-- name: read_first_and_last
+-- The ids between which a ledger's accounts and transactions are, by their primary keys: two probes each.
+SELECT
+    (SELECT min(a.id) FROM account AS a WHERE a.ledger_id = $1) AS first_account,
+    (SELECT max(a.id) FROM account AS a WHERE a.ledger_id = $1) AS last_account,
+    (SELECT min(t.id) FROM transaction AS t WHERE t.ledger_id = $1) AS first_transaction,
+    (SELECT max(t.id) FROM transaction AS t WHERE t.ledger_id = $1) AS last_transaction;
+
+-- name: export_accounts
+-- An object of JSON for each account of a ledger, by primary key. PostgreSQL writes them, as it does so several times
+-- faster than Python; what can hold no character that JSON escapes stands between quotes as it is.
+SELECT concat(
+    '{"id":', a.id, ',"name":"' || a.name || '"', ',"email":', to_json(a.email), ',"currency":"', a.currency,
+    '","balance":"', a.balance, '","held":"', a.held, '","min_balance":"', a.min_balance,
+    '","max_balance":', coalesce('"' || a.max_balance || '"', 'null'), ',"status":"', a.status,
+    '","metadata":', a.metadata, ',"limits":' || a.limits::text, ',"version":', a.version, ',"revision":', a.revision,
+    ',"idempotency_key":' || to_json(a.idempotency_key), ',"ctime":', to_json(a.ctime), '}'
+) AS line
+FROM account AS a WHERE a.ledger_id = $1 ORDER BY a.ledger_id, a.id;
+
+-- name: export_transactions
+-- An object of JSON for each posted transaction of a ledger, by primary key, with its latest notes, and the names and the
+-- currency of its accounts. Whether any notes were changed is looked at once: most ledgers have none.
+SELECT concat(
+    '{"id":', t.id, ',"kind":"', t.kind, '"', ',"source_account_id":' || t.source_account_id,
+    ',"source":"' || s.name || '"', ',"target_account_id":' || t.target_account_id, ',"target":"' || d.name || '"',
+    ',"amount":"', t.amount, '","currency":"', coalesce(s.currency, d.currency), '"',
+    ',"source_balance":"' || t.source_balance || '"', ',"target_balance":"' || t.target_balance || '"',
+    ',"parent_id":' || t.parent_id, ',"group_id":' || t.group_id,
+    ',"idempotency_key":' || to_json(t.idempotency_key), ',"reference":' || to_json(t.reference),
+    ',"description":' || to_json(CASE WHEN n.revision IS NULL THEN t.description ELSE n.description END),
+    ',"effective_on":"', coalesce(t.effective_on, (t.ctime AT TIME ZONE 'UTC')::date),
+    '","metadata":', coalesce(n.metadata, t.metadata), ',"expires_at":' || to_json(t.expires_at),
+    ',"capture_at":' || to_json(t.capture_at), ',"ctime":', to_json(t.ctime), '}'
+) AS line
+FROM transaction AS t
+LEFT JOIN account AS s ON s.ledger_id = $1 AND s.id = t.source_account_id
+LEFT JOIN account AS d ON d.ledger_id = $1 AND d.id = t.target_account_id
+LEFT JOIN LATERAL (
+    SELECT c.revision, c.metadata, c.description FROM transaction_change AS c
+    WHERE (SELECT EXISTS (SELECT FROM transaction_change AS any_ WHERE any_.ledger_id = $1))
+        AND c.ledger_id = $1 AND c.transaction_id = t.id
+    ORDER BY c.revision DESC LIMIT 1
+) AS n ON true
+WHERE t.ledger_id = $1 ORDER BY t.ledger_id, t.id;
+
+-- name: export_lines
+-- An object of JSON for each line of each account of a ledger: what a transaction did to one of its sides. In the order
+-- of the transactions, by primary key, the source's first; otherwise as export_transactions.
+SELECT concat(
+    '{"transaction_id":', t.id, ',"account_id":', side.account_id, ',"account":"' || a.name || '"',
+    ',"version":', side.version, ',"kind":"', t.kind, '","change":"', side.change, '","balance":"', side.balance,
+    '","held":"', coalesce(side.held, t.amount * 0), '","currency":"', a.currency, '"',
+    ',"parent_id":' || t.parent_id, ',"group_id":' || t.group_id,
+    ',"reference":' || to_json(t.reference), ',"effective_on":"',
+    coalesce(t.effective_on, (t.ctime AT TIME ZONE 'UTC')::date), '","ctime":', to_json(t.ctime), '}'
+) AS line
+FROM transaction AS t
+CROSS JOIN LATERAL (VALUES
+    (
+        1, t.source_account_id, t.source_version, t.source_balance, t.source_held,
+        CASE WHEN t.kind = ANY('{hold,void,expiry}') THEN t.amount * 0 ELSE -t.amount END
+    ),
+    (2, t.target_account_id, t.target_version, t.target_balance, t.target_held, t.amount)
+) AS side (place, account_id, version, balance, held, change)
+INNER JOIN account AS a ON a.ledger_id = $1 AND a.id = side.account_id
+WHERE t.ledger_id = $1 AND side.version IS NOT NULL ORDER BY t.ledger_id, t.id, side.place;
+
+-- name: find_accounts_to_import_to
+-- The currencies of accounts that the lines of a file ask for, by id or by name: index probes.
+SELECT a.id, a.name, a.currency FROM account AS a WHERE a.ledger_id = $1 AND a.id = ANY($2::bigint [])
+UNION ALL
+SELECT a.id, a.name, a.currency
+FROM unnest($3::text []) AS wanted (name)
+INNER JOIN account AS a ON a.ledger_id = $1 AND a.name = wanted.name;
+
+-- name: find_keys
+-- Which of these keys have answered something: index probes.
+SELECT r.idempotency_key FROM receipt AS r WHERE r.ledger_id = $1 AND r.idempotency_key = ANY($2::text []);

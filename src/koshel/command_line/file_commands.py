@@ -1,0 +1,95 @@
+"""The commands that write a ledger's rows to a file, read them from one, or make them up.
+
+As in `commands`, each imports what it needs when it is run.
+"""
+
+import sys
+from typing import TYPE_CHECKING
+
+from koshel.command_line.commands import CommandError, Options, opened
+from koshel.config.settings import Settings
+
+if TYPE_CHECKING:
+    from koshel.db.databases import Database
+    from koshel.files.importing import Source
+
+
+def export(chosen: Settings, options: Options) -> int:
+    """Write accounts, transactions or lines to a file."""
+    from koshel.command_line.progress import bar
+    from koshel.db.export import exported
+    from koshel.files.exporting import export_to, format_of
+    from koshel.files.faults import UnfitFile
+
+    kind, ledger, path = options["kind"], options["ledger"], options["output"]
+    try:
+        form = format_of(path, options["format"])
+    except UnfitFile as error:
+        raise CommandError(str(error)) from None
+    with opened(chosen) as at, exported(at.owner_url, ledger, kind, chosen.schema) as found:
+        if found is None:
+            raise CommandError(f"there is no ledger {ledger!r}; `koshel ledger list` shows all")
+        with bar(f"Exporting {kind}") as progress:
+            count = export_to(path, form, found, kind, progress)
+    sys.stderr.write(f"koshel: {count} {kind} of the ledger {ledger}\n")
+    return 0
+
+
+def import_(chosen: Settings, options: Options) -> int:
+    """Check a file of accounts or transactions, and settle what it asks for."""
+    import asyncio
+
+    from koshel.files.exporting import format_of
+    from koshel.files.faults import FAULTS_MAX, Faulty, Stopped, UnfitFile
+    from koshel.files.importing import Source
+
+    path, kind = options["file"], options["kind"]
+    try:
+        source = Source(
+            path,
+            format_of(path, options["format"]),
+            kind,
+            ids_as=options["ids_as"],
+            with_balances=not options.get("without_balances", False),
+        )
+        with opened(chosen) as at:
+            said = asyncio.run(_import(chosen, at, source, options["ledger"], dry_run=options["dry_run"]))
+    except Faulty as error:
+        sys.stderr.write("".join(f"koshel: {path}: {fault}\n" for fault in error.faults))
+        more = " or more" if len(error.faults) == FAULTS_MAX else ""
+        raise CommandError(f"{path}: nothing was imported: {len(error.faults)} faults{more}") from None
+    except Stopped as error:
+        raise CommandError(f"{path}: {error}") from None
+    except UnfitFile as error:
+        raise CommandError(str(error)) from None
+    sys.stdout.write(said)
+    return 0
+
+
+async def _import(chosen: Settings, at: "Database", source: "Source", ledger: str, *, dry_run: bool) -> str:
+    from tempfile import TemporaryFile
+
+    from koshel.command_line.progress import bar
+    from koshel.db import ledgers
+    from koshel.engine import open_engine
+    from koshel.files.importing import Import
+    from koshel.files.spool import Spool
+    from koshel.requests import Requests
+    from koshel.submit import settled
+    from koshel.terms import terms_of
+
+    async with open_engine(chosen, at.target, background=False) as engine:
+        found = await engine.store.look(lambda connection, q: ledgers.find(connection, q, ledger))
+        if found is None:
+            raise CommandError(f"there is no ledger {ledger!r}; `koshel ledger list` shows all")
+        requests = Requests(found.id, terms_of(chosen))
+        with TemporaryFile() as file:
+            work = Import(source, requests, engine.store, settled(engine), Spool(file))
+            with bar(f"Checking {source.path}") as progress:
+                count = await work.check(progress)
+            if dry_run:
+                return f"{count} {source.kind} can be imported.\n"
+            with bar(f"Importing {source.path}") as progress:
+                result = await work.run(progress)
+    passed = "".join(f"Passed over: {many} {what}.\n" for what, many in sorted(result.passed_over.items()))
+    return f"{result.new} {source.kind} were imported, {result.known} were there already.\n{passed}"

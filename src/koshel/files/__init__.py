@@ -1,0 +1,1 @@
+"""Accounts and transactions, out to files and in from them."""

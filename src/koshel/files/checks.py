@@ -1,0 +1,134 @@
+"""What can be known of the lines of a file before anything is written, a thousand of them at a time."""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from functools import partial
+
+from msgspec import UNSET
+
+from koshel.core.money import scale_of
+from koshel.db import currencies, import_lookups
+from koshel.db.reads import Reads
+from koshel.files.faults import Fault
+from koshel.files.keys import Once
+from koshel.files.wishes import AccountWish, TransactionWish, Wish
+from koshel.requests import Requests
+from koshel.texts import AT
+
+_REMEMBERED_MAX = 100_000  # accounts; beyond that they are looked up again
+
+
+class Checks:
+    """The checks of one file, from its first line to its last."""
+
+    def __init__(self, reads: Reads, requests: Requests) -> None:
+        self._reads = reads
+        self._requests = requests
+        self._once = Once()
+        self._scales: dict[str, int] = {}
+        self._by_id: dict[int, str] = {}  # currencies of accounts
+        self._by_name: dict[str, str] = {}
+
+    async def faults(self, wishes: Sequence[Wish]) -> list[Fault]:
+        """What is wrong with the next lines."""
+        accounts = [one for one in wishes if isinstance(one, AccountWish)]
+        transactions = [one for one in wishes if isinstance(one, TransactionWish)]
+        found = [*await self._of_accounts(accounts), *await self._of_transactions(transactions)]
+        return sorted(found, key=lambda fault: fault.line)
+
+    async def _of_accounts(self, wishes: Sequence[AccountWish]) -> list[Fault]:
+        await self._learn_scales({one.currency for one in wishes})
+        opened = {one.key: one for one in wishes if one.opening.name is not None and one.balance}
+        there = await self._accounts(
+            set(), {one.opening.name for one in opened.values() if one.opening.name is not None}
+        )
+        had = [key for key, one in opened.items() if one.opening.name in there[1]]
+        known = await self._answered(had) if had else frozenset()
+        taken = {key for key in had if key not in known}
+        return [fault for one in wishes for fault in self._of_account(one, is_taken=one.key in taken)]
+
+    def _of_account(self, one: AccountWish, *, is_taken: bool) -> Iterator[Fault]:
+        opening = one.opening
+        if opening.name is not None and not self._once.is_new(opening.name):
+            yield Fault(one.line, "name", f"is that of another line too: {opening.name}")
+        if is_taken:
+            yield Fault(
+                one.line,
+                "name",
+                f"is that of an account that was opened otherwise: {opening.name}; leave its balance out",
+            )
+        if one.currency not in self._scales:
+            yield Fault(one.line, "currency", f"is not known: {one.currency}")
+            return
+        yield from self._too_fine(one.line, "balance", one.balance, one.currency)
+        floor = Decimal(0) if opening.min_balance is UNSET else opening.min_balance
+        ceiling = self._requests.terms.max_balance if opening.max_balance is UNSET else opening.max_balance
+        if one.balance < floor:
+            yield Fault(one.line, "balance", f"is less than min_balance, {floor}")
+        if ceiling is not None and one.balance > ceiling:
+            yield Fault(one.line, "balance", f"is more than max_balance, {ceiling}")
+
+    async def _of_transactions(self, wishes: Sequence[TransactionWish]) -> list[Fault]:
+        ids, names = set[int](), set[str]()
+        for one in wishes:
+            move = one.move
+            for id_, name in ((move.source_account_id, move.source), (move.target_account_id, move.target)):
+                if name is not None:
+                    names.add(name)
+                elif id_ is not None:
+                    ids.add(id_)
+        await self._accounts(ids, names)
+        await self._learn_scales({*self._by_id.values(), *self._by_name.values()})
+        return [fault for one in wishes for fault in self._of_transaction(one)]
+
+    def _of_transaction(self, one: TransactionWish) -> Iterator[Fault]:
+        move = one.move
+        if one.has_own_key and move.key is not None and not self._once.is_new(move.key):
+            yield Fault(one.line, "idempotency_key", f"is that of another line too: {move.key}")
+        sides = {
+            "source": (move.source_account_id, move.source),
+            "target": (move.target_account_id, move.target),
+        }
+        found: list[str] = []
+        for side, (id_, name) in sides.items():
+            if id_ is None and name is None:
+                continue
+            currency = self._by_id.get(id_ or 0) if name is None else self._by_name.get(name)
+            if currency is None:
+                yield Fault(one.line, side, f"is no account of the ledger: {id_ if name is None else AT + name}")
+                return
+            found.append(currency)
+        if len(set(found)) > 1:
+            yield Fault(one.line, "target", f"has {found[1]}, but the source has {found[0]}")
+        elif one.currency not in (None, found[0]):
+            yield Fault(one.line, "currency", f"is {one.currency}, but the account has {found[0]}")
+        yield from self._too_fine(one.line, "amount", move.amount, found[0])
+
+    def _too_fine(self, line: int, column: str, amount: Decimal, currency: str) -> Iterator[Fault]:
+        scale = self._scales[currency]
+        if amount and scale_of(amount.normalize()) > scale:
+            yield Fault(line, column, f"has more decimals than {currency}, which has {scale}")
+
+    async def _accounts(self, ids: set[int], names: set[str]) -> tuple[dict[int, str], dict[str, str]]:
+        """The currencies of all accounts that are remembered, these among them if there are any."""
+        if len(self._by_id) + len(self._by_name) > _REMEMBERED_MAX:
+            self._by_id.clear()
+            self._by_name.clear()
+        ids, names = ids - self._by_id.keys(), names - self._by_name.keys()
+        if ids or names:
+            ledger_id = self._requests.ledger_id
+            look = partial(import_lookups.currencies_of, ledger_id=ledger_id, ids=ids, names=names)
+            by_id, by_name = await self._reads.find(ledger_id, look)
+            self._by_id |= by_id
+            self._by_name |= by_name
+        return self._by_id, self._by_name
+
+    async def _answered(self, keys: Sequence[str]) -> frozenset[str]:
+        ledger_id = self._requests.ledger_id
+        look = partial(import_lookups.answered_keys, ledger_id=ledger_id, keys=keys)
+        return frozenset(await self._reads.find(ledger_id, look))
+
+    async def _learn_scales(self, codes: set[str]) -> None:
+        if unknown := codes - self._scales.keys():
+            look = partial(currencies.scales, codes=unknown)
+            self._scales |= await self._reads.find(self._requests.ledger_id, look)

@@ -1,0 +1,159 @@
+"""The lines of a file, CSV or JSON Lines, each with its number; what cannot be read is a fault in its place.
+
+A file is read line by line: memory does not grow with it. It is UTF-8, with or without a byte order mark; lines end in
+LF or CRLF.
+"""
+
+import codecs
+import csv
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+from msgspec import DecodeError, Struct, ValidationError, json
+
+from koshel.files.cells import unsafe
+from koshel.files.faults import Fault, UnfitFile
+
+LINE_BYTES_MAX = 1 << 20  # of a line of a file
+METADATA = "metadata"
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_LOOK_BYTES = 4096
+
+
+class Line(Struct, frozen=True):
+    """A line: where it begins, and what its columns say; those that say nothing are left out."""
+
+    number: int
+    values: dict[str, Any]  # of CSV texts; of JSON what stood there, None for null
+    end: int  # how many bytes of the file were read then
+
+
+Read: TypeAlias = Line | Fault
+
+
+def lines_of(path: str, form: str, columns: Sequence[str]) -> Iterator[Read]:
+    """The lines of a file whose columns are some of these. Raises UnfitFile, OSError."""
+    with Path(path).open("rb") as file:
+        _check_encoding(path, file)
+        yield from _csv(file, columns) if form == "csv" else _json(file, columns)
+
+
+def _check_encoding(path: str, file: BinaryIO) -> None:
+    begin = file.read(_LOOK_BYTES)
+    if begin.startswith(_UTF_16) or b"\0" in begin:
+        raise UnfitFile(f"{path}: it is UTF-16, or no text; save it as UTF-8")
+    file.seek(len(codecs.BOM_UTF8) if begin.startswith(codecs.BOM_UTF8) else 0)
+
+
+class _Broken(Exception):
+    """The line that is read now is no text."""
+
+
+def _texts(file: BinaryIO) -> Iterator[str]:
+    while raw := file.readline(LINE_BYTES_MAX + 1):
+        if len(raw) > LINE_BYTES_MAX:
+            raise _Broken(f"is longer than {LINE_BYTES_MAX} bytes")
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError as error:
+            raise _Broken(f"is not UTF-8: byte {error.start + 1} is 0x{raw[error.start]:02x}") from None
+        if "\0" in text:
+            raise _Broken("has the character U+0000")
+        yield text
+
+
+def _csv(file: BinaryIO, columns: Sequence[str]) -> Iterator[Read]:
+    """After a line that is broken nobody knows where the next one begins, so that fault is the last."""
+    reader = csv.reader(_texts(file), strict=True)
+    number = 1
+    try:
+        header = next(reader, None)
+        if header is None:
+            yield Fault(1, None, "there is no header, which names the columns")
+            return
+        names = [unsafe(name).strip() for name in header]
+        if faults := list(_of_header(names, columns)):
+            yield from faults
+            return
+        number = reader.line_num + 1
+        for cells in reader:
+            yield from _row(number, names, cells, file.tell())
+            number = reader.line_num + 1
+    except (_Broken, csv.Error) as error:
+        yield Fault(number, None, f"{error}; what follows was not read")
+
+
+def _of_header(names: Sequence[str], columns: Sequence[str]) -> Iterator[Fault]:
+    if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
+        yield Fault(1, None, "commas must stand between the columns")
+        return
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            yield Fault(1, name, "is the name of two columns")
+        elif not _is_known(name, columns):
+            yield Fault(1, repr(name), f"is no column{_nearest(name, columns)}")
+
+
+def _row(number: int, names: Sequence[str], cells: Sequence[str], end: int) -> Iterator[Read]:
+    if not any(cells):
+        return  # an empty line, as spreadsheets leave them at the end
+    if len(cells) != len(names):
+        yield Fault(number, None, f"has {len(cells)} columns, but the header names {len(names)}")
+        return
+    if not any(map(_is_metadata, names)):  # as most files are
+        yield Line(number, {name: unsafe(cell) for name, cell in zip(names, cells, strict=True) if cell}, end)
+        return
+    values: dict[str, Any] = {}
+    notes: dict[str, str] = {}
+    for name, cell in zip(names, cells, strict=True):
+        if name.startswith(f"{METADATA}."):
+            if cell:
+                notes[name.removeprefix(f"{METADATA}.")] = unsafe(cell)
+        elif cell and name != METADATA:
+            values[name] = unsafe(cell)
+        elif cell:
+            try:
+                notes |= json.decode(cell, type=dict[str, str])
+            except (ValidationError, DecodeError):
+                yield Fault(number, METADATA, "must be an object of JSON that has texts")
+                return
+    yield Line(number, values | ({METADATA: notes} if notes else {}), end)
+
+
+def _json(file: BinaryIO, columns: Sequence[str]) -> Iterator[Read]:
+    decode = json.Decoder(dict[str, Any], float_hook=Decimal).decode
+    number = 0
+    try:
+        for text in _texts(file):
+            number += 1
+            if not text.strip():
+                continue
+            try:
+                values = decode(text)
+            except ValidationError:
+                yield Fault(number, None, "must be an object")
+            except (DecodeError, RecursionError):
+                yield Fault(number, None, "is no JSON")
+            else:
+                unknown = [name for name in values if name not in columns]
+                yield from (Fault(number, repr(name), f"is no column{_nearest(name, columns)}") for name in unknown)
+                if not unknown:
+                    yield Line(number, values, file.tell())
+    except _Broken as error:
+        yield Fault(number + 1, None, f"{error}; what follows was not read")
+
+
+def _is_metadata(name: str) -> bool:
+    return name.startswith(METADATA)
+
+
+def _is_known(name: str, columns: Sequence[str]) -> bool:
+    return name in columns or (name.startswith(f"{METADATA}.") and METADATA in columns)
+
+
+def _nearest(name: str, columns: Sequence[str]) -> str:
+    near = get_close_matches(name, columns, 1)
+    return f"; the nearest is {near[0]}" if near else f"; there are {', '.join(columns)}"

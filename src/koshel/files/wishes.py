@@ -1,0 +1,153 @@
+"""What lines of a file ask for: accounts with their opening balances, and transactions. Nothing is looked up here."""
+
+from collections import Counter
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, ClassVar, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from koshel.checks import checked
+from koshel.core.commands import EnsureAccount, Kind, Move, OpenAccount
+from koshel.files.formats import NO_LIMIT
+from koshel.files.keys import PREFIX, Keys
+from koshel.files.reading import Line
+from koshel.labels import Labels
+from koshel.requests import Requests
+from koshel.texts import AT, Asked, asked, identifier, is_key
+from koshel.values import KEY_REASON, Invalid, amount, decimal, fields
+
+NO_MONEY = frozenset({Kind.HOLD, Kind.VOID, Kind.EXPIRY})  # what moves none
+_OF_SIDES = {(True, True): Kind.TRANSFER, (False, True): Kind.PAYMENT, (True, False): Kind.WITHDRAWAL}
+_TERMS = ("email", "currency", "min_balance", "max_balance", "metadata")
+_LABELS = ("metadata", "reference", "description", "effective_on")
+
+
+class AccountWish(Struct, frozen=True, tag="account"):
+    """An account to be opened, with a balance; `key` is that of the transaction that brings the balance."""
+
+    line: int
+    opening: OpenAccount | EnsureAccount
+    currency: str
+    balance: Decimal
+    key: str
+
+    @property
+    def weight(self) -> int:
+        """How many members of a batch it is, at most."""
+        return 2 if self.balance else 1
+
+
+class TransactionWish(Struct, frozen=True, tag="transaction"):
+    """Money to be moved between accounts that have a currency, if the line says which."""
+
+    line: int
+    move: Move
+    currency: str | None
+    has_own_key: bool
+    weight: ClassVar[int] = 1
+
+
+Wish: TypeAlias = AccountWish | TransactionWish
+
+
+class Reader:
+    """Reads the lines of one file, from its first to its last; counts what they say that is passed over, in words."""
+
+    def __init__(self, requests: Requests, *, ids_as: str | None = None, with_balances: bool = True) -> None:
+        self.passed_over: Counter[str] = Counter()
+        self._requests = requests
+        self._ids_as = ids_as  # before an id, it makes the name of an account of it
+        self._with_balances = with_balances
+        self._keys = Keys()
+
+    def account(self, line: Line) -> AccountWish:
+        """The account that a line asks for. Raises Invalid."""
+        said = line.values
+        terms = {column: said[column] for column in _TERMS if not _is_empty(said.get(column))}
+        if "email" not in terms:
+            raise Invalid("email", "is missing")
+        if "max_balance" in said and said["max_balance"] in (None, NO_LIMIT):
+            terms["max_balance"] = None
+        opening: OpenAccount | EnsureAccount
+        name, key = self._own_name(said), None
+        if name is None:
+            key = self._keys.key(said)
+            opening = self._requests.open_account(**terms, key=key)
+        else:
+            opening = self._requests.ensure_account(name, **terms)
+        balance = decimal(said["balance"], "balance") if self._brings_balance(said) else Decimal(0)
+        self._count_what_is_left(said)
+        currency = terms.get("currency", self._requests.terms.currency)
+        return AccountWish(line.number, checked(opening), currency, balance, f"{key or f'{PREFIX}{name}'}:balance")
+
+    def transaction(self, line: Line) -> TransactionWish | None:
+        """The transaction that a line asks for; None if it says what moves no money. Raises Invalid."""
+        said = line.values
+        kind = _kind(said)
+        if kind in NO_MONEY:
+            self.passed_over["holds, voids and expiries, which move no money"] += 1
+            return None
+        source, target = self._side(said, "source"), self._side(said, "target")
+        by_sides = _OF_SIDES.get((source is not None, target is not None))
+        if by_sides is None:
+            raise Invalid("source", "is missing, and target too")
+        if kind in _OF_SIDES.values() and kind is not by_sides:
+            raise Invalid("kind", f"is {kind}, but its source and target make it a {by_sides}")
+        if _is_empty(said.get("amount")):
+            raise Invalid("amount", "is missing")
+        key = _text(said, "idempotency_key")
+        if key is not None and not is_key(key):
+            raise Invalid("idempotency_key", KEY_REASON)
+        labels = asdict(fields({name: said[name] for name in _LABELS if not _is_empty(said.get(name))}, Labels))
+        wanted = amount(said["amount"])
+        move = self._requests.move(by_sides, source, target, wanted, labels, key=key or self._keys.key(said))
+        return TransactionWish(line.number, move, _text(said, "currency"), has_own_key=key is not None)
+
+    def _brings_balance(self, said: Mapping[str, Any]) -> bool:
+        return self._with_balances and not _is_empty(said.get("balance"))
+
+    def _own_name(self, said: Mapping[str, Any]) -> str | None:
+        name = _text(said, "name")
+        if name is None and self._ids_as is not None and not _is_empty(said.get("id")):
+            return f"{self._ids_as}{identifier(str(said['id']))}"
+        return name
+
+    def _side(self, said: Mapping[str, Any], side: str) -> Asked | None:
+        name, column = _text(said, side), f"{side}_account_id"
+        if name is not None:
+            return asked(f"{AT}{name.removeprefix(AT)}", side)
+        if _is_empty(said.get(column)):
+            return None
+        id_ = identifier(str(said[column]), column)
+        return (id_, None) if self._ids_as is None else asked(f"{AT}{self._ids_as}{id_}", column)
+
+    def _count_what_is_left(self, said: Mapping[str, Any]) -> None:
+        if said.get("status", "open") not in ("open", "", None):
+            self.passed_over["accounts that were frozen or closed, and are open"] += 1
+        if not _is_empty(said.get("held")) and decimal(said["held"], "held"):
+            self.passed_over["accounts with money that was held, and is not"] += 1
+        if not _is_empty(said.get("limits")) and said["limits"] != []:
+            self.passed_over["accounts with limits by time, and have none"] += 1
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or value == ""
+
+
+def _text(said: Mapping[str, Any], column: str) -> str | None:
+    value = said.get(column)
+    if _is_empty(value):
+        return None
+    if not isinstance(value, str):
+        raise Invalid(column, "must be a text")
+    return value
+
+
+def _kind(said: Mapping[str, Any]) -> Kind | None:
+    kind = _text(said, "kind")
+    try:
+        return None if kind is None else Kind(kind)
+    except ValueError:
+        raise Invalid("kind", "must be one of " + ", ".join(sorted(Kind))) from None

@@ -1,0 +1,215 @@
+"""Imports: nothing is written of a file that has a fault, and whatever was stopped goes on when it is run again."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from koshel import Ledger
+from koshel.config.settings import Settings
+from koshel.db.verify import verify
+from koshel.files.faults import FAULTS_MAX, Fault, Faulty, Stopped
+from koshel.files.importing import Import, Result
+from koshel.files.reading import Line
+from koshel.files.spool import Spool
+from koshel.files.wishes import Reader, Wish
+from koshel.requests import Requests
+from koshel.terms import terms_of
+from tests.support.bookkeeping import execute
+from tests.support.bringing import balances, bring_in
+from tests.support.database import Database
+from tests.support.settled import query, rows
+
+HEADER = "name,email,currency,balance,min_balance,max_balance\n"
+
+
+@pytest.fixture
+def paid(database: Database, tmp_path: Path) -> Database:
+    """A database whose main ledger has the accounts `a` with 1000.00 USD, `b` and `yen`."""
+    text = "a,a@example.com,USD,1000,,none\nb,b@example.com,USD,,,none\nyen,y@example.com,JPY,500,,none\n"
+    bring_in(database, "main", "accounts", written(tmp_path / "paid.csv", HEADER + text))
+    return database
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_bytes(text.encode())
+    return path
+
+
+def faults_of(database: Database, kind: str, path: Path, **options: Any) -> list[str]:
+    """What is wrong with a file; nothing of it is written."""
+    before = rows(database)
+    with pytest.raises(Faulty) as raised:
+        bring_in(database, "main", kind, path, **options)
+    assert rows(database) == before
+    return [str(fault) for fault in raised.value.faults]
+
+
+def transfers(count: int) -> list[str]:
+    return [f"a,b,0.01,order-{n}" for n in range(count)]
+
+
+def test_a_broken_line_far_down_is_said_before_anything_is_written(paid: Database, tmp_path: Path) -> None:
+    lines = transfers(1_500)
+    lines[1_400 - 2] = "a,b,1.2.3,order"
+    path = written(tmp_path / "t.csv", "\n".join(["source,target,amount,reference", *lines]))
+    assert faults_of(paid, "transactions", path) == ["line 1400: amount must be a number such as 12.50"]
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("a,b,0,,", "amount must be more than zero"),
+        ("a,b,,,", "amount is missing"),
+        ("a,b,0.001,,", "amount has more decimals than USD, which has 2"),
+        ("a,b,1,EUR,", "currency is EUR, but the account has USD"),
+        ("a,yen,1,,", "target has JPY, but the source has USD"),
+        ("a,nobody,1,,", "target is no account of the ledger: @nobody"),
+        ("a b,b,1,,", "source must be an id, or @ and the name of an account"),
+        (",,1,,", "source is missing, and target too"),
+        ("a,b,1,,31.12.2026", "effective_on"),
+        ("a,b,1", "has 3 columns, but the header names 5"),
+    ],
+)
+def test_a_line_says_what_is_wrong_with_it(paid: Database, tmp_path: Path, line: str, fault: str) -> None:
+    text = f"source,target,amount,currency,effective_on\na,b,1,,\n{line}\n"
+    (said,) = faults_of(paid, "transactions", written(tmp_path / "t.csv", text))
+    assert said.startswith(f"line 3: {fault}")
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("x,,USD,,,", "email is missing"),
+        ("x,x@example.com,XQX,,,", "currency is not known: XQX"),
+        ("x,x@example.com,usd,,,", "currency must be a currency's code: 3 to 12 characters A-Z, 0-9 and _"),
+        ("x,x@example.com,USD,1.005,,", "balance has more decimals than USD, which has 2"),
+        ("x,x@example.com,USD,-1,,", "balance is less than min_balance, 0"),
+        ("x,x@example.com,USD,11,,10", "balance is more than max_balance, 10"),
+        ("x,x@example.com,USD,1,5,", "min_balance must not be more than zero"),
+        ("y,x@example.com,USD,1,,", "name is that of another line too: y"),
+        ("x y,x@example.com,USD,1,,", "name must be 1 to 100 characters"),
+    ],
+)
+def test_an_account_says_what_is_wrong_with_it(database: Database, tmp_path: Path, line: str, fault: str) -> None:
+    path = written(tmp_path / "a.csv", f"{HEADER}y,y@example.com,USD,,,\n{line}\n")
+    (said,) = faults_of(database, "accounts", path)
+    assert said.startswith(f"line 3: {fault}")
+
+
+def test_all_faults_are_said_up_to_a_hundred(database: Database, tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", HEADER + "x,nobody,USD,,,\n" * 5_000)
+    found = faults_of(database, "accounts", path)
+    assert len(found) == FAULTS_MAX
+    assert found[-1] == "line 101: email must be an email address such as ann@example.com"
+
+
+def test_a_key_that_comes_twice_is_a_fault(paid: Database, tmp_path: Path) -> None:
+    text = "source,target,amount,idempotency_key\na,b,1,k\nb,a,1,k\n"
+    found = faults_of(paid, "transactions", written(tmp_path / "t.csv", text))
+    assert found == ["line 3: idempotency_key is that of another line too: k"]
+
+
+def test_what_is_imported_again_is_passed_over_wherever_it_stands(paid: Database, tmp_path: Path) -> None:
+    lines = [*transfers(10), *transfers(3), ",b,5,top-up"]
+    first = written(tmp_path / "t.csv", "\n".join(["source,target,amount,reference", *lines]))
+    result = bring_in(paid, "main", "transactions", first)
+    assert (result.new, result.known) == (14, 0)
+    turned = written(tmp_path / "u.csv", "\r\n".join(["source,target,amount,reference", ",a,2,new", *lines[::-1]]))
+    result = bring_in(paid, "main", "transactions", turned)
+    assert (result.new, result.known) == (1, 14)
+    assert balances(paid, "main") == {"a": ("USD", "1001.87"), "b": ("USD", "5.13"), "yen": ("JPY", "500")}
+    assert verify(paid.owner_url) == []
+
+
+def test_accounts_are_opened_once_with_and_without_names(database: Database, tmp_path: Path) -> None:
+    text = (
+        "x,x@example.com,USD,10,,\n,same@example.com,USD,3,,\n,same@example.com,USD,3,,\ny,y@example.com,USD,-5,-9,\n"
+    )
+    path = written(tmp_path / "a.csv", HEADER + text)
+    assert bring_in(database, "main", "accounts", path) == Result(new=4)
+    assert bring_in(database, "main", "accounts", path) == Result(known=4)
+    found = query(database, "SELECT name, balance::text FROM account ORDER BY name, id")
+    assert found == [("x", "10.00"), ("y", "-5.00"), (None, "3.00"), (None, "3.00")]
+    assert verify(database.owner_url) == []
+
+
+def test_an_account_that_was_opened_otherwise_gets_no_balance(database: Database, tmp_path: Path) -> None:
+    async def open_it() -> None:
+        async with Ledger.open(database.service_url) as ledger:
+            await ledger.open_account("x@example.com", name="x")
+
+    asyncio.run(open_it())
+    path = written(tmp_path / "a.csv", f"{HEADER}x,x@example.com,USD,10,,\n")
+    assert faults_of(database, "accounts", path) == [
+        "line 2: name is that of an account that was opened otherwise: x; leave its balance out"
+    ]
+    path = written(tmp_path / "a.csv", f"{HEADER}x,x@example.com,USD,,,\n")
+    assert bring_in(database, "main", "accounts", path) == Result(known=1)
+
+
+def test_a_line_that_is_refused_stops_it_and_what_stands_before_is_there(paid: Database, tmp_path: Path) -> None:
+    lines = [*transfers(1_200), "a,b,5000,too much", *transfers(1_200)]
+    path = written(tmp_path / "t.csv", "\n".join(["source,target,amount,reference", *lines]))
+    with pytest.raises(Stopped) as raised:
+        bring_in(paid, "main", "transactions", path)
+    assert (raised.value.line, raised.value.since) == (1_202, 1_002)
+    assert str(raised.value).startswith("line 1202: insufficient-funds: ")
+    assert query(paid, "SELECT count(*) FROM transaction WHERE kind = 'transfer'") == [(1_000,)]
+    path = written(path, path.read_text().replace("a,b,5000,", "a,b,5,"))
+    result = bring_in(paid, "main", "transactions", path)
+    assert (result.new, result.known) == (1_401, 1_000)
+    assert balances(paid, "main")["b"] == ("USD", "29.00")
+    assert verify(paid.owner_url) == []
+
+
+def test_an_import_that_was_broken_off_goes_on(paid: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path / "t.csv", "\n".join(["source,target,amount,reference", *transfers(2_500)]))
+    settle, calls = Import._settle, 0
+
+    async def break_off(self: Import, *arguments: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise KeyboardInterrupt
+        await settle(self, *arguments)
+
+    monkeypatch.setattr(Import, "_settle", break_off)
+    with pytest.raises(KeyboardInterrupt):
+        bring_in(paid, "main", "transactions", path)
+    monkeypatch.setattr(Import, "_settle", settle)
+    result = bring_in(paid, "main", "transactions", path)
+    assert (result.new, result.known) == (1_500, 1_000)
+    assert balances(paid, "main")["b"] == ("USD", "25.00")
+    assert verify(paid.owner_url) == []
+
+
+def test_a_registered_currency_is_known(database: Database, tmp_path: Path) -> None:
+    execute(database.owner_url, "INSERT INTO currency (code, scale) VALUES ('BTC', 8)")
+    path = written(tmp_path / "a.csv", f"{HEADER}x,x@example.com,BTC,0.12345678,,\n")
+    assert bring_in(database, "main", "accounts", path).new == 1
+    assert balances(database, "main") == {"x": ("BTC", "0.12345678")}
+
+
+def test_a_fault_says_where_it_is() -> None:
+    assert str(Fault(7, "amount", "is missing")) == "line 7: amount is missing"
+    assert str(Fault(7, None, "is no JSON")) == "line 7: is no JSON"
+
+
+def test_what_is_kept_until_it_is_settled_is_what_was_asked_for(tmp_path: Path) -> None:
+    requests = Requests(1, terms_of(Settings()))
+    reader = Reader(requests, ids_as="old:")
+    said = {"amount": "1.50", "metadata": {"a": "b"}, "reference": "=1", "effective_on": "2026-01-31"}
+    asked: list[Wish | None] = [
+        reader.account(Line(2, {"email": "a@example.com", "balance": "5.00", "max_balance": None}, 0)),
+        reader.account(Line(3, {"id": "7", "email": "a@example.com", "metadata": {"a": "b"}, "min_balance": "-1"}, 0)),
+        reader.transaction(Line(4, said | {"source_account_id": 7, "target": "@b", "idempotency_key": "k"}, 0)),
+        reader.transaction(Line(5, {"amount": 3, "target": "b"}, 0)),
+    ]
+    wishes = [one for one in asked if one is not None]
+    with (tmp_path / "spool").open("w+b") as file:
+        spool = Spool(file)
+        spool.put(wishes[:3])
+        spool.put(wishes[3:])
+        assert list(spool.batches()) == [wishes[:3], wishes[3:]]
