@@ -5,6 +5,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Any, NoReturn
 
 from koshel import __version__
@@ -186,6 +187,10 @@ def _file_commands(commands_: Any) -> None:
         command.add_argument("--ids-as", metavar="PREFIX", help=meant)
         if kind == "accounts":
             command.add_argument("--without-balances", action="store_true", help="open them empty")
+    command = _command(commands_, "demo", file_commands.demo, "fill a new ledger with a month of a marketplace")
+    command.add_argument("--ledger", default="demo", metavar="NAME", help="what it is called (default demo)")
+    command.add_argument("--seed", type=int, default=1, help="the same one makes the same books (default 1)")
+    command.add_argument("--month", type=_month, metavar="YYYY-MM", help="which month (default: the last one)")
 
 
 def _duration(text: str) -> int:
@@ -193,6 +198,13 @@ def _duration(text: str) -> int:
         return durations.seconds(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _month(text: str) -> date:
+    try:
+        return date.fromisoformat(f"{text}-01")
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no month such as 2026-06") from None
 
 
 def _lifetime(text: str) -> int:

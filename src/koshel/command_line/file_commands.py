@@ -10,7 +10,10 @@ from koshel.command_line.commands import CommandError, Options, opened
 from koshel.config.settings import Settings
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from koshel.db.databases import Database
+    from koshel.demo import Made
     from koshel.files.importing import Source
 
 
@@ -93,3 +96,33 @@ async def _import(chosen: Settings, at: "Database", source: "Source", ledger: st
                 result = await work.run(progress)
     passed = "".join(f"Passed over: {many} {what}.\n" for what, many in sorted(result.passed_over.items()))
     return f"{result.new} {source.kind} were imported, {result.known} were there already.\n{passed}"
+
+
+def demo(chosen: Settings, options: Options) -> int:
+    """Make a ledger, and fill it with a month of a marketplace."""
+    import asyncio
+    from datetime import UTC, datetime, timedelta
+
+    from koshel.texts import is_ledger_name
+    from koshel.values import LEDGER_REASON
+
+    name = options["ledger"]
+    if not is_ledger_name(name):
+        raise CommandError(f"the name of a ledger {LEDGER_REASON}")
+    month = options["month"] or datetime.now(UTC).date().replace(day=1) - timedelta(days=1)
+    with opened(chosen) as at:
+        made = asyncio.run(_demo(chosen, at, name, options["seed"], month.replace(day=1)))
+    sys.stdout.write(f"{name}: {made.accounts} accounts, {made.transactions} transactions, {month:%B %Y}\n")
+    return 0
+
+
+async def _demo(chosen: Settings, at: "Database", name: str, seed: int, month: "date") -> "Made":
+    from koshel.command_line.progress import bar
+    from koshel.demo import fill
+    from koshel.ledger import Ledger
+
+    if not await Ledger.create(at.owner_url, name, schema=chosen.schema):
+        raise CommandError(f"there is a ledger {name!r} already; --ledger names another one")
+    async with Ledger.open(at.service_url, chosen, ledger=name) as ledger:
+        with bar(f"Filling {name}") as progress:
+            return await fill(ledger, seed, month, progress)
