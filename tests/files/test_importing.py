@@ -185,6 +185,13 @@ def test_an_import_that_was_broken_off_goes_on(paid: Database, tmp_path: Path, m
     assert verify(paid.owner_url) == []
 
 
+def test_an_account_that_is_there_with_other_terms_is_refused(database: Database, tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", HEADER + "x,x@example.com,USD,,,\n")
+    bring_in(database, "main", "accounts", path)
+    with pytest.raises(Stopped, match=r"line 2: name-taken: .*name x"):
+        bring_in(database, "main", "accounts", written(path, HEADER + "x,x@example.com,EUR,,,\n"))
+
+
 def test_a_registered_currency_is_known(database: Database, tmp_path: Path) -> None:
     execute(database.owner_url, "INSERT INTO currency (code, scale) VALUES ('BTC', 8)")
     path = written(tmp_path / "a.csv", f"{HEADER}x,x@example.com,BTC,0.12345678,,\n")

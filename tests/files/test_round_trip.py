@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from koshel import Ledger, Refused
 from koshel.db.store import StoreConfig, open_store
 from koshel.db.verify import verify
-from tests.support.bookkeeping import keep_books
+from tests.support.bookkeeping import execute, keep_books
 from tests.support.bringing import balances, bring_in, take_out
 from tests.support.database import Database
+from tests.support.settled import query
 
 FORMATS = ["jsonl", "csv"]
 TEXTS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20)
@@ -83,6 +84,32 @@ def test_accounts_alone_come_with_their_balances(books: Database, form: str, tmp
     }
     assert balances(books, "copy") == balances(books, "main")
     assert verify(books.owner_url) == []
+
+
+def test_accounts_that_nobody_has_are_copied_too(database: Database, tmp_path: Path) -> None:
+    """Those of exchanges, and those whose personal data was erased."""
+
+    async def live() -> None:
+        await Ledger.create(database.owner_url, "copy")
+        async with Ledger.open(database.service_url) as ledger:
+            dollars = await ledger.open_account("a@example.com", currency="USD")
+            euros = await ledger.open_account("a@example.com", currency="EUR")
+            gone = await ledger.open_account("b@example.com", name="gone")
+            await ledger.pay(dollars.id, amount="100")
+            await ledger.exchange(source=dollars.id, target=euros.id, source_amount="10", target_amount="9")
+            await ledger.change_account(gone.id, status="closed")
+            execute(database.owner_url, f"SELECT erase_account(1, {gone.id})")
+
+    asyncio.run(live())
+    copy(database, "main", "copy", "csv", tmp_path)
+    assert balances(database, "copy") == balances(database, "main")
+    assert len(balances(database, "copy")) == 5
+    emails = "SELECT email FROM account WHERE ledger_id = (SELECT max(id) FROM ledger) ORDER BY email"
+    assert [email for (email,) in query(database, emails)] == [
+        *("a@example.com", "a@example.com", "erased@erased.invalid"),
+        *("exchange@exchange.invalid", "exchange@exchange.invalid"),
+    ]
+    assert verify(database.owner_url) == []
 
 
 def said(database: Database, ledger: str, directory: Path) -> list[dict[str, object]]:

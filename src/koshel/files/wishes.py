@@ -6,10 +6,11 @@ from decimal import Decimal
 from typing import Any, ClassVar, TypeAlias
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from koshel.checks import checked
-from koshel.core.commands import EnsureAccount, Kind, Move, OpenAccount
+from koshel.core.commands import ERASED, EnsureAccount, Kind, Move, OpenAccount
+from koshel.core.exchange import EMAIL
 from koshel.files.formats import NO_LIMIT
 from koshel.files.keys import PREFIX, Keys
 from koshel.files.reading import Line
@@ -20,6 +21,7 @@ from koshel.values import KEY_REASON, Invalid, amount, decimal, fields
 
 NO_MONEY = frozenset({Kind.HOLD, Kind.VOID, Kind.EXPIRY})  # what moves none
 _OF_SIDES = {(True, True): Kind.TRANSFER, (False, True): Kind.PAYMENT, (True, False): Kind.WITHDRAWAL}
+_NOBODYS = (ERASED, EMAIL)  # emails that an account has, but that no caller can give one
 _TERMS = ("email", "currency", "min_balance", "max_balance", "metadata")
 _LABELS = ("metadata", "reference", "description", "effective_on")
 
@@ -70,6 +72,9 @@ class Reader:
             raise Invalid("email", "is missing")
         if "max_balance" in said and said["max_balance"] in (None, NO_LIMIT):
             terms["max_balance"] = None
+        email = terms["email"]
+        if email in _NOBODYS:
+            terms["email"] = "nobody@example.com"
         opening: OpenAccount | EnsureAccount
         name, key = self._own_name(said), None
         if name is None:
@@ -78,6 +83,8 @@ class Reader:
         else:
             opening = self._requests.ensure_account(name, **terms)
         balance = decimal(said["balance"], "balance") if self._brings_balance(said) else Decimal(0)
+        if email in _NOBODYS:
+            opening = replace(opening, email=email)
         self._count_what_is_left(said)
         currency = terms.get("currency", self._requests.terms.currency)
         return AccountWish(line.number, checked(opening), currency, balance, f"{key or f'{PREFIX}{name}'}:balance")
