@@ -110,6 +110,7 @@ def targets(amount: Decimal, legs: Sequence[Target]) -> tuple[SplitTarget, ...]:
 
 def _source(leg: Source) -> SplitSource:
     id_, name = _account(leg.account, "source")
+    _check_remaining(leg)
     most = None if leg.max is None else values.amount(leg.max, "max")
     if (leg.share is not None) + (most is not None) + leg.remaining > 1:
         raise Invalid("", "must have at most one of share, max and remaining")
@@ -120,6 +121,7 @@ def _source(leg: Source) -> SplitSource:
 
 def _target(leg: Target) -> SplitTarget:
     id_, name = _account(leg.account, "target")
+    _check_remaining(leg)
     amount = None if leg.amount is None else values.amount(leg.amount)
     if (leg.share is not None) + (amount is not None) + leg.remaining != 1:
         raise Invalid("", "must have one of share, amount and remaining")
@@ -156,6 +158,11 @@ def _left(amount: Decimal, shares: Ratio, amounts: Sequence[Decimal | None]) -> 
     units, parts = amount.as_integer_ratio()
     fixed, fixed_parts = given.as_integer_ratio()
     return units * (shares[1] - shares[0]) * fixed_parts - fixed * shares[1] * parts
+
+
+def _check_remaining(leg: Source | Target) -> None:
+    if type(leg.remaining) is not bool:
+        raise Invalid("remaining", "must be true or false")
 
 
 def _check_share(text: str) -> None:

@@ -19,6 +19,7 @@ from koshel.core.commands import (
     OpenAccount,
     Refund,
     Request,
+    Split,
     Status,
     Void,
 )
@@ -230,6 +231,10 @@ class Requests(SplitRequests):
         """Requests that are settled together, in order; if atomic, all of them or none."""
         if not 0 < len(members) <= MEMBERS_MAX:
             raise Invalid("transactions", f"must have 1 to {MEMBERS_MAX} members")
+        if sum(len(one.pairs) if isinstance(one, Split) else 1 for one in members) > MEMBERS_MAX:
+            raise Invalid(
+                "transactions", f"must not make more than {MEMBERS_MAX} transactions, with all legs of splits"
+            )
         # Its receipt would keep the email of an account that it opens, and nothing could erase that there.
         if key is not None and (opening := [at for at, one in enumerate(members) if isinstance(one, EnsureAccount)]):
             raise Invalid(f"transactions/{opening[0]}/open", "does not go with a key of the whole batch")

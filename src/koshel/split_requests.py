@@ -11,7 +11,7 @@ from koshel.labels import GivenLabels, given
 from koshel.moments import Moment, moment
 from koshel.terms import Terms
 from koshel.texts import OUTSIDE, AccountRef, Asked, asked
-from koshel.values import Given
+from koshel.values import Given, Invalid
 
 
 class SplitRequests:
@@ -40,6 +40,8 @@ class SplitRequests:
         A source or a target of None is the world outside.
         """
         wanted, terms = values.amount(amount), self.terms
+        if not hold and (expires_in is not UNSET or capture_at is not UNSET):
+            raise Invalid("expires_in" if capture_at is UNSET else "capture_at", "is of a hold: say hold=True")
         legs.check_sides(source, target, sources, targets, hold=hold)
         (source_id, source_name), (target_id, target_name) = (
             OUTSIDE if one is UNSET or one is None else asked(one, side)

@@ -3,13 +3,14 @@
 from decimal import Decimal
 from fractions import Fraction
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from koshel.core.commands import Split
 from koshel.core.decide import decide
 from koshel.core.legs import LeftOut
-from koshel.core.model import Declined, Grouped, Posted
+from koshel.core.model import Declined, Grouped, Posted, Refusal
 from tests.support.split_legs import BOOK, of, split, to
 
 
@@ -60,10 +61,20 @@ def test_sources_give_in_order_what_they_can(cents: int, asked: list[tuple[int, 
                 break
     legs = [of(account_id, None if most is None else str(Decimal(most) / 100)) for account_id, most in asked]
     (outcome,) = decide(BOOK, [split(str(Decimal(cents) / 100), target=3, sources=legs)])
-    if sum(given_cents) < cents:
+    if sum(9_000_000 if most is None else most for _, most in asked) < cents:
+        assert isinstance(outcome, Declined)
+        assert outcome.refusal is Refusal.SPLIT_NOT_EXACT, "however much the sources have"
+    elif sum(given_cents) < cents:
         assert isinstance(outcome, Declined)
         assert outcome.facts["missing"] == f"{Decimal(cents - sum(given_cents)) / 100:.2f}"
     else:
         assert isinstance(outcome, Grouped)
         amounts = [leg.amount for leg in outcome.outcomes if isinstance(leg, Posted | LeftOut)]
         assert amounts == [Decimal(one) / 100 for one in given_cents]
+
+
+@pytest.mark.parametrize(("amount", "most"), [("1.00", ["0.335", "0.335", "0.33"]), ("0.996", ["0.996"])])
+def test_bounds_that_fall_short_once_they_are_rounded_down_are_no_want_of_money(amount: str, most: list[str]) -> None:
+    (outcome,) = decide(BOOK, [split(amount, target=3, sources=[of(1, one) for one in most])])
+    assert isinstance(outcome, Declined)
+    assert outcome.refusal is Refusal.SPLIT_NOT_EXACT

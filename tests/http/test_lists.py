@@ -1,6 +1,7 @@
 """Lists over HTTP: pages that follow each other, their filters, and what is refused."""
 
 import threading
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,7 +9,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from koshel.http.pages import LIMIT_MAX
+from koshel.http import pages
+from koshel.http.pages import LIMIT_MAX, Cursor
 from koshel.moments import REASON
 from tests.http.conftest import OpenAccount
 from tests.http.test_refusals import assert_problem
@@ -199,3 +201,50 @@ def test_what_no_index_finds_is_refused_with_what_would_help(service: Running) -
     assert answer.body["parameters"] == ["metadata.*"]
     assert {"account_id", "since"} <= set(answer.body["add_one_of"])
     assert_problem(service.call("GET", "/account?metadata.plan=gold"), "filter-not-indexed")
+
+
+POSITIONS = {
+    "a time without a zone": ["2026-01-01T00:00:00", 1, 1],
+    "an id past all ids": ["2026-01-01T00:00:00Z", 2**63, 1],
+    "a version past all versions": ["2026-01-01T00:00:00Z", 1, 2**63],
+    "an id below zero": ["2026-01-01T00:00:00Z", -1, 1],
+    "no position": {},
+}
+FILTERS: dict[str, dict[str, Any]] = {
+    "an account past all ids": {"account_id": 2**63},
+    "a text with NUL": {"reference": "a\0b"},
+    "notes with NUL": {"metadata": {"a": "\0"}, "reference": "a"},
+    "a time without a zone": {"since": "2026-01-01T00:00:00"},
+}
+
+
+@pytest.mark.parametrize("name", [*POSITIONS, *FILTERS])
+def test_a_cursor_that_somebody_made_is_refused(service: Running, name: str) -> None:
+    position = POSITIONS.get(name, ["2026-01-01T00:00:00Z", 1, 1])
+    cursor = pages._written(Cursor("/transaction", 1, "desc", FILTERS.get(name, {}), position))
+    assert_problem(service.call("GET", f"/transaction?after={cursor}"), "validation-failed")
+
+
+def test_so_is_one_that_is_nested_deep(service: Running) -> None:
+    deep = b'["/transaction",1,"desc",{"reference":' + b"[" * 2_100 + b"]" * 2_100 + b"},[1]]"
+    cursor = urlsafe_b64encode(pages._sum(deep) + deep).rstrip(b"=").decode()
+    assert_problem(service.call("GET", f"/transaction?after={cursor}"), "validation-failed")
+
+
+@pytest.mark.parametrize("query", ["email=%00", "email=a%00@example.com", "currency=%00", "name=%00", "metadata.a=%00"])
+def test_a_filter_with_nul_finds_no_fault_of_ours(service: Running, query: str) -> None:
+    assert_problem(service.call("GET", f"/account?{query}"), "validation-failed")
+
+
+def test_accounts_are_found_by_an_email_however_its_domain_is_written(service: Running) -> None:
+    opened = service.call("POST", "/account", {"email": "spelling@EXAMPLE.com"}).body["id"]
+    for spelling in ("spelling@example.com", "spelling@Example.COM"):
+        assert [one["id"] for one in walk(service, "/account", email=spelling)] == [opened]
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_the_first_and_the_last_day_are_days(service: Running, day: str) -> None:
+    opened = service.call("POST", "/account", {"email": "days@example.com"}).body["id"]
+    body = {"amount": "1", "effective_on": day}
+    paid = service.call("POST", f"/account/{opened}/payment", body).body["id"]
+    assert [one["id"] for one in walk(service, "/transaction", account_id=opened, effective_on=day)] == [paid]

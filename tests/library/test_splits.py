@@ -71,6 +71,9 @@ async def test_a_refused_split_is_raised(ledger: Ledger, ann: int, bob: int) -> 
         ({"source": 1, "targets": [Target(2, share=0.5)]}, "targets/0/share"),  # type: ignore[arg-type]
         ({"source": 1, "targets": [Target(2, amount=0.5)]}, "targets/0/amount"),  # type: ignore[arg-type]
         ({"source": 1, "targets": [Target(2)]}, "targets/0"),
+        ({"source": 1, "targets": [Target(2, remaining=1)]}, "targets/0/remaining"),  # type: ignore[arg-type]
+        ({"source": 1, "targets": [Target(2, share="100%")], "expires_in": 60}, "expires_in"),
+        ({"source": 1, "targets": [Target(2, share="100%")], "capture_at": "2030-01-01T00:00:00Z"}, "capture_at"),
         ({"source": None, "targets": [Target(2, share="100%")], "hold": True}, "source_account_id"),
         ({"source": 1, "targets": [Target(2, share="100%")], "metadata": {"a": 1}}, "metadata/a"),
     ],

@@ -22,6 +22,6 @@ FROZEN = {
     "0015.splits.sql": "abacda105aa4775e1b7b6b06b894fbe9b980e64931ace1123c911cefc9b40870",
     "0016.exchanges.sql": "b9566e7fc142d4ca68baa3da2dfe25414735025dc5a5a40983ad3de1aa8be3fa",
     "0017.notes.sql": "13cfa95a8882baf74fc6cf4b4b663ee4f281fe85cf058c93d392850de8432ee9",
-    "0018.account_changes.sql": "ba739e4f555ee86351e4c3f6e05af12a0706f3ea26e47902717c522bfd12ac80",
+    "0018.account_changes.sql": "4c9734e6b2dd3d8ed4abf220e3bb7b8dd4137915804d5b7241c058bc5c03f2b8",
     "0019.books.sql": "55387512507d1753f13b3ce752cd9e774056c4f029da29caea823b90691aa131",
 }

@@ -6,6 +6,7 @@ sources: shares first; the others in order, up to what each can spend
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import reduce
 from typing import TypeAlias
 
 from koshel.core import declined, declined_splits
@@ -15,7 +16,7 @@ from koshel.core.commands import Split
 from koshel.core.legs import SplitSource
 from koshel.core.limits import left
 from koshel.core.model import Account, Declined
-from koshel.core.money import CEILING, ZEROS, floored, from_units, in_units, minus, rounded
+from koshel.core.money import CEILING, ZEROS, floored, from_units, in_units, minus, plus, rounded
 from koshel.core.turnovers import Turnovers
 
 Parts: TypeAlias = dict[int, Decimal]  # by the place of the leg
@@ -75,9 +76,18 @@ def drawn(
     parts, missing = _in_order(legs, shared, within, one.scale)
     if missing and within != spendable:
         parts, missing = _in_order(legs, shared, spendable, one.scale)
+    if missing and _never_enough(legs, shared, one.scale):
+        return declined_splits.not_exact(command, one, amount)
     if missing:
         return declined_splits.sources_short(command, one, minus(amount, missing), amount)
     return [parts[place] for place in range(len(legs))]
+
+
+def _never_enough(legs: Sequence[SplitSource], shared: tuple[Parts, Decimal], scale: int) -> bool:
+    """Whether the parts fall short of the amount whatever the sources have: each is bounded, and was rounded down."""
+    others = [leg.max for leg in legs if leg.share is None]
+    most = [floored(one, scale) for one in others if one is not None]
+    return len(most) == len(others) and reduce(plus, most, ZEROS[scale]) < shared[1]
 
 
 def _in_order(

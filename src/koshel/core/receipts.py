@@ -62,7 +62,7 @@ def replay(book: Book, command: Command) -> Replayed | Declined | None:
         field = _first_difference_of_groups(first, command)
     else:
         now = command.command if isinstance(command, Enqueue) else command
-        field = _first_difference(_request(first), _as_rounded(first, now) if isinstance(first, Posted) else now)
+        field = first_difference(_request(first), _as_rounded(first, now) if isinstance(first, Posted) else now)
         if field is None and _execute_at(first) != _execute_at(command):
             field = "execute_at"
     return Replayed(first) if field is None else declined.key_reused(command, field)
@@ -82,7 +82,8 @@ def _execute_at(asked: First | Command) -> datetime | UnsetType:
     return command.execute_at if isinstance(command, Enqueue) else UNSET
 
 
-def _first_difference(was: Command, command: Command) -> str | None:
+def first_difference(was: Command, command: Command) -> str | None:
+    """The first field that the two ask otherwise; None if it is the same request."""
     if type(command) is not type(was):
         return "kind"
     asked = _ASKED[type(was)]
@@ -130,9 +131,9 @@ def _first_difference_of_groups(first: First, command: Group) -> str | None:
     answers: Sequence[Outcome | Member] = first.outcomes if isinstance(first, Grouped) else group.members
     for index, (earlier, answer, member) in enumerate(zip(group.members, answers, command.members, strict=True)):
         if isinstance(answer, Posted):
-            field = _first_difference(asked(answer), _as_rounded(answer, member))
+            field = first_difference(asked(answer), _as_rounded(answer, member))
         else:
-            field = _first_difference(earlier, member)
+            field = first_difference(earlier, member)
         if earlier.key != member.key:
             field = "idempotency_key"
         if field is not None:

@@ -11,7 +11,7 @@ from koshel.db import rows
 from koshel.db.pages import Ask
 from koshel.db.queries import Queries
 from koshel.db.reads import find_transaction
-from koshel.db.wanted import Listed
+from koshel.db.wanted import Id, Listed
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
@@ -26,7 +26,7 @@ _FIXED = ("currency", "name")  # what only its opening says
 class Revision(Struct, frozen=True, array_like=True):
     """Where a page of changes has ended."""
 
-    revision: int
+    revision: Id
 
 
 class Read(Protocol):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from koshel.core.exchanging import Exchange
+from koshel.core.receipts import first_difference
 from koshel.db import agreement, split_agreement
 from koshel.db.group_receipts import GroupReceipt, MemberReceipt, NamedMove, id_of, splits
 from koshel.db.split_receipts import SplitReceipt
@@ -58,7 +59,8 @@ def _wrong_field(member: int | NamedMove | MemberReceipt, told: Row, row: Row, p
 
 def _wrong_member_split(group: GroupReceipt, place: int, split: SplitReceipt, transactions: Rows) -> str | None:
     member = group.members[place]
-    if not isinstance(member, MemberReceipt) or member.command != split.command:
+    # What was asked before with the member's key may have been asked under other settings.
+    if not isinstance(member, MemberReceipt) or first_difference(member.command, split.command) is not None:
         return "tells of a split that was not asked for"
     return of_split(split, transactions)
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from koshel.core.commands import Kind
 from koshel.core.model import AccountDetails, Posted
-from koshel.core.money import ZEROS
+from koshel.core.money import ZEROS, scale_of, subtract
 from koshel.core.sides import Side
 from koshel.db.queries import Queries
 from koshel.db.rows import FoundTransaction
@@ -55,8 +55,8 @@ def line(account_id: int, found: FoundTransaction) -> Line:
     assert isinstance(posted, Posted)
     source, target = posted.source, posted.target
     if source is not None and source.account_id == account_id:
-        leaves = posted.kind in _LEAVE
-        return Line(found, source, -posted.amount if leaves else posted.amount * 0)
+        leaves, zero = posted.kind in _LEAVE, ZEROS[scale_of(posted.amount)]
+        return Line(found, source, subtract(zero, posted.amount) if leaves else zero)
     assert isinstance(target, Side)
     return Line(found, target, posted.amount)
 

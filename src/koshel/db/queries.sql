@@ -866,7 +866,7 @@ SELECT * FROM (
         AND ($7::bigint IS NULL OR t.group_id = $7)
         AND ($8::text IS NULL OR t.idempotency_key = $8)
         AND ($9::text IS NULL OR t.reference = $9)
-        AND ($10::date IS NULL OR coalesce(t.effective_on, (t.ctime AT TIME ZONE 'UTC')::date) = $10)
+        AND ($10::text IS NULL OR coalesce(t.effective_on, (t.ctime AT TIME ZONE 'UTC')::date) = $10::text::date)
         AND ($11::text IS NULL OR coalesce(n.metadata, t.metadata) @> $11::jsonb)
         AND coalesce(t.ctime >= $12 AND t.ctime < $13, false)
 ) AS listed
@@ -895,7 +895,7 @@ WHERE ($3::text [] IS NULL OR status = ANY($3::text []))
     AND $7::bigint IS NULL
     AND ($8::text IS NULL OR said #>> '{command,key}' = $8)
     AND ($9::text IS NULL OR reference = $9)
-    AND ($10::date IS NULL OR said #>> '{command,command,effective_on}' = $10::date::text)
+    AND ($10::text IS NULL OR said #>> '{command,command,effective_on}' = $10)
     AND ($11::text IS NULL OR coalesce(said #> '{command,command,metadata}', '{}') @> $11::jsonb)
     AND coalesce(ctime >= $12 AND ctime < $13, false);
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from koshel.core.money import ZEROS
+from koshel.core.money import ZEROS, subtract
 from koshel.db.queries import Queries
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Totals(Struct, frozen=True):
     @property
     def balanced(self) -> bool:
         """Whether the accounts have what came in and did not leave."""
-        return self.balance == self.paid_in - self.paid_out
+        return self.balance == subtract(self.paid_in, self.paid_out)
 
 
 async def of_ledger(connection: "AnyConnection", q: Queries, ledger_id: int) -> Sequence[Totals]:

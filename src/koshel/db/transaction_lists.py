@@ -140,7 +140,8 @@ class _Books:
             None if wanted.status is None else [wanted.status],
             None if wanted.kind is None else [wanted.kind.value],
             *(wanted.account_id, wanted.parent_id, wanted.group_id, wanted.idempotency_key, wanted.reference),
-            *(wanted.effective_on, entries(wanted.metadata)),
+            wanted.effective_on and wanted.effective_on.isoformat(),
+            entries(wanted.metadata),
             *self._between,
         )
         pending = [key["id"] for key in keys if not key["is_posted"]]

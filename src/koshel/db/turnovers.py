@@ -3,7 +3,7 @@
 A batch without such an account asks nothing, and writes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import msgspec
 from asyncpg import Record
 
 from koshel.core.book import turned
-from koshel.core.model import Book, Opened, Outcome
+from koshel.core.model import AccountDetails, Book, Declined, Executed, Grouped, Opened, Outcome, Posted, Replayed
 from koshel.core.reach import QualifiedId
 from koshel.core.turnovers import Minute, Period, Turnover, Window, of_minutes, turnover
 from koshel.db import columns, rows
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
 
 HISTORY_MAX = 10_000  # transactions of an account that are looked at when it is given limits
+
+_MOVES = {Posted, Declined, Replayed}  # give no account limits
 
 _windows = msgspec.json.Decoder(list[Window])
 
@@ -68,9 +70,9 @@ async def _history(
 async def keep(connection: "AnyConnection", q: Queries, book: Book, written: Sequence[Outcome]) -> None:
     """Write what the batch has changed of them. `written`: the outcomes with their ids."""
     before = book.state.turnovers
-    opened = {one.account.id: one.account for one in written if type(one) is Opened and one.account.limits}
-    if not before and not opened:  # as nearly always
+    if not before and _MOVES.issuperset(map(type, written)):  # as nearly always
         return
+    opened = {account.id: account for account in _opened(written)}
     given: list[tuple[int, int, Turnover]] = []
     moved: list[tuple[int, int, Turnover]] = []
     for id_, one in turned(before, written).items():
@@ -81,6 +83,18 @@ async def keep(connection: "AnyConnection", q: Queries, book: Book, written: Seq
     for counted, query in ((moved, q.count_turnovers), (given, q.keep_turnovers)):
         if counted:
             await connection.execute(query, *_columns(counted, book.facts.now), book.facts.now)
+
+
+def _opened(outcomes: Iterable[Outcome]) -> Iterator[AccountDetails]:
+    """The accounts that are opened, also in groups."""
+    for outcome in outcomes:
+        match outcome:
+            case Opened():
+                yield outcome.account
+            case Grouped():
+                yield from _opened(outcome.outcomes)
+            case Executed():
+                yield from _opened([outcome.outcome])
 
 
 def _columns(counted: Sequence[tuple[int, int, Turnover]], now: datetime) -> tuple[Sequence[Any], ...]:

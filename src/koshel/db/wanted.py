@@ -9,9 +9,9 @@ None: whatever it is. A moment is in UTC.
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from enum import Enum
-from typing import Generic, Literal, TypeAlias, TypeVar
+from typing import Annotated, Generic, Literal, TypeAlias, TypeVar
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from koshel.core.commands import Kind
 from koshel.core.originals import TransactionStatus
@@ -24,6 +24,11 @@ EVERYTHING: Statuses = ("posted", *PENDING)
 FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
 LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
 ID_MAX = 2**63 - 1
+
+# What a cursor may say; of whatever else it says, the database knows nothing.
+Id: TypeAlias = Annotated[int, Meta(ge=0, le=ID_MAX)]
+Moment: TypeAlias = Annotated[datetime, Meta(tz=True)]
+Text: TypeAlias = Annotated[str, Meta(pattern=r"^[^\x00]*$")]
 
 ItemT = TypeVar("ItemT")
 PositionT = TypeVar("PositionT")
@@ -41,17 +46,17 @@ class NotIndexed(Exception):
 class TransactionsWanted(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Which transactions; those from `since` on, and before `until`."""
 
-    account_id: int | None = None
+    account_id: Id | None = None
     kind: Kind | None = None
     status: TransactionStatus | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    group_id: int | None = None
-    parent_id: int | None = None
-    idempotency_key: str | None = None
-    reference: str | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+    group_id: Id | None = None
+    parent_id: Id | None = None
+    idempotency_key: Text | None = None
+    reference: Text | None = None
     effective_on: date | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[Text, Text] = field(default_factory=dict)
 
     @property
     def tables(self) -> Statuses:
@@ -74,26 +79,26 @@ class TransactionsWanted(Struct, frozen=True, omit_defaults=True, kw_only=True):
 class AccountsWanted(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Which accounts; `name` may end in `*`: those whose names begin so, in the order of names."""
 
-    email: str | None = None
-    currency: str | None = None
-    status: str | None = None
-    name: str | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    email: Text | None = None
+    currency: Text | None = None
+    status: Text | None = None
+    name: Text | None = None
+    metadata: Mapping[Text, Text] = field(default_factory=dict)
 
 
 class Position(Struct, frozen=True, array_like=True):
     """Where a page of transactions has ended: at a time and an id; of an account's own, at one of its versions."""
 
-    ctime: datetime
-    id: int
-    version: int = 0
+    ctime: Moment
+    id: Id
+    version: Id = 0
 
 
 class AccountPosition(Struct, frozen=True, array_like=True):
     """Where a page of accounts has ended."""
 
-    id: int
-    name: str = ""
+    id: Id
+    name: Text = ""
 
 
 class Listed(Struct, Generic[ItemT, PositionT], frozen=True):

@@ -6,7 +6,6 @@ from functools import partial
 
 from msgspec import UNSET
 
-from koshel.core.money import scale_of
 from koshel.db import currencies, import_lookups
 from koshel.db.reads import Reads
 from koshel.files.faults import Fault
@@ -106,7 +105,7 @@ class Checks:
 
     def _too_fine(self, line: int, column: str, amount: Decimal, currency: str) -> Iterator[Fault]:
         scale = self._scales[currency]
-        if amount and scale_of(amount.normalize()) > scale:
+        if len(f"{amount:f}".partition(".")[2].rstrip("0")) > scale:
             yield Fault(line, column, f"has more decimals than {currency}, which has {scale}")
 
     async def _accounts(self, ids: set[int], names: set[str]) -> tuple[dict[int, str], dict[str, str]]:

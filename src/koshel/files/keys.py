@@ -1,29 +1,47 @@
 """The idempotency keys of lines that have none of their own."""
 
 from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
 from msgspec import json
 
 PREFIX = "import:"
+LASTING = ("id", "kind", "source_account_id", "source", "target_account_id", "target", "amount", "currency", "ctime")
+_NOTHING: tuple[object, ...] = (None, "", {})
 
 
 class Keys:
-    """A key is made of all that a line says, and of how many equal lines came before it in the file.
+    """A key is made of what a line says, and of how many equal lines came before it in the file.
 
-    So it is the same when the file is imported again, wherever the line stands by then. A digest is remembered for each
-    line that has no key of its own.
+    So it is the same when the file is imported again, wherever the line stands by then, and in whichever format. Of a
+    line that was exported only that counts which never changes: its notes may be others in the next export. A digest is
+    remembered for each line that has no key of its own.
     """
 
     def __init__(self) -> None:
         self._seen: Counter[bytes] = Counter()
 
-    def key(self, values: dict[str, Any]) -> str:
+    def key(self, values: Mapping[str, Any]) -> str:
         """The key of the next line."""
-        digest = blake2b(json.encode(values, order="deterministic"), digest_size=16)
+        digest = blake2b(json.encode(_lasting(values), order="deterministic"), digest_size=16)
         self._seen[digest.digest()] += 1
         return f"{PREFIX}{digest.hexdigest()}:{self._seen[digest.digest()]}"
+
+
+def _lasting(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a line says, as texts, so that it is the same of CSV and of JSON."""
+    said = {name: one if isinstance(one, dict) else str(one) for name, one in values.items() if one not in _NOTHING}
+    if "id" not in said or "ctime" not in said:
+        return said
+    lasting = {name: said[name] for name in LASTING if name in said}
+    try:
+        lasting["ctime"] = datetime.fromisoformat(str(said["ctime"])).astimezone(UTC).isoformat()
+    except ValueError:  # it was exported by something else
+        return said
+    return lasting
 
 
 class Once:

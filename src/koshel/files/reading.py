@@ -135,6 +135,8 @@ def _json(file: BinaryIO, columns: Sequence[str]) -> Iterator[Read]:
                 values = decode(text)
             except ValidationError:
                 yield Fault(number, None, "must be an object")
+            except ArithmeticError:
+                yield Fault(number, None, "has a number that is too large")
             except (DecodeError, RecursionError):
                 yield Fault(number, None, "is no JSON")
             else:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Protocol, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from koshel import moments
+from koshel import moments, values
 from koshel.core.commands import UNRESOLVED, Kind, Status
 from koshel.core.originals import TransactionStatus
 from koshel.db import account_lists, transaction_lists
@@ -141,7 +141,7 @@ async def list_accounts(call: Call) -> Reply:
     """GET /account."""
     query: AccountQuery = call.query
     wanted = AccountsWanted(
-        email=query.email or None,
+        email=known_email(query.email) if query.email else None,
         currency=query.currency or None,
         status=query.status or None,
         name=query.name or None,
@@ -151,6 +151,16 @@ async def list_accounts(call: Call) -> Reply:
     asked = _ACCOUNTS.asked(call, path, wanted)
     page = await looked_up(call, account_lists.accounts, asked)
     return _ACCOUNTS.reply(call, path, asked, page, [wire.account(details) for details in page.items])
+
+
+def known_email(text: str) -> str:
+    """The address as it is kept, if it is one; what is none may still be that of an erased account."""
+    try:
+        return values.email(text)
+    except Invalid:
+        if "\0" in text:
+            raise parameter_invalid("email", "must be without the character NUL") from None
+        return text
 
 
 def between(query: Stretched) -> tuple[datetime | None, datetime | None]:

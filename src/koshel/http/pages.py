@@ -85,7 +85,7 @@ class Lists(Generic[FiltersT]):
         try:
             kept = self._filters.decode(json.encode(cursor.filters))
             position = self._position.decode(json.encode(cursor.position))
-        except DecodeError:
+        except (DecodeError, RecursionError):
             raise parameter_invalid("after", _NO_CURSOR) from None
         return kept, Ask(query.limit, cursor.order, position)
 
@@ -121,7 +121,7 @@ def _read(text: str) -> Cursor:
         if told != _sum(said) or urlsafe_b64encode(raw).rstrip(b"=").decode() != text:
             raise parameter_invalid("after", _NO_CURSOR)
         return json.decode(said, type=Cursor)
-    except (binascii.Error, UnicodeEncodeError, DecodeError):
+    except (binascii.Error, UnicodeEncodeError, DecodeError, RecursionError):
         raise parameter_invalid("after", _NO_CURSOR) from None
 
 

@@ -95,10 +95,11 @@ def _amount_out_of_range(_: Declined, facts: Facts, at: str) -> Failure:
     return validation_failed(f"{at}/{facts.get('field', 'amount')}", detail)
 
 
-def _split_not_exact(_: Declined, facts: Facts, at: str) -> Failure:
+def _split_not_exact(refused: Declined, facts: Facts, at: str) -> Failure:
+    field = "sources" if getattr(refused.command, "sources", ()) else "targets"
     each = f"{facts['scale']} decimals of {facts['currency']}"
     detail = f"do not add up to {facts['amount']} once each amount is rounded to the {each}"
-    return validation_failed(f"{at}/targets", detail)
+    return validation_failed(f"{at}/{field}", detail)
 
 
 def _time_out_of_range(_: Declined, facts: Facts, at: str) -> Failure:

@@ -7,13 +7,12 @@ versions have no gap, so all of them together are one snapshot, and nothing has 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from decimal import Decimal
 from functools import partial
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType, json
 
-from koshel.core.money import plain
+from koshel.core.money import add, plain, subtract
 from koshel.db import lines, transaction_lists
 from koshel.db.lines import Line, Stretch
 from koshel.db.pages import Ask
@@ -22,6 +21,7 @@ from koshel.errors import Overloaded
 from koshel.http import accept, csv_lines
 from koshel.http.call import CSV, JSON, Call, Reply
 from koshel.http.call import json as json_reply
+from koshel.http.limits import CallerLimits
 from koshel.http.lines import AccountLine, account_of, shown_line
 from koshel.http.lists import Since, Until, between, moment_of
 from koshel.http.problems import parameter_invalid
@@ -33,6 +33,7 @@ from koshel.values import Id
 LINES_AT_ONCE = 100  # while they are made nothing else is done
 STREAMS_MAX = 16  # statements at once in a worker
 BUSY_REST = 9  # of ten parts of the time nine are those of whom something is settled for
+REST_MAX_S = 1.0  # between two parts
 
 At = Annotated[str, Meta(max_length=64, description="As it stood then.", extra_json_schema={"format": "date-time"})]
 Version = Annotated[int, Meta(ge=0, le=2**63 - 1, description="As it stood after that line; 0: when it was opened.")]
@@ -100,10 +101,8 @@ async def get_statement(call: Call) -> Reply:
     """GET /account/{id}/statement, as JSON or as CSV."""
     account = await account_of(call)
     since, until = between(call.query)
-    limits = call.limits
-    assert limits is not None
-    if limits.streams >= STREAMS_MAX:
-        raise Overloaded
+    assert call.limits is not None
+    slot = Slot.taken(call.limits)
     stretch = await call.service.engine.store.look_up(
         account.ledger_id, lambda connection, q: lines.stretch(connection, q, account, since, until)
     )
@@ -111,17 +110,35 @@ async def get_statement(call: Call) -> Reply:
     is_csv = 0 < wants[CSV] > wants[JSON]
     shape = _as_csv if is_csv else _as_json
     media_type = f"{CSV}; charset=utf-8; header=present" if is_csv else JSON
-    return Reply(200, b"", {"Vary": "Accept"}, media_type, stream=_counted(call, shape(call, stretch)))
+    return Reply(200, b"", {"Vary": "Accept"}, media_type, stream=_held(slot, shape(call, stretch)))
 
 
-async def _counted(call: Call, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    assert call.limits is not None
-    call.limits.streams += 1
-    try:
-        async for part in stream:
-            yield part
-    finally:
-        call.limits.streams -= 1
+class Slot:
+    """A place among the statements under way in a worker: given back when nothing refers to it any more.
+
+    So it is however the reply ends: sent, broken off, or never begun.
+    """
+
+    def __init__(self, limits: CallerLimits) -> None:
+        self._limits = limits
+        limits.streams += 1
+
+    @classmethod
+    def taken(cls, limits: CallerLimits) -> "Slot":
+        """One, if there is one left. Raises Overloaded."""
+        if limits.streams >= STREAMS_MAX:
+            raise Overloaded
+        return cls(limits)
+
+    def __del__(self) -> None:
+        self._limits.streams -= 1
+
+
+async def _held(slot: Slot, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The stream, which keeps a slot until it ends."""
+    async for part in stream:
+        yield part
+    del slot
 
 
 async def _parts(call: Call, stretch: Stretch) -> AsyncIterator[Sequence[Line]]:
@@ -136,12 +153,13 @@ async def _parts(call: Call, stretch: Stretch) -> AsyncIterator[Sequence[Line]]:
             account.ledger_id,
             lambda connection, q, ask=ask: look(connection, q, account.ledger_id, wanted, ask),  # type: ignore[misc]
         )
+        took = time.perf_counter() - began  # without the time that the client takes
         yield page.items
         if page.ends_at is None:
             return
         start = page.ends_at
         if not engine.batcher.is_idle:
-            await asyncio.sleep(BUSY_REST * (time.perf_counter() - began))
+            await asyncio.sleep(min(BUSY_REST * took, REST_MAX_S))
 
 
 async def _as_json(call: Call, stretch: Stretch) -> AsyncIterator[bytes]:
@@ -151,13 +169,16 @@ async def _as_json(call: Call, stretch: Stretch) -> AsyncIterator[bytes]:
         f'"closing_balance":"{plain(closing.balance)}","lines":['
     )
     yield begin.encode()
-    total_in = total_out = opening.balance * 0
+    total_in = total_out = subtract(opening.balance, opening.balance)
     between_them = b""
     async for some in _parts(call, stretch):
         yield between_them + b",".join(json.encode(shown_line(one), order="deterministic") for one in some)
         between_them = b","
-        total_in += sum((one.change for one in some if one.change > 0), Decimal(0))
-        total_out -= sum((one.change for one in some if one.change < 0), Decimal(0))
+        for one in some:
+            if one.change > 0:
+                total_in = add(total_in, one.change)
+            else:
+                total_out = subtract(total_out, one.change)
     yield f'],"total_in":"{plain(total_in)}","total_out":"{plain(total_out)}"}}\n'.encode()
 
 

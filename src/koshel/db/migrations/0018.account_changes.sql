@@ -28,7 +28,7 @@ INSERT INTO account_change (
     ledger_id, account_id, revision, email, min_balance, max_balance, status, metadata, limits, idempotency_key, is_found, ctime
 )
 SELECT ledger_id, id, revision, email, min_balance, max_balance, status, metadata, limits,
-    CASE WHEN revision = 0 THEN idempotency_key END, revision > 0, CASE WHEN revision = 0 THEN ctime ELSE now() END
+    CASE WHEN revision = 0 THEN idempotency_key END, revision > 0, CASE WHEN revision = 0 THEN ctime ELSE clock_timestamp() END
 FROM account;
 
 -- As it was, and now of the changes too. That the personal data was erased is a change itself, of the owner's.
