@@ -51,6 +51,20 @@ def made(outcome: Outcome) -> tuple[list[str | None], list[Posted]]:
     return names, [one for one in outcome.outcomes if isinstance(one, Posted)]
 
 
+@pytest.mark.parametrize("size", [1, 4])
+async def test_an_account_that_an_exchange_opens_is_found_by_its_name_from_then_on(
+    store: Store, database: Database, wallets: tuple[int, int, int], size: int
+) -> None:
+    dollars, euros, _ = wallets
+    paid = replace(payment(1, "5", key="p"), target="exchange:EUR", target_account_id=UNRESOLVED)
+    early = replace(paid, key="early")
+    asked: list[Command] = [early, asking(dollars, euros), paid, paid]
+    cut = [one for at in range(0, 4, size) for one in await settle(store, asked[at : at + size])]
+    assert refusals(cut) == [Refusal.ACCOUNT_NOT_FOUND, None, None, None]
+    assert type(cut[3]) is Replayed
+    assert verify(database.owner_url) == []
+
+
 async def test_exchanges_of_a_batch_share_the_accounts_that_the_first_one_opens(
     store: Store, database: Database, wallets: tuple[int, int, int]
 ) -> None:

@@ -51,6 +51,14 @@ async def resolve(
         await _add_new(new, ids, named, take_ids)
         for place, each in zip(exchanges, needed, strict=True):
             commands[place] = exchange_accounts.resolved(commands[place], each, new | ids)
+        _resolve_late(commands, naming, new)
+
+
+def _resolve_late(commands: list[Any], naming: Iterable[int], new: AccountIds) -> None:
+    """In place: those that name an exchange account which may be opened by an exchange before them."""
+    for place in naming:
+        if type(commands[place]) is not Exchange and not new.keys().isdisjoint(names(commands[place])):
+            commands[place] = resolved(commands[place], {}, new)
 
 
 async def _find(
