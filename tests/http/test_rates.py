@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from koshel.rates import PROBES, Buckets, Rate
@@ -23,6 +23,7 @@ def takes(buckets: Buckets, rate: Rate, name: object, count: int) -> int:
     return sum(buckets.take(rate, name) is None for _ in range(count))
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     per_s=st.integers(1, 50),
     window_s=st.integers(1, 5),

@@ -37,7 +37,8 @@ def assigned(command: Split, one: Account, amount: Decimal) -> list[Decimal] | D
             pool = minus(pool, fixed)
         elif leg.remaining:
             takes_rest = place
-        elif leg.share is not None:
+        else:
+            assert leg.share is not None, "a target has one of the three"
             shares[place] = leg.share
     before = len(shares) if takes_rest is None else sum(place < takes_rest for place in shares)
     shared = _shared(shares, amount, pool, one.scale, before)

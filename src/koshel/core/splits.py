@@ -92,11 +92,9 @@ def _mismatch(command: Split, accounts: Mapping[int, Account]) -> Declined | Non
     first, *others = accounts.values()
     if all(one.currency == first.currency and one.scale == first.scale for one in others):
         return None
-    for source_id, target_id in command.pairs:
-        source, target = accounts.get(source_id or 0, first), accounts.get(target_id or 0, first)
-        if source.currency != target.currency or source.scale != target.scale:
-            return declined.currency_mismatch(command, source, target)
-    raise AssertionError("two of the accounts differ")
+    pairs = ((accounts.get(source or 0, first), accounts.get(target or 0, first)) for source, target in command.pairs)
+    differing = next(pair for pair in pairs if pair[0].currency != pair[1].currency or pair[0].scale != pair[1].scale)
+    return declined.currency_mismatch(command, *differing)
 
 
 def _unusable(command: Split, accounts: Iterable[Account]) -> Declined | None:
