@@ -26,9 +26,7 @@ TABLES = (
 TEXTS = [name for name in LABELS if name != "metadata"]
 # Until there is a sealed journal, nothing else says ...
 UNPROVED = {
-    "... in which ledger it was": {
-        "batch.ledger_id",  # one that has no transactions
-    },
+    "... in which ledger a batch was that has no transactions": {"batch.ledger_id"},
     "... in which currency an account is that has no transfers, and the name of one that was opened without a key": {
         "account.currency",
         "account.name",
@@ -52,6 +50,10 @@ UNPROVED = {
         *(f"receipt.answer:split:command/{name}" for name in ("source", "target")),
         *(f"receipt.answer:split:command/{name}s/*/{name}" for name in ("source", "target")),
         "receipt.answer:grouped:exchange/target",
+    },
+    "... how long holds lasted by default when a split was asked for again": {
+        f"receipt.answer:grouped:members/*/{what}/default_expires_in"
+        for what in ("command", "outcome/command", "outcome/first/command")
     },
     "... what the accounts of a queued transaction were called": {
         f"{what}:queued:{side}"

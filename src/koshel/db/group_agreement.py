@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from msgspec.structs import replace
+
+from koshel.core.commands import Split
 from koshel.core.exchanging import Exchange
-from koshel.core.receipts import first_difference
 from koshel.db import agreement, split_agreement
 from koshel.db.group_receipts import GroupReceipt, MemberReceipt, NamedMove, id_of, splits
 from koshel.db.split_receipts import SplitReceipt
@@ -59,8 +61,11 @@ def _wrong_field(member: int | NamedMove | MemberReceipt, told: Row, row: Row, p
 
 def _wrong_member_split(group: GroupReceipt, place: int, split: SplitReceipt, transactions: Rows) -> str | None:
     member = group.members[place]
-    # What was asked before with the member's key may have been asked under other settings.
-    if not isinstance(member, MemberReceipt) or first_difference(member.command, split.command) is not None:
+    if not isinstance(member, MemberReceipt) or not isinstance(asked := member.command, Split):
+        return "tells of a split that was not asked for"
+    if not agreement.is_own(member):  # what was asked before with its key may have been asked under other settings
+        asked = replace(asked, default_expires_in=split.command.default_expires_in)
+    if asked != split.command:
         return "tells of a split that was not asked for"
     return of_split(split, transactions)
 
