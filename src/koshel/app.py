@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from koshel import __version__, address
+from koshel import __version__
 from koshel.access.authentication import Authentication, OpenJwtCallers, open_authentication
+from koshel.config import exposure
 from koshel.config.settings import Settings
 from koshel.db.gate import Gate
 from koshel.db.url import Target
@@ -83,7 +84,7 @@ async def _authentication(
         yield None
         return
     takes_jwts = settings.jwt_issuer is not None
-    always = settings.auth == "keys" or takes_jwts or not address.is_loopback(settings.host)
+    always = settings.auth == "keys" or takes_jwts or exposure.reached_by(settings) is not None
     config = store_config(settings, database_url, gate)
     jwts = _open_jwt_callers(settings) if takes_jwts else None
     async with open_authentication(engine.store, config, always=always, open_jwt_callers=jwts) as authentication:

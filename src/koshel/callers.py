@@ -22,7 +22,9 @@ JwtReason: TypeAlias = Literal[
     "jwt-scope",
     "jwt-ledger",
 ]
-Reason: TypeAlias = Literal["absent", "malformed", "twice", "query", "unknown", "revoked", "expired"] | JwtReason
+Reason: TypeAlias = (
+    Literal["absent", "malformed", "twice", "query", "passed-on", "unknown", "revoked", "expired"] | JwtReason
+)
 
 
 class Unauthenticated(Exception):

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import structlog
 
-from koshel import __version__, address
-from koshel.config import surroundings, web_addresses
+from koshel import __version__
+from koshel.config import exposure, surroundings, web_addresses
 from koshel.config.settings import Settings, SettingsError
 from koshel.config.surroundings import PREFIX, without_passwords
 from koshel.db.standing import Wanted
@@ -31,8 +31,8 @@ def warn_of_password(flags: Mapping[str, object]) -> None:
 
 def warn_of_strangers(settings: Settings) -> None:
     """Where nobody is asked for a key, an address beyond this machine is worth a warning."""
-    if settings.auth == "off" and not address.is_loopback(settings.host):
-        _log.warning("the service listens beyond this machine, and asks nobody who they are", host=settings.host)
+    if settings.auth == "off" and (reason := exposure.reached_by(settings)) is not None:
+        _log.warning("the service is reached from beyond this machine, and asks nobody who they are", reason=reason)
 
 
 def check_jwts(settings: Settings) -> None:

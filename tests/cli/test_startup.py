@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from koshel import address, startup
+from koshel.config import exposure
 from koshel.config.settings import Settings
 from koshel.db import standing
 from koshel.db.embedded import Cluster
@@ -53,7 +54,26 @@ def test_who_listens_beyond_this_machine_is_warned(host: str, *, is_loopback: bo
     with capture_logs() as log:
         startup.warn_of_strangers(Settings(host=host))  # where keys are asked for
         startup.warn_of_strangers(Settings(host=host, auth="off"))
-    assert [(line["log_level"], line["host"]) for line in log] == ([] if is_loopback else [("warning", host)])
+    assert [(line["log_level"], host in line["reason"]) for line in log] == ([] if is_loopback else [("warning", True)])
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({}, None),
+        ({"allowed_origins": "http://localhost:3000, http://127.0.0.1, http://[::1]:9, https://a.localhost"}, None),
+        ({"allowed_origins": "http://localhost, https://wallet.example"}, "https://wallet.example"),
+        ({"allowed_origins": "https://[2001:db8::1]:8443"}, "https://[2001:db8::1]:8443"),
+        ({"allowed_origins": "http://127.0.0.1.example"}, "http://127.0.0.1.example"),
+        ({"trusted_proxies": "127.0.0.1"}, "KOSHEL_TRUSTED_PROXIES"),
+        ({"host": "0.0.0.0"}, "0.0.0.0"),
+    ],
+)
+def test_a_service_on_loopback_is_reached_by_others_if_a_proxy_stands_before_it(
+    said: dict[str, Any], reason: str | None
+) -> None:
+    found = exposure.reached_by(Settings(**said))
+    assert found is None if reason is None else found is not None and reason in found
 
 
 def test_what_kubernetes_made_is_said_in_one_line() -> None:

@@ -136,3 +136,19 @@ def test_the_unit_lets_the_service_raise_its_own_limit_of_descriptors() -> None:
 )
 def test_the_unit_is_hardened(line: str) -> None:
     assert line in UNIT.splitlines()
+
+
+def test_the_unit_asks_for_keys_and_says_how_the_first_is_made() -> None:
+    """A proxy on the same host brings others in, so that it listens on loopback is no reason to ask nobody."""
+    (line,) = unit("Environment")
+    given = dict(one.split("=") for one in line.split())
+    assert given[f"{PREFIX}AUTH"] == "keys"
+    head = UNIT.partition("[Unit]")[0]
+    assert head.index("koshel key create --scope admin") < head.index("systemctl enable")
+
+
+def test_on_kubernetes_the_first_key_is_made_before_the_service_starts_and_by_nothing_that_is_applied_again() -> None:
+    said = (DEPLOY / "README.md").read_text()
+    assert said.index("apply -f kubernetes/migrate.yaml") < said.index("apply -f kubernetes/once/key.yaml")
+    assert said.index("delete job koshel-key") < said.index("apply -f kubernetes/\n")
+    assert not (DEPLOY / "kubernetes" / "key.yaml").exists()

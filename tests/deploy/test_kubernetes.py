@@ -15,8 +15,8 @@ from koshel.http.routes import ROUTES
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 WRITABLE = "/tmp"  # noqa: S108  the one directory of a pod that is
 VERSIONS = ["1.27", "1.32", "1.37"]  # of Kubernetes
-MANIFESTS = {path.stem: YAML(typ="safe").load(path) for path in FOLDER.glob("*.yaml")}
-PODS = {name: MANIFESTS[name]["spec"]["template"] for name in ("deployment", "migrate")}
+MANIFESTS = {path.stem: YAML(typ="safe").load(path) for path in FOLDER.rglob("*.yaml")}
+PODS = {name: MANIFESTS[name]["spec"]["template"] for name in ("deployment", "migrate", "key")}
 
 
 @pytest.mark.parametrize("version", VERSIONS)

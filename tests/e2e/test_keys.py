@@ -11,7 +11,6 @@ import pytest
 
 from koshel import api_keys
 from koshel.db.api_keys import NewKey
-from tests.support import command
 from tests.support.crowd import CONNECTIONS, PAYMENT, Crowd
 from tests.support.database import Database
 from tests.support.keyed import Client, bearer, new_key, revoke
@@ -132,20 +131,6 @@ def test_wrong_keys_by_the_thousand_harm_nobody(crowd: Crowd, database: Database
     assert refused
     assert sent >= 100, "each connection rests a moment after each refusal"
     assert paid.result() < 1, "as fast as the machine lets it, and never refused"
-
-
-def test_beyond_this_machine_the_service_starts_with_a_key_and_says_how_to_make_one(database: Database) -> None:
-    settings = {"database_url": database.service_url, "host": "0.0.0.0", "port": "0"}
-    refused = command.run("serve", **settings)
-    assert refused.returncode == 1
-    assert "koshel key create --scope admin" in refused.stderr.splitlines()[-1]
-    assert "KOSHEL_AUTH=off" in refused.stderr.splitlines()[-1]
-    with serving(database.service_url, host="0.0.0.0", auth="off", workers="1") as service:
-        assert service.call("GET", "/account/1").status == 404
-    printed = command.run("key", "create", "--scope", "read", database_url=database.owner_url).stdout.strip()
-    with serving(database.service_url, host="0.0.0.0", workers="1") as service:
-        assert service.call("GET", "/account/1").status == 401
-        assert service.call("GET", "/account/1", Authorization=f"Bearer {printed}").status == 404
 
 
 def test_where_keys_are_wanted_and_there_is_none_nobody_may_do_anything(database: Database) -> None:

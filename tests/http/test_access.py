@@ -91,7 +91,8 @@ def answered(
 def test_the_client_is_whom_a_trusted_proxy_names_whichever_way_a_request_takes(
     database: Database, tmp_path: Path, trusted: str, client: str
 ) -> None:
-    with serving_into(tmp_path, database.service_url, trusted_proxies=trusted, log_format="json") as (service, out, _):
+    limits = {"trusted_proxies": trusted, "log_format": "json", "auth": "off"}
+    with serving_into(tmp_path, database.service_url, **limits) as (service, out, _):
         service.call("POST", "/account", {"email": "ann@example.com"}, X_Forwarded_For="1.1.1.1, 203.0.113.7, 10.1.1.1")
         service.call("POST", "/account/1/payment", {"amount": "1"}, X_Forwarded_For="1.1.1.1, 203.0.113.7")
         head = "Host: 127.0.0.1\r\nForwarded: for=203.0.113.7\r\nContent-Type: application/json\r\nContent-Length: 13"

@@ -199,7 +199,7 @@ def shop(cluster: Cluster) -> Iterator[Running]:
     with psycopg.connect(cluster.url(), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE origins_tests TEMPLATE {TEMPLATE}")
     url = cluster.url(embedded.SERVICE, "origins_tests")
-    with serving(url, workers="1", allowed_origins=f"{SHOP}, http://admin.example") as service:
+    with serving(url, workers="1", auth="off", allowed_origins=f"{SHOP}, http://admin.example") as service:
         yield service
 
 

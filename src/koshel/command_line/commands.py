@@ -201,18 +201,19 @@ def _check_keys(chosen: Settings, at: "Database") -> None:
     """Raises CommandError if there is no key, and the service would listen beyond this machine."""
     import asyncio
 
-    from koshel import address, startup
+    from koshel import startup
+    from koshel.config import exposure
     from koshel.db import api_keys, once
 
-    is_loopback = address.is_loopback(chosen.host)
-    if chosen.auth == "off" or chosen.jwt_issuer is not None or (is_loopback and chosen.auth is None):
+    reason = exposure.reached_by(chosen)
+    if chosen.auth == "off" or chosen.jwt_issuer is not None or (reason is None and chosen.auth is None):
         return
     if asyncio.run(once.transact(at.service_url, api_keys.exist, schema=chosen.schema)):
         return
-    if not is_loopback:
+    if reason is not None:
         raise CommandError(
-            f"{chosen.host} is reached from beyond this machine, and there is no API key yet: make one with `koshel key"
-            " create --scope admin`, or set KOSHEL_AUTH=off if whoever reaches the service may do everything"
+            f"{reason}, and there is no API key yet: make one with `koshel key create --scope admin`, or set"
+            " KOSHEL_AUTH=off if whoever reaches the service may do everything"
         )
     startup.warn_of_no_keys()
 

@@ -79,6 +79,16 @@ class Proxies:
         return plain is not None and any(ip_address(plain) in network for network in self._networks)
 
 
+def is_passed_on(headers: MultiMapping[str]) -> bool:
+    """Whether a request says that another machine sent it to a proxy. Who says so only loses by it."""
+    named = [
+        *_hops(", ".join(headers.getall("Forwarded", ()))),
+        *_names(", ".join(headers.getall("X-Forwarded-For", ()))),
+    ]
+    addresses = [_address(name) for name in named]
+    return any(address is None or not ip_address(address).is_loopback for address in addresses)
+
+
 def _names(text: str) -> Iterator[str]:
     """What a list names, from right to left."""
     while text:

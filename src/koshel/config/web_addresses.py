@@ -1,7 +1,8 @@
 """Web addresses that a setting names: encrypted, or of this machine."""
 
-from ipaddress import ip_address
 from urllib.parse import urlsplit
+
+from koshel.config.web_origins import is_loopback
 
 
 def is_web_address(text: str) -> bool:
@@ -18,11 +19,4 @@ def may_be_asked(url: str) -> bool:
         return False
     if not host or parts.username is not None or not url.isascii() or not url.isprintable() or " " in url:
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))

@@ -8,6 +8,7 @@ from aiohttp import web
 from koshel.access.authentication import Authentication
 from koshel.api_keys import JWT_BEGINS, PREFIX
 from koshel.callers import ANYBODY, Caller, Reason, Scope, Unauthenticated
+from koshel.config.proxies import is_passed_on
 from koshel.db.errors import StoreError
 from koshel.http.problems import Failure
 from koshel.http.response import CALLER
@@ -32,6 +33,11 @@ _REFUSALS: Mapping[Reason, _Refusal] = {
     "query": _Refusal(
         f"A key in the query ends up in logs: send it so, {_HEADER}, and rotate the one that was sent.",
         "invalid_request",
+    ),
+    "passed-on": _Refusal(
+        "A proxy passes on requests of other machines, so a key is needed, and there is none yet: make one with `koshel"
+        " key create`, or set KOSHEL_AUTH=off if whoever reaches the proxy may do everything.",
+        "",
     ),
     "unknown": _Refusal("This API key is not known.", "invalid_token"),
     "revoked": _Refusal("This API key was revoked.", "invalid_token"),
@@ -79,6 +85,8 @@ async def caller_of(request: web.Request, route: Route, authentication: Authenti
     if route.scope is None:
         return NOBODY
     if authentication is None or not await authentication.check():
+        if authentication is not None and is_passed_on(request.headers):
+            raise Unauthenticated("passed-on")
         request[CALLER] = ANYBODY
         return ANYBODY
     if request.rel_url.raw_query_string and _has_token(request.query_string, authentication):

@@ -10,12 +10,11 @@ Without API keys, whatever a browser can reach it could also do. Two things keep
 
 from collections.abc import Mapping
 from functools import lru_cache
-from ipaddress import ip_address
 
 from multidict import MultiMapping
 
 from koshel.config.settings import Settings
-from koshel.config.web_origins import origins
+from koshel.config.web_origins import is_loopback, origins
 from koshel.http.call import NO_HEADERS
 from koshel.http.problems import Failure, quoted
 
@@ -37,7 +36,7 @@ class Origins:
         is_traced = settings.tracing == "on"
         self._exposed = f"{_EXPOSED}, traceparent" if is_traced else _EXPOSED
         self._taken = f"{_TAKEN}, traceparent, tracestate" if is_traced else _TAKEN
-        self._on_loopback = _is_loopback(settings.host.strip("[]"))
+        self._on_loopback = is_loopback(settings.host.strip("[]"))
 
     def check(self, method: str, headers: MultiMapping[str]) -> None:
         """Raises Failure if the request comes from a foreign page, or by a name that is not the service's."""
@@ -110,14 +109,4 @@ def _is_loopback_host(host: str) -> bool:
         name = host
     elif not (port.isascii() and port.isdigit()):
         return False
-    return _is_loopback(name[1:-1] if name.startswith("[") and name.endswith("]") else name)
-
-
-def _is_loopback(name: str) -> bool:
-    name = name.lower().removesuffix(".")
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(name[1:-1] if name.startswith("[") and name.endswith("]") else name)

@@ -45,8 +45,8 @@ class Senders:
             return ANYBODY
         asks = self._authentication.asks
         if not asks:
-            if asks is None:  # whether there are keys has to be asked
-                raise NotPlain
+            if asks is None or "x-forwarded-for" in plain.said or "forwarded" in plain.said:
+                raise NotPlain  # whether there are keys has to be asked, or there is a proxy
             return ANYBODY
         sent = plain.authorization
         caller = self._authentication.remembered(sent[7:]) if sent is not None and sent[:7] == b"Bearer " else None
