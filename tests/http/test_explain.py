@@ -108,7 +108,7 @@ def refused(body: type[Struct], received: bytes | str) -> Failure:
         (AccountChange, '{"status": []}', "/status", 'must be one of "closed", "frozen", "open"'),
         (AccountChange, '{"email": null}', "/email", "must be a string"),
         (AccountPatch, '{"metadata": {"a": 1}}', "/metadata/a", "must be a string, or null"),
-        (AccountPatch, '{"metadata": null}', "/metadata", "must be an object"),
+        (AccountPatch, '{"metadata": 1}', "/metadata", "must be an object, or null"),
         (BatchRequest, '{"transactions": {}}', "/transactions", "must be an array"),
         (BatchRequest, '{"transactions": []}', "/transactions", "must have 1 to 1000 members"),
         (
@@ -167,12 +167,25 @@ ENDS = "The body ends before its JSON does, after {} bytes."
             rb'{"metadata": {"a": "\ud800"}}',
             "A text in the body is not Unicode: it has half of a surrogate pair.",
         ),
-        (b'{"amount": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "The body is nested too deeply."),
     ],
 )
 def test_what_is_not_json_is_said_to_the_byte(received: bytes, detail: str) -> None:
     failure = refused(TransactionRequest, received)
     assert (failure.code, failure.detail, failure.members) == ("malformed-json", detail, {})
+
+
+@pytest.mark.parametrize(
+    ("inner", "pointer"),
+    [
+        (b"[" * 100_000 + b"]" * 100_000, "/amount"),
+        (b'{"a":' * 9_000 + b"1" + b"}" * 9_000, "/amount"),
+        (b'"1", "metadata": ' + b"[" * 9_000 + b"]" * 9_000 + b', "kind": 1', "/metadata"),
+    ],
+)
+def test_a_field_that_is_nested_too_deeply_is_named(inner: bytes, pointer: str) -> None:
+    failure = refused(TransactionRequest, b'{"source_account_id": [1], "amount": ' + inner + b"}")
+    assert failure.code == "validation-failed"
+    assert failure.members["errors"] == [{"pointer": pointer, "detail": "is nested too deeply"}]
 
 
 def reasons_of(type_: inspect.Type) -> Iterator[str]:

@@ -26,6 +26,7 @@ def merged(till: Till, account_id: int, headers: dict[str, str] | None = None, /
         ({"metadata": {"a": None}}, {"metadata": {"b": "2"}}),
         ({"metadata": {"a": None, "b": None}}, {"metadata": {}}),
         ({"metadata": {"never": None}}, {}),
+        ({"metadata": None}, {"metadata": {}}),
         (
             {"metadata": {"a": None, "c": "3"}, "status": "frozen"},
             {"metadata": {"b": "2", "c": "3"}, "status": "frozen"},
@@ -57,7 +58,6 @@ def test_plain_json_still_replaces_metadata_whole(till: Till) -> None:
         ({"email": None}, "/email"),
         ({"min_balance": None}, "/min_balance"),
         ({"status": None}, "/status"),
-        ({"metadata": None}, "/metadata"),
         ({"metadata": {"a": 1}}, "/metadata/a"),
         ({"metadata": {"a": {"b": None}}}, "/metadata/a"),
         ({"metadata": {"k" * 41: None}}, f"/metadata/{'k' * 41}"),

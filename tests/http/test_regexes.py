@@ -7,6 +7,7 @@ and those of email-validator, which sees addresses of a bounded length only.
 import importlib
 import pkgutil
 import re
+import sys
 from collections import deque
 from collections.abc import Iterator
 from time import perf_counter
@@ -20,7 +21,8 @@ from msgspec import inspect
 import koshel.core
 import koshel.http
 from koshel.config.settings import Settings
-from koshel.http.accounts import AccountPatch, AccountRequest
+from koshel.http.accounts import AccountRequest
+from koshel.http.merging import MERGED
 from koshel.http.prefer import LENGTH_MAX, parse
 from koshel.http.routes import ROUTES
 from koshel.http.server import application
@@ -40,8 +42,10 @@ def modules() -> Iterator[Any]:
     for package in (koshel.http, koshel.core):
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             yield importlib.import_module(module.name)
-    yield importlib.import_module("koshel.values")
-    yield importlib.import_module("koshel.requests")
+    others = ("koshel.http.", "koshel.core.", "koshel.config.", "koshel.command_line.")  # settings are no request's
+    for name in sorted(sys.modules):  # whatever those import
+        if name.startswith("koshel.") and not name.startswith(others):
+            yield sys.modules[name]
 
 
 def held_by(value: Any) -> Iterator["re.Pattern[Any]"]:
@@ -62,7 +66,7 @@ def all_patterns() -> dict[str, "re.Pattern[Any]"]:
             for one in held_by(value):
                 found.setdefault(repr(one.pattern), one)
             assert not isinstance(value, type) or not list(held_by(list(vars(value).values()))), name
-    for body in (*(route.body for route in ROUTES), AccountPatch):
+    for body in (*(route.body for route in ROUTES), *(route.query for route in ROUTES), *MERGED.values()):
         if body is not None:
             for text in patterns_of(inspect.type_info(body)):
                 found.setdefault(repr(text), re.compile(text))

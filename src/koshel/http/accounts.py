@@ -12,6 +12,7 @@ from koshel import texts, values
 from koshel.core.commands import EnsureAccount, Kind, Move, Status
 from koshel.core.labelled import labels
 from koshel.http import preconditions, wire
+from koshel.http.annotations import replaced_and_merged
 from koshel.http.answers import answer_now
 from koshel.http.call import Call, Reply, json
 from koshel.http.limit_bodies import LimitRequests, given
@@ -71,7 +72,7 @@ class AccountChange(Struct, frozen=True, forbid_unknown_fields=True):
 class AccountPatch(AccountChange, frozen=True, forbid_unknown_fields=True):
     """The same as a merge patch (RFC 7396), which goes into `metadata` too."""
 
-    metadata: NotesPatch | UnsetType = UNSET  # type: ignore[assignment]
+    metadata: NotesPatch | UnsetType | None = UNSET  # type: ignore[assignment]
 
 
 class PaymentRequest(Schedulable, frozen=True, forbid_unknown_fields=True):
@@ -140,14 +141,15 @@ async def change_account(call: Call) -> Reply:
     """PATCH /account/{id}."""
     body: AccountChange | AccountPatch = call.body
     expected, unexpected = preconditions.versions(call.if_match, call.if_none_match)
+    metadata, patch = replaced_and_merged(body.metadata, is_patch=isinstance(body, AccountPatch))
     command = call.requests.change_account(
         account_in_path(call),
         email=body.email,
         min_balance=body.min_balance,
         max_balance=body.max_balance,
         status=body.status,
-        metadata=UNSET if isinstance(body, AccountPatch) else body.metadata,
-        metadata_patch=body.metadata if isinstance(body, AccountPatch) else UNSET,
+        metadata=metadata,
+        metadata_patch=patch,
         expected=expected,
         unexpected=unexpected,
         limits=UNSET if body.limits is UNSET else given(body.limits),

@@ -9,6 +9,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from koshel.annotations import annotation
+from koshel.core.labelled import Metadata, MetadataPatch
 from koshel.http import wire
 from koshel.http.answers import answer_now
 from koshel.http.call import Call, Reply
@@ -31,17 +32,27 @@ class Annotation(Struct, frozen=True, forbid_unknown_fields=True):
 class AnnotationPatch(Annotation, frozen=True, forbid_unknown_fields=True):
     """The same as a merge patch (RFC 7396), which goes into `metadata` too."""
 
-    metadata: NotesPatch | UnsetType = UNSET  # type: ignore[assignment]
+    metadata: NotesPatch | UnsetType | None = UNSET  # type: ignore[assignment]
+
+
+def replaced_and_merged(
+    metadata: Metadata | MetadataPatch | UnsetType | None, *, is_patch: bool
+) -> tuple[Metadata | UnsetType, MetadataPatch | UnsetType]:
+    """What `metadata` is to be, and what is to be merged into it. A merge patch may also take all of it away."""
+    if metadata is None:
+        return {}, UNSET
+    return (UNSET, metadata) if is_patch else (metadata, UNSET)  # type: ignore[return-value]  # its texts are no null
 
 
 async def annotate(call: Call) -> Reply:
     """PATCH /transaction/{id}."""
     body: Annotation | AnnotationPatch = call.body
+    metadata, patch = replaced_and_merged(body.metadata, is_patch=isinstance(body, AnnotationPatch))
     command = annotation(
         call.caller.ledger_id,
         transaction_id(call),
-        metadata=UNSET if isinstance(body, AnnotationPatch) else body.metadata,
-        metadata_patch=body.metadata if isinstance(body, AnnotationPatch) else UNSET,
+        metadata=metadata,
+        metadata_patch=patch,
         description=body.description,
         key=call.key,
     )

@@ -6,8 +6,9 @@ from typing import Any, NoReturn
 from msgspec import Struct, inspect
 
 from koshel.faults import faults
-from koshel.http.names import step
+from koshel.http.names import deepest, step
 
+TOO_DEEP = "is nested too deeply"
 _DIGITS_MAX = 30  # of an integer that is worth reading
 
 
@@ -38,7 +39,7 @@ def fault(received: bytes, body: type[Struct]) -> tuple[str, str]:
     try:
         found = next(faults(_loads(received.decode()), inspect.type_info(body)), None)
     except RecursionError:
-        return "", "is nested too deeply"
+        return deepest(received), TOO_DEEP
     if found is None:
         return "", "cannot be used as it is"
     path, reason = found

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+DEPTH_MAX = 100  # nothing that is asked for has a tenth of it
 _FEW = 12  # colons of a body that is most likely one flat object
 
 
@@ -98,6 +99,23 @@ def _scan(received: bytes) -> str | None:
         elif isinstance(index := at[-1], int):
             at[-1] = index + 1
     return None
+
+
+def deepest(received: bytes) -> str:
+    """The JSON pointer of the body's first field that is nested deeper than anything that is asked for."""
+    depth, pointer, last = 0, "", b""
+    for match in _TOKEN.finditer(received):
+        token = match[0]
+        if token in {b"{", b"["}:
+            depth += 1
+            if depth > DEPTH_MAX:
+                break
+        elif token in {b"}", b"]"}:
+            depth -= 1
+        elif token == b":" and depth == 1:
+            pointer = f"/{step(_text(last))}"
+        last = token
+    return pointer
 
 
 def _text(token: bytes) -> str:

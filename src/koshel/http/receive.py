@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from koshel.http import explain
-from koshel.http.names import twice
+from koshel.http.names import deepest, twice
 from koshel.http.parameters import QueryReader
 from koshel.http.problems import Failure, header_invalid, validation_failed
 from koshel.texts import is_key
@@ -133,7 +133,7 @@ def _unusable(decoder: "msgspec.json.Decoder[Any]", received: bytes, error: Exce
     if (detail := explain.not_json(received)) is not None:
         return Failure("malformed-json", detail)
     if isinstance(error, RecursionError):
-        return Failure("malformed-json", "The body is nested too deeply.")
+        return validation_failed(deepest(received), explain.TOO_DEEP)
     if not isinstance(error, msgspec.ValidationError):
         return Failure("malformed-json", "A text in the body is not Unicode: it has half of a surrogate pair.")
     if (pointer := twice(received)) is not None:
