@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from koshel.callers import Scope
+from koshel.db import ledgers, once
 from koshel.db.embedded import Cluster
 from koshel.http.route import Route
 from koshel.http.routes import ROUTES
@@ -20,6 +21,7 @@ from tests.support.service import Running
 from tests.support.waiting import wait_until
 from tests.support.wrong_jwts import OURS, WRONG
 
+NOT_YOURS = "JWTs name ledgers here, so only the operator renames one: `koshel ledger rename OLD …`."
 PAYMENT = b'{"amount": "1"}'
 
 
@@ -60,6 +62,13 @@ def client(vouched: Vouched) -> Iterator[Client]:
     client = Client(vouched.service.port)
     yield client
     client.close()
+
+
+async def rename(url: str, name: str, new_name: str) -> None:
+    """As the operator does, on the command line."""
+    found = await once.transact(url, lambda connection, q: ledgers.find(connection, q, name))
+    assert found is not None
+    await once.transact(url, lambda connection, q: ledgers.rename(connection, q, found.id, new_name))
 
 
 def detail(said: Said) -> str:
@@ -121,12 +130,33 @@ async def test_a_ledger_that_is_renamed_ends_what_names_it_by_its_old_name(vouch
     await new_ledger(vouched.url, "kiosk")
     header = bearer(OURS.sign(koshel_ledger="kiosk", scope="koshel:admin"))
     assert client.ask("GET", "/health/queue", None, header).status == 200
-    renamed = client.ask("PATCH", "/ledger", b'{"ledger": "kiosk-2"}', header)
-    assert renamed.status == 200, renamed
+    await rename(vouched.url, "kiosk", "kiosk-2")
     wait_until(lambda: client.ask("GET", "/health/queue", None, header).status == 401, "this worker's word")
     assert detail(client.ask("GET", "/health/queue", None, header)) == "This JWT names no ledger that is here."
     after = bearer(OURS.sign(koshel_ledger="kiosk-2", scope="koshel:admin"))
     assert client.ask("GET", "/health/queue", None, after).status == 200
+
+
+async def test_an_admin_takes_no_name_that_a_jwt_may_have_and_learns_of_none(vouched: Vouched, client: Client) -> None:
+    """Former names, names of ledgers that are not made yet, those of others, its own: all are answered alike."""
+    booth, *_ = [await new_ledger(vouched.url, name) for name in ("booth", "acme-corp", "bank")]
+    await rename(vouched.url, "acme-corp", "acme")
+    key = await new_key(vouched.url, "admin", ledger_id=booth.id)
+    by_jwt = bearer(OURS.sign(koshel_ledger="booth", scope="koshel:admin"))
+    for header in (bearer(key.text), by_jwt):
+        for name in ("acme-corp", "not-made-yet", "bank", "main", "booth"):
+            said = client.ask("PATCH", "/ledger", json.dumps({"ledger": name}).encode(), header)
+            assert (said.status, code(said)) == (403, "forbidden")
+            assert detail(said).replace(name, "…") == NOT_YOURS
+    for name in ("acme-corp", "not-made-yet"):
+        opened = client.ask("POST", "/account", b"{}", bearer(OURS.sign(koshel_ledger=name)))
+        assert detail(opened) == "This JWT names no ledger that is here."
+
+
+def test_the_operator_learns_that_its_own_ledger_keeps_its_name(client: Client) -> None:
+    operator = bearer(OURS.sign(scope="koshel:admin"))
+    said = client.ask("PATCH", "/ledger", b'{"ledger": "first"}', operator)
+    assert (said.status, code(said)) == (422, "validation-failed")
 
 
 @pytest.mark.parametrize("form", ["?access_token={}", "?{}", "?x=a&token={}"])

@@ -117,10 +117,14 @@ def check_scope(caller: Caller, route: Route) -> None:
         detail = f"This needs a key of scope {route.scope}; this one has {caller.scope}."
         raise Failure("forbidden", detail, {"WWW-Authenticate": challenge}, scope=route.scope.value)
     if route.is_for_operator and not caller.is_operator:
-        metrics.key_refused("scope")
-        challenge = f'{_CHALLENGE}, error="insufficient_scope"'
-        detail = "This needs a key of scope admin of the ledger main."
-        raise Failure("forbidden", detail, {"WWW-Authenticate": challenge}, scope=Scope.ADMIN.value)
+        raise for_operator("This needs a key of scope admin of the ledger main.")
+
+
+def for_operator(detail: str) -> Failure:
+    """The failure of a request that only the operator may send; it is counted."""
+    metrics.key_refused("scope")
+    challenge = f'{_CHALLENGE}, error="insufficient_scope"'
+    return Failure("forbidden", detail, {"WWW-Authenticate": challenge}, scope=Scope.ADMIN.value)
 
 
 def _only(headers: Sequence[str]) -> str:

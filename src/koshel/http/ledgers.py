@@ -13,6 +13,7 @@ from koshel.db.ledgers import LedgerRow, NameTaken
 from koshel.db.queries import Queries
 from koshel.db.totals import Totals
 from koshel.errors import Overloaded
+from koshel.http.authorization import for_operator
 from koshel.http.call import Call, Reply, json
 from koshel.http.keys import READ, NewKey, new_key
 from koshel.http.problems import Failure, validation_failed
@@ -104,6 +105,10 @@ async def rename_ledger(call: Call) -> Reply:
     ledger_id, name = call.caller.ledger_id, call.body.ledger
     if ledger_id == MAIN_LEDGER_ID and name != call.caller.ledger:
         raise validation_failed("/ledger", f"the ledger {call.caller.ledger} keeps its name")
+    authentication = call.service.authentication
+    if ledger_id != MAIN_LEDGER_ID and authentication is not None and authentication.takes_jwts:
+        # A JWT names its ledger: who could choose that name would get the JWTs of others.
+        raise for_operator(f"JWTs name ledgers here, so only the operator renames one: `koshel ledger rename OLD {name}`.")
     try:
         renamed = await call.service.engine.store.transact(
             [call.caller.ledger_id], lambda connection, q: ledgers.rename(connection, q, ledger_id, name)
