@@ -35,6 +35,11 @@ def digest_of(text: str) -> bytes | None:
     return sha256(text.encode()).digest() if text[-CHECK_LENGTH:] == _check(body) else None
 
 
+def looks_secret(text: str) -> bool:
+    """Whether a key or a JWT may be in the text, or most of one: it is for no log."""
+    return PREFIX in text or (JWT_BEGINS in text and "." in text)
+
+
 def _check(body: str) -> str:
     return _base62(crc32(body.encode()), CHECK_LENGTH)
 

@@ -6,6 +6,7 @@ import os
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,13 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from yarl import URL
 
-from koshel.callers import Caller, Scope
+from koshel.callers import ANYBODY, Caller, Scope
 from koshel.config.proxies import Proxies
 from koshel.http.access import GATHERED_MAX, AccessLog, Answered, shown
 from koshel.http.watch import Watch, Watcher
 from koshel.line_writer import LineWriter
 from koshel.streams import Streams
+from koshel.telemetry.metrics import NO_ROUTE
 from tests.support.database import Database
 from tests.support.launch import serving_into
 
@@ -73,6 +75,49 @@ def test_a_person_reads_an_address_and_a_line_for_each(database: Database, tmp_p
     assert not any(line.startswith("{") for line in lines)
 
 
+@contextmanager
+def into_pipe(*, as_json: bool) -> Iterator[tuple[int, AccessLog]]:
+    """A pipe to read from, and a log that is written into it."""
+    reader, descriptor = os.pipe()
+    writer = LineWriter(descriptor, bytes_max=100_000, lost=lambda count: b"%d lost\n" % count)
+    yield reader, AccessLog(Streams(writer, writer, as_json=as_json), Proxies(""))
+    os.close(reader)
+    os.close(descriptor)
+
+
+@pytest.fixture
+def piped() -> Iterator[tuple[int, AccessLog]]:
+    with into_pipe(as_json=True) as pipe:
+        yield pipe
+
+
+@pytest.fixture
+def console() -> Iterator[tuple[int, AccessLog]]:
+    with into_pipe(as_json=False) as pipe:
+        yield pipe
+
+
+async def test_a_person_reads_all_that_the_json_has(console: tuple[int, AccessLog]) -> None:
+    reader, log = console
+    caller = Caller(7, "shop", Scope.WRITE, "jwt:till 7")
+    log.write(
+        Answered(
+            *("POST", "/account/7/withdrawal", "POST /account/{id}/withdrawal", 409, "insufficient-funds", "a-1"),
+            *(caller, "0b1f7c1e", "127.0.0.1", 0.0129, "4bf92f35"),
+        )
+    )
+    log.write(Answered("GET", "/nowhere", NO_ROUTE, 404, "not-found", "a-2", None, None, "::1", 0.0))
+    log.write(answered(name="a-3", caller=ANYBODY, remote="::1"))
+    log.flush()
+    whole, bare, open_to_all = (line.partition(" ")[2] for line in os.read(reader, 65_536).decode().splitlines())
+    assert whole == (
+        "POST '/account/7/withdrawal' 409 12 ms  a-1  127.0.0.1  insufficient-funds"
+        "  route=/account/{id}/withdrawal  ledger=shop  key='jwt:till 7'  batch=0b1f7c1e  trace_id=4bf92f35"
+    )
+    assert bare == "GET  '/nowhere' 404 0 ms  a-2  ::1  not-found"
+    assert open_to_all == "GET  '/health/live' 200 12 ms  a-3  ::1  route=/health/live  ledger=main"
+
+
 def answered(
     method: str = "GET",
     path: str = "/health/live",
@@ -103,26 +148,16 @@ def test_the_client_is_whom_a_trusted_proxy_names_whichever_way_a_request_takes(
     assert [line["remote"] for line in lines if line.get("method") == "POST"] == [client] * 3
 
 
-@pytest.fixture
-def piped() -> Iterator[tuple[int, AccessLog]]:
-    """A pipe to read from, and a log that is written into it."""
-    reader, descriptor = os.pipe()
-    writer = LineWriter(descriptor, bytes_max=100_000, lost=lambda count: b"%d lost\n" % count)
-    yield reader, AccessLog(Streams(writer, writer, as_json=True), Proxies(""))
-    os.close(reader)
-    os.close(descriptor)
-
-
 async def test_a_line_waits_for_others_but_not_for_long(piped: tuple[int, AccessLog]) -> None:
     reader, log = piped
     log.write(answered())
-    caller = Caller(7, "shop", Scope.WRITE, "k_3")
+    caller = Caller(7, "shop", Scope.WRITE, "3")
     log.write(answered("POST", "/account", 201, "name", caller=caller, batch_id="b", remote="::1"))
     received = await asyncio.to_thread(os.read, reader, 65_536)
     first, second = map(json.loads, received.splitlines())
     assert (first["duration_ms"], first["request_id"], first["remote"]) == (12, None, None)
     assert (second["method"], second["path"], second["status"], second["remote"]) == ("POST", "/account", 201, "::1")
-    assert (second["ledger"], second["key"], second["batch"]) == ("shop", "k_3", "b")
+    assert (second["ledger"], second["key"], second["batch"]) == ("shop", "3", "b")
 
 
 async def test_a_path_that_is_not_utf_8_is_a_line_too(piped: tuple[int, AccessLog]) -> None:

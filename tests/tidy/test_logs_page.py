@@ -76,4 +76,7 @@ def test_the_fields_of_the_access_log_are_those_that_it_has() -> None:
     assert [row[0].strip("`") for row in rows("Standard output")] == list(Line.__struct_fields__)
     example = PAGE.partition("```json\n")[2].partition("```")[0]
     assert list(msgspec.json.decode(example)) == list(Line.__struct_fields__)
-    msgspec.json.decode(example, type=Line)
+    line = msgspec.json.decode(example, type=Line)
+    assert line.key is not None
+    assert line.key.isdecimal(), "as `koshel key list` shows it"
+    assert f"""jq 'select(.key == "{line.key}")'""" in PAGE

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from koshel.access.signing_keys import ALGORITHMS, SigningKey
+from koshel.api_keys import looks_secret
 from koshel.callers import JwtReason, Scope, Unauthenticated
 from koshel.texts import is_ledger_name
 
@@ -122,9 +123,10 @@ def _scope(claim: object) -> Scope | None:
 def _key_id(subject: str) -> str:
     """What its requests are known by in logs and rates: the subject, or its digest where a log cannot have it.
 
-    An email is personal, and a log has none. A sharp sign marks a digest, so that no subject is taken for one.
+    An email is personal, a key is secret, and a log has neither. A sharp sign marks a digest,
+    so that no subject is taken for one.
     """
     is_shown = subject.isascii() and subject.isprintable() and len(subject) <= SUBJECT_MAX
-    if is_shown and subject[0] != "#" and "." not in subject.partition("@")[2]:
+    if is_shown and subject[0] != "#" and "." not in subject.partition("@")[2] and not looks_secret(subject):
         return f"jwt:{subject}"
     return f"jwt:#{sha256(subject.encode(errors='surrogatepass')).hexdigest()[:DIGEST_DIGITS]}"

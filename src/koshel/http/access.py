@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec import Struct
 from msgspec.json import Encoder
 
-from koshel.api_keys import JWT_BEGINS, PREFIX
+from koshel.api_keys import looks_secret
 from koshel.callers import Caller
 from koshel.config.proxies import Proxies
 from koshel.streams import Streams
@@ -93,13 +93,13 @@ _encode = Encoder().encode
 def shown(path: str) -> str:
     """The path, for a log: cut, without bytes that are not UTF-8, and without keys, JWTs and emails in it."""
     path = path[:PATH_MAX].encode(errors="backslashreplace").decode()
-    if "@" in path or PREFIX in path or JWT_BEGINS in path:
+    if "@" in path or looks_secret(path):
         path = "/".join("…" if _is_private(part) else part for part in path.split("/"))
     return path
 
 
 def _is_private(part: str) -> bool:
-    return "@" in part[1:] or PREFIX in part or (JWT_BEGINS in part and "." in part)
+    return "@" in part[1:] or looks_secret(part)
 
 
 def _json_line(one: Answered) -> bytes:
@@ -129,7 +129,16 @@ def _console_line(one: Answered) -> bytes:
     moment = _moment(int(time() * 1_000))[11:]
     what = f"{one.method:<4} {one.path!r} {one.status} {int(one.duration_s * 1_000)} ms"
     why = "" if one.code is None else f"  {one.code}"
-    return f"{moment} {what}  {one.request_id}  {one.remote}{why}\n".encode()
+    caller = one.caller
+    more = (
+        ("route", None if one.route == NO_ROUTE else one.route.partition(" ")[2]),
+        ("ledger", None if caller is None else caller.ledger),
+        ("key", None if caller is None or caller.key_id is None else repr(caller.key_id)),
+        ("batch", one.batch_id),
+        ("trace_id", one.trace_id),
+    )
+    said = "".join(f"  {name}={value}" for name, value in more if value is not None)
+    return f"{moment} {what}  {one.request_id}  {one.remote}{why}{said}\n".encode()
 
 
 @lru_cache(maxsize=2)  # a batch is answered within few milliseconds

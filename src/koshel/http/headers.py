@@ -18,7 +18,7 @@ from koshel.http.together import BatchReply
 
 HEADERS: Mapping[str, Any] = {
     "X-Request-Id": {
-        "description": "By which the log has the request: the caller's own, if it sent one.",
+        "description": "By which the log has the request: the caller's own, if it sent one that a log may have.",
         "required": True,
         "schema": {"type": "string"},
     },

@@ -108,7 +108,9 @@ async def rename_ledger(call: Call) -> Reply:
     authentication = call.service.authentication
     if ledger_id != MAIN_LEDGER_ID and authentication is not None and authentication.takes_jwts:
         # A JWT names its ledger: who could choose that name would get the JWTs of others.
-        raise for_operator(f"JWTs name ledgers here, so only the operator renames one: `koshel ledger rename OLD {name}`.")
+        raise for_operator(
+            f"JWTs name ledgers here, so only the operator renames one: `koshel ledger rename OLD {name}`."
+        )
     try:
         renamed = await call.service.engine.store.transact(
             [call.caller.ledger_id], lambda connection, q: ledgers.rename(connection, q, ledger_id, name)

@@ -6,9 +6,12 @@ from itertools import count
 
 from aiohttp import web
 
+from koshel.api_keys import looks_secret
+
 NAME = web.RequestKey("name", str)  # of a request, once somebody has asked for it
 
 _SANE = re.compile(r"[\x21-\x7e]{1,128}")
+_AT = ("@", "%40")  # in an email, and in one of a URL
 
 
 class _Names:
@@ -36,5 +39,12 @@ def of(request: web.BaseRequest) -> str:
 
 
 def named(given: str | None) -> str:
-    """The name that was given, if it is a sane one, else a fresh one."""
-    return given if given is not None and _SANE.fullmatch(given) else _names.fresh()
+    """The name that was given, if it is a sane one, else a fresh one.
+
+    It is in the log, in traces and in what was cancelled: one that may have an email, a key or a JWT in it is not sane.
+    """
+    return given if given is not None and _is_sane(given) else _names.fresh()
+
+
+def _is_sane(given: str) -> bool:
+    return _SANE.fullmatch(given) is not None and not (any(at in given for at in _AT) or looks_secret(given))

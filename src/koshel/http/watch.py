@@ -14,6 +14,7 @@ from koshel.http.call import Call, Reply
 from koshel.http.pending_reply import PendingReply
 from koshel.http.response import CALL, CALLER, Response
 from koshel.telemetry import metrics, traceparent
+from koshel.texts import AT
 
 
 class Watch:
@@ -55,9 +56,8 @@ class Watch:
         )
         trace_id = traceparent.trace_id_of(said.get(traces.PARENT)) if trace is None else trace.id
         label, status, code, name = plain.route.label, reply.status, reply.code, pending.name
-        self.log.write(
-            Answered("POST", plain.path, label, status, code, name, caller, batch_id, remote, took, trace_id)
-        )
+        path = plain.path if AT not in plain.path else shown(plain.path)  # without a name there are digits in it
+        self.log.write(Answered("POST", path, label, status, code, name, caller, batch_id, remote, took, trace_id))
 
     def _count(self) -> None:
         self._is_due = False
