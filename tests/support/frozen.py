@@ -24,4 +24,5 @@ FROZEN = {
     "0017.notes.sql": "13cfa95a8882baf74fc6cf4b4b663ee4f281fe85cf058c93d392850de8432ee9",
     "0018.account_changes.sql": "4c9734e6b2dd3d8ed4abf220e3bb7b8dd4137915804d5b7241c058bc5c03f2b8",
     "0019.books.sql": "55387512507d1753f13b3ce752cd9e774056c4f029da29caea823b90691aa131",
+    "0026.former_emails.sql": "e29f79c5592f24c08d66e0e5db46ac204a512d432bcafacf1cc2fb5e8bc9ce98",
 }

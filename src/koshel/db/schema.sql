@@ -61,9 +61,11 @@ CREATE FUNCTION erase_account(of_ledger bigint, of_account bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     BEGIN ATOMIC
  UPDATE receipt SET answer = jsonb_set(jsonb_set(jsonb_set(jsonb_set(jsonb_set(receipt.answer, '{command,email}'::text[], '"erased@erased.invalid"'::jsonb), '{command,metadata}'::text[], '{}'::jsonb, false), '{command,metadata_patch}'::text[], '{}'::jsonb, false), '{account,email}'::text[], '"erased@erased.invalid"'::jsonb, false), '{account,metadata}'::text[], '{}'::jsonb, false)
-   WHERE ((receipt.ledger_id = erase_account.of_ledger) AND (COALESCE((receipt.answer #>> '{account,id}'::text[]), (receipt.answer #>> '{command,account_id}'::text[]), (receipt.answer #>> '{command,email}'::text[])) = ANY (ARRAY[(erase_account.of_account)::text, ( SELECT account.email
-            FROM account
-           WHERE ((account.ledger_id = erase_account.of_ledger) AND (account.id = erase_account.of_account)))])) AND (EXISTS ( SELECT
+   WHERE ((receipt.ledger_id = erase_account.of_ledger) AND (COALESCE((receipt.answer #>> '{account,id}'::text[]), (receipt.answer #>> '{command,account_id}'::text[]), (receipt.answer #>> '{command,email}'::text[])) = ANY (ARRAY( SELECT (erase_account.of_account)::text AS of_account
+         UNION
+          SELECT account_change.email
+            FROM account_change
+           WHERE ((account_change.ledger_id = erase_account.of_ledger) AND (account_change.account_id = erase_account.of_account) AND (account_change.email <> 'erased@erased.invalid'::text))))) AND (EXISTS ( SELECT
             FROM account
            WHERE ((account.ledger_id = erase_account.of_ledger) AND (account.id = erase_account.of_account) AND (account.status = 'closed'::text)))));
  UPDATE account_change SET email = 'erased@erased.invalid'::text, metadata = '{}'::jsonb
