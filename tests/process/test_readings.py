@@ -1,8 +1,13 @@
 """What is read of metrics, and what two readings say together."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Self
+
 import pytest
 
-from koshel.telemetry.readings import Between, Reading, _values
+from koshel.telemetry.readings import Between, NotReadable, Reading, _values, read
 
 BEFORE = """\
 # TYPE requests_total counter
@@ -76,3 +81,94 @@ def test_of_what_was_not_observed_there_is_neither_mean_nor_quantile(seen: Betwe
     at_rest = Between(seen.after, seen.after)
     assert at_rest.mean("took") is at_rest.quantile(0.5, "took") is None
     assert at_rest.quantile(0.5, "nothing") is None
+
+
+class Elsewhere(ThreadingHTTPServer):
+    """Answers with this status, and where to ask instead; it notes who was asked what."""
+
+    def __init__(self, status: int, body: bytes = b"") -> None:
+        self.asked: list[tuple[str, str | None]] = []
+        self.location = ""
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                """A request comes."""
+                server = self.server
+                assert isinstance(server, Elsewhere)
+                server.asked.append((self.path, self.headers["Authorization"]))
+                self.send_response(status)
+                self.send_header("Location", server.location)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                """Nothing is said of it."""
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> str:
+    path = tmp_path / "key"
+    path.write_text("sekret\n")
+    return str(path)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("path", ["", "/metrics2"])
+def test_the_key_follows_no_redirection(key_file: str, status: int, path: str) -> None:
+    with Elsewhere(200, AFTER.encode()) as stranger, Elsewhere(status) as service:
+        service.location = path or f"{stranger.url}/metrics"
+        with pytest.raises(NotReadable, match=f"answers {status} .*no redirection is followed"):
+            read(service.url, key_file)
+        assert service.asked == [("/metrics", "Bearer sekret")]
+        assert stranger.asked == []
+
+
+def test_what_answers_there_is_read_with_the_key(key_file: str) -> None:
+    with Elsewhere(200, AFTER.encode()) as service:
+        assert read(f"{service.url}/", key_file).value("requests_total") == 36
+        assert service.asked == [("/metrics", "Bearer sekret")]
+
+
+@pytest.mark.parametrize("body", [b"\xff", b"<html>", b"a b c"])
+def test_what_are_no_metrics_is_said(body: bytes) -> None:
+    with Elsewhere(200, body) as service, pytest.raises(NotReadable, match="has no metrics that can be read"):
+        read(service.url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:sekret@127.0.0.1:1",
+        "https://sekret@127.0.0.1",
+        "user:sekret@127.0.0.1",
+        "http://127.0.0.1:x",
+        "http://[::1",
+    ],
+)
+def test_a_url_that_cannot_be_asked_is_said_without_its_password(url: str) -> None:
+    with pytest.raises(NotReadable) as said:
+        read(url)
+    assert "sekret" not in str(said.value)
+
+
+@pytest.mark.parametrize(
+    "content", [b"sekret\nsekret", b"sek ret", b"", b"sekret\xff", "s\u00e9kret".encode(), b"sekret\x00"]
+)
+def test_a_file_that_has_no_key_is_said_without_what_it_has(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(content)
+    with pytest.raises(NotReadable, match="has no key in it") as said:
+        read("http://127.0.0.1:1", str(path))
+    assert "kret" not in str(said.value)

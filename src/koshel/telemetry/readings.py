@@ -1,15 +1,19 @@
 """What `GET /metrics` says, read by a program: values by name and labels, and what has changed between two readings."""
 
+import re
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
+from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 from prometheus_client.parser import text_string_to_metric_families
 
 TIMEOUT_S = 10
+_KEY = re.compile(r"[\x21-\x7e]+")  # or a JWT: what a header can have
 
 Labels = frozenset[tuple[str, str]]
 
@@ -94,28 +98,48 @@ def _quantile(part: float, buckets: Sequence[tuple[float, float]]) -> float | No
     return lower
 
 
+class _NoRedirection(urllib.request.HTTPRedirectHandler):
+    """What answers elsewhere is no service of the caller's, and the key is not for it: it is an error."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        """Nowhere."""
+
+
 def read(url: str, key_file: str | None = None) -> Reading:
-    """The metrics of the service at this URL. `key_file` has the API key. Raises NotReadable."""
+    """The metrics of the service at this URL. `key_file` has the API key. Raises NotReadable.
+
+    The key is sent to this URL only: a redirection is not followed. No message quotes a key, or a password of a URL.
+    """
     headers = {} if key_file is None else {"Authorization": f"Bearer {_key(key_file)}"}
+    if "@" in url:
+        raise NotReadable("a URL with a user or a password in it is not asked; the key is in --key-file")
     if not url.startswith(("http://", "https://")):
         raise NotReadable(f"{url} is no URL: it begins with http:// or https://")
-    request = urllib.request.Request(f"{url.rstrip('/')}/metrics", headers=headers)  # noqa: S310  of these two schemes
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as reply:  # noqa: S310
-            text = reply.read().decode()
+        request = urllib.request.Request(f"{url.rstrip('/')}/metrics", headers=headers)  # noqa: S310  of these schemes
+        with urllib.request.build_opener(_NoRedirection).open(request, timeout=TIMEOUT_S) as reply:
+            return Reading(time.monotonic(), _values(reply.read().decode()))
     except urllib.error.HTTPError as error:
         with error:
-            raise NotReadable(f"{url} answers {error.code} {error.reason} where metrics should be") from error
+            leads_on = "; no redirection is followed" if 300 <= error.code < 400 else ""
+            said = f"{url} answers {error.code} {error.reason} where metrics should be{leads_on}"
+            raise NotReadable(said) from error
     except OSError as error:
         raise NotReadable(f"{url} does not answer: {getattr(error, 'reason', error)}") from error
-    return Reading(time.monotonic(), _values(text))
+    except (HTTPException, ValueError) as error:
+        raise NotReadable(f"{url} has no metrics that can be read: {type(error).__name__}") from error
 
 
 def _key(path: str) -> str:
     try:
-        return Path(path).read_text().strip()
+        key = Path(path).read_text().strip()
     except OSError as error:
         raise NotReadable(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise NotReadable(f"{path} has no key in it") from error
+    if _KEY.fullmatch(key) is None:
+        raise NotReadable(f"{path} has no key in it, or more than that")
+    return key
 
 
 def _values(text: str) -> dict[tuple[str, Labels], float]:
