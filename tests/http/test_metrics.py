@@ -8,7 +8,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from koshel.http.routes import ROUTES
 from koshel.telemetry import metrics
-from koshel.telemetry.tally import NAME_CELLS, Histogram, Number
+from koshel.telemetry.tally import NAME_CELLS, Asked, Histogram, Number
 from tests.http.conftest import Send
 from tests.support import generate
 from tests.support.database import Database
@@ -17,6 +17,7 @@ from tests.support.service import Running, free_port, serving, waiting
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text"
+ASKED = [one.name for one in metrics.TABLE if isinstance(one, Asked)]
 UNITS = ("seconds", "bytes")
 
 
@@ -123,5 +124,10 @@ def test_while_the_database_is_away_that_is_said(tmp_path: Path) -> None:
         scraped = scrape(service)
     assert scraped.value("koshel_database_up") == 0
     assert scraped.value("koshel_workers") == 1
-    assert not scraped.families["koshel_schema_info"].samples
-    assert not scraped.families["koshel_queued_transactions"].samples
+    said = {one for one in ASKED if scraped.families[one].samples}
+    assert said == {"koshel_database_up", "koshel_build_info"}
+
+
+def test_while_it_is_there_all_that_is_asked_of_it_is_said(service: Running) -> None:
+    scraped = scrape(service)
+    assert [one for one in ASKED if not scraped.families[one].samples] == []

@@ -16,7 +16,7 @@ from koshel.db import schema
 from koshel.db.store import Store
 from koshel.errors import KoshelError
 from koshel.telemetry import metrics
-from koshel.telemetry.tally import Histogram, Number, Series
+from koshel.telemetry.tally import Asked, Histogram, Number, Series
 
 PATIENCE_S = 2.0  # with the database; a scrape is given up after ten seconds
 
@@ -67,7 +67,10 @@ def _with(
 
 async def _asked(store: Store) -> dict[str, Series]:
     """What only the database knows; of it, while that is away, no more than that."""
-    found = {metrics.BUILD: (1.0, (__version__, platform.python_version())), metrics.DATABASE_UP: (1.0, ())}
+    found: dict[Asked, tuple[float, tuple[str, ...]]] = {
+        metrics.BUILD: (1.0, (__version__, platform.python_version())),
+        metrics.DATABASE_UP: (1.0, ()),
+    }
     try:
         async with asyncio.timeout(PATIENCE_S):
             applied = await store.applied_migrations()

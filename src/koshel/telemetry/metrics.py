@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
-from koshel.telemetry.tally import Counter, Gauge, Histogram, Number, Shared
+from koshel.telemetry.tally import Asked, Counter, Gauge, Histogram, Number, Shared
 
 Step: TypeAlias = Literal["resolve", "lock", "decide", "write", "commit"]
 Cause: TypeAlias = Literal["deadlock", "serialization", "twin", "commit-lost", "accident", "other"]
@@ -92,30 +92,27 @@ LOG_LINES_DROPPED = Counter(
     known=("stdout", "stderr"),
 )
 
-# Asked of the database when they are looked at; of these only the first is there while it is away.
-DATABASE_UP = Gauge("koshel_database_up", "1 if the database answers, 0 if not.")
-DATABASE_DURABLE = Gauge("koshel_database_durable", "1 if no setting of the database risks what was acknowledged.")
-SCHEMA_CURRENT = Gauge("koshel_schema_current", "1 if the database has every migration that this version knows.")
-SCHEMA = Gauge("koshel_schema_info", "Always 1; the label is the latest migration that the database has.", "version")
-QUEUED = Gauge(
+# Asked when they are looked at, of the database; of these only the first and the last are there while it is away.
+DATABASE_UP = Asked("koshel_database_up", "1 if the database answers, 0 if not.")
+DATABASE_DURABLE = Asked("koshel_database_durable", "1 if no setting of the database risks what was acknowledged.")
+SCHEMA_CURRENT = Asked("koshel_schema_current", "1 if the database has every migration that this version knows.")
+SCHEMA = Asked("koshel_schema_info", "Always 1; the label is the latest migration that the database has.", "version")
+QUEUED = Asked(
     "koshel_queued_transactions", "Queued transactions that are due, or were put off, and are not decided yet."
 )
-QUEUED_RETRYING = Gauge("koshel_queued_retrying", "Of these, those that an accident has stopped at least once.")
-QUEUED_AGE = Gauge("koshel_queued_oldest_age_seconds", "How long ago the oldest of these was queued, or was due.")
-SCHEDULED = Gauge("koshel_scheduled_transactions", "Queued transactions that are not due yet.")
-HOLDS_DUE = Gauge(
+QUEUED_RETRYING = Asked("koshel_queued_retrying", "Of these, those that an accident has stopped at least once.")
+QUEUED_AGE = Asked("koshel_queued_oldest_age_seconds", "How long ago the oldest of these was queued, or was due.")
+SCHEDULED = Asked("koshel_scheduled_transactions", "Queued transactions that are not due yet.")
+HOLDS_DUE = Asked(
     "koshel_holds_due",
     "Holds whose time is up, or that were to be captured, and are not yet; about 1000 are counted at most.",
 )
-BUILD = Gauge(
+BUILD = Asked(
     "koshel_build_info", "Always 1; the labels are the versions of Koshel and of Python.", "version", "python"
 )
 
-ASKED: Sequence[Number] = (
-    *(DATABASE_UP, DATABASE_DURABLE, SCHEMA_CURRENT, SCHEMA, QUEUED, QUEUED_RETRYING, QUEUED_AGE, HOLDS_DUE, BUILD),
-)
 TABLE: Sequence[Number] = tuple(one for one in globals().values() if isinstance(one, Number))
-SHARED = Shared([one for one in TABLE if one not in ASKED])
+SHARED = Shared(TABLE)
 
 
 def answered(route: str, status: int, took: list[float]) -> None:

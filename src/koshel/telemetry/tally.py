@@ -126,6 +126,12 @@ class Gauge(Number):
         self._cells[self.place(values)] = value
 
 
+class Asked(Number):
+    """What is now, as somebody else knows it: that is asked when it is looked at. Nothing of it is kept."""
+
+    kind = "gauge"
+
+
 class Histogram(Number):
     """How many observations were at most as large as each of `bounds`, how many were larger, and their sum."""
 
@@ -158,11 +164,14 @@ class Histogram(Number):
 
 
 class Shared:
-    """The memory, with its parts. Only the master divides it, and takes and releases parts."""
+    """The memory of a table, with its parts. Only the master divides it, and takes and releases parts.
+
+    What is asked has no place in it.
+    """
 
     def __init__(self, table: Sequence[Number]) -> None:
-        self._table = table
-        self._length = 1 + sum(one.size for one in table)
+        self._table = [one for one in table if not isinstance(one, Asked)]
+        self._length = 1 + sum(one.size for one in self._table)
         self.divide(1)
 
     def divide(self, parts: int) -> None:
