@@ -1,6 +1,7 @@
 """The commands of ledgers and keys: a key leaves alone, once."""
 
 import stat
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,12 @@ def test_keys_are_listed_without_the_keys_themselves(koshel: Koshel, database: D
     assert of_shop.splitlines() == listed[1:]
 
 
+def expiry(database: Database, key_id: int) -> str:
+    """When a key expires, as the command line shows it."""
+    ((moment,),) = query(database, f"SELECT expires_at FROM api_key WHERE id = {key_id}")
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def test_the_last_admin_key_is_revoked_with_a_warning(koshel: Koshel, database: Database) -> None:
     for _ in range(2):
         koshel("key", "create", "--scope", "admin", database_url=database.owner_url)
@@ -77,7 +84,7 @@ def test_the_last_admin_key_is_revoked_with_a_warning(koshel: Koshel, database: 
     assert (first.status, first.printed, first.complained) == (0, "1: revoked\n", "")
     last = koshel("key", "revoke", "2", database_url=database.owner_url)
     assert (last.status, last.printed) == (0, "2: revoked\n")
-    assert "it was the last admin key of its ledger" in last.complained
+    assert "it was the last admin key of its ledger that lasts so long" in last.complained
     assert query(database, "SELECT count(*) FROM api_key WHERE revoked_at IS NULL") == [(0,)]
 
 
@@ -86,11 +93,19 @@ def test_a_key_is_rotated_with_an_overlap(koshel: Koshel, database: Database) ->
     ended = koshel("key", "rotate", "1", "--overlap", "1h", database_url=database.owner_url)
     assert ended.status == 0
     assert digest_of(ended.printed.strip()) is not None
-    assert "key 2 in place of key 1, which expires in 3600 s" in ended.complained
+    assert f"key 2 in place of key 1, which expires at {expiry(database, 1)}, scope" in ended.complained
     execute(database.owner_url, "UPDATE api_key SET revoked_at = now()")
     again = koshel("key", "rotate", "1", database_url=database.owner_url)
     assert (again.status, again.printed) == (1, "")
     assert "was revoked or has expired" in again.complained
+
+
+def test_a_key_that_expires_within_the_overlap_is_said_to(koshel: Koshel, database: Database) -> None:
+    koshel("key", "create", "--scope", "write", "--expires", "1h", database_url=database.owner_url)
+    before = expiry(database, 1)
+    rotated = koshel("key", "rotate", "1", database_url=database.owner_url)  # the overlap is a day
+    assert f"which expires at {before}, scope write" in rotated.complained
+    assert expiry(database, 1) == before
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,38 @@ async def test_the_last_admin_key_is_not_revoked_unless_it_is_meant(ask: Ask, da
     assert (await ask(api_keys.find, [digest(first)]))[digest(first)].is_revoked
 
 
+@pytest.mark.parametrize(
+    ("revoked_s", "other_s", "is_stopped"),
+    [
+        (None, 1, True),
+        (None, 10 * 365 * 86_400, True),
+        (None, None, False),
+        (3_600, 1, True),
+        (3_600, 3_599, True),
+        (3_600, 3_601, False),
+        (3_600, None, False),
+        (1, 3_600, False),
+    ],
+)
+async def test_an_admin_key_that_lasts_less_long_is_no_other_one(
+    ask: Ask, revoked_s: int | None, other_s: int | None, *, is_stopped: bool
+) -> None:
+    """Else the ledger would be without one as soon as that expires."""
+    made = [await add(ask, Scope.ADMIN, lasts_s=lasts_s) for lasts_s in (revoked_s, other_s)]
+    key_id = made[0].row.id
+    if is_stopped:
+        with pytest.raises(LastAdminKey):
+            await ask(api_keys.revoke, 1, key_id)
+        await add(ask, Scope.ADMIN)
+    assert (await ask(api_keys.revoke, 1, key_id)).status == "active"
+
+
+async def test_two_admin_keys_with_one_end_stand_for_each_other(ask: Ask, database: Database) -> None:
+    first, _ = await add(ask, Scope.ADMIN), await add(ask, Scope.ADMIN)
+    execute(database.owner_url, "UPDATE api_key SET expires_at = now() + interval '1 hour'")
+    assert (await ask(api_keys.revoke, 1, first.row.id)).status == "active"
+
+
 async def test_of_two_who_revoke_each_others_last_key_one_is_stopped(ask: Ask) -> None:
     for _ in range(10):
         keys = [await add(ask, Scope.ADMIN) for _ in range(2)]
@@ -130,6 +162,7 @@ async def test_a_rotated_key_is_good_for_a_while_beside_the_new_one(ask: Ask) ->
     assert (new.row.name, new.row.scope, new.row.expires_at) == ("till", Scope.ADMIN, None)
     found = await ask(api_keys.find, [digest(old), digest(new)])
     assert 590 < found[digest(old)].remaining_s <= 600
+    assert 0 <= (new.old_expires_at - new.row.ctime).total_seconds() - 600 < 5
     assert found[digest(new)].remaining_s is None
 
 
@@ -138,6 +171,7 @@ async def test_a_key_in_place_of_one_that_expires_lasts_as_long_and_the_old_one_
     new = await ask(api_keys.rotate, 1, old.row.id, overlap_s=600)
     found = await ask(api_keys.find, [digest(old), digest(new)])
     assert all(50 < one.remaining_s <= 60 for one in found.values())
+    assert new.old_expires_at == old.row.expires_at
 
 
 @pytest.mark.parametrize("change", ["revoked_at = now()", "expires_at = now()"])

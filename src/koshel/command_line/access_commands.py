@@ -151,7 +151,9 @@ def revoke_key(chosen: Settings, options: Options) -> int:
             revoke()
         except api_keys.LastAdminKey:
             revoke(even_the_last=True)
-            said = "it was the last admin key of its ledger; make another one with `koshel key create`"
+            said = (
+                "it was the last admin key of its ledger that lasts so long; make another one with `koshel key create`"
+            )
             sys.stderr.write(f"koshel: key {key_id} is revoked, and {said}\n")
     sys.stdout.write(f"{key_id}: revoked\n")
     return 0
@@ -169,7 +171,7 @@ def rotate_key(chosen: Settings, options: Options) -> int:
         except api_keys.NotUsable as error:
             raise CommandError(f"key {key_id} was revoked or has expired; make a new one") from error
     assert new is not None, "a key stays for ever"
-    _print_key(new, f"in place of key {key_id}, which expires in {overlap_s} s", sys.stdout)
+    _print_key(new, f"in place of key {key_id}, which expires at {_moment(new.old_expires_at)}", sys.stdout)
     return 0
 
 

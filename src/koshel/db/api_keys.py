@@ -43,6 +43,12 @@ class NewKey(Struct, frozen=True):
     text: str
 
 
+class RotatedKey(NewKey, frozen=True):
+    """A key that was just made in place of another one."""
+
+    old_expires_at: datetime  # when the other one does
+
+
 class FoundKey(Struct, frozen=True):
     """What a digest stands for."""
 
@@ -56,7 +62,7 @@ class NotUsable(Exception):
 
 
 class LastAdminKey(Exception):
-    """Without the key, nobody could make keys of its ledger over HTTP any more."""
+    """Without the key, nobody could make keys of its ledger over HTTP any more, or not for as long as with it."""
 
 
 async def add(
@@ -95,18 +101,18 @@ async def revoke(
 
 
 async def is_last_admin_key(connection: "AnyConnection", q: Queries, ledger_id: int, key: KeyRow) -> bool:
-    """Whether the ledger has no other key that is active and may make keys."""
+    """Whether the ledger has no other key that is active, may make keys, and lasts as long: to its end, or for ever."""
     if key.scope is not Scope.ADMIN or key.status != "active":
         return False
-    return not await connection.fetchval(q.has_other_admin_key, ledger_id, key.id)
+    return not await connection.fetchval(q.has_other_admin_key, ledger_id, key.id, key.expires_at)
 
 
 async def rotate(
     connection: "AnyConnection", q: Queries, ledger_id: int, key_id: int, *, overlap_s: int
-) -> NewKey | None:
-    """A new key in place of another one, which expires after `overlap_s`; None if there is none. Raises NotUsable.
+) -> RotatedKey | None:
+    """A new key in place of another one, which ends after `overlap_s` or before; None if there is none.
 
-    It has the name and the scope of the other, and lasts as long as that was to last.
+    Raises NotUsable. It has the name and the scope of the other, and lasts as long as that was to last.
     """
     row = await connection.fetchrow(q.get_api_key, ledger_id, key_id)
     if row is None:
@@ -116,8 +122,9 @@ async def rotate(
         raise NotUsable(key_id)
     lasts_s = None if old.expires_at is None else max(1, round((old.expires_at - old.ctime).total_seconds()))
     new = await add(connection, q, ledger_id, old.scope, name=old.name, lasts_s=lasts_s)
-    await connection.execute(q.end_api_key, ledger_id, key_id, float(overlap_s))
-    return new
+    ended = await connection.fetchrow(q.end_api_key, ledger_id, key_id, float(overlap_s))
+    assert ended is not None, "it is locked"
+    return RotatedKey(new.row, new.text, ended["expires_at"])
 
 
 async def ledger_of(connection: "AnyConnection", q: Queries, key_id: int) -> int | None:

@@ -1206,10 +1206,11 @@ WHERE k.digest = ANY($1::bytea []);
 SELECT EXISTS (SELECT FROM api_key) AS found;
 
 -- name: has_other_admin_key
--- Whether the ledger, which is locked, has another key than $2 that may make keys. By primary key.
+-- Whether the ledger, which is locked, has another key than $2 that may make keys, and not for less long: to $3, which is to
+-- come, or for ever. By primary key.
 SELECT EXISTS (
     SELECT FROM api_key WHERE ledger_id = $1 AND id <> $2 AND scope = 'admin' AND revoked_at IS NULL
-        AND (expires_at IS NULL OR expires_at > statement_timestamp())
+        AND (expires_at IS NULL OR expires_at >= $3::timestamptz)
 ) AS found;
 
 -- name: revoke_api_key
@@ -1225,9 +1226,9 @@ SELECT pg_notify('koshel_api_key', encode(digest, 'hex'))::text FROM revoked;
 WITH ended AS (
     UPDATE api_key SET expires_at = least(expires_at, statement_timestamp() + make_interval(secs => $3::float8))
     WHERE ledger_id = $1 AND id = $2
-    RETURNING digest
+    RETURNING digest, expires_at
 )
-SELECT pg_notify('koshel_api_key', encode(digest, 'hex'))::text FROM ended;
+SELECT expires_at, pg_notify('koshel_api_key', encode(digest, 'hex'))::text FROM ended;
 
 -- name: note_api_keys_used
 -- At most once a minute each; those that another process notes just now are passed over. Each carries its ledger_id in $1.
