@@ -8,7 +8,7 @@ import pytest
 from koshel import startup
 from koshel.config.settings import Settings, SettingsError
 from koshel.config.settings_text import PREFIX, read
-from koshel.config.web_addresses import may_be_asked
+from koshel.config.web_addresses import may_be_asked, without_secrets
 from tests.support.jwt_issuer import jwks, signer
 
 GIVEN = {"jwt_issuer": "https://login.example.com/", "jwt_audience": "koshel"}
@@ -102,3 +102,70 @@ def test_a_file_with_keys_is_enough_for_a_start(tmp_path: Path) -> None:
     file = tmp_path / "jwks.json"
     file.write_bytes(jwks(signer("k")))
     startup.check_jwts(Settings(jwt_issuer="anybody", jwt_audience="koshel", jwt_keys=str(file)))
+
+
+USERS = [
+    *(
+        "user:sekret@",
+        "sekret@",
+        ":sekret@",
+        "user:se/sekret@",
+        "user:sekret?x@",
+        "user:sekret@sekret@",
+    ),
+    "user:%40sekret@",
+]
+
+
+@pytest.mark.parametrize("user", USERS)
+@pytest.mark.parametrize(
+    ("name", "with_it"),
+    [
+        ("jwt_keys", "https://{}login.example.com/keys"),
+        ("jwt_keys", "http://{}127.0.0.1/keys?token=sekret"),
+        ("jwt_keys", "https://user:a {}login.example.com/keys"),
+        ("jwt_issuer", "https://{}login.example.com"),
+        ("host", "https://{}shop.example"),
+        ("allowed_origins", "https://{}shop.example"),
+        ("trusted_proxies", "https://{}10.0.0.1"),
+        ("log_format", "https://{}a"),
+    ],
+)
+def test_a_refusal_shows_a_url_without_its_password(name: str, with_it: str, user: str) -> None:
+    url = with_it.format(user)
+    for environment, flags in (({PREFIX + name.upper(): url}, {}), ({}, {name: url})):
+        given = {PREFIX + other.upper(): text for other, text in GIVEN.items() if other != name}
+        with pytest.raises(SettingsError) as refusal:
+            read(given | environment, flags)
+        assert "sekret" not in str(refusal.value)
+        assert "…@" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://login.example.com/keys?token=sekret", "http://login.example.com/keys?…"),
+        ("http://login.example.com/keys#sekret", "http://login.example.com/keys?…"),
+        ("http://login.example.com:8443/keys", "http://login.example.com:8443/keys"),
+    ],
+)
+def test_and_without_its_query(url: str, said: str) -> None:
+    assert f"KOSHEL_JWT_KEYS ({said}) must be an https:// URL" in refused(GIVEN | {"jwt_keys": url})
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (
+            "400, message='Bad', url='https://a.example/keys?token=sekret'",
+            "400, message='Bad', url='https://a.example/keys?…",
+        ),
+        ("https://a:b@c.example/ and http://d.example/?e", "https://…@c.example/ and http://d.example/?…"),
+        ("an https:// URL, or ann@b.example?", "an https:// URL, or ann@b.example?"),
+        ("at https://user:#sekret@c.example/ now", "at https://…@c.example/ now"),
+        ("", ""),
+    ],
+)
+def test_a_message_with_urls_is_shown_without_what_may_be_secret_in_them(message: str, said: str) -> None:
+    assert without_secrets(message) == said
+    assert without_secrets(said) == said

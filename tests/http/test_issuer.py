@@ -135,6 +135,45 @@ async def test_whatever_it_answers_the_keys_of_before_go_on_and_the_log_says_so_
     assert said in log[1]["error"]
 
 
+async def test_a_token_in_the_query_of_the_url_is_sent_and_not_logged(server: JwksServer) -> None:
+    with capture_logs() as log:
+        async with kept("anybody", f"{server.url}/keys?token=sekret") as (issuer, _):
+            await knows(issuer, "old")
+            for wrong in (
+                {"status": 500},
+                {"status": 1_000},
+                {"body": b"<html>"},
+                {"headers": {"Content-Encoding": "\x01"}},
+            ):
+                for name, value in wrong.items():
+                    setattr(server, name, value)
+                await issuer.look()
+                server.status, server.body, server.headers = 200, None, {}
+                await issuer.look()
+        async with kept("anybody", "http://127.0.0.1:1/keys?token=sekret") as (issuer, _):
+            await until(lambda: any("127.0.0.1:1/" in str(one) for one in log), "nobody is there")
+    assert server.asked[0] == "/keys?token=sekret"
+    assert "sekret" not in str(log)
+    assert {one["source"] for one in log} == {f"{server.url}/keys?…", "http://127.0.0.1:1/keys?…"}
+    assert [one["error"] for one in log if "answers 500" in one.get("error", "")] == [
+        f"{server.url}/keys?… answers 500"
+    ]
+
+
+async def test_nor_that_of_a_url_which_the_issuer_names(server: JwksServer) -> None:
+    server.configuration = {"jwks_uri": f"{server.url}/keys?token=sekret"}
+    server.status = 200
+    with capture_logs() as log:
+        async with kept(server.url) as (issuer, _):
+            await knows(issuer, "old")
+            server.configuration = {"jwks_uri": "http://127.0.0.1:1/keys?token=sekret"}
+            await issuer.look()
+            server.configuration = {"issuer": "https://user:sekret@b.example/?c=sekret"}
+            await issuer.look()
+    assert "sekret" not in str(log)
+    assert "http://127.0.0.1:1/keys?…" in log[1]["error"]
+
+
 async def test_keys_that_were_not_read_for_a_day_are_none_and_count_again_when_they_are(
     server: JwksServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

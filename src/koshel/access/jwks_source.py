@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from koshel.access.signing_keys import BYTES_MAX
 from koshel.config.settings import Settings
-from koshel.config.web_addresses import is_web_address, may_be_asked
+from koshel.config.web_addresses import is_web_address, may_be_asked, shown, without_secrets
 
 FILE_EVERY_S = 2.0
 WEB_EVERY_S = 300.0
@@ -26,7 +26,7 @@ class Unreadable(Exception):
 
 
 class Source(Protocol):
-    """Where a JWKS is; `every_s` is how often it is worth a look."""
+    """Where a JWKS is; `name` is for the log, and `every_s` is how often it is worth a look."""
 
     name: str
     every_s: float
@@ -54,7 +54,8 @@ class WebSource:
     every_s = WEB_EVERY_S
 
     def __init__(self, session: aiohttp.ClientSession, issuer: str, url: str | None) -> None:
-        self.name = url or issuer.rstrip("/") + _CONFIGURATION
+        self._url = url or issuer.rstrip("/") + _CONFIGURATION
+        self.name = shown(self._url)
         self._session = session
         self._issuer = issuer
         self._is_discovered = url is None
@@ -62,8 +63,8 @@ class WebSource:
     async def read(self) -> bytes:
         """What is there, or one byte more than may be there. Raises Unreadable."""
         if not self._is_discovered:
-            return await self._get(self.name)
-        return await self._get(_jwks_uri(await self._get(self.name), self._issuer))
+            return await self._get(self._url)
+        return await self._get(_jwks_uri(await self._get(self._url), self._issuer))
 
     async def _get(self, url: str) -> bytes:
         content = bytearray()
@@ -71,13 +72,14 @@ class WebSource:
             # A redirection could lead from what is encrypted to what is not.
             async with self._session.get(url, allow_redirects=False) as reply:
                 if reply.status != 200:
-                    raise Unreadable(f"{url} answers {reply.status}")
+                    raise Unreadable(f"{shown(url)} answers {reply.status}")
                 async for chunk in reply.content.iter_any():
                     content += chunk
                     if len(content) > BYTES_MAX:
                         break
         except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
-            raise Unreadable(f"{url}: {str(error) or type(error).__name__}") from error
+            reason = without_secrets(str(error)) or type(error).__name__  # aiohttp quotes the URL in some
+            raise Unreadable(f"{shown(url)}: {reason}") from error
         return bytes(content[: BYTES_MAX + 1])
 
 
@@ -93,7 +95,7 @@ def _jwks_uri(document: bytes, issuer: str) -> str:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable(f"the configuration of {issuer}: {error}") from error
     if found.issuer != issuer:
-        raise Unreadable(f"the configuration of {issuer} is that of {found.issuer[:200]!r}")
+        raise Unreadable(f"the configuration of {issuer} is that of {without_secrets(found.issuer)[:200]!r}")
     if not may_be_asked(found.jwks_uri):
         raise Unreadable(f"the configuration of {issuer} names a JWKS that is not at an https:// URL")
     return found.jwks_uri

@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 import msgspec
 from msgspec import NODEFAULT, Meta, Struct
 
-from koshel.config import surroundings, takes
+from koshel.config import surroundings, takes, web_addresses
 from koshel.config.settings import Settings, SettingsError
 
 PREFIX = surroundings.PREFIX
@@ -54,15 +54,15 @@ def _what_is_wrong(message: str, values: Mapping[str, str], flags: Mapping[str, 
     if at := re.search(r" - at `\$\.(\w+)", message):
         name = at[1]
         # A URL may have a password in it, and messages go into logs.
-        shown = "" if name == "database_url" else f", not {values[name]!r}"
+        shown = "" if name == "database_url" else f", not {web_addresses.shown(values[name])!r}"
         return f"{came_as(name, flags)} takes {takes.words(_hints()[name])}{shown}"
 
     def said(variable: re.Match[str]) -> str:
         name = variable[1].lower()
-        value = values[name] if name in values else f"{defaults[name]} by default"
+        value = web_addresses.shown(values[name]) if name in values else f"{defaults[name]} by default"
         return f"{came_as(name, flags)} ({value})"
 
-    return re.sub(rf"{PREFIX}([A-Z_]+)", said, message)
+    return re.sub(rf"{PREFIX}([A-Z_]+)", said, web_addresses.without_secrets(message))
 
 
 class Knob(Struct, frozen=True):
