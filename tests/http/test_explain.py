@@ -153,7 +153,6 @@ ENDS = "The body ends before its JSON does, after {} bytes."
         (b"{", ENDS.format(1)),
         (b'{"amount": ', ENDS.format(11)),
         (b'{"amount" 1}', NOT_JSON.format(10)),
-        (b'{"a": 1} x', NOT_JSON.format(9)),
         (b'{"source_account_id": 1} {}', NOT_JSON.format(25)),
         ('{"ключ": tru}'.encode(), NOT_JSON.format(13)),
         (b"\xef\xbb\xbf{}", NOT_JSON.format(0)),
@@ -174,18 +173,13 @@ def test_what_is_not_json_is_said_to_the_byte(received: bytes, detail: str) -> N
     assert (failure.code, failure.detail, failure.members) == ("malformed-json", detail, {})
 
 
-@pytest.mark.parametrize(
-    ("inner", "pointer"),
-    [
-        (b"[" * 100_000 + b"]" * 100_000, "/amount"),
-        (b'{"a":' * 9_000 + b"1" + b"}" * 9_000, "/amount"),
-        (b'"1", "metadata": ' + b"[" * 9_000 + b"]" * 9_000 + b', "kind": 1', "/metadata"),
-    ],
-)
-def test_a_field_that_is_nested_too_deeply_is_named(inner: bytes, pointer: str) -> None:
-    failure = refused(TransactionRequest, b'{"source_account_id": [1], "amount": ' + inner + b"}")
-    assert failure.code == "validation-failed"
-    assert failure.members["errors"] == [{"pointer": pointer, "detail": "is nested too deeply"}]
+def test_a_field_that_is_nested_too_deeply_is_named() -> None:
+    for body, pointer in (
+        (b'{"amount": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "/amount"),
+        (b'{"amount": [1], "metadata": ' + b'{"a":' * 9_000 + b"1" + b"}" * 9_000 + b"}", "/metadata"),
+    ):
+        errors = refused(TransactionRequest, body).members["errors"]
+        assert errors == [{"pointer": pointer, "detail": "is nested too deeply"}]
 
 
 def reasons_of(type_: inspect.Type) -> Iterator[str]:
