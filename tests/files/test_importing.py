@@ -1,6 +1,7 @@
 """Imports: nothing is written of a file that has a fault, and whatever was stopped goes on when it is run again."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import pytest
 
 from koshel import Ledger
 from koshel.config.settings import Settings
+from koshel.core.model import Outcome
 from koshel.db.verify import verify
 from koshel.files.faults import FAULTS_MAX, Fault, Faulty, Stopped
-from koshel.files.importing import Import, Result
+from koshel.files.importing import Result
 from koshel.files.reading import Line
+from koshel.files.settling import Settling
 from koshel.files.spool import Spool
 from koshel.files.wishes import Reader, Wish
 from koshel.requests import Requests
@@ -166,19 +169,19 @@ def test_a_line_that_is_refused_stops_it_and_what_stands_before_is_there(paid: D
 
 def test_an_import_that_was_broken_off_goes_on(paid: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path / "t.csv", "\n".join(["source,target,amount,reference", *transfers(2_500)]))
-    settle, calls = Import._settle, 0
+    settle, calls = Settling.settle, 0
 
-    async def break_off(self: Import, *arguments: Any) -> None:
+    async def break_off(self: Settling, wishes: Sequence[Wish]) -> list[Outcome]:
         nonlocal calls
         calls += 1
         if calls == 2:
             raise KeyboardInterrupt
-        await settle(self, *arguments)
+        return await settle(self, wishes)
 
-    monkeypatch.setattr(Import, "_settle", break_off)
+    monkeypatch.setattr(Settling, "settle", break_off)
     with pytest.raises(KeyboardInterrupt):
         bring_in(paid, "main", "transactions", path)
-    monkeypatch.setattr(Import, "_settle", settle)
+    monkeypatch.setattr(Settling, "settle", settle)
     result = bring_in(paid, "main", "transactions", path)
     assert (result.new, result.known) == (1_500, 1_000)
     assert balances(paid, "main")["b"] == ("USD", "25.00")

@@ -1,8 +1,10 @@
 """What an import looks up in a ledger before anything is written to it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from koshel.db.queries import Queries
 
@@ -10,15 +12,20 @@ if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
 
 
-async def currencies_of(
+class Account(Struct, frozen=True):
+    """An account that a line asks for."""
+
+    id: int
+    name: str | None
+    currency: str
+
+
+async def accounts_of(
     connection: "AnyConnection", q: Queries, *, ledger_id: int, ids: Collection[int], names: Collection[str]
-) -> tuple[dict[int, str], dict[str, str]]:
-    """The currencies of those of these accounts that there are: by id, and by name."""
+) -> Sequence[Account]:
+    """Those of these accounts that there are."""
     rows = await connection.fetch(q.find_accounts_to_import_to, ledger_id, list(ids), list(names))
-    return (
-        {row["id"]: row["currency"] for row in rows},
-        {row["name"]: row["currency"] for row in rows if row["name"] is not None},
-    )
+    return [Account(row["id"], row["name"], row["currency"]) for row in rows]
 
 
 async def answered_keys(

@@ -172,7 +172,7 @@ class Store(Facts):
         return await self._read(None, lambda connection: work(connection, self._queries), weight=0)
 
     async def transact(self, ledger_ids: Collection[int], work: "Work[T]") -> T:
-        """What the work returns, once it is committed: of what moves no money. Raises StoreError."""
+        """What the work returns, once it is committed. What moves money `settle`s in `borrow`. Raises StoreError."""
 
         async def confined_work(connection: "Connection") -> T:
             await confine(connection, self.namespace, ledger_ids)

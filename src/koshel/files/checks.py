@@ -25,8 +25,10 @@ class Checks:
         self._requests = requests
         self._once = Once()
         self._scales: dict[str, int] = {}
+        self._currencies = set[str]()
         self._by_id: dict[int, str] = {}  # currencies of accounts
         self._by_name: dict[str, str] = {}
+        self.ids: dict[str, int] = {}  # of accounts that have been met, by their names, which never change
 
     async def faults(self, wishes: Sequence[Wish]) -> list[Fault]:
         """What is wrong with the next lines."""
@@ -38,10 +40,8 @@ class Checks:
     async def _of_accounts(self, wishes: Sequence[AccountWish]) -> list[Fault]:
         await self._learn_scales({one.currency for one in wishes})
         opened = {one.key: one for one in wishes if one.opening.name is not None and one.balance}
-        there = await self._accounts(
-            set(), {one.opening.name for one in opened.values() if one.opening.name is not None}
-        )
-        had = [key for key, one in opened.items() if one.opening.name in there[1]]
+        await self._accounts(set(), {one.opening.name for one in opened.values() if one.opening.name is not None})
+        had = [key for key, one in opened.items() if one.opening.name in self._by_name]
         known = await self._answered(had) if had else frozenset()
         taken = {key for key in had if key not in known}
         return [fault for one in wishes for fault in self._of_account(one, is_taken=one.key in taken)]
@@ -77,50 +77,56 @@ class Checks:
                 elif id_ is not None:
                     ids.add(id_)
         await self._accounts(ids, names)
-        await self._learn_scales({*self._by_id.values(), *self._by_name.values()})
+        await self._learn_scales(self._currencies)
         return [fault for one in wishes for fault in self._of_transaction(one)]
 
-    def _of_transaction(self, one: TransactionWish) -> Iterator[Fault]:
-        move = one.move
+    def _of_transaction(self, one: TransactionWish) -> Sequence[Fault]:
+        move, found = one.move, list[Fault]()
         if one.has_own_key and move.key is not None and not self._once.is_new(move.key):
-            yield Fault(one.line, "idempotency_key", f"is that of another line too: {move.key}")
-        sides = {
-            "source": (move.source_account_id, move.source),
-            "target": (move.target_account_id, move.target),
-        }
-        found: list[str] = []
-        for side, (id_, name) in sides.items():
-            if id_ is None and name is None:
-                continue
-            currency = self._by_id.get(id_ or 0) if name is None else self._by_name.get(name)
-            if currency is None:
-                yield Fault(one.line, side, f"is no account of the ledger: {id_ if name is None else AT + name}")
-                return
-            found.append(currency)
-        if len(set(found)) > 1:
-            yield Fault(one.line, "target", f"has {found[1]}, but the source has {found[0]}")
-        elif one.currency not in (None, found[0]):
-            yield Fault(one.line, "currency", f"is {one.currency}, but the account has {found[0]}")
-        yield from self._too_fine(one.line, "amount", move.amount, found[0])
+            found.append(Fault(one.line, "idempotency_key", f"is that of another line too: {move.key}"))
+        source = self._currency(move.source_account_id, move.source)
+        target = self._currency(move.target_account_id, move.target)
+        if source is None and move.source_account_id is not None:
+            return [*found, _not_there(one.line, "source", move.source_account_id, move.source)]
+        if target is None and move.target_account_id is not None:
+            return [*found, _not_there(one.line, "target", move.target_account_id, move.target)]
+        currency = source or target
+        assert currency is not None, "money comes from an account, or goes to one"
+        if target not in (None, currency):
+            found.append(Fault(one.line, "target", f"has {target}, but the source has {source}"))
+        elif one.currency not in (None, currency):
+            found.append(Fault(one.line, "currency", f"is {one.currency}, but the account has {currency}"))
+        return [*found, *self._too_fine(one.line, "amount", move.amount, currency)]
 
-    def _too_fine(self, line: int, column: str, amount: Decimal, currency: str) -> Iterator[Fault]:
-        scale = self._scales[currency]
-        if len(f"{amount:f}".partition(".")[2].rstrip("0")) > scale:
-            yield Fault(line, column, f"has more decimals than {currency}, which has {scale}")
+    def _currency(self, id_: int | None, name: str | None) -> str | None:
+        """That of an account that has been looked up; None if there is no such account."""
+        if name is not None:
+            return self._by_name.get(name)
+        return None if id_ is None else self._by_id.get(id_)
 
-    async def _accounts(self, ids: set[int], names: set[str]) -> tuple[dict[int, str], dict[str, str]]:
-        """The currencies of all accounts that are remembered, these among them if there are any."""
+    def _too_fine(self, line: int, column: str, amount: Decimal, currency: str) -> Sequence[Fault]:
+        scale, exponent = self._scales[currency], amount.as_tuple().exponent
+        assert isinstance(exponent, int)
+        if -exponent <= scale or len(f"{amount:f}".partition(".")[2].rstrip("0")) <= scale:
+            return ()
+        return (Fault(line, column, f"has more decimals than {currency}, which has {scale}"),)
+
+    async def _accounts(self, ids: set[int], names: set[str]) -> None:
+        """Look accounts up that are not remembered."""
         if len(self._by_id) + len(self._by_name) > _REMEMBERED_MAX:
             self._by_id.clear()
             self._by_name.clear()
+            self.ids.clear()
         ids, names = ids - self._by_id.keys(), names - self._by_name.keys()
         if ids or names:
             ledger_id = self._requests.ledger_id
-            look = partial(import_lookups.currencies_of, ledger_id=ledger_id, ids=ids, names=names)
-            by_id, by_name = await self._reads.find(ledger_id, look)
-            self._by_id |= by_id
-            self._by_name |= by_name
-        return self._by_id, self._by_name
+            look = partial(import_lookups.accounts_of, ledger_id=ledger_id, ids=ids, names=names)
+            for account in await self._reads.find(ledger_id, look):
+                self._currencies.add(account.currency)
+                self._by_id[account.id] = account.currency
+                if account.name is not None:
+                    self._by_name[account.name] = account.currency
+                    self.ids[account.name] = account.id
 
     async def _answered(self, keys: Sequence[str]) -> frozenset[str]:
         ledger_id = self._requests.ledger_id
@@ -131,3 +137,7 @@ class Checks:
         if unknown := codes - self._scales.keys():
             look = partial(currencies.scales, codes=unknown)
             self._scales |= await self._reads.find(self._requests.ledger_id, look)
+
+
+def _not_there(line: int, side: str, id_: int, name: str | None) -> Fault:
+    return Fault(line, side, f"is no account of the ledger: {id_ if name is None else AT + name}")

@@ -35,14 +35,19 @@ class Faulty(Exception):
 
 
 class Stopped(Exception):
-    """A line was refused when its turn came. What stands before `since` was imported, and nothing from there on."""
+    """A line was refused when its turn came. What stands before `since` was imported, and nothing from there on.
 
-    def __init__(self, line: int, since: int, refused: Refused) -> None:
-        super().__init__(line, since, refused)
+    `older`: the first line whose time is before that of a line above it, if there is one: that may be why.
+    """
+
+    def __init__(self, line: int, since: int, refused: Refused, older: int | None = None) -> None:
+        super().__init__(line, since, refused, older)
         self.line = line
         self.since = since
         self.refused = refused
+        self.older = older
 
     def __str__(self) -> str:
         before = f"the lines before line {self.since} were imported, those from there on were not"
-        return f"line {self.line}: {self.refused}; {before}: put it right, and run it again"
+        hint = "" if self.older is None else f"; line {self.older} is older than a line above it: sort them by ctime"
+        return f"line {self.line}: {self.refused}; {before}: put it right, and run it again{hint}"

@@ -4,31 +4,26 @@ Each batch is atomic, and each line has a name or a key. So an import that was s
 is run again.
 """
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
 from msgspec import Struct, field
 
-from koshel import results
-from koshel.core.commands import EnsureAccount, Move, OpenAccount
-from koshel.core.model import Declined, Grouped, Opened, Outcome, Posted
+from koshel.core.model import Opened, Outcome, Posted
 from koshel.db.reads import Reads
 from koshel.files.checks import Checks
 from koshel.files.faults import FAULTS_MAX, Fault, Faulty, Stopped
 from koshel.files.formats import IMPORTED
-from koshel.files.reading import lines_of
+from koshel.files.order import Order
+from koshel.files.reading import Line, lines_of
+from koshel.files.settling import Settling
 from koshel.files.spool import Spool
-from koshel.files.wishes import AccountWish, Reader, TransactionWish, Wish
+from koshel.files.wishes import Reader, TransactionWish, Wish
 from koshel.requests import Requests
 from koshel.submit import Submit
-from koshel.texts import AT
 from koshel.values import MEMBERS_MAX, Invalid
-
-_OPENING = "Opening balance"  # how the transaction is described that brings one
-_OPENED_AT_ONCE = 200  # accounts without a name, each a command of its own
 
 Progress: TypeAlias = Callable[[float], None]
 
@@ -63,19 +58,19 @@ class Import:
 
     def __init__(self, source: Source, requests: Requests, reads: Reads, submit: Submit, spool: Spool) -> None:
         self._source = source
-        self._requests = requests
-        self._reads = reads
-        self._submit = submit
+        self._settling = Settling(requests, submit, reads)
         self._spool = spool
-        self._reader = Reader(requests, ids_as=source.ids_as, with_balances=source.with_balances)
+        self._checks = Checks(reads, requests)
+        self._reader = Reader(requests, ids_as=source.ids_as, with_balances=source.with_balances, ids=self._checks.ids)
+        self._order = Order()
         self._bytes = max(1, Path(source.path).stat().st_size)
         self._count = 0  # of lines that ask for something
 
     async def check(self, progress: Progress) -> int:
         """Look at every line, and write nothing; returns how many ask for something. Raises Faulty, UnfitFile."""
-        checks, faults = Checks(self._reads, self._requests), list[Fault]()
+        faults = list[Fault]()
         for wishes, wrong in self._batches(progress):
-            faults += sorted([*wrong, *await checks.faults(wishes)], key=lambda fault: fault.line)
+            faults += sorted([*wrong, *await self._checks.faults(wishes)], key=lambda fault: fault.line)
             self._count += len(wishes)
             if len(faults) >= FAULTS_MAX:
                 break
@@ -90,14 +85,23 @@ class Import:
         result = Result(passed_over=self._reader.passed_over)
         count, whole = 0, max(1, self._count)
         for wishes in self._spool.batches():
-            await self._settle(wishes, result)
+            try:
+                outcomes = await self._settling.settle(wishes)
+            except Stopped as error:
+                raise Stopped(error.line, error.since, error.refused, self._order.older) from None
+            for outcome in outcomes:
+                result.count(outcome)
             count += len(wishes)
             progress(count / whole)
         return result
 
+    def _transaction(self, line: Line) -> TransactionWish | None:
+        self._order.look(line)
+        return self._reader.transaction(line)
+
     def _batches(self, progress: Progress) -> Iterator[tuple[list[Wish], list[Fault]]]:
         """What the lines ask for, as many as fit into one batch, and what is wrong with lines among them."""
-        read = self._reader.account if self._source.kind == "accounts" else self._reader.transaction
+        read = self._reader.account if self._source.kind == "accounts" else self._transaction
         wishes, faults, weight = list[Wish](), list[Fault](), 0
         for line in lines_of(self._source.path, self._source.form, IMPORTED[self._source.kind]):
             if isinstance(line, Fault):
@@ -119,55 +123,3 @@ class Import:
                 break
         if wishes or faults:
             yield wishes, faults
-
-    async def _settle(self, wishes: Sequence[Wish], result: Result) -> None:
-        accounts = [one for one in wishes if isinstance(one, AccountWish)]
-        ids = await self._open_nameless(accounts, result)
-        wanted = [*self._members(accounts, ids), *(_Member(one.line, one.move) for one in _moves(wishes))]
-        if not wanted:
-            return
-        outcome = await self._submit(self._requests.batch([one.command for one in wanted]))
-        if isinstance(outcome, Declined):
-            at = wanted[int(outcome.facts["index"])].line if outcome.cause is not None else wishes[0].line
-            raise Stopped(at, wishes[0].line, results.refusal(outcome.cause or outcome))
-        assert isinstance(outcome, Grouped)
-        for one, became in zip(wanted, outcome.outcomes, strict=True):
-            if one.is_counted:
-                result.count(became)
-
-    async def _open_nameless(self, wishes: Sequence[AccountWish], result: Result) -> dict[int, int]:
-        """Accounts that no batch can open, having no name: their ids, by their lines."""
-        ids: dict[int, int] = {}
-        nameless = [(one.line, one.opening) for one in wishes if isinstance(one.opening, OpenAccount)]
-        for place in range(0, len(nameless), _OPENED_AT_ONCE):
-            some = nameless[place : place + _OPENED_AT_ONCE]
-            for (line, _), outcome in zip(
-                some, await asyncio.gather(*(self._submit(one) for _, one in some)), strict=True
-            ):
-                if isinstance(outcome, Declined):
-                    raise Stopped(line, line, results.refusal(outcome))
-                ids[line] = results.account_of(outcome).id
-                result.count(outcome)
-        return ids
-
-    def _members(self, wishes: Sequence[AccountWish], ids: dict[int, int]) -> Iterator["_Member"]:
-        for one in wishes:
-            if isinstance(one.opening, EnsureAccount):
-                yield _Member(one.line, one.opening)
-            if one.balance:
-                account = ids[one.line] if one.opening.name is None else f"{AT}{one.opening.name}"
-                make = self._requests.payment if one.balance > 0 else self._requests.withdrawal
-                brings = make(account, amount=abs(one.balance), key=one.key, description=_OPENING)
-                yield _Member(one.line, brings, is_counted=False)
-
-
-class _Member(Struct, frozen=True):
-    """A member of a batch, and the line that it is of."""
-
-    line: int
-    command: EnsureAccount | Move
-    is_counted: bool = True
-
-
-def _moves(wishes: Sequence[Wish]) -> list[TransactionWish]:
-    return [one for one in wishes if isinstance(one, TransactionWish)]

@@ -1,6 +1,5 @@
 """The idempotency keys of lines that have none of their own."""
 
-from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -22,18 +21,23 @@ class Keys:
     """
 
     def __init__(self) -> None:
-        self._seen: Counter[bytes] = Counter()
+        self._seen: dict[bytes, int] = {}
 
     def key(self, values: Mapping[str, Any]) -> str:
         """The key of the next line."""
-        digest = blake2b(json.encode(_lasting(values), order="deterministic"), digest_size=16)
-        self._seen[digest.digest()] += 1
-        return f"{PREFIX}{digest.hexdigest()}:{self._seen[digest.digest()]}"
+        digest = blake2b(json.encode(_lasting(values), order="deterministic"), digest_size=16).digest()
+        seen = self._seen.get(digest, 0) + 1
+        self._seen[digest] = seen
+        return f"{PREFIX}{digest.hex()}:{seen}"
 
 
 def _lasting(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a line says, as texts, so that it is the same of CSV and of JSON."""
-    said = {name: one if isinstance(one, dict) else str(one) for name, one in values.items() if one not in _NOTHING}
+    said = {
+        name: one if type(one) is str or type(one) is dict else str(one)
+        for name, one in values.items()
+        if one not in _NOTHING
+    }
     if "id" not in said or "ctime" not in said:
         return said
     lasting = {name: said[name] for name in LASTING if name in said}

@@ -79,8 +79,15 @@ def _csv(file: BinaryIO, columns: Sequence[str]) -> Iterator[Read]:
             yield from faults
             return
         number = reader.line_num + 1
+        has_notes = any(map(_is_metadata, names))
         for cells in reader:
-            yield from _row(number, names, cells, file.tell())
+            if not has_notes and len(cells) == len(names):  # as nearly all lines are
+                said = zip(names, cells, strict=True)
+                values = {name: cell if cell[0] != "'" else unsafe(cell) for name, cell in said if cell}
+                if values:
+                    yield Line(number, values, file.tell())
+            else:
+                yield from _row(number, names, cells, file.tell())
             number = reader.line_num + 1
     except (_Broken, csv.Error) as error:
         yield Fault(number, None, f"{error}; what follows was not read")
@@ -103,9 +110,6 @@ def _row(number: int, names: Sequence[str], cells: Sequence[str], end: int) -> I
     if len(cells) != len(names):
         yield Fault(number, None, f"has {len(cells)} columns, but the header names {len(names)}")
         return
-    if not any(map(_is_metadata, names)):  # as most files are
-        yield Line(number, {name: unsafe(cell) for name, cell in zip(names, cells, strict=True) if cell}, end)
-        return
     values: dict[str, Any] = {}
     notes: dict[str, str] = {}
     for name, cell in zip(names, cells, strict=True):
@@ -125,6 +129,7 @@ def _row(number: int, names: Sequence[str], cells: Sequence[str], end: int) -> I
 
 def _json(file: BinaryIO, columns: Sequence[str]) -> Iterator[Read]:
     decode = json.Decoder(dict[str, Any], float_hook=Decimal).decode
+    known = frozenset(columns)
     number = 0
     try:
         for text in _texts(file):
@@ -140,10 +145,11 @@ def _json(file: BinaryIO, columns: Sequence[str]) -> Iterator[Read]:
             except (DecodeError, RecursionError):
                 yield Fault(number, None, "is no JSON")
             else:
-                unknown = [name for name in values if name not in columns]
-                yield from (Fault(number, repr(name), f"is no column{_nearest(name, columns)}") for name in unknown)
-                if not unknown:
+                if values.keys() <= known:
                     yield Line(number, values, file.tell())
+                    continue
+                unknown = [name for name in values if name not in known]
+                yield from (Fault(number, repr(name), f"is no column{_nearest(name, columns)}") for name in unknown)
     except _Broken as error:
         yield Fault(number + 1, None, f"{error}; what follows was not read")
 

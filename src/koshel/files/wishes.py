@@ -21,6 +21,7 @@ from koshel.values import KEY_REASON, Invalid, amount, decimal, fields
 
 NO_MONEY = frozenset({Kind.HOLD, Kind.VOID, Kind.EXPIRY})  # what moves none
 _OF_SIDES = {(True, True): Kind.TRANSFER, (False, True): Kind.PAYMENT, (True, False): Kind.WITHDRAWAL}
+_MOVES = frozenset(_OF_SIDES.values())
 _NOBODYS = (ERASED, EMAIL)  # emails that an account has, but that no caller can give one
 _TERMS = ("email", "currency", "min_balance", "max_balance", "metadata")
 _LABELS = ("metadata", "reference", "description", "effective_on")
@@ -57,11 +58,19 @@ Wish: TypeAlias = AccountWish | TransactionWish
 class Reader:
     """Reads the lines of one file, from its first to its last; counts what they say that is passed over, in words."""
 
-    def __init__(self, requests: Requests, *, ids_as: str | None = None, with_balances: bool = True) -> None:
+    def __init__(
+        self,
+        requests: Requests,
+        *,
+        ids_as: str | None = None,
+        with_balances: bool = True,
+        ids: Mapping[str, int] | None = None,
+    ) -> None:
         self.passed_over: Counter[str] = Counter()
         self._requests = requests
         self._ids_as = ids_as  # before an id, it makes the name of an account of it
         self._with_balances = with_balances
+        self._ids = {} if ids is None else ids  # of accounts that have been looked up
         self._keys = Keys()
 
     def account(self, line: Line) -> AccountWish:
@@ -92,22 +101,26 @@ class Reader:
     def transaction(self, line: Line) -> TransactionWish | None:
         """The transaction that a line asks for; None if it says what moves no money. Raises Invalid."""
         said = line.values
-        kind = _kind(said)
+        kind = _kind(said) if "kind" in said else None
         if kind in NO_MONEY:
             self.passed_over["holds, voids and expiries, which move no money"] += 1
             return None
-        source, target = self._side(said, "source"), self._side(said, "target")
+        source, target = (
+            self._side(said, "source", "source_account_id"),
+            self._side(said, "target", "target_account_id"),
+        )
         by_sides = _OF_SIDES.get((source is not None, target is not None))
         if by_sides is None:
             raise Invalid("source", "is missing, and target too")
-        if kind in _OF_SIDES.values() and kind is not by_sides:
+        if kind is not None and kind is not by_sides and kind in _MOVES:
             raise Invalid("kind", f"is {kind}, but its source and target make it a {by_sides}")
         if _is_empty(said.get("amount")):
             raise Invalid("amount", "is missing")
         key = _text(said, "idempotency_key")
         if key is not None and not is_key(key):
             raise Invalid("idempotency_key", KEY_REASON)
-        labels = asdict(fields({name: said[name] for name in _LABELS if not _is_empty(said.get(name))}, Labels))
+        named = {name: value for name in _LABELS if (value := said.get(name)) is not None and value != ""}
+        labels = asdict(fields(named, Labels)) if named else named
         wanted = amount(said["amount"])
         move = self._requests.move(by_sides, source, target, wanted, labels, key=key or self._keys.key(said))
         return TransactionWish(line.number, move, _text(said, "currency"), has_own_key=key is not None)
@@ -121,10 +134,12 @@ class Reader:
             return f"{self._ids_as}{identifier(str(said['id']))}"
         return name
 
-    def _side(self, said: Mapping[str, Any], side: str) -> Asked | None:
-        name, column = _text(said, side), f"{side}_account_id"
+    def _side(self, said: Mapping[str, Any], side: str, column: str) -> Asked | None:
+        name = _text(said, side)
         if name is not None:
-            return asked(f"{AT}{name.removeprefix(AT)}", side)
+            name = name.removeprefix(AT)
+            known = self._ids.get(name)
+            return asked(f"{AT}{name}", side) if known is None else (known, name)
         if _is_empty(said.get(column)):
             return None
         id_ = identifier(str(said[column]), column)
@@ -145,7 +160,7 @@ def _is_empty(value: object) -> bool:
 
 def _text(said: Mapping[str, Any], column: str) -> str | None:
     value = said.get(column)
-    if _is_empty(value):
+    if value is None or value == "":
         return None
     if not isinstance(value, str):
         raise Invalid(column, "must be a text")
