@@ -11,12 +11,18 @@ from pathlib import Path
 import pytest
 
 from koshel.db.store import StoreConfig, open_store
-from koshel.files import exporting
+from koshel.files import csv_rows
 from koshel.files.formats import COLUMNS, IMPORTED
-from tests.support.bookkeeping import keep_books
+from tests.support.bookkeeping import execute, keep_books
 from tests.support.database import Database
 from tests.support.ended import Koshel
 
+MANY = """
+INSERT INTO account
+    (ledger_id, id, email, currency, scale, balance, held, version, min_balance, status, metadata, ctime)
+SELECT 1, 1000 + n, md5(n::text) || md5((-n)::text) || '@example.com', 'USD', 2, 0.00, 0.00, 0, 0, 'open', '{}', now()
+FROM generate_series(1, 3000) AS n
+"""
 KINDS = {"accounts": 6, "transactions": 20, "lines": 28}
 
 
@@ -79,12 +85,27 @@ def test_standard_output_has_the_rows_and_nothing_else(books: Database) -> None:
     assert ended.stderr == b"koshel: 6 accounts of the ledger main\n"
 
 
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_a_reader_that_stops_early_ends_it_without_a_word(database: Database, form: str) -> None:
+    execute(database.owner_url, MANY)
+    command = [sys.executable, "-m", "koshel", "export", "accounts", "--output", "-", "--format", form]
+    with subprocess.Popen(
+        [*command, "--database-url", database.owner_url], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read(4)
+        process.stdout.close()
+        said = process.stderr.read()
+    assert (process.returncode, said) == (141, b"")
+
+
 def test_a_format_may_be_named_and_is_never_guessed(koshel: Koshel, books: Database, tmp_path: Path) -> None:
     path = tmp_path / "out.txt"
     ended = koshel("export", "accounts", "--output", str(path), database_url=books.owner_url)
     assert ended.status == 1
     assert ended.complained == (
-        f"koshel: {path}: the name must end in .jsonl or .csv, or --format must say what it is\n"
+        f"koshel: {path}: the name must end in .jsonl or .csv or .parquet, or --format must say what it is\n"
     )
     koshel("export", "accounts", "--output", str(path), "--format", "csv", database_url=books.owner_url)
     assert path.read_text().startswith("id,name,email")
@@ -99,7 +120,7 @@ def test_what_fails_leaves_what_was_there(
     def fail(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(exporting, "csv_of", fail)
+    monkeypatch.setattr(csv_rows.Rows, "write", fail)
     ended = koshel("export", "accounts", "--output", str(path), database_url=books.owner_url)
     assert (ended.status, ended.complained) == (1, "koshel: no space left\n")
     assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("out.csv", "before")]

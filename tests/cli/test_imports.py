@@ -37,6 +37,7 @@ def program(arguments: Sequence[str]) -> list[str]:
         (["verify"], {"psycopg"}, {"aiohttp", "gunicorn", "uvloop", "yoyo", "tqdm"}),
         (["currency", "list"], {"psycopg"}, {"aiohttp", "gunicorn", "uvloop", "yoyo"}),
         (["key", "list"], {"asyncpg"}, {"aiohttp", "gunicorn", "uvloop", "yoyo"}),
+        (["export", "lines", "--output", "-"], {"psycopg"}, {"aiohttp", "gunicorn", "uvloop", "yoyo", "pyarrow"}),
         (["migrate", "--check"], {"psycopg"}, {"aiohttp", "gunicorn", "uvloop", "yoyo"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

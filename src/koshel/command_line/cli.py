@@ -5,12 +5,12 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 from typing import Any, NoReturn
 
 from koshel import __version__
 from koshel.callers import MAIN_LEDGER, Scope
-from koshel.command_line import access_commands, commands, file_commands, reader_commands, top_command
+from koshel.command_line import access_commands, commands, file_arguments, reader_commands, top_command
+from koshel.command_line.file_arguments import WHERE
 from koshel.config import durations, settings_text
 from koshel.config.settings import Settings, SettingsError
 from koshel.config.surroundings import nearest, of_libpq, without_passwords
@@ -19,7 +19,6 @@ from koshel.texts import is_key_name
 
 EPILOG = "Every setting is a flag and a variable: --batch-max is KOSHEL_BATCH_MAX. `koshel serve --help` lists them."
 PSQL_EPILOG = r"Whatever is not a setting goes to psql: koshel psql -c '\d account'"
-WHERE = ("database_url", "data_dir", "service_role")  # what every command that uses the database takes
 
 Run = Callable[[Settings, Mapping[str, Any]], int]
 
@@ -87,7 +86,7 @@ def _parser() -> Parser:
     _ledger_commands(add)
     _key_commands(add)
     _account_commands(add)
-    _file_commands(add)
+    file_arguments.add_to(add, _command)
     verify = _command(
         add,
         "verify",
@@ -165,46 +164,11 @@ def _account_commands(commands_: Any) -> None:
     command.add_argument("id", type=int, help="of the account")
 
 
-def _file_commands(commands_: Any) -> None:
-    command = _command(commands_, "export", file_commands.export, "write a ledger's rows to a file, from one snapshot")
-    command.add_argument("kind", choices=["accounts", "transactions", "lines"], help="what to write")
-    command.add_argument(
-        "--output", required=True, metavar="FILE", help="its name ends in .jsonl or .csv; - is standard output"
-    )
-    command.add_argument("--format", choices=["jsonl", "csv"], help="whatever the name ends in")
-    command.add_argument("--ledger", default=MAIN_LEDGER, help=f"whose rows (default {MAIN_LEDGER})")
-    into = commands_.add_parser("import", help="read a ledger's rows from a file", allow_abbrev=False)
-    add = into.add_subparsers(title="kinds", metavar="KIND", required=True)
-    for kind in ("accounts", "transactions"):
-        summary = f"check a file of {kind}, then import them"
-        command = _command(add, kind, file_commands.import_, summary, takes=(*WHERE, "currency", "max_balance"))
-        command.set_defaults(kind=kind)
-        command.add_argument("file", metavar="FILE", help="CSV with a header, or JSON Lines")
-        command.add_argument("--format", choices=["jsonl", "csv"], help="whatever its name ends in")
-        command.add_argument("--ledger", default=MAIN_LEDGER, help=f"into which (default {MAIN_LEDGER})")
-        command.add_argument("--dry-run", action="store_true", help="check it, and write nothing")
-        meant = "what comes before the id of an account without a name, to make its name: old: makes old:17"
-        command.add_argument("--ids-as", metavar="PREFIX", help=meant)
-        if kind == "accounts":
-            command.add_argument("--without-balances", action="store_true", help="open them empty")
-    command = _command(commands_, "demo", file_commands.demo, "fill a new ledger with a month of a marketplace")
-    command.add_argument("--ledger", default="demo", metavar="NAME", help="what it is called (default demo)")
-    command.add_argument("--seed", type=int, default=1, help="the same one makes the same books (default 1)")
-    command.add_argument("--month", type=_month, metavar="YYYY-MM", help="which month (default: the last one)")
-
-
 def _duration(text: str) -> int:
     try:
         return durations.seconds(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _month(text: str) -> date:
-    try:
-        return date.fromisoformat(f"{text}-01")
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no month such as 2026-06") from None
 
 
 def _lifetime(text: str) -> int:

@@ -10,32 +10,101 @@ from koshel.command_line.commands import CommandError, Options, opened
 from koshel.config.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import date
 
     from koshel.db.databases import Database
     from koshel.demo import Made
     from koshel.files.importing import Source
+    from koshel.files.statements import Between
+    from koshel.texts import Asked
+
+ENDED_BY_SIGPIPE = 128 + 13  # the status of a program that ends because nobody reads what it writes, as shells say it
 
 
 def export(chosen: Settings, options: Options) -> int:
     """Write accounts, transactions or lines to a file."""
     from koshel.command_line.progress import bar
     from koshel.db.export import exported
-    from koshel.files.exporting import export_to, format_of
-    from koshel.files.faults import UnfitFile
+    from koshel.files.exporting import export_to
 
     kind, ledger, path = options["kind"], options["ledger"], options["output"]
+
+    def write(form: str) -> int:
+        with opened(chosen) as at, exported(at.owner_url, ledger, kind, chosen.schema) as found:
+            if found is None:
+                raise CommandError(_no_ledger(ledger))
+            with bar(f"Exporting {kind}") as progress:
+                return export_to(path, form, found, kind, progress)
+
+    return _written(options, write, f"{kind} of the ledger {ledger}")
+
+
+def export_statement(chosen: Settings, options: Options) -> int:
+    """Write an account's statement to a file."""
+    import asyncio
+
+    from koshel.moments import moment
+    from koshel.texts import asked_in_path
+    from koshel.values import Invalid
+
+    account, ledger = options["account"], options["ledger"]
     try:
-        form = format_of(path, options["format"])
+        wanted = asked_in_path(account)
+        since, until = (
+            None if options[name] is None else moment(options[name], f"--{name}") for name in ("since", "until")
+        )
+    except Invalid as error:
+        raise CommandError(str(error)) from None
+    if since is not None and until is not None and since > until:
+        raise CommandError("--since must not be after --until")
+
+    def write(form: str) -> int:
+        with opened(chosen) as at:
+            return asyncio.run(_statement(chosen, at, options, form, (wanted, (since, until))))
+
+    return _written(options, write, f"lines of the account {account} of the ledger {ledger}")
+
+
+async def _statement(
+    chosen: Settings, at: "Database", options: Options, form: str, wanted: "tuple[Asked, Between]"
+) -> int:
+    from koshel.command_line.progress import bar
+    from koshel.db import ledgers
+    from koshel.db.store import open_store
+    from koshel.engine import store_config
+    from koshel.files.statements import export_statement
+
+    (id_, name), between = wanted
+    async with open_store(store_config(chosen, at.target)) as store:
+        found = await store.look(lambda connection, q: ledgers.find(connection, q, options["ledger"]))
+        if found is None:
+            raise CommandError(_no_ledger(options["ledger"]))
+        details = await store.get_account(found.id, id_ if name is None else name)
+        if details is None:
+            raise CommandError(f"there is no account {options['account']} in the ledger {options['ledger']}")
+        with bar("Exporting the statement") as progress:
+            return await export_statement(options["output"], form, store, details, between, progress=progress)
+
+
+def _written(options: Options, write: "Callable[[str], int]", what: str) -> int:
+    """Write a file, say how many lines it has, and return the status."""
+    from koshel.files.exporting import format_of
+    from koshel.files.faults import UnfitFile
+    from koshel.files.written import ReaderGone
+
+    try:
+        count = write(format_of(options["output"], options["format"]))
     except UnfitFile as error:
         raise CommandError(str(error)) from None
-    with opened(chosen) as at, exported(at.owner_url, ledger, kind, chosen.schema) as found:
-        if found is None:
-            raise CommandError(f"there is no ledger {ledger!r}; `koshel ledger list` shows all")
-        with bar(f"Exporting {kind}") as progress:
-            count = export_to(path, form, found, kind, progress)
-    sys.stderr.write(f"koshel: {count} {kind} of the ledger {ledger}\n")
+    except ReaderGone:
+        return ENDED_BY_SIGPIPE
+    sys.stderr.write(f"koshel: {count} {what}\n")
     return 0
+
+
+def _no_ledger(name: str) -> str:
+    return f"there is no ledger {name!r}; `koshel ledger list` shows all"
 
 
 def import_(chosen: Settings, options: Options) -> int:
@@ -50,7 +119,7 @@ def import_(chosen: Settings, options: Options) -> int:
     try:
         source = Source(
             path,
-            format_of(path, options["format"]),
+            format_of(path, options["format"], to_read=True),
             kind,
             ids_as=options["ids_as"],
             with_balances=not options.get("without_balances", False),
@@ -84,7 +153,7 @@ async def _import(chosen: Settings, at: "Database", source: "Source", ledger: st
     async with open_engine(chosen, at.target, background=False) as engine:
         found = await engine.store.look(lambda connection, q: ledgers.find(connection, q, ledger))
         if found is None:
-            raise CommandError(f"there is no ledger {ledger!r}; `koshel ledger list` shows all")
+            raise CommandError(_no_ledger(ledger))
         requests = Requests(found.id, terms_of(chosen))
         with TemporaryFile() as file:
             work = Import(source, requests, engine.store, settled(engine), Spool(file))

@@ -3,7 +3,7 @@
 COPY sends them while they are read, so that neither here nor in PostgreSQL memory grows with the ledger.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -11,8 +11,7 @@ from msgspec import Struct
 
 from koshel.db import namespace, queries
 from koshel.db.patience import be_patient
-from koshel.db.queries import Queries
-from koshel.db.verify import Connection, connect
+from koshel.db.verify import connect
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
@@ -42,6 +41,7 @@ class Export(Struct, frozen=True):
     first: int
     last: int
     lines: Iterator[Buffer]  # with a line feed each, and at its beginning `{"id":7,` or another id
+    count: Callable[[], int]  # of all lines, after the last
 
 
 @contextmanager
@@ -53,7 +53,16 @@ def exported(url: str, ledger: str, kind: str, schema: str | None = None) -> Ite
         q = queries.load(namespace.of_owner(connection, schema))
         connection.execute(q.plan_for_export)
         found = connection.execute(q.find_ledger, (ledger,)).fetchone()
-        yield None if found is None else _export(connection, q, found["id"], KINDS[kind])
+        if found is None:
+            yield None
+            return
+        ids = connection.execute(q.read_first_and_last, (found["id"],)).fetchone()
+        assert ids is not None, "it has no condition"
+        wanted = KINDS[kind]
+        first, last = ids[f"first_{wanted.ids}"] or 0, ids[f"last_{wanted.ids}"] or 0
+        cursor = connection.cursor()
+        with cursor.copy(_copy(getattr(q, wanted.statement), found["id"])) as copy:
+            yield Export(first, last, iter(copy), lambda: cursor.rowcount)
     except BaseException:
         connection.cancel_safe()
         raise
@@ -61,15 +70,6 @@ def exported(url: str, ledger: str, kind: str, schema: str | None = None) -> Ite
         connection.close()
 
 
-def _export(connection: Connection, q: Queries, ledger_id: int, wanted: Exported) -> Export:
-    ids = connection.execute(q.read_first_and_last, (ledger_id,)).fetchone()
-    assert ids is not None, "it has no condition"
-    first, last = ids[f"first_{wanted.ids}"] or 0, ids[f"last_{wanted.ids}"] or 0
-    return Export(first, last, _lines(connection, getattr(q, wanted.statement), ledger_id))
-
-
-def _lines(connection: Connection, statement: str, ledger_id: int) -> Iterator[Buffer]:
+def _copy(statement: str, ledger_id: int) -> bytes:
     # COPY takes no parameters, so the ledger's id, an integer, stands in its text.
-    copied = f"COPY ({statement.rstrip(';').replace('$1', str(int(ledger_id)))}) TO STDOUT {_PLAIN}"
-    with connection.cursor().copy(copied.encode()) as copy:
-        yield from copy
+    return f"COPY ({statement.rstrip(';').replace('$1', str(int(ledger_id)))}) TO STDOUT {_PLAIN}".encode()

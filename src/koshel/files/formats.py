@@ -1,16 +1,9 @@
-"""What a file is written in: JSON Lines, or CSV with the columns of what it holds."""
+"""What a file is written in: JSON Lines, CSV or Parquet, the last two with the columns of what it holds."""
 
-import csv
-import io
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
-from msgspec import json
-
-from koshel.db.export import Buffer
-from koshel.files.cells import safe
-
-FORMATS: Final = ("jsonl", "csv")
+FORMATS: Final = ("jsonl", "csv", "parquet")
+READABLE: Final = ("jsonl", "csv")  # those that an import reads
 NO_LIMIT = "none"  # what CSV has for a max_balance that is null; an empty cell says nothing
 
 COLUMNS = {
@@ -29,6 +22,18 @@ COLUMNS = {
     ),
 }
 
+# What the columns hold; all others hold texts.
+NUMBERS = frozenset(
+    {"id", "source_account_id", "target_account_id", "account_id", "transaction_id", "parent_id", "group_id"}
+    | {"version", "revision"}
+)
+MONEY = frozenset(
+    {"balance", "held", "min_balance", "max_balance", "amount", "source_balance", "target_balance", "change"}
+)
+TIMES = frozenset({"expires_at", "capture_at", "ctime"})
+DAYS = frozenset({"effective_on"})
+OBJECTS = frozenset({"metadata", "limits"})  # of JSON
+
 IMPORTED = {  # the columns that an import knows; those of the second line it passes over, as an export has them
     "accounts": (
         *("name", "email", "currency", "balance", "min_balance", "max_balance", "metadata"),
@@ -40,39 +45,3 @@ IMPORTED = {  # the columns that an import knows; those of the second line it pa
         *("id", "source_balance", "target_balance", "parent_id", "group_id", "expires_at", "capture_at", "ctime"),
     ),
 }
-
-_ROWS = 1_000  # of CSV, put together before they are written
-
-
-def csv_of(lines: Iterable[Buffer], kind: str) -> Iterator[bytes]:
-    """The same as CSV, with a header."""
-    columns = COLUMNS[kind]
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(columns)
-    decode = json.Decoder(dict[str, Any]).decode
-    for place, line in enumerate(lines):
-        values = decode(line)
-        writer.writerow([_cell(values[name]) if name in values else "" for name in columns])
-        if place % _ROWS == 0:
-            yield _taken(text)
-    yield _taken(text)
-
-
-def _taken(text: io.StringIO) -> bytes:
-    taken = text.getvalue().encode()
-    text.seek(0)
-    text.truncate()
-    return taken
-
-
-def _cell(value: Any) -> str:
-    match value:
-        case str():
-            return safe(value)
-        case None:
-            return NO_LIMIT
-        case int():
-            return str(value)
-        case _:
-            return json.encode(value).decode() if value else ""
