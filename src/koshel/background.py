@@ -1,4 +1,4 @@
-"""The background: queued transactions are executed, and holds whose time is up are released.
+"""The background: queued transactions are executed, holds whose time is up are released, partitions are made ahead.
 
     due ──▶ claim ──▶ settle: claim, lock, decide, write, commit ──▶ the next claim, until nothing is due
                         └── an accident: each alone, and what fails again is put off, longer each time
@@ -25,6 +25,7 @@ from koshel.db.errors import DatabaseUnavailable, Obstructed, OutcomeUnknown, St
 from koshel.db.store import Delay, Store
 from koshel.db.strangers import Patience
 from koshel.outage import Outage
+from koshel.partitions import look_ahead
 from koshel.retry import settle_again, settle_claim_free_again
 from koshel.telemetry import metrics
 
@@ -73,8 +74,12 @@ class Background:
         self._woken.set()
 
     async def run(self) -> None:
-        """Work until told to stop: queue and holds each for itself, so that neither waits for the other's accidents."""
-        await asyncio.gather(self._run(ClaimQueued, self._woken), self._run(ClaimHolds, asyncio.Event()))
+        """Work until told to stop: queue, holds and partitions each for itself, so that none waits for accidents."""
+        await asyncio.gather(
+            self._run(ClaimQueued, self._woken),
+            self._run(ClaimHolds, asyncio.Event()),
+            look_ahead(self._store, self._stopped),
+        )
 
     async def _run(self, kind: type[Claim], woken: asyncio.Event) -> None:
         while not self._stopped.is_set():

@@ -14,7 +14,7 @@ from tests.support.listed import KINDS, OLDEST_FIRST, TOP, statement
 COUNT = 60_000
 MIDDLE = COUNT // 2
 LISTS = ("list_transactions", "list_transactions_of_reference", "list_transactions_of_account")
-BUFFERS_MAX = 60  # of eight kilobytes; a scan of half of the list has thousands
+BUFFERS_MAX = 80  # of eight kilobytes, some for each partition; a scan of half of the list has thousands
 FILL = f"""
 INSERT INTO account
 SELECT 1, n, 'ann@example.com', 'USD', 2, 1.00, 0.00, 1, 0.00, NULL, 'open', '{{}}', NULL, now(), 0, 'users:' || n

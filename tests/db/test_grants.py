@@ -62,6 +62,10 @@ FORBIDDEN = [
     "CREATE TABLE mine (id bigint)",
     "SELECT setval('transaction_id', 1)",
     "SELECT setval('group_id', 1)",
+    "SELECT FROM transaction_p000000",
+    "INSERT INTO transaction_p000000 TABLE transaction_p000001",
+    "ALTER TABLE transaction DETACH PARTITION transaction_p000001",
+    "DROP TABLE transaction_p000001",
 ]
 ALLOWED = [
     "UPDATE account SET balance = 0, held = 0, version = 1, revision = 1, status = 'frozen'",
@@ -75,6 +79,7 @@ ALLOWED = [
     "INSERT INTO api_key VALUES (1, nextval('api_key_id'), '', 'read', sha256('key'), now())",
     "UPDATE api_key SET expires_at = now(), revoked_at = now(), last_used_at = now()",
     "SELECT erase_account(1, 1)",
+    "SELECT make_partitions()",
     "SELECT nextval('account_id'), nextval('transaction_id'), nextval('group_id')",
 ]
 

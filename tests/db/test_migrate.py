@@ -23,7 +23,7 @@ DUE, APPLIED = ("".join(f"{verb}: {name}\n" for name in NAMES) for verb in ("due
 DROP_ALL = (
     "DROP TABLE ledger, currency, account, transaction, receipt, batch, hold CASCADE; DROP DOMAIN account_name",
     "DROP TABLE queued, declined, cancelled, turnover, split, exchange, transaction_change, account_change, api_key",
-    "DROP SEQUENCE account_id, transaction_id, group_id, api_key_id",
+    "DROP SEQUENCE account_id, transaction_id, group_id, api_key_id; DROP FUNCTION make_partitions",
 )
 SLOWLY = """ -- one table of a migration takes longer than a hasty role's limits
 CREATE FUNCTION slowly() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN

@@ -15,6 +15,7 @@ from koshel.db.tables import TRANSACTION, Mostly
 from tests.db.test_routing import TABLE
 from tests.support import listed
 from tests.support.clone import cloned
+from tests.support.partitioned import named_as_one
 
 ACCOUNTS = 20_000  # the first half in ledger 1, the others in 1,000 small ledgers
 TRANSACTIONS = 50_000  # payments, every second one with a key
@@ -168,22 +169,16 @@ def empty(cluster: Cluster) -> Iterator[str]:
         yield database.owner_url
 
 
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("Plans", []):
-        yield from nodes(child)
-
-
 def plan_of(url: str, name: str, arguments: Sequence[str | None], mode: str) -> list[dict[str, Any]]:
-    """The nodes of the plan of a prepared statement; nothing is executed."""
+    """The nodes of the plan of a prepared statement, which is not executed; what all partitions have has one name."""
     with psycopg.connect(url) as connection:
         for setting, value in {"plan_cache_mode": mode, **PLANNING}.items():
             connection.execute(f"SET {setting} = {value}".encode())
         connection.execute(f"PREPARE hot AS {listed.statement(name)}".encode())
         values = f"({', '.join('NULL' if one is None else repr(one) for one in arguments)})" if arguments else ""
         row = connection.execute(f"EXPLAIN (FORMAT JSON) EXECUTE hot{values}".encode()).fetchone()
-    assert row is not None
-    return list(nodes(row[0][0]["Plan"]))
+        assert row is not None
+        return named_as_one(connection, row[0][0]["Plan"])
 
 
 @pytest.mark.parametrize("mode", ["force_generic_plan", "force_custom_plan"])

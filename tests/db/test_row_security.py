@@ -103,7 +103,8 @@ def test_each_table_with_a_ledger_is_known_here(kept: Database) -> None:
     assert [count_of(kept, table, ledger) > 0 for table in TABLES for ledger in (1, SHOP)] == [True] * 2 * len(TABLES)
     with psycopg.connect(kept.owner_url) as connection:
         found = connection.execute(
-            "SELECT c.relname FROM pg_class AS c WHERE c.relkind = 'r' AND c.relnamespace = 'koshel'::regnamespace"
+            "SELECT c.relname FROM pg_class AS c"
+            " WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relnamespace = 'koshel'::regnamespace"
             " AND EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND attname = 'ledger_id') ORDER BY 1"
         ).fetchall()
     assert [name for (name,) in found] == [*TABLES]

@@ -87,7 +87,8 @@ _INSIDE: Mapping[str, Callable[[Any], Any] | None] = {"another": _another, "gone
 COLUMNS = """
     SELECT c.table_name, c.column_name, c.data_type FROM information_schema.columns AS c
     INNER JOIN information_schema.tables AS t USING (table_schema, table_name)
-    WHERE table_schema = current_schema() AND t.table_type = 'BASE TABLE' AND table_name !~ '^_?yoyo'
+    WHERE table_schema = current_schema() AND t.table_type = 'BASE TABLE'
+        AND table_name !~ '^(_?yoyo|transaction_p[0-9])'
         AND c.is_generated = 'NEVER' -- and so nothing that anybody could change
         AND table_name <> 'api_key' -- says who may use a ledger, and is no part of its books
     ORDER BY 1, c.ordinal_position

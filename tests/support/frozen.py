@@ -24,5 +24,7 @@ FROZEN = {
     "0017.notes.sql": "13cfa95a8882baf74fc6cf4b4b663ee4f281fe85cf058c93d392850de8432ee9",
     "0018.account_changes.sql": "4c9734e6b2dd3d8ed4abf220e3bb7b8dd4137915804d5b7241c058bc5c03f2b8",
     "0019.books.sql": "55387512507d1753f13b3ce752cd9e774056c4f029da29caea823b90691aa131",
+    "0020.partitions_ahead.sql": "51066e0ac6e98175100267556a62c9915fe1d221827af6213987bed79594b72f",
+    "0021.partitions.sql": "b9e27c5b24c46086af2c15deb1c3068a9db937d7d30e9c79271146d19f3df18d",
     "0026.former_emails.sql": "e29f79c5592f24c08d66e0e5db46ac204a512d432bcafacf1cc2fb5e8bc9ce98",
 }

@@ -11,7 +11,7 @@ KINDS = "{" + ",".join([*Kind, *PENDING]) + "}"
 _PAGE = ["2020-01-01", "2090-01-01", TOP, "51"]
 _ANYTHING = [*9 * [None], "2020-01-01", "2100-01-01"]
 _SIDES = ("transaction_source_version", "transaction_target_version")
-_ACCOUNT: list[str | None] = ["1", "7", *_PAGE, _ALL, "1", TOP, TOP]
+_ACCOUNT: list[str | None] = ["1", "7", *_PAGE, _ALL, "1", "900000", TOP]
 
 
 def _pending(*columns: str) -> set[str]:

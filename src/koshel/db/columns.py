@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import msgspec
@@ -32,6 +32,7 @@ class _Outside(Struct, frozen=True):
 
 
 _OUTSIDE = _Outside()
+_ID = itemgetter(1)
 _ARRAYS = [column for column in TRANSACTION if column.mostly is not Mostly.ONE]
 _TAKE: Mapping[str, Callable[[Any], Any]] = {column.name: attrgetter(column.attribute) for column in _ARRAYS}
 # A rest of zero is something, but only a transaction with a parent has one.
@@ -57,8 +58,8 @@ def ids(wanted: Iterable[int]) -> str:
 
 
 def pairs(wanted: Collection[tuple[int, Any]]) -> list[str]:
-    """The arrays $1 and $2 of whatever looks for (ledger id, id), as text."""
-    ledger_ids, ids = zip(*wanted, strict=True)
+    """The arrays $1 and $2 of whatever looks for (ledger id, id), as text; the ids ascend."""
+    ledger_ids, ids = zip(*sorted(wanted, key=_ID), strict=True)
     return [_joined(ledger_ids), _joined(ids)]
 
 

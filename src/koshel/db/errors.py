@@ -2,6 +2,7 @@
 
 StoreError
 ├── Conflict                 another transaction came in between; settle again
+│   └── NoPartition          no partition for the ids that were given; make it, and settle again
 ├── Unavailable
 │   ├── Overloaded
 │   │   └── Crowded          too many wait for a connection; nothing was done
@@ -26,6 +27,7 @@ __all__ = [  # a room of db knows all of them from here
     "Crowded",
     "DatabaseUnavailable",
     "EmbeddedError",
+    "NoPartition",
     "Obstructed",
     "OutcomeUnknown",
     "StoreError",
@@ -47,6 +49,10 @@ MISUSES = {
 
 class Obstructed(Unavailable):
     """A lock took longer than its limit, since somebody else holds a row: nothing was done."""
+
+
+class NoPartition(Conflict):
+    """The table of transactions has no partition for the ids that were given: nothing was done."""
 
 
 class Crowded(Overloaded):
@@ -121,6 +127,10 @@ def translated() -> Iterator[None]:
             raise
         # A twin with the same key and other accounts, or the same name, got there first; settled again, it is seen.
         raise Conflict(str(error)) from error
+    except asyncpg.CheckViolationError as error:
+        if error.constraint_name is not None or error.table_name != "transaction":
+            raise
+        raise NoPartition(str(error)) from error
     except asyncpg.LockNotAvailableError as error:
         raise Obstructed(str(error)) from error
     except LOST as error:

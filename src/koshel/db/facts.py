@@ -65,6 +65,19 @@ class Facts(Reads):
         assert row is not None, "an aggregate has a row"
         return QueueMeasure(*row)
 
+    async def measure_partitions(self) -> int:
+        """For how many ids of transactions there are partitions. Raises StoreError."""
+
+        async def look(connection: "AnyConnection") -> int:
+            return int(await connection.fetchval(self._queries.measure_partitions, self.namespace.name))
+
+        return await self._read(None, look, weight=0)
+
+    async def make_partitions(self) -> int:
+        """The partitions that are missing for the next ids; for how many ids there are some now. Raises StoreError."""
+        found = await self._read(None, lambda connection: connection.fetchval(self._queries.make_partitions), weight=0)
+        return int(found)
+
     async def measure_background(self) -> BackgroundMeasure:
         """What the background has to do. Raises StoreError."""
         row = await self._read(None, lambda connection: connection.fetchrow(self._queries.measure_background))

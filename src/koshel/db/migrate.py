@@ -20,6 +20,7 @@ known = migrations.known
 
 LOCK_TIMEOUT_MS = 10_000  # for one lock on a table: whoever comes later waits behind us
 TURN_TIMEOUT_MS = 600_000  # while another process migrates
+PARTITIONED = "0021.partitions"  # transactions are, since then
 HOLDERS_SHOWN = 3  # of a lock that is waited for in vain
 
 
@@ -67,6 +68,8 @@ def migrate(
             if service_role is not None:
                 _grant(guard, service_role, found)
             policies.secure(guard, found, row_security)
+            if PARTITIONED in known():
+                guard.execute(queries.load(found).make_partitions)
     except Unfit as error:
         raise MigrationError(str(error)) from error
     except psycopg.Error as error:

@@ -16,7 +16,7 @@ _TABLE = (
     "ledger|currency|account|transaction|receipt|batch|hold|queued|declined|cancelled|turnover|split|exchange"
     "|transaction_change|account_change|api_key|_yoyo_migration"
 )
-_TABLES = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE|USING) ({_TABLE}|erase_account)\b")
+_TABLES = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE|USING) ({_TABLE}|erase_account|make_partitions)\b")
 _SEQUENCES = re.compile(r"\b(nextval|pg_sequence_last_value)\('(\w+)'\)")
 
 
@@ -123,6 +123,8 @@ class Queries(Struct, frozen=True):
     set_savepoint: str
     release_savepoint: str
     roll_back_to_savepoint: str
+    measure_partitions: str
+    make_partitions: str
     find_schema: str
     is_confined: str
     read_server: str

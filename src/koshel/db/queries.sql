@@ -125,20 +125,25 @@ INNER JOIN cancelled AS c ON c.ledger_id = wanted.ledger_id AND c.id = wanted.id
 
 -- name: find_holds
 -- What holds still reserve, or what has ended them: read after their accounts are locked, so nobody changes it.
--- The last that happened is the one with the highest version. One id may be asked for in two ledgers. Each pair carries
+-- The last that happened is the one with the highest version. One id may be asked for in two ledgers. What follows has a
+-- higher id, and so is in no older partition; the ids ascend, so the first says which are not even opened. Each pair carries
 -- its ledger_id in $1.
 SELECT wanted.id, hold.amount, (array_agg(t.kind ORDER BY t.source_version DESC))[1] AS ended_by
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
 LEFT JOIN hold ON hold.ledger_id = wanted.ledger_id AND hold.id = wanted.id
-LEFT JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.parent_id = wanted.id AND hold.id IS NULL
+LEFT JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.parent_id = wanted.id AND t.id > wanted.id
+    AND t.id > ($2::text::bigint [])[1]
+    AND hold.id IS NULL
 GROUP BY wanted.ledger_id, wanted.id, hold.amount;
 
 -- name: find_refunded
--- The sum of refunds so far: read after the original's accounts are locked, as every refund of it locks them.
--- Each pair carries its ledger_id in $1.
+-- The sum of refunds so far: read after the original's accounts are locked, as every refund of it locks them. Their ids
+-- are higher, as in find_holds. Each pair carries its ledger_id in $1.
 SELECT wanted.id, coalesce(sum(t.amount), 0) AS refunded
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
-LEFT JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.parent_id = wanted.id AND t.kind = 'refund'
+LEFT JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.parent_id = wanted.id AND t.id > wanted.id
+    AND t.id > ($2::text::bigint [])[1]
+    AND t.kind = 'refund'
 GROUP BY wanted.id;
 
 -- name: find_notes
@@ -598,14 +603,14 @@ ORDER BY c.revision DESC LIMIT $4;
 -- name: get_transaction
 -- By primary key; its currency is its accounts'. A hold that is open has a row of its own; of one that is
 -- not, the last transaction that followed it says how it ended. What is left of a hold, and what was refunded of
--- what can be, are looked for by index too, and only where there may be some. So are its latest notes, if they were
--- changed.
+-- what can be, are looked for by index too, and only where there may be some: with higher ids. So are its latest notes, if
+-- they were changed.
 SELECT CASE
         WHEN t.kind <> 'hold' THEN 'posted'
         WHEN EXISTS (SELECT FROM hold AS h WHERE h.ledger_id = $1 AND h.id = t.id) THEN 'held'
         ELSE (
             SELECT CASE f.kind WHEN 'capture' THEN 'captured' WHEN 'void' THEN 'voided' ELSE 'expired' END
-            FROM transaction AS f WHERE f.ledger_id = $1 AND f.parent_id = t.id
+            FROM transaction AS f WHERE f.ledger_id = $1 AND f.parent_id = t.id AND f.id > $2
             ORDER BY f.source_version DESC LIMIT 1
         )
     END AS status,
@@ -614,7 +619,7 @@ SELECT CASE
     ), t.amount * 0) END AS remaining,
     CASE WHEN t.kind = ANY('{payment,withdrawal,transfer,capture}') THEN t.amount * 0 + coalesce((
         SELECT sum(f.amount) FROM transaction AS f
-        WHERE f.ledger_id = t.ledger_id AND f.parent_id = t.id AND f.kind = 'refund'
+        WHERE f.ledger_id = t.ledger_id AND f.parent_id = t.id AND f.id > $2 AND f.kind = 'refund'
     ), 0) END AS refunded,
     t.ledger_id, t.id, t.kind, t.source_account_id, t.source_balance, t.source_held, t.source_version,
     t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
@@ -660,45 +665,45 @@ SELECT c.promise::text, NULL, c.ctime, c.request_id FROM cancelled AS c WHERE c.
 -- The keys of a page, as in all that follow here: the newest first, $6 of those before the position ($4, $5), down to $3.
 -- No other condition on the time stands beside the position: an index begins at one of them, and it may be the wrong one.
 -- `oldest_first` turns a list round. $2: which kinds of those that are posted, and which of what is not: of each the first
--- by its index, and of these the first. What is not named is not looked at.
+-- by its index, and of these the first. What is not named is not looked at: without a bound of ids no partition is opened.
 SELECT id, ctime, version, is_posted FROM (
     (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
-    WHERE t.ledger_id = $1 AND t.kind = 'payment' AND 'payment' = ANY($2::text [])
+    WHERE t.ledger_id = $1 AND t.kind = 'payment' AND t.id > CASE WHEN 'payment' = ANY($2::text []) THEN 0 END
         AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
     ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
     UNION ALL
     (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
-    WHERE t.ledger_id = $1 AND t.kind = 'withdrawal' AND 'withdrawal' = ANY($2::text [])
+    WHERE t.ledger_id = $1 AND t.kind = 'withdrawal' AND t.id > CASE WHEN 'withdrawal' = ANY($2::text []) THEN 0 END
         AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
     ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
     UNION ALL
     (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
-    WHERE t.ledger_id = $1 AND t.kind = 'transfer' AND 'transfer' = ANY($2::text [])
+    WHERE t.ledger_id = $1 AND t.kind = 'transfer' AND t.id > CASE WHEN 'transfer' = ANY($2::text []) THEN 0 END
         AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
     ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
     UNION ALL
     (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
-    WHERE t.ledger_id = $1 AND t.kind = 'hold' AND 'hold' = ANY($2::text [])
+    WHERE t.ledger_id = $1 AND t.kind = 'hold' AND t.id > CASE WHEN 'hold' = ANY($2::text []) THEN 0 END
         AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
     ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
     UNION ALL
     (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
-    WHERE t.ledger_id = $1 AND t.kind = 'capture' AND 'capture' = ANY($2::text [])
+    WHERE t.ledger_id = $1 AND t.kind = 'capture' AND t.id > CASE WHEN 'capture' = ANY($2::text []) THEN 0 END
         AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
     ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
     UNION ALL
     (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
-    WHERE t.ledger_id = $1 AND t.kind = 'void' AND 'void' = ANY($2::text [])
+    WHERE t.ledger_id = $1 AND t.kind = 'void' AND t.id > CASE WHEN 'void' = ANY($2::text []) THEN 0 END
         AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
     ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
     UNION ALL
     (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
-    WHERE t.ledger_id = $1 AND t.kind = 'expiry' AND 'expiry' = ANY($2::text [])
+    WHERE t.ledger_id = $1 AND t.kind = 'expiry' AND t.id > CASE WHEN 'expiry' = ANY($2::text []) THEN 0 END
         AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
     ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
     UNION ALL
     (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
-    WHERE t.ledger_id = $1 AND t.kind = 'refund' AND 'refund' = ANY($2::text [])
+    WHERE t.ledger_id = $1 AND t.kind = 'refund' AND t.id > CASE WHEN 'refund' = ANY($2::text []) THEN 0 END
         AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
     ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
     UNION ALL
@@ -722,7 +727,7 @@ SELECT id, ctime, version, is_posted FROM (
 -- As list_transactions. What follows the transaction $2. $7: 'posted', and which of what is not.
 SELECT id, ctime, version, is_posted FROM (
     (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
-    WHERE t.ledger_id = $1 AND t.parent_id = $2::bigint AND 'posted' = ANY($7::text [])
+    WHERE t.ledger_id = $1 AND t.parent_id = $2::bigint AND t.id > $2::bigint AND 'posted' = ANY($7::text [])
         AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
     ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
     UNION ALL
@@ -829,23 +834,26 @@ ORDER BY h.id DESC LIMIT $3;
 -- name: find_listed
 -- Of the keys of a page those that are as they are wanted, in no order: as get_transaction, by primary key. Null: whatever
 -- it is. The time stands in coalesce so that no index on it is taken: it is a range of any length, and the ids are few.
+-- These ascend: the first and the last say which partitions to look in. What follows any of them is looked for once.
+WITH following AS MATERIALIZED (
+    SELECT f.parent_id, (array_agg(f.kind ORDER BY f.source_version DESC))[1] AS last_kind,
+        sum(f.amount) FILTER (WHERE f.kind = 'refund') AS refunded
+    FROM transaction AS f
+    WHERE f.ledger_id = $1 AND f.parent_id = ANY($2::bigint []) AND f.id > ($2::bigint [])[1]
+    GROUP BY f.parent_id
+)
 SELECT * FROM (
     SELECT CASE
             WHEN t.kind <> 'hold' THEN 'posted'
             WHEN EXISTS (SELECT FROM hold AS h WHERE h.ledger_id = $1 AND h.id = t.id) THEN 'held'
-            ELSE (
-                SELECT CASE f.kind WHEN 'capture' THEN 'captured' WHEN 'void' THEN 'voided' ELSE 'expired' END
-                FROM transaction AS f WHERE f.ledger_id = $1 AND f.parent_id = t.id
-                ORDER BY f.source_version DESC LIMIT 1
-            )
+            ELSE CASE g.last_kind WHEN 'capture' THEN 'captured' WHEN 'void' THEN 'voided' ELSE 'expired' END
         END AS status,
         CASE WHEN t.kind = 'hold' THEN coalesce((
             SELECT h.amount FROM hold AS h WHERE h.ledger_id = $1 AND h.id = t.id
         ), t.amount * 0) END AS remaining,
-        CASE WHEN t.kind = ANY('{payment,withdrawal,transfer,capture}') THEN t.amount * 0 + coalesce((
-            SELECT sum(f.amount) FROM transaction AS f
-            WHERE f.ledger_id = $1 AND f.parent_id = t.id AND f.kind = 'refund'
-        ), 0) END AS refunded,
+        CASE WHEN t.kind = ANY('{payment,withdrawal,transfer,capture}')
+            THEN t.amount * 0 + coalesce(g.refunded, 0)
+        END AS refunded,
         t.ledger_id, t.id, t.kind, t.source_account_id, t.source_balance, t.source_held, t.source_version,
         t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
         t.idempotency_key, coalesce(n.metadata, t.metadata)::text AS metadata, t.reference,
@@ -859,7 +867,9 @@ SELECT * FROM (
         SELECT c.revision, c.metadata, c.description FROM transaction_change AS c
         WHERE c.ledger_id = $1 AND c.transaction_id = t.id ORDER BY c.revision DESC LIMIT 1
     ) AS n ON true
+    LEFT JOIN following AS g ON g.parent_id = t.id
     WHERE t.ledger_id = $1 AND t.id = ANY($2::bigint [])
+        AND t.id BETWEEN ($2::bigint [])[1] AND ($2::bigint [])[cardinality($2::bigint [])]
         AND ($4::text [] IS NULL OR t.kind = ANY($4::text []))
         AND ($5::bigint IS NULL OR t.source_account_id = $5 OR t.target_account_id = $5)
         AND ($6::bigint IS NULL OR t.parent_id = $6)
@@ -905,24 +915,41 @@ SELECT transaction_id FROM receipt WHERE ledger_id = $1 AND idempotency_key = $2
 
 -- name: find_version_before
 -- How many transactions had touched an account before a moment: its versions are in the order of time, without a gap, so
--- this halves what is left of them until there is one, by two index look-ups a step: twenty steps for a million.
+-- this halves what is left of them until there is one, by two index look-ups a step: twenty steps for a million. Ids are
+-- nearly in the order of the versions, and say in which partitions to look; what was queued has an older one, and is
+-- looked for in all.
 WITH RECURSIVE halved AS (
-    SELECT 0::bigint AS low, a.version AS high FROM account AS a WHERE a.ledger_id = $1 AND a.id = $2
+    SELECT 0::bigint AS low, a.version AS high, 0::bigint AS low_id, 9223372036854775807 AS high_id
+    FROM account AS a WHERE a.ledger_id = $1 AND a.id = $2
     UNION ALL
     SELECT CASE WHEN middle.is_before THEN middle.version ELSE middle.low END,
-        CASE WHEN middle.is_before THEN middle.high ELSE middle.version - 1 END
+        CASE WHEN middle.is_before THEN middle.high ELSE middle.version - 1 END,
+        CASE WHEN middle.is_before THEN middle.id ELSE middle.low_id END,
+        CASE WHEN middle.is_before THEN middle.high_id ELSE middle.id END
     FROM (
-        SELECT b.low, b.high, b.version, coalesce(
-            (
-                SELECT s.ctime FROM transaction AS s
-                WHERE s.ledger_id = $1 AND s.source_account_id = $2 AND s.source_version = b.version
-            ),
-            (
-                SELECT t.ctime FROM transaction AS t
-                WHERE t.ledger_id = $1 AND t.target_account_id = $2 AND t.target_version = b.version
-            )
-        ) < $3::timestamptz AS is_before
-        FROM (SELECT h.low, h.high, (h.low + h.high + 1) / 2 AS version FROM halved AS h WHERE h.low < h.high) AS b
+        SELECT b.low, b.high, b.low_id, b.high_id, b.version,
+            coalesce(near.id, far.id) AS id, coalesce(near.ctime, far.ctime) < $3::timestamptz AS is_before
+        FROM (
+            SELECT h.low, h.high, h.low_id, h.high_id, (h.low + h.high + 1) / 2 AS version FROM halved AS h WHERE h.low < h.high
+        ) AS b
+        LEFT JOIN LATERAL (
+            SELECT s.id, s.ctime FROM transaction AS s
+            WHERE s.ledger_id = $1 AND s.source_account_id = $2 AND s.source_version = b.version
+                AND s.id BETWEEN b.low_id AND b.high_id
+            UNION ALL
+            SELECT t.id, t.ctime FROM transaction AS t
+            WHERE t.ledger_id = $1 AND t.target_account_id = $2 AND t.target_version = b.version
+                AND t.id BETWEEN b.low_id AND b.high_id
+        ) AS near ON true
+        LEFT JOIN LATERAL (
+            SELECT s.id, s.ctime FROM transaction AS s
+            WHERE near.id IS NULL
+                AND s.ledger_id = $1 AND s.source_account_id = $2 AND s.source_version = b.version
+            UNION ALL
+            SELECT t.id, t.ctime FROM transaction AS t
+            WHERE near.id IS NULL
+                AND t.ledger_id = $1 AND t.target_account_id = $2 AND t.target_version = b.version
+        ) AS far ON true
     ) AS middle
 )
 SELECT low AS version FROM halved WHERE low = high;
@@ -1270,6 +1297,20 @@ RELEASE SAVEPOINT koshel;
 ROLLBACK TO SAVEPOINT koshel;
 RELEASE SAVEPOINT koshel;
 
+-- name: measure_partitions
+-- For how many ids of transactions there are partitions: from the last that was given to the end of the last partition. $1
+-- is the schema, which belongs to all ledgers.
+SELECT coalesce(max(substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO [^0-9]*([0-9]+)')::bigint), 0)
+    - coalesce(pg_sequence_last_value('transaction_id'), 0) AS ids_ahead
+FROM pg_inherits AS i
+INNER JOIN pg_class AS c ON c.oid = i.inhrelid
+INNER JOIN pg_class AS t ON t.oid = i.inhparent AND t.relname = 'transaction'
+INNER JOIN pg_namespace AS n ON n.oid = t.relnamespace AND n.nspname = $1::text;
+
+-- name: make_partitions
+-- By a function of the owner's, as the service may make no table: for how many ids there is room now. Ids are of all ledgers.
+SELECT ids_ahead FROM make_partitions() AS made (ids_ahead);
+
 -- name: find_schema
 -- Where Koshel's tables are: in a schema of their own, or where a session finds them that names none, as those that
 -- 0.2 has made. All of these names together are nobody else's. The schema belongs to all ledgers.
@@ -1371,7 +1412,8 @@ WHERE NOT has_column_privilege(oid, attnum, 'UPDATE')
 GROUP BY privilege, relation, place
 UNION ALL
 SELECT 'EXECUTE ON FUNCTION ' || proname, 100
-FROM pg_proc WHERE pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND proname = 'erase_account'
+FROM pg_proc
+WHERE pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND proname = ANY('{erase_account,make_partitions}')
     AND NOT has_function_privilege(oid, 'EXECUTE')
 ORDER BY place;
 
@@ -1431,8 +1473,8 @@ SELECT activity.pid, activity.usename, nullif(activity.application_name, '') AS 
 FROM pg_locks AS held
 INNER JOIN pg_stat_activity AS activity ON activity.pid = held.pid
 INNER JOIN pg_class AS class ON class.oid = held.relation
-WHERE held.granted AND held.locktype = 'relation' AND class.relkind = 'r' AND class.relnamespace <> 'pg_catalog'::regnamespace
-    AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND held.pid <> pg_backend_pid()
+WHERE held.granted AND held.locktype = 'relation' AND class.relkind = ANY('{r,p}') AND class.relnamespace <> 'pg_catalog'::regnamespace
+    AND NOT class.relispartition AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND held.pid <> pg_backend_pid()
 GROUP BY activity.pid, activity.usename, activity.application_name, activity.xact_start
 ORDER BY activity.xact_start;
 
@@ -1499,7 +1541,7 @@ FROM (VALUES
     ('GRANT UPDATE (due, attempts, error), DELETE ON queued TO %I'),
     ('GRANT UPDATE (name) ON ledger TO %I'),
     ('GRANT UPDATE (expires_at, revoked_at, last_used_at) ON api_key TO %I'),
-    ('GRANT EXECUTE ON FUNCTION erase_account TO %I'),
+    ('GRANT EXECUTE ON FUNCTION erase_account, make_partitions TO %I'),
     ('GRANT USAGE ON SEQUENCE account_id, transaction_id, group_id, api_key_id TO %I')
 ) AS grants (statement);
 
@@ -2103,7 +2145,7 @@ ORDER BY id LIMIT $1::bigint;
 -- database.
 SELECT (SELECT count(*) FROM transaction WHERE parent_id IS NOT NULL) - count(*) AS suspects
 FROM transaction AS t INNER JOIN transaction AS p ON p.ledger_id = t.ledger_id AND p.id = t.parent_id
-WHERE t.parent_id IS NOT NULL AND CASE WHEN t.kind = 'refund'
+WHERE t.parent_id IS NOT NULL AND t.id > p.id AND CASE WHEN t.kind = 'refund'
     THEN p.kind IN ('payment', 'withdrawal', 'transfer', 'capture')
         AND (t.source_account_id, t.target_account_id)
         IS NOT DISTINCT FROM (p.target_account_id, p.source_account_id)
@@ -2130,7 +2172,7 @@ SELECT t.ledger_id, t.id, t.kind, t.parent_id, p.kind AS parent_kind, t.source_a
             IS NOT DISTINCT FROM (p.source_account_id, p.target_account_id)
     END AS is_straight, t.kind = 'expiry' AND t.reference IS DISTINCT FROM p.reference AS is_of_another
 FROM transaction AS t LEFT JOIN transaction AS p ON p.ledger_id = t.ledger_id AND p.id = t.parent_id
-WHERE t.parent_id IS NOT NULL AND (p.id IS NULL OR CASE WHEN t.kind = 'refund'
+WHERE t.parent_id IS NOT NULL AND (p.id IS NULL OR t.id <= p.id OR CASE WHEN t.kind = 'refund'
     THEN p.kind NOT IN ('payment', 'withdrawal', 'transfer', 'capture')
         OR (t.source_account_id, t.target_account_id)
         IS DISTINCT FROM (p.target_account_id, p.source_account_id)

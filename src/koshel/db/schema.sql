@@ -98,6 +98,55 @@ CREATE FUNCTION erase_account(of_ledger bigint, of_account bigint) RETURNS void
             FROM erased;
 END;
 
+CREATE FUNCTION make_partitions() RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'koshel', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+DECLARE
+    size constant bigint := 1000000;
+    ahead constant bigint := 2 * size;
+    given bigint;
+    bound bigint;
+    name text;
+    is_locked boolean := false;
+BEGIN
+    LOOP
+        SELECT last_value INTO given FROM transaction_id;
+        SELECT coalesce(max(substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO [^0-9]*([0-9]+)')::bigint), 0) INTO bound
+        FROM pg_inherits AS i INNER JOIN pg_class AS c ON c.oid = i.inhrelid
+        WHERE i.inhparent = 'transaction'::regclass;
+        IF bound - given >= ahead THEN
+            RETURN bound - given;
+        END IF;
+        IF is_locked THEN
+            bound := greatest(bound, given / size * size);
+            name := 'transaction_p' || lpad((bound / size)::text, 6, '0');
+            EXECUTE format(
+                'CREATE TABLE %I (LIKE transaction INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION)'
+                ' WITH (autovacuum_freeze_min_age = 0, autovacuum_vacuum_insert_scale_factor = 0,'
+                ' autovacuum_vacuum_insert_threshold = 200000)', name
+            );
+            EXECUTE format(
+                'CREATE UNIQUE INDEX %I ON %I (ledger_id, source_account_id, source_version) WHERE source_account_id IS NOT NULL',
+                name || '_source_version', name
+            );
+            EXECUTE format(
+                'CREATE UNIQUE INDEX %I ON %I (ledger_id, target_account_id, target_version) WHERE target_account_id IS NOT NULL',
+                name || '_target_version', name
+            );
+            EXECUTE format(
+                'ALTER TABLE transaction ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)', name, bound, bound + size
+            );
+        ELSE
+            -- One at a time: whoever waited here looks again. As ATTACH does it, without stopping payments.
+            LOCK TABLE transaction IN SHARE UPDATE EXCLUSIVE MODE;
+            is_locked := true;
+        END IF;
+    END LOOP;
+END
+$$;
+
 CREATE SEQUENCE account_id
     START WITH 1
     INCREMENT BY 1
@@ -257,7 +306,8 @@ CREATE TABLE transaction (
     CONSTRAINT transaction_capture_check CHECK (((capture_at IS NULL) OR ((expires_at IS NOT NULL) AND (capture_at < expires_at)))),
     CONSTRAINT transaction_kind_check CHECK (((kind || ((((num_nonnulls(kind, source_account_id, source_balance, source_version) * 100) + (num_nonnulls(target_account_id, target_balance, target_balance, target_version, target_version) * 10)) + num_nonnulls(parent_id, expires_at, expires_at)))::text) = ANY ('{transfer450,payment150,withdrawal400,hold402,hold412,capture401,capture451,void401,void411,expiry401,expiry411,refund401,refund451,refund151}'::text[]))),
     CONSTRAINT transaction_money_check CHECK (((amount > (0)::numeric) AND (amount < 'Infinity'::numeric) AND (source_account_id <> target_account_id) AND ((source_held IS NULL) OR ((source_held > (0)::numeric) AND (source_held < 'Infinity'::numeric) AND (source_version IS NOT NULL))) AND ((target_held IS NULL) OR ((target_held > (0)::numeric) AND (target_held < 'Infinity'::numeric) AND (target_version IS NOT NULL)))))
-);
+)
+PARTITION BY RANGE (id);
 
 CREATE TABLE transaction_change (
     ledger_id bigint NOT NULL,
@@ -277,6 +327,93 @@ CREATE SEQUENCE transaction_id
     NO MAXVALUE
     CACHE 1;
 
+CREATE TABLE transaction_p000000 (
+    ledger_id bigint CONSTRAINT transaction_ledger_id_not_null NOT NULL,
+    id bigint CONSTRAINT transaction_id_not_null NOT NULL,
+    kind text CONSTRAINT transaction_kind_not_null NOT NULL,
+    source_account_id bigint,
+    target_account_id bigint,
+    amount numeric CONSTRAINT transaction_amount_not_null NOT NULL,
+    source_balance numeric,
+    target_balance numeric,
+    source_version bigint,
+    target_version bigint,
+    parent_id bigint,
+    group_id bigint,
+    idempotency_key text,
+    metadata jsonb CONSTRAINT transaction_metadata_not_null NOT NULL,
+    ctime timestamp with time zone CONSTRAINT transaction_ctime_not_null NOT NULL,
+    source_held numeric,
+    target_held numeric,
+    expires_at timestamp with time zone,
+    capture_at timestamp with time zone,
+    reference text COLLATE pg_catalog."C",
+    description text,
+    effective_on date,
+    CONSTRAINT transaction_capture_check CHECK (((capture_at IS NULL) OR ((expires_at IS NOT NULL) AND (capture_at < expires_at)))),
+    CONSTRAINT transaction_kind_check CHECK (((kind || ((((num_nonnulls(kind, source_account_id, source_balance, source_version) * 100) + (num_nonnulls(target_account_id, target_balance, target_balance, target_version, target_version) * 10)) + num_nonnulls(parent_id, expires_at, expires_at)))::text) = ANY ('{transfer450,payment150,withdrawal400,hold402,hold412,capture401,capture451,void401,void411,expiry401,expiry411,refund401,refund451,refund151}'::text[]))),
+    CONSTRAINT transaction_money_check CHECK (((amount > (0)::numeric) AND (amount < 'Infinity'::numeric) AND (source_account_id <> target_account_id) AND ((source_held IS NULL) OR ((source_held > (0)::numeric) AND (source_held < 'Infinity'::numeric) AND (source_version IS NOT NULL))) AND ((target_held IS NULL) OR ((target_held > (0)::numeric) AND (target_held < 'Infinity'::numeric) AND (target_version IS NOT NULL)))))
+)
+WITH (autovacuum_freeze_min_age='0', autovacuum_vacuum_insert_scale_factor='0', autovacuum_vacuum_insert_threshold='200000');
+
+CREATE TABLE transaction_p000001 (
+    ledger_id bigint CONSTRAINT transaction_ledger_id_not_null NOT NULL,
+    id bigint CONSTRAINT transaction_id_not_null NOT NULL,
+    kind text CONSTRAINT transaction_kind_not_null NOT NULL,
+    source_account_id bigint,
+    target_account_id bigint,
+    amount numeric CONSTRAINT transaction_amount_not_null NOT NULL,
+    source_balance numeric,
+    target_balance numeric,
+    source_version bigint,
+    target_version bigint,
+    parent_id bigint,
+    group_id bigint,
+    idempotency_key text,
+    metadata jsonb CONSTRAINT transaction_metadata_not_null NOT NULL,
+    ctime timestamp with time zone CONSTRAINT transaction_ctime_not_null NOT NULL,
+    source_held numeric,
+    target_held numeric,
+    expires_at timestamp with time zone,
+    capture_at timestamp with time zone,
+    reference text COLLATE pg_catalog."C",
+    description text,
+    effective_on date,
+    CONSTRAINT transaction_capture_check CHECK (((capture_at IS NULL) OR ((expires_at IS NOT NULL) AND (capture_at < expires_at)))),
+    CONSTRAINT transaction_kind_check CHECK (((kind || ((((num_nonnulls(kind, source_account_id, source_balance, source_version) * 100) + (num_nonnulls(target_account_id, target_balance, target_balance, target_version, target_version) * 10)) + num_nonnulls(parent_id, expires_at, expires_at)))::text) = ANY ('{transfer450,payment150,withdrawal400,hold402,hold412,capture401,capture451,void401,void411,expiry401,expiry411,refund401,refund451,refund151}'::text[]))),
+    CONSTRAINT transaction_money_check CHECK (((amount > (0)::numeric) AND (amount < 'Infinity'::numeric) AND (source_account_id <> target_account_id) AND ((source_held IS NULL) OR ((source_held > (0)::numeric) AND (source_held < 'Infinity'::numeric) AND (source_version IS NOT NULL))) AND ((target_held IS NULL) OR ((target_held > (0)::numeric) AND (target_held < 'Infinity'::numeric) AND (target_version IS NOT NULL)))))
+)
+WITH (autovacuum_freeze_min_age='0', autovacuum_vacuum_insert_scale_factor='0', autovacuum_vacuum_insert_threshold='200000');
+
+CREATE TABLE transaction_p000002 (
+    ledger_id bigint CONSTRAINT transaction_ledger_id_not_null NOT NULL,
+    id bigint CONSTRAINT transaction_id_not_null NOT NULL,
+    kind text CONSTRAINT transaction_kind_not_null NOT NULL,
+    source_account_id bigint,
+    target_account_id bigint,
+    amount numeric CONSTRAINT transaction_amount_not_null NOT NULL,
+    source_balance numeric,
+    target_balance numeric,
+    source_version bigint,
+    target_version bigint,
+    parent_id bigint,
+    group_id bigint,
+    idempotency_key text,
+    metadata jsonb CONSTRAINT transaction_metadata_not_null NOT NULL,
+    ctime timestamp with time zone CONSTRAINT transaction_ctime_not_null NOT NULL,
+    source_held numeric,
+    target_held numeric,
+    expires_at timestamp with time zone,
+    capture_at timestamp with time zone,
+    reference text COLLATE pg_catalog."C",
+    description text,
+    effective_on date,
+    CONSTRAINT transaction_capture_check CHECK (((capture_at IS NULL) OR ((expires_at IS NOT NULL) AND (capture_at < expires_at)))),
+    CONSTRAINT transaction_kind_check CHECK (((kind || ((((num_nonnulls(kind, source_account_id, source_balance, source_version) * 100) + (num_nonnulls(target_account_id, target_balance, target_balance, target_version, target_version) * 10)) + num_nonnulls(parent_id, expires_at, expires_at)))::text) = ANY ('{transfer450,payment150,withdrawal400,hold402,hold412,capture401,capture451,void401,void411,expiry401,expiry411,refund401,refund451,refund151}'::text[]))),
+    CONSTRAINT transaction_money_check CHECK (((amount > (0)::numeric) AND (amount < 'Infinity'::numeric) AND (source_account_id <> target_account_id) AND ((source_held IS NULL) OR ((source_held > (0)::numeric) AND (source_held < 'Infinity'::numeric) AND (source_version IS NOT NULL))) AND ((target_held IS NULL) OR ((target_held > (0)::numeric) AND (target_held < 'Infinity'::numeric) AND (target_version IS NOT NULL)))))
+)
+WITH (autovacuum_freeze_min_age='0', autovacuum_vacuum_insert_scale_factor='0', autovacuum_vacuum_insert_threshold='200000');
+
 CREATE TABLE turnover (
     ledger_id bigint NOT NULL,
     account_id bigint NOT NULL,
@@ -286,6 +423,12 @@ CREATE TABLE turnover (
     CONSTRAINT turnover_check CHECK (((limits_version >= 0) AND (jsonb_typeof(windows) = 'array'::text) AND ((jsonb_array_length(windows) >= 1) AND (jsonb_array_length(windows) <= 5))))
 )
 WITH (fillfactor='50');
+
+ALTER TABLE ONLY transaction ATTACH PARTITION transaction_p000000 FOR VALUES FROM (MINVALUE) TO ('1000000');
+
+ALTER TABLE ONLY transaction ATTACH PARTITION transaction_p000001 FOR VALUES FROM ('1000000') TO ('2000000');
+
+ALTER TABLE ONLY transaction ATTACH PARTITION transaction_p000002 FOR VALUES FROM ('2000000') TO ('3000000');
 
 ALTER TABLE ONLY account_change
     ADD CONSTRAINT account_change_pkey PRIMARY KEY (ledger_id, account_id, revision);
@@ -334,6 +477,15 @@ ALTER TABLE ONLY transaction_change
 
 ALTER TABLE ONLY transaction
     ADD CONSTRAINT transaction_pkey PRIMARY KEY (ledger_id, id);
+
+ALTER TABLE ONLY transaction_p000000
+    ADD CONSTRAINT transaction_p000000_pkey PRIMARY KEY (ledger_id, id);
+
+ALTER TABLE ONLY transaction_p000001
+    ADD CONSTRAINT transaction_p000001_pkey PRIMARY KEY (ledger_id, id);
+
+ALTER TABLE ONLY transaction_p000002
+    ADD CONSTRAINT transaction_p000002_pkey PRIMARY KEY (ledger_id, id);
 
 ALTER TABLE ONLY turnover
     ADD CONSTRAINT turnover_pkey PRIMARY KEY (ledger_id, account_id);
@@ -390,18 +542,104 @@ CREATE INDEX queued_time ON queued USING btree (ledger_id, ctime, id) WHERE (cti
 
 CREATE INDEX receipt_person ON receipt USING btree (ledger_id, COALESCE((answer #>> '{account,id}'::text[]), (answer #>> '{command,account_id}'::text[]), (answer #>> '{command,email}'::text[]))) WHERE (COALESCE((answer #>> '{account,id}'::text[]), (answer #>> '{command,account_id}'::text[]), (answer #>> '{command,email}'::text[])) IS NOT NULL);
 
-CREATE INDEX transaction_group ON transaction USING btree (ledger_id, group_id, ctime, id) WHERE (group_id IS NOT NULL);
+CREATE INDEX transaction_group ON ONLY transaction USING btree (ledger_id, group_id, ctime, id) WHERE (group_id IS NOT NULL);
 
-CREATE INDEX transaction_kind ON transaction USING btree (ledger_id, kind, ctime, id) WHERE (ctime > '-infinity'::timestamp with time zone);
+CREATE INDEX transaction_kind ON ONLY transaction USING btree (ledger_id, kind, ctime, id) WHERE (ctime > '-infinity'::timestamp with time zone);
 
-CREATE INDEX transaction_paid_in ON transaction USING btree (ledger_id, target_account_id) INCLUDE (amount) WHERE (source_account_id IS NULL);
+CREATE INDEX transaction_p000000_group ON transaction_p000000 USING btree (ledger_id, group_id, ctime, id) WHERE (group_id IS NOT NULL);
 
-CREATE INDEX transaction_paid_out ON transaction USING btree (ledger_id, source_account_id) INCLUDE (amount) WHERE ((target_account_id IS NULL) AND (kind = ANY ('{withdrawal,capture,refund}'::text[])));
+CREATE INDEX transaction_p000000_kind ON transaction_p000000 USING btree (ledger_id, kind, ctime, id) WHERE (ctime > '-infinity'::timestamp with time zone);
 
-CREATE INDEX transaction_parent ON transaction USING btree (ledger_id, parent_id, ctime, id) WHERE (parent_id IS NOT NULL);
+CREATE INDEX transaction_paid_in ON ONLY transaction USING btree (ledger_id, target_account_id) INCLUDE (amount) WHERE (source_account_id IS NULL);
 
-CREATE INDEX transaction_reference ON transaction USING btree (ledger_id, reference, ctime, id) WHERE (reference IS NOT NULL);
+CREATE INDEX transaction_p000000_paid_in ON transaction_p000000 USING btree (ledger_id, target_account_id) INCLUDE (amount) WHERE (source_account_id IS NULL);
 
-CREATE UNIQUE INDEX transaction_source_version ON transaction USING btree (ledger_id, source_account_id, source_version) WHERE (source_account_id IS NOT NULL);
+CREATE INDEX transaction_paid_out ON ONLY transaction USING btree (ledger_id, source_account_id) INCLUDE (amount) WHERE ((target_account_id IS NULL) AND (kind = ANY ('{withdrawal,capture,refund}'::text[])));
 
-CREATE UNIQUE INDEX transaction_target_version ON transaction USING btree (ledger_id, target_account_id, target_version) WHERE (target_account_id IS NOT NULL);
+CREATE INDEX transaction_p000000_paid_out ON transaction_p000000 USING btree (ledger_id, source_account_id) INCLUDE (amount) WHERE ((target_account_id IS NULL) AND (kind = ANY ('{withdrawal,capture,refund}'::text[])));
+
+CREATE INDEX transaction_parent ON ONLY transaction USING btree (ledger_id, parent_id, ctime, id) WHERE (parent_id IS NOT NULL);
+
+CREATE INDEX transaction_p000000_parent ON transaction_p000000 USING btree (ledger_id, parent_id, ctime, id) WHERE (parent_id IS NOT NULL);
+
+CREATE INDEX transaction_reference ON ONLY transaction USING btree (ledger_id, reference, ctime, id) WHERE (reference IS NOT NULL);
+
+CREATE INDEX transaction_p000000_reference ON transaction_p000000 USING btree (ledger_id, reference, ctime, id) WHERE (reference IS NOT NULL);
+
+CREATE UNIQUE INDEX transaction_p000000_source_version ON transaction_p000000 USING btree (ledger_id, source_account_id, source_version) WHERE (source_account_id IS NOT NULL);
+
+CREATE UNIQUE INDEX transaction_p000000_target_version ON transaction_p000000 USING btree (ledger_id, target_account_id, target_version) WHERE (target_account_id IS NOT NULL);
+
+CREATE INDEX transaction_p000001_ledger_id_group_id_ctime_id_idx ON transaction_p000001 USING btree (ledger_id, group_id, ctime, id) WHERE (group_id IS NOT NULL);
+
+CREATE INDEX transaction_p000001_ledger_id_kind_ctime_id_idx ON transaction_p000001 USING btree (ledger_id, kind, ctime, id) WHERE (ctime > '-infinity'::timestamp with time zone);
+
+CREATE INDEX transaction_p000001_ledger_id_parent_id_ctime_id_idx ON transaction_p000001 USING btree (ledger_id, parent_id, ctime, id) WHERE (parent_id IS NOT NULL);
+
+CREATE INDEX transaction_p000001_ledger_id_reference_ctime_id_idx ON transaction_p000001 USING btree (ledger_id, reference, ctime, id) WHERE (reference IS NOT NULL);
+
+CREATE INDEX transaction_p000001_ledger_id_source_account_id_amount_idx ON transaction_p000001 USING btree (ledger_id, source_account_id) INCLUDE (amount) WHERE ((target_account_id IS NULL) AND (kind = ANY ('{withdrawal,capture,refund}'::text[])));
+
+CREATE INDEX transaction_p000001_ledger_id_target_account_id_amount_idx ON transaction_p000001 USING btree (ledger_id, target_account_id) INCLUDE (amount) WHERE (source_account_id IS NULL);
+
+CREATE UNIQUE INDEX transaction_p000001_source_version ON transaction_p000001 USING btree (ledger_id, source_account_id, source_version) WHERE (source_account_id IS NOT NULL);
+
+CREATE UNIQUE INDEX transaction_p000001_target_version ON transaction_p000001 USING btree (ledger_id, target_account_id, target_version) WHERE (target_account_id IS NOT NULL);
+
+CREATE INDEX transaction_p000002_ledger_id_group_id_ctime_id_idx ON transaction_p000002 USING btree (ledger_id, group_id, ctime, id) WHERE (group_id IS NOT NULL);
+
+CREATE INDEX transaction_p000002_ledger_id_kind_ctime_id_idx ON transaction_p000002 USING btree (ledger_id, kind, ctime, id) WHERE (ctime > '-infinity'::timestamp with time zone);
+
+CREATE INDEX transaction_p000002_ledger_id_parent_id_ctime_id_idx ON transaction_p000002 USING btree (ledger_id, parent_id, ctime, id) WHERE (parent_id IS NOT NULL);
+
+CREATE INDEX transaction_p000002_ledger_id_reference_ctime_id_idx ON transaction_p000002 USING btree (ledger_id, reference, ctime, id) WHERE (reference IS NOT NULL);
+
+CREATE INDEX transaction_p000002_ledger_id_source_account_id_amount_idx ON transaction_p000002 USING btree (ledger_id, source_account_id) INCLUDE (amount) WHERE ((target_account_id IS NULL) AND (kind = ANY ('{withdrawal,capture,refund}'::text[])));
+
+CREATE INDEX transaction_p000002_ledger_id_target_account_id_amount_idx ON transaction_p000002 USING btree (ledger_id, target_account_id) INCLUDE (amount) WHERE (source_account_id IS NULL);
+
+CREATE UNIQUE INDEX transaction_p000002_source_version ON transaction_p000002 USING btree (ledger_id, source_account_id, source_version) WHERE (source_account_id IS NOT NULL);
+
+CREATE UNIQUE INDEX transaction_p000002_target_version ON transaction_p000002 USING btree (ledger_id, target_account_id, target_version) WHERE (target_account_id IS NOT NULL);
+
+ALTER INDEX transaction_group ATTACH PARTITION transaction_p000000_group;
+
+ALTER INDEX transaction_kind ATTACH PARTITION transaction_p000000_kind;
+
+ALTER INDEX transaction_paid_in ATTACH PARTITION transaction_p000000_paid_in;
+
+ALTER INDEX transaction_paid_out ATTACH PARTITION transaction_p000000_paid_out;
+
+ALTER INDEX transaction_parent ATTACH PARTITION transaction_p000000_parent;
+
+ALTER INDEX transaction_pkey ATTACH PARTITION transaction_p000000_pkey;
+
+ALTER INDEX transaction_reference ATTACH PARTITION transaction_p000000_reference;
+
+ALTER INDEX transaction_group ATTACH PARTITION transaction_p000001_ledger_id_group_id_ctime_id_idx;
+
+ALTER INDEX transaction_kind ATTACH PARTITION transaction_p000001_ledger_id_kind_ctime_id_idx;
+
+ALTER INDEX transaction_parent ATTACH PARTITION transaction_p000001_ledger_id_parent_id_ctime_id_idx;
+
+ALTER INDEX transaction_reference ATTACH PARTITION transaction_p000001_ledger_id_reference_ctime_id_idx;
+
+ALTER INDEX transaction_paid_out ATTACH PARTITION transaction_p000001_ledger_id_source_account_id_amount_idx;
+
+ALTER INDEX transaction_paid_in ATTACH PARTITION transaction_p000001_ledger_id_target_account_id_amount_idx;
+
+ALTER INDEX transaction_pkey ATTACH PARTITION transaction_p000001_pkey;
+
+ALTER INDEX transaction_group ATTACH PARTITION transaction_p000002_ledger_id_group_id_ctime_id_idx;
+
+ALTER INDEX transaction_kind ATTACH PARTITION transaction_p000002_ledger_id_kind_ctime_id_idx;
+
+ALTER INDEX transaction_parent ATTACH PARTITION transaction_p000002_ledger_id_parent_id_ctime_id_idx;
+
+ALTER INDEX transaction_reference ATTACH PARTITION transaction_p000002_ledger_id_reference_ctime_id_idx;
+
+ALTER INDEX transaction_paid_out ATTACH PARTITION transaction_p000002_ledger_id_source_account_id_amount_idx;
+
+ALTER INDEX transaction_paid_in ATTACH PARTITION transaction_p000002_ledger_id_target_account_id_amount_idx;
+
+ALTER INDEX transaction_pkey ATTACH PARTITION transaction_p000002_pkey;

@@ -19,7 +19,7 @@ from koshel.db.batch import Batch
 from koshel.db.batches import Batches, Impatient, Rehearsals
 from koshel.db.calls import CallLimits, Calls
 from koshel.db.claims import ClaimHolds, ClaimQueued
-from koshel.db.errors import Conflict, Obstructed, OutcomeUnknown, StoreError, translated
+from koshel.db.errors import Conflict, NoPartition, Obstructed, OutcomeUnknown, StoreError, translated
 from koshel.db.facts import Facts
 from koshel.db.gate import Gate
 from koshel.db.known import Known
@@ -125,6 +125,8 @@ class Store(Facts):
                 if isinstance(error, Obstructed):
                     metrics.LOCK_TIMEOUTS.add()
                 batch.ended(error)
+                if isinstance(error, NoPartition):
+                    await self.make_partitions()
                 raise
         finally:
             self._batches_open -= 1

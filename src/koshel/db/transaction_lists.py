@@ -149,7 +149,7 @@ class _Books:
         if pending:
             given = await self._fetch(self._q.find_listed_pending, pending, narrow)
             found |= {row["id"]: rows.queued(row) for row in given}
-        posted = [key["id"] for key in keys if key["id"] not in found]
+        posted = sorted(key["id"] for key in keys if key["id"] not in found)
         if posted:
             found |= {row["id"]: rows.found(row) for row in await self._fetch(self._q.find_listed, posted, narrow)}
         return found

@@ -84,6 +84,7 @@ async def _asked(store: Store) -> dict[str, Series]:
                 metrics.QUEUED_AGE: (work.oldest_age_s, ()),
                 metrics.SCHEDULED: (work.scheduled, ()),
                 metrics.HOLDS_DUE: (work.holds_due, ()),
+                metrics.IDS_AHEAD: (await store.measure_partitions(), ()),
             }
     except (KoshelError, TimeoutError):
         found[metrics.DATABASE_UP] = (0.0, ())

@@ -107,6 +107,9 @@ HOLDS_DUE = Asked(
     "koshel_holds_due",
     "Holds whose time is up, or that were to be captured, and are not yet; about 1000 are counted at most.",
 )
+IDS_AHEAD = Asked(
+    "koshel_transaction_ids_ahead", "For how many more transactions there are partitions; more are made in time."
+)
 BUILD = Asked(
     "koshel_build_info", "Always 1; the labels are the versions of Koshel and of Python.", "version", "python"
 )
