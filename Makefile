@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 help: ## what can be made
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
 run: $(VENV)/installed ## the service on http://127.0.0.1:8080, with a PostgreSQL of its own
 	@exec $(BIN)/koshel serve
@@ -34,6 +34,9 @@ bench: $(VENV)/developing ## the numbers, as ratios in one run; writes bench/RES
 	@command -v wrk >/dev/null || { apt-get update -q && apt-get install -y -q wrk; } || { echo "bench needs wrk: install it"; exit 1; }
 	$(BIN)/python -m bench --million
 
+bench-large: $(VENV)/developing ## books of a million accounts and ten million transactions; writes bench/RESULTS-large.md
+	$(BIN)/python -m bench.large
+
 migrate: $(VENV)/installed ## bring the database's schema up to date
 	$(BIN)/koshel migrate
 
@@ -49,4 +52,4 @@ $(VENV)/developing: pyproject.toml constraints.txt $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-.PHONY: help run test check tools bench migrate docs
+.PHONY: help run test check tools bench bench-large migrate docs

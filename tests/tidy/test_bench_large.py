@@ -1,0 +1,44 @@
+"""What the bench of large books writes down."""
+
+import pytest
+
+from bench.large_books import Size
+from bench.large_reads import Look
+from bench.large_report import Measured, render
+from bench.large_writes import KINDS, Settled
+
+FAST = Look("page 1 of lines", 2.0, 5.0)
+
+
+def report(deep: Look, rates: tuple[float, float, float], exported_per_s: float) -> str:
+    settled = Settled(300, dict(zip(KINDS, rates, strict=True)))
+    return render(
+        Measured("it", Size(100, 1_100), 1, [FAST, deep], settled, exported_per_s, [("cores", "2")], is_proved=True)
+    )
+
+
+def test_what_is_reached_is_said() -> None:
+    text = report(Look("page 10,000 of lines", 2.4, 6.0, FAST.name), (1_000, 960, 900), 200_000)
+    assert text.count("| reached |\n") == 4
+    assert "| 0.96 | aim |" in text
+    assert "| page 10,000 of lines | 2.4 | 6.0 | 1.20 |" in text
+    assert "one account has 100 lines" in text
+    assert "has proved them" in text
+
+
+@pytest.mark.parametrize(
+    ("deep", "rates", "exported_per_s", "missed"),
+    [
+        (Look("deep", 2.4, 21.0, FAST.name), (1_000, 900, 900), 150_000, "the slowest: deep"),
+        (Look("deep", 3.2, 6.0, FAST.name), (1_000, 900, 900), 150_000, "as page 1: deep"),
+        (Look("deep", 2.4, 6.0, FAST.name), (1_000, 840, 840), 150_000, "against small books"),
+        (Look("deep", 2.4, 6.0, FAST.name), (1_000, 900, 700), 150_000, "beside a reader"),
+        (Look("deep", 2.4, 6.0, FAST.name), (1_000, 900, 900), 149_000, "exported"),
+    ],
+    ids=["p99", "ratio", "rate", "reader", "export"],
+)
+def test_what_is_missed_is_said(
+    deep: Look, rates: tuple[float, float, float], exported_per_s: float, missed: str
+) -> None:
+    (row,) = [line for line in report(deep, rates, exported_per_s).splitlines() if "**missed**" in line]
+    assert missed in row
