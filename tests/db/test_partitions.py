@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from koshel import partitions
 from koshel.db import migrate
-from koshel.db.errors import Obstructed
+from koshel.db.errors import DatabaseUnavailable, Obstructed
 from koshel.db.store import Store
 from koshel.db.verify import verify
 from koshel.partitions import IDS_AHEAD_MIN, look_ahead
@@ -101,6 +101,17 @@ async def test_that_none_can_be_made_is_said_in_time_and_then_no_more(
     assert failed["ids_ahead"] == 2 * MILLION - 1
     assert "permission denied" in failed["error"]
     assert made["event"] == "partitions of transactions are made"
+
+
+async def test_where_none_can_be_made_nothing_is_settled_until_one_can(store: Store, database: Database) -> None:
+    (account,) = await open_accounts(store, opening())
+    jump(database, 7_654_321)
+    execute(database.owner_url, "REVOKE EXECUTE ON FUNCTION make_partitions FROM koshel_service")
+    with pytest.raises(DatabaseUnavailable, match="no partition for more transactions"):
+        await settle_again(store, [payment(account, "1")])
+    execute(database.owner_url, "GRANT EXECUTE ON FUNCTION make_partitions TO koshel_service")
+    assert refusals(await settle_again(store, [payment(account, "1")])) == [None]
+    assert verify(database.owner_url) == []
 
 
 async def test_a_batch_whose_ids_have_no_partition_makes_it(store: Store, database: Database) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 from msgspec import Struct
 
-from koshel.db.errors import Unfit
+from koshel.db.errors import DatabaseUnavailable, Unfit
 from koshel.db.reads import Reads
 
 if TYPE_CHECKING:
@@ -77,6 +77,13 @@ class Facts(Reads):
         """The partitions that are missing for the next ids; for how many ids there are some now. Raises StoreError."""
         found = await self._read(None, lambda connection: connection.fetchval(self._queries.make_partitions), weight=0)
         return int(found)
+
+    async def need_partitions(self) -> None:
+        """The same for ids that were given already. Raises StoreError: nothing is settled until some can be made."""
+        try:
+            await self.make_partitions()
+        except asyncpg.PostgresError as error:
+            raise DatabaseUnavailable(f"there is no partition for more transactions: {error}") from error
 
     async def measure_background(self) -> BackgroundMeasure:
         """What the background has to do. Raises StoreError."""

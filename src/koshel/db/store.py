@@ -126,7 +126,7 @@ class Store(Facts):
                     metrics.LOCK_TIMEOUTS.add()
                 batch.ended(error)
                 if isinstance(error, NoPartition):
-                    await self.make_partitions()
+                    await self.need_partitions()
                 raise
         finally:
             self._batches_open -= 1
