@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType, defstruct
 from msgspec.structs import fields, replace
 
 from koshel import values
-from koshel.core.commands import Command, Enqueue, EnsureAccount, Group, Hold, Kind, Member, Move, Request
+from koshel.core.commands import Command, Deferrable, Enqueue, EnsureAccount, Group, Hold, Kind, Member, Move
 from koshel.labels import Labels
 from koshel.values import ID_MAX, Invalid
 
@@ -45,8 +45,8 @@ def checked_id(value: int, field: str) -> int:
 
 
 def _request(command: Member, field: str) -> Member:
-    if not isinstance(command, Request):
-        raise Invalid(field, "must be a request that makes one transaction")
+    if not isinstance(command, Deferrable):
+        raise Invalid(field, "must be a request that moves money")
     return command
 
 

@@ -16,6 +16,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from koshel.errors import Refused
+from koshel.exchanges import Exchange
 from koshel.group_results import SplitResult
 from koshel.labels import GivenLabels
 from koshel.ledger import Ledger
@@ -37,7 +38,7 @@ _CENT = Decimal("0.01")
 _PAID_OUT = Decimal("0.8")  # of what a seller has; the rest is there for refunds
 _PAYOUT_MIN = 20
 
-Became: TypeAlias = Transaction | SplitResult | Account | Promise | Refused
+Became: TypeAlias = Transaction | SplitResult | Exchange | Account | Promise | Refused
 
 
 class Order(Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import Unpack
 from msgspec import UNSET, UnsetType
 
 from koshel import exchanges, group_results
-from koshel.core.commands import Command, Request
+from koshel.core.commands import Command, Deferrable
 from koshel.core.model import Outcome
 from koshel.errors import Refused
 from koshel.exchanges import Exchange
@@ -73,8 +73,7 @@ class GroupMethods:
         **labels: Unpack[GivenLabels],
     ) -> Exchange:
         """Money of one currency for money of another: `target_amount`, or what the `rate` makes of `source_amount`."""
-        command = exchanges.exchange(
-            self.requests,
+        command = self.requests.exchange(
             source=source,
             target=target,
             source_amount=source_amount,
@@ -87,7 +86,7 @@ class GroupMethods:
 
     async def batch(
         self, members: Sequence[MemberRequest], *, atomic: bool = True, key: str | None = None
-    ) -> list[Transaction | SplitResult | Account | Promise | Refused]:
+    ) -> list[Transaction | SplitResult | Exchange | Account | Promise | Refused]:
         """What became of each member; `requests` makes them. They are settled together and in order, 1,000 at most.
 
         One that `requests.ensure_account` has made is an Account, which later members may name; then there is no `key`.
@@ -97,11 +96,11 @@ class GroupMethods:
         return group_results.members_of(await self._settle(self.requests.batch(members, atomic=atomic, key=key)))
 
     async def enqueue(
-        self, request: Request, *, execute_at: Moment | UnsetType = UNSET
-    ) -> Promise | Transaction | SplitResult:
+        self, request: Deferrable, *, execute_at: Moment | UnsetType = UNSET
+    ) -> Promise | Transaction | SplitResult | Exchange:
         """A queued transaction, durable when it is returned. `requests` makes the request.
 
         `execute_at`: not before then, by the database's clock: an aware datetime, or RFC 3339. A time that is past is
-        now; one further ahead than `schedule_max_s` is Refused. A Transaction or a SplitResult, if its key has made it.
+        now; one further ahead than `schedule_max_s` is Refused. If its key has made it before, that is returned.
         """
         return group_results.queued_of(await self._settle(self.requests.enqueue(request, execute_at=execute_at)))

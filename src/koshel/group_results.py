@@ -3,8 +3,10 @@
 from msgspec import Struct
 
 from koshel import results
+from koshel.core import exchanging
 from koshel.core.model import Declined, Found, Grouped, Opened, Outcome, Posted, Queued, Replayed
 from koshel.errors import Refused
+from koshel.exchanges import Exchange, exchange
 from koshel.results import Account, Promise, Transaction
 
 
@@ -15,7 +17,7 @@ class SplitResult(Struct, frozen=True, kw_only=True):
     transactions: list[Transaction | None]
 
 
-def queued_of(outcome: Outcome) -> Promise | Transaction | SplitResult:
+def queued_of(outcome: Outcome) -> Promise | Transaction | SplitResult | Exchange:
     """What a request for the background has answered: what was made if its key has made it before. Raises Refused."""
     return _shown(results.first_of(outcome))
 
@@ -33,21 +35,21 @@ def split(grouped: Grouped) -> SplitResult:
     return SplitResult(group_id=grouped.group_id, transactions=made)
 
 
-def members_of(outcome: Outcome) -> list[Transaction | SplitResult | Account | Promise | Refused]:
+def members_of(outcome: Outcome) -> list[Transaction | SplitResult | Exchange | Account | Promise | Refused]:
     """What each member of a batch was answered, in order. Raises Refused."""
     group = results.first_of(outcome)
     assert isinstance(group, Grouped)
     return [_member(one.first if isinstance(one, Replayed) else one) for one in group.outcomes]
 
 
-def _member(first: object) -> Transaction | SplitResult | Account | Promise | Refused:
+def _member(first: object) -> Transaction | SplitResult | Exchange | Account | Promise | Refused:
     if isinstance(first, Declined):
         return results.refusal(first)
     return results.account(first.account) if isinstance(first, Opened | Found) else _shown(first)
 
 
-def _shown(first: object) -> Transaction | SplitResult | Promise:
+def _shown(first: object) -> Transaction | SplitResult | Exchange | Promise:
     if isinstance(first, Grouped):
-        return split(first)
+        return exchange(first) if isinstance(first.command, exchanging.Exchange) else split(first)
     assert isinstance(first, Posted | Queued)
     return results.transaction(first) if isinstance(first, Posted) else results.queued_transaction(first)

@@ -10,6 +10,7 @@ from koshel import limits_by_time, values
 from koshel.core.commands import (
     Capture,
     ChangeAccount,
+    Deferrable,
     Enqueue,
     EnsureAccount,
     Group,
@@ -18,23 +19,21 @@ from koshel.core.commands import (
     Move,
     OpenAccount,
     Refund,
-    Request,
-    Split,
     Status,
     Void,
 )
 from koshel.core.labelled import MetadataPatch
+from koshel.exchange_requests import ExchangeRequests, transactions_of
 from koshel.labels import GivenLabels, given
 from koshel.moments import Moment, moment
-from koshel.split_requests import SplitRequests
 from koshel.texts import OUTSIDE, AccountRef, Asked, GivenAccount, asked
 from koshel.values import MEMBERS_MAX, Given, Invalid
 
 Strings = Mapping[str, str]
-MemberRequest: TypeAlias = Request | EnsureAccount
+MemberRequest: TypeAlias = Deferrable | EnsureAccount
 
 
-class Requests(SplitRequests):
+class Requests(ExchangeRequests):
     """The commands of one ledger. Amounts are exact: Decimal, str or int, never float.
 
     An account is asked for by its id, or by "@" and its name: 42, or "@users:42".
@@ -231,16 +230,17 @@ class Requests(SplitRequests):
         """Requests that are settled together, in order; if atomic, all of them or none."""
         if not 0 < len(members) <= MEMBERS_MAX:
             raise Invalid("transactions", f"must have 1 to {MEMBERS_MAX} members")
-        if sum(len(one.pairs) if isinstance(one, Split) else 1 for one in members) > MEMBERS_MAX:
+        if sum(map(transactions_of, members)) > MEMBERS_MAX:
             raise Invalid(
-                "transactions", f"must not make more than {MEMBERS_MAX} transactions, with all legs of splits"
+                "transactions",
+                f"must not make more than {MEMBERS_MAX} transactions, with all legs of splits, and two of an exchange",
             )
         # Its receipt would keep the email of an account that it opens, and nothing could erase that there.
         if key is not None and (opening := [at for at, one in enumerate(members) if isinstance(one, EnsureAccount)]):
             raise Invalid(f"transactions/{opening[0]}/open", "does not go with a key of the whole batch")
         return Group(self.ledger_id, tuple(members), atomic, key)
 
-    def enqueue(self, request: Request, *, execute_at: Moment | UnsetType = UNSET) -> Enqueue:
+    def enqueue(self, request: Deferrable, *, execute_at: Moment | UnsetType = UNSET) -> Enqueue:
         """A request that is decided in the background: as soon as can be, or when it is time."""
         if execute_at is UNSET:
             return Enqueue(self.ledger_id, request, request.key)

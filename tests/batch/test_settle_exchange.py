@@ -21,7 +21,7 @@ from tests.support.database import Database
 from tests.support.exchanges import exchange
 from tests.support.samples import asked, pair, sample
 from tests.support.settled import exactly, open_accounts, opening, query, refusals
-from tests.support.wallets import payment, transfer
+from tests.support.wallets import enqueue, group, payment, transfer
 
 pytestmark = pytest.mark.usefixtures("books")
 
@@ -95,17 +95,29 @@ async def test_a_key_gives_its_answer_to_whoever_asks_again(
 
 
 @pytest.mark.parametrize("left_out", ["rate", "target_amount"])
+@pytest.mark.parametrize("way", ["at once", "queued", "in a batch"])
 async def test_every_field_is_compared_under_a_reused_key(
-    store: Store, wallets: tuple[int, int, int], left_out: str
+    store: Store, database: Database, wallets: tuple[int, int, int], left_out: str, way: str
 ) -> None:
+    def sent(one: Exchange) -> Command:
+        if way == "in a batch":
+            return group(replace(one, key=None), key="k")
+        return enqueue(one) if way == "queued" else one
+
     on_the_books = {"source_account_id": wallets[0], "target_account_id": wallets[1]}
     first = sample(Exchange, key="k", default_min_balance=Decimal(-1000), **{left_out: None}, **on_the_books)
-    assert refusals(await settle(store, [first])) == [None]
+    (outcome,) = await settle(store, [sent(first)])
+    assert refusals([outcome]) == [None]
+    async with open_store(StoreConfig(database.service_url)) as other_store:
+        (again,) = await settle(other_store, [sent(first)])
+    assert isinstance(again, Replayed)
+    assert exactly(again.first) == exactly(outcome)
     for name in asked(Exchange):
         other = wallets[2] if name in on_the_books else pair(Exchange, name)[1]
-        (refused,) = await settle(store, [replace(first, **{name: other})])
+        (refused,) = await settle(store, [sent(replace(first, **{name: other}))])
         assert isinstance(refused, Declined)
-        assert (refused.refusal, refused.facts) == (Refusal.IDEMPOTENCY_KEY_REUSED, {"field": name})
+        field = f"transactions/0/{name}" if way == "in a batch" else name
+        assert (refused.refusal, refused.facts) == (Refusal.IDEMPOTENCY_KEY_REUSED, {"field": field})
     assert isinstance((await settle(store, [payment(wallets[0], "1", key="k")]))[0], Declined)
 
 
@@ -136,6 +148,21 @@ async def test_a_caller_may_open_an_exchange_account_at_the_same_moment(
     else:
         assert refusals(outcomes) == [None, "name-taken"]
         assert isinstance((await settle(store, [replace(own, email="exchange@exchange.invalid")]))[0], Found)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+async def test_money_of_an_exchange_account_can_be_exchanged_wherever_one_batch_ends(
+    store: Store, database: Database, wallets: tuple[int, int, int], size: int
+) -> None:
+    dollars, euros, yen = wallets
+    own = replace(exchange(UNRESOLVED, yen, "1", rate="160", accounts=()), source="exchange:EUR")
+    other = replace(asking(UNRESOLVED, euros), source="exchange:JPY")
+    commands: list[Command] = [own, asking(dollars, euros), group(own, atomic=False), other, asking(yen, dollars)]
+    cut = [one for at in range(0, 5, size) for one in await settle(store, commands[at : at + size])]
+    assert refusals(cut) == ["account-not-found", None, None, "account-not-found", "insufficient-funds"]
+    assert isinstance(cut[2], Grouped)
+    assert refusals([*cut[2].outcomes]) == ["same-account"]
+    assert verify(database.owner_url) == []
 
 
 async def test_two_processes_open_one_exchange_account(store: Store, database: Database) -> None:

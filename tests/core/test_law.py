@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from koshel.core.book import after
 from koshel.core.commands import Command, Due, Execute, Group, Kind, Split
 from koshel.core.decide import decide
+from koshel.core.exchanging import Exchange
 from koshel.core.legs import LeftOut
 from koshel.core.model import (
     Annotated,
@@ -48,6 +49,7 @@ def names(outcome: Outcome) -> Iterator[str]:
             yield f"replayed {type(outcome.first).__name__}"
         case Executed():
             yield f"executed {type(outcome.outcome).__name__}"
+            yield from (f"executed {name}" for name in names(outcome.outcome) if name in {"split", "exchanged"})
             yield from names(outcome.outcome)
         case Grouped():
             together = "split" if isinstance(outcome.command, Split) else "exchanged"
@@ -55,6 +57,8 @@ def names(outcome: Outcome) -> Iterator[str]:
             yield ("whole" if outcome.has_id else "each") if is_group else together
             for member in outcome.outcomes:
                 yield from names(member)
+                if is_group and isinstance(member, Grouped) and isinstance(member.command, Exchange):
+                    yield "exchanged in a group"
         case Opened() | Found() | Changed() | Annotated() | Queued() | LeftOut():
             yield type(outcome).__name__
 
@@ -233,7 +237,8 @@ def test_the_situations_above_lead_to_every_outcome() -> None:
 
     observe()
     replays = {f"replayed {kind.__name__}" for kind in (Posted, Opened, Changed, Annotated, Queued, Grouped, Declined)}
-    executed = {"executed Posted", "executed Declined", "executed Grouped", "refers to what was executed"}
+    executed = {"executed Posted", "executed Declined", "executed split", "executed exchanged"}
+    executed |= {"refers to what was executed", "exchanged in a group"}
     others = ("Opened", "Found", "Changed", "Annotated", "Queued", "LeftOut", "whole", "each", "split", "exchanged")
     for outcome in (*Kind, *Refusal, *others, *replays, *executed):
         assert seen[outcome] >= 5, f"{outcome} is too rare: {seen}"

@@ -96,7 +96,7 @@ HOT: dict[str, tuple[str, Sequence[str | None], set[str]]] = {
     "find_held": ("find_held", ["{1}", FEW_IDS], {"account"}),
     "find_receipts": ("find_receipts", [ONES, KEYS], {"receipt_pkey", "transaction_pkey", "account"}),
     "post": ("post", POST, {"account", "hold_pkey"}),
-    "post_splits": ("post_splits", [*POST, "{1}", "{7}", "{1.00}"], {"account", "hold_pkey"}),
+    "post_groups": ("post_groups", [*POST, "{1}", "{7}", "{1.00}", "{1}", "{8}", "{0.5}"], {"account", "hold_pkey"}),
     "post_plain": ("post_plain", POST_PLAIN, {"account"}),
     "read_accounts": ("read_accounts", ["{1}", FEW_IDS, "8500"], {"account"}),
     "find_originals": ("find_originals", [ONES, FEW_HOLDS], {"transaction_pkey", "account"}),

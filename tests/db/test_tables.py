@@ -19,7 +19,6 @@ from koshel.db.tables import (
     DECLINED,
     QUEUED,
     RECEIPT,
-    SPLIT,
     TRANSACTION,
     Column,
     Columns,
@@ -41,6 +40,7 @@ NAMED = {"source", "target"}  # the accounts' names
 SAID_BESIDES: Mapping[type[msgspec.Struct], set[str]] = {
     wire.Transaction: {
         *("status", "currency", "problem", "execute_at", "cancelled_at", "cancelled_by", "sources", "targets"),
+        "exchange",
         *(*NAMED, *READ),
     },
     wire.Account: {"available"},
@@ -145,19 +145,6 @@ def test_what_is_inserted_is_every_column(name: str, table: str, columns: Column
     into, what = inserted(text, table)
     assert into == names(columns)
     assert what == [c.name if c.mostly is not Mostly.ONE else f"${len(told(columns)) + 1}" for c in columns]
-
-
-def test_a_split_is_kept_with_every_column() -> None:
-    """Its transactions are those of its group, in their order."""
-    text = statement("post_splits")
-    given = [column for column in SPLIT if column.name != "transaction_ids"]
-    types = "".join(rf"\${28 + place}::text::{column.sql} \[\], " for place, column in enumerate(given))[:-2]
-    assert re.search(rf"unnest\({types}\) AS s \({', '.join(names(given))}\)", text)
-    into, what = inserted(text, "split")
-    assert (into, what) == (names(SPLIT), [*names(given), "place"])
-    divided = re.search(r"\), divided AS \(.*? GROUP BY s\.ledger_id, s\.id, s\.amount(?= \))", text)
-    assert divided is not None, text
-    assert text.replace(divided[0] + " ", "").split() == statement("post").split(), "all else is as without splits"
 
 
 def test_a_queued_transaction_that_is_declined_is_kept_with_every_column() -> None:

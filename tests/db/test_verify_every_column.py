@@ -52,8 +52,7 @@ UNPROVED = {
         "receipt.answer:grouped:exchange/target",
     },
     "... how long holds lasted by default when a split was asked for again": {
-        f"receipt.answer:grouped:members/*/{what}/default_expires_in"
-        for what in ("command", "outcome/command", "outcome/first/command")
+        f"receipt.answer:grouped:members/*/{what}/default_expires_in" for what in ("command", "outcome/first/command")
     },
     "... what the accounts of a queued transaction were called": {
         f"{what}:queued:{side}"
@@ -113,15 +112,8 @@ UNPROVED = {
             "group_id",
             "parent_id",
             *(f"{part}{name}" for part in ("", "command/", "first/", "request/", "first/command/") for name in TEXTS),
-            "first/expires_at",
-            "first/group_id",
-            "first/parent_id",
-            "first/request",
-            "command/key",
-            "command/metadata",
-            "request/final",
-            "request/key",
-            "request/metadata",
+            *(f"first/{name}" for name in ("expires_at", "group_id", "parent_id", "request", "exchange/type")),
+            *("command/key", "command/metadata", "request/final", "request/key", "request/metadata", "exchange/type"),
             "command/sources",
             "command/target_account_id",
             "command/type",
@@ -136,6 +128,10 @@ UNPROVED = {
         f"receipt.answer:queued:command/command/targets/*/{name}"
         for name in ("amount", "remaining", "share", "target_account_id")
     },
+    "... what the target of a queued exchange was to get": {
+        *(f"receipt.answer:queued:command/command/{name}" for name in ("rate", "target", "target_amount")),
+    },
+    "... through which exchange accounts it was not done": {"declined.answer:declined:command/exchange_accounts/*/*"},
     "... what a source of a split could have given besides": {"receipt.answer:split:command/sources/*/max"},
     "... how an account stood that refused something": {
         f"{column}/{name}"
@@ -171,6 +167,10 @@ UNPROVED = {
         "receipt.request:hold:default_expires_in",
         "receipt.answer:split:command/default_expires_in",
         "receipt.answer:grouped:exchange/default_min_balance",
+        "receipt.answer:grouped:members/*/outcome/first/exchange/default_min_balance",
+        "receipt.answer:grouped:members/*/command/default_min_balance",  # of one that was asked for again
+        "receipt.answer:grouped:members/*/command/exchange_accounts/*/*",  # likewise
+        "receipt.answer:queued:command/command/default_min_balance",
     },
     "... that a change was of what it left as it was": {
         "receipt.answer:changed:command/email",

@@ -26,15 +26,23 @@ WRONG: Mapping[str, tuple[str, str]] = {
     ),
     "two that are no pair": (
         "UPDATE exchange SET source_transaction_id = 1",
-        "is not one transfer into an exchange account and one out of another, in one group",
+        "is not one transfer into an exchange account and one out of another, in one group and with the same labels",
     ),
     "another group": (
         "UPDATE transaction SET group_id = NULL WHERE id = (SELECT max(id) FROM transaction)",
-        "is not one transfer into an exchange account and one out of another, in one group",
+        "is not one transfer into an exchange account and one out of another, in one group and with the same labels",
+    ),
+    "one that is missing": (
+        "DELETE FROM exchange",
+        "has made 1 exchanges, of which 0 are kept",
+    ),
+    "one too many": (
+        "INSERT INTO exchange SELECT ledger_id, target_transaction_id, 999, rate FROM exchange",
+        "has made 1 exchanges, of which 2 are kept",
     ),
     "another name": (
         "UPDATE account SET name = 'other' WHERE name = 'exchange:EUR'",
-        "is not one transfer into an exchange account and one out of another, in one group",
+        "is not one transfer into an exchange account and one out of another, in one group and with the same labels",
     ),
 }
 
@@ -56,8 +64,11 @@ def test_what_is_wrong_with_an_exchange_is_said(
 ) -> None:
     assert verify(database.owner_url) == []
     execute(database.owner_url, change)
-    found = [sentence for sentence in verify(database.owner_url) if sentence.startswith("ledger 1: the exchange of")]
-    (sentence,) = found
+    found = verify(database.owner_url)
+    if said.startswith("has made"):
+        assert [one for one in found if one.startswith("ledger 1: batch ") and one.endswith(said)]
+        return
+    (sentence,) = (one for one in found if one.startswith("ledger 1: the exchange of"))
     assert sentence.endswith(said)
     assert str(exchanged[1]) in sentence or "target_transaction_id" in change
 

@@ -39,7 +39,6 @@ def sides(till: Till) -> tuple[int, int]:
         ({"target_amount": "1", "source_amount": "0"}, "/source_amount"),
         ({"target_amount": "1", "source_amount": "0.004"}, "/source_amount"),
         ({"target_amount": "1", "amount": "1"}, "/amount"),
-        ({"target_amount": "1", "execute_at": "2027-01-01T00:00:00Z"}, "/execute_at"),
         ({"target_amount": "1", "hold": {}}, "/hold"),
         ({"target_amount": "1", "source": "users:1"}, "/source"),
         ({"target_amount": "1", "target": "../1"}, "/target"),
@@ -118,15 +117,3 @@ def test_a_key_gives_the_same_answer_refusals_too_and_knows_another_request(till
     assert refusals[0].body == refusals[1].body
     assert_problem(refusals[1], "insufficient-funds")
     assert till.account(sides[0])["balance"] == "90.00"
-
-
-def test_it_is_no_member_of_a_batch(till: Till, sides: tuple[int, int]) -> None:
-    member = {"exchange": {"source_account_id": sides[0], "target_account_id": sides[1]}}
-    problem = assert_problem(till.batch(member), "validation-failed")
-    assert problem["errors"][0]["pointer"] == "/transactions/0/exchange"
-
-
-def test_who_would_rather_not_wait_waits_for_it(till: Till, sides: tuple[int, int]) -> None:
-    body = {"source_account_id": sides[0], "target_account_id": sides[1], "source_amount": "1", "rate": "1"}
-    answer = till.post("/exchange", body, Prefer="respond-async")
-    assert (answer.status, "Preference-Applied" in answer.headers) == (201, False)

@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from koshel.core.commands import UNRESOLVED, ChangeAccount, Command, EnsureAccount, OpenAccount, Status
 from koshel.core.decide import decide
-from koshel.core.exchanging import Exchange
 from koshel.core.legs import SplitSource
 from koshel.core.model import Declined, Refusal
 from koshel.core.notes import Annotate
@@ -147,7 +146,7 @@ def test_funds_are_insufficient_for_a_payment_or_for_a_limit_and_each_has_facts_
 
 
 def test_every_refusal_of_a_member_is_one_that_a_batch_and_a_queued_transaction_can_tell_of() -> None:
-    others = ChangeAccount | OpenAccount | Exchange | Annotate
+    others = ChangeAccount | OpenAccount | Annotate
     told = {code for command, code in REFUSED if not isinstance(command, others)}
     assert told - {"batch-refused"} == set(REFUSALS)
     for command, code in REFUSED:

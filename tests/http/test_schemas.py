@@ -75,6 +75,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "refund": (3,),
     "open": ({"name": "a", "email": "ann@example.com"},),
 }
+EXCHANGE = {"source_account_id": 1, "target_account_id": 2, "source_amount": "5", "rate": "2"}
 SPLITS = (3 + 2 * 2) + (3 + 2 * 4)  # to several: from one account or outside, or holds; from several likewise
 COMMON: tuple[dict[str, Any], ...] = ({}, {"metadata": {"a": "b"}, "idempotency_key": "k"}, {"idempotency_key": None})
 
@@ -83,6 +84,9 @@ def every_member() -> Iterator[dict[str, Any]]:
     """Each field left out, or with each of its values."""
     for values in itertools.product(*[(msgspec.UNSET, *values) for values in CHOICES.values()]):
         yield {name: value for name, value in zip(CHOICES, values, strict=True) if value is not msgspec.UNSET}
+    yield {"exchange": EXCHANGE}
+    for name, choices in CHOICES.items():
+        yield from ({"exchange": EXCHANGE, name: value} for value in choices)
 
 
 def taken(member: dict[str, Any]) -> bool:
@@ -107,7 +111,7 @@ def test_a_member_of_a_batch_is_one_of_its_forms_exactly_when_the_service_takes_
             assert validator.is_valid(given_) == taken(given_), given_
             count += taken(given_)
     moves, holds = 3 * 3 - 1, 2 * 4 * 2  # each side by its id, by its name or null, and not both null
-    made = moves + holds + SPLITS + 2 * 2 + 1 + 2  # and captures, a void, refunds
+    made = moves + holds + SPLITS + 2 * 2 + 1 + 2 + 1  # and captures, a void, refunds, an exchange
     assert count == len(COMMON) * made + 1  # and an opening
 
 

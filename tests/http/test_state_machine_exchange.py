@@ -17,6 +17,7 @@ from tests.support.wallet_model import CENT, Deed, Model, Purse, Refused, Wish
 
 AMOUNTS = st.sampled_from(["0.001", "1", "2.345", "20", "60"])
 RATES = st.sampled_from(["0.001", "0.5", "0.125", "1.0625", "3"])
+IN_BATCH, IN_BACKGROUND = 3, 4  # how an exchange is asked for; 0: as a dry run, else at once
 ORDER = {"validation-failed": 0, **{str(refusal): place for place, refusal in enumerate(Refusal, 1)}}
 
 
@@ -32,7 +33,7 @@ class Exchanges(Wallets):
         account_id = self.till.open(currency="EUR", min_balance="-20", max_balance="150")
         self.euros.purses[account_id] = Purse(Decimal(-20), Decimal(150))
 
-    @rule(which=st.integers(0, 99), amount=AMOUNTS, rate=RATES, comes_back=st.booleans(), how=st.integers(0, 3))
+    @rule(which=st.integers(0, 99), amount=AMOUNTS, rate=RATES, comes_back=st.booleans(), how=st.integers(0, 5))
     def exchange(self, which: int, amount: str, rate: str, comes_back: bool, how: int) -> None:  # noqa: FBT001
         giving, taking = trial = deepcopy((self.euros, self.model) if comes_back else (self.model, self.euros))
         source, target = (list(model.purses)[which % len(model.purses)] for model in trial)
@@ -44,24 +45,39 @@ class Exchanges(Wallets):
         ]
         said = {"rate": rate} if how % 2 or gotten == 0 else {"target_amount": str(gotten)}
         body = {"source_account_id": source, "target_account_id": target, "source_amount": amount, **said}
-        dry_run, before = how == 0, self.positions()
-        headers = {"Idempotency-Key": str(uuid4())}
-        answers = [
-            self.till.post(f"/exchange{'?dry_run=true' if dry_run else ''}", body, **headers) for _ in range(how + 1)
-        ]
+        before, key = self.positions(), str(uuid4())
+        told = [self.sent(body, how, key) for _ in range(min(how + 1, 3))]
         refusals = [leg.code for leg in legs if isinstance(leg, Refused)]
         if refusals:
-            assert answers[0].body["code"] == min(refusals, key=lambda code: ORDER[code])
+            assert told[0] == (min(refusals, key=lambda code: ORDER[code]), [])
         else:
-            assert answers[0].status == (200 if dry_run else 201), answers[0]
-            moved = [one["transaction"]["amount"] for one in answers[0].body["results"]]
-            assert moved == [f"{given:.2f}", f"{gotten:.2f}"]
-            if not dry_run:
+            assert told[0] == (None, [f"{given:.2f}", f"{gotten:.2f}"])
+            if how:
                 self.model, self.euros = (taking, giving) if comes_back else (giving, taking)
                 into, out_of = ("EUR", "USD") if comes_back else ("USD", "EUR")
                 now = self.positions()
                 assert (now[into] - before[into], now[out_of] - before[out_of]) == (given, -gotten)
-        assert all(again.body == answers[0].body for again in answers)
+        assert all(again == told[0] for again in told)
+
+    def sent(self, body: dict[str, Any], how: int, key: str) -> tuple[str | None, list[str]]:
+        """Rehearsed, at once, in a batch, or in the background: the code of its refusal, and what both amounts are."""
+        if how == IN_BACKGROUND:
+            queued = self.till.enqueue("/exchange", body, Idempotency_Key=key)
+            first = self.till.decided(queued["id"])
+            if first["status"] == "declined":
+                return first["problem"]["code"], []
+            found = self.till.call("GET", f"/transaction?group_id={first['group_id']}").body["items"]
+            return None, [one["amount"] for one in sorted(found, key=lambda one: int(one["id"]))]
+        if how == IN_BATCH:
+            answer = self.till.batch({"exchange": body}, Idempotency_Key=key)
+            shown = answer.body["results"][0] if answer.status == 201 else answer.body["cause"]
+        else:
+            answer = self.till.post(f"/exchange{'' if how else '?dry_run=true'}", body, Idempotency_Key=key)
+            shown = answer.body
+        if "code" in shown:
+            return shown["code"], []
+        assert answer.status == (201 if how else 200), answer
+        return None, [one["transaction"]["amount"] for one in shown["results"]]
 
     @rule(wanted=CHANGES)
     def change_euros(self, wanted: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from koshel import Exchange, Invalid, Ledger, Refused, Settings
+from koshel import Exchange, Invalid, Ledger, Promise, Promised, Refused, Settings
 from tests.support.database import Database
 
 if TYPE_CHECKING:
@@ -36,6 +36,22 @@ async def test_a_key_answers_it_again(ledger: Ledger, ann: int, euros: int) -> N
     with pytest.raises(Refused) as caught:
         await ledger.exchange(source=ann, target=euros, source_amount="10", target_amount="9", key="k")
     assert (caught.value.code, caught.value.facts) == ("idempotency-key-reused", {"field": "target_amount"})
+
+
+async def test_it_is_a_member_of_a_batch_and_can_be_decided_later(ledger: Ledger, ann: int, euros: int) -> None:
+    make = ledger.requests.exchange
+    (made,) = await ledger.batch([make(source=ann, target="@euros", source_amount=10, rate="0.5")])
+    assert isinstance(made, Exchange)
+    assert (str(made.rate), str(made.target.amount)) == ("0.5", "5.00")
+    request = make(source=ann, target=euros, source_amount=10, target_amount=9, key="later")
+    queued = await ledger.enqueue(request)
+    assert isinstance(queued, Promise)
+    assert (str(queued.amount), queued.currency, queued.source_account_id) == ("10.00", "USD", ann)
+    at_once = await ledger.exchange(source=ann, target=euros, source_amount=1, rate=1, key="now")
+    again = await ledger.enqueue(make(source=ann, target=euros, source_amount=1, rate=1, key="now"))
+    assert again == at_once
+    with pytest.raises(Promised):
+        await ledger.exchange(source=ann, target=euros, source_amount=10, target_amount=9, key="later")
 
 
 @pytest.mark.parametrize(

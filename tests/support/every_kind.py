@@ -168,7 +168,7 @@ async def _keep_labels(store: Store) -> None:
 
 
 async def _keep_exchanges(store: Store) -> None:
-    """From dollars into yen and back: at rates and for amounts, with a key and without, by a name too."""
+    """From dollars into yen and back: at rates and for amounts, in a group and in the background, by a name too."""
     said = {"reference": "order 9", "description": "trip", "effective_on": date(2026, 2, 28), "metadata": {"of": "e"}}
     there, back = exchange(8, 3, "1.5", rate="151.0"), exchange(3, 8, "100", "0.61")
     for one in (there, back, replace(there, key="e1", **said), replace(back, key="e2")):
@@ -177,6 +177,11 @@ async def _keep_exchanges(store: Store) -> None:
     named = replace(back, target_account_id=UNRESOLVED, target=NAME, key="e3")
     (made,) = await settle(store, [named])
     assert isinstance(made, Grouped), made
+    again = replace(there, key="e1", **said)
+    await settle(store, [group(transfer(7, 8, "1"), back, key="e4"), group(again, key="e8", atomic=False)])
+    later = [replace(again, key="e5"), replace(named, key="e6"), exchange(8, 3, "9999", rate="1", key="e7")]
+    await settle(store, [enqueue(replace(one, exchange_accounts=())) for one in later])
+    await settle(store, [ClaimQueued(LEDGER, 10)])
 
 
 async def _keep_splits(store: Store) -> None:

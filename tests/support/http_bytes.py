@@ -51,6 +51,8 @@ OTHER_TARGETS = [
     "POST /account/1/payment/",
     "POST /account",
     "POST /transaction/batch",
+    "POST /exchange",
+    "POST /exchange?dry_run=true",
     "post /transaction",
     "POST  /transaction",
     "POST\t/transaction",
@@ -86,6 +88,9 @@ BODIES = [
     b'{"source_account_id": 1, "amount": 1, "targets": [{"target_account_id": 2, "share": "1/0"}]}',
     b'{"source_account_id": 1, "amount": 1, "targets": [{"target_account_id": 3, "remaining": true}], "hold": {}}',
     b'{"sources": [{"source_account_id": 1, "max": 1}, {"source_account_id": 2}], "target": "users:3", "amount": 2}',
+    b'{"source_account_id": 1, "target": "users:2", "source_amount": 1, "rate": "0.5"}',
+    b'{"source_account_id": 1, "target_account_id": 2, "source_amount": 1, "execute_at": "2020-01-01"}',
+    b'{"transactions": [{"exchange": {"source": "users:1", "target": "users:2", "source_amount": 1, "rate": 2}}]}',
 ]
 GOOD_LINES = [
     "Accept: */*",

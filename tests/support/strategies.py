@@ -36,7 +36,7 @@ from koshel.core.model import Book
 from koshel.core.notes import Annotate
 from tests.support.account_changes import CHANGES
 from tests.support.drawn_splits import drawn_split
-from tests.support.exchanges import any_exchange
+from tests.support.exchanges import ACCOUNTS, any_exchange
 from tests.support.histories import (
     ACROSS,
     BOOKS,
@@ -160,7 +160,9 @@ def _command(dice: Random, letter: str, references: Sequence[int]) -> Command:
         case "s":
             return drawn_split(dice, (*IDS, *IDS, *IDS, MISSING), AMOUNTS, NAMES)
         case "e" | "q":
-            request: Any = replace(_command(dice, dice.choice("mmhscvr"), references), ledger_id=1)  # as all queued
+            request: Any = replace(_command(dice, dice.choice("mmhscvrff"), references), ledger_id=1)  # as all queued
+            if isinstance(request, Exchange):
+                request = replace(request, exchange_accounts=ACCOUNTS)
             return enqueue(request, dice.choice(TIMES)) if letter == "e" else Execute(1, 0, request)
         case _:
             return _follow_up(dice, letter, references)
@@ -204,7 +206,7 @@ def _pool(dice: Random, letters: str, references: tuple[int, ...]) -> list[Comma
 
 def _group(dice: Random, few: Sequence[Command]) -> Command:
     """Some of those that can be in a group, and a payment; what is executed is always answered one by one."""
-    excluded = Opening | ChangeAccount | Annotate | Enqueue | Exchange
+    excluded = Opening | ChangeAccount | Annotate | Enqueue
     able: list[Any] = [one for one in few if not isinstance(one, excluded)]
     members = [dice.choice([*able, payment(1, "1")]) for _ in range(dice.randint(1, 4))]
     atomic = dice.random() < 0.6 and not any(isinstance(one, Execute) for one in members)
@@ -235,8 +237,10 @@ def requests(
 
 
 def _situation(number: int) -> tuple[Book, list[Command]]:
-    asked = _requests(number, "mmmooaaahhhssscccvvxyrrrnnneqqqqqgggff", REFERENCES)
     book = BOOKS[number % len(BOOKS)]
+    currencies = {one.currency for one in book.state.accounts.values() if one.ledger_id == 1}
+    more = "ffffgggqqq" if len(currencies) > 1 else ""  # where there is something to exchange
+    asked = _requests(number, f"mmmooaaahhhssscccvvxyrrrnnneqqqqqgggff{more}", REFERENCES)
     return book, [resolved_in(book, one) for one in asked]
 
 

@@ -14,6 +14,7 @@ from koshel.core.commands import (
     AutoCapture,
     Capture,
     Command,
+    Deferrable,
     Enqueue,
     Execute,
     Expire,
@@ -23,7 +24,6 @@ from koshel.core.commands import (
     Member,
     Move,
     Refund,
-    Request,
     Sided,
     Status,
     Void,
@@ -237,12 +237,12 @@ def group(*members: Member, atomic: bool = True, key: str | None = None, ledger_
     return Group(ledger_id, members, atomic, key)
 
 
-def enqueue(command: Request, execute_at: datetime | UnsetType = UNSET) -> Enqueue:
+def enqueue(command: Deferrable, execute_at: datetime | UnsetType = UNSET) -> Enqueue:
     """Later, under the command's own key; a time may be ten days ahead."""
     limit = UNSET if execute_at is UNSET else SCHEDULE_MAX
     return Enqueue(command.ledger_id, command, command.key, execute_at, limit)
 
 
-def execute(id_: int, command: Request) -> Execute:
+def execute(id_: int, command: Deferrable) -> Execute:
     """Now, what was queued with this id."""
     return Execute(command.ledger_id, id_, command)

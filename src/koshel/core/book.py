@@ -71,8 +71,7 @@ def apply(state: State, outcome: Outcome) -> None:
             _change(state, outcome)
             remember(state, outcome)
         case Executed():
-            # Its key, if it had one, has answered when it was queued.
-            _execute(state, outcome)
+            _execute(state, outcome)  # its key, if it had one, has answered when it was queued
         case Grouped():
             for one in outcome.outcomes:
                 apply(state, one)
@@ -111,7 +110,9 @@ def _execute(state: State, executed: Executed) -> None:
         return
     state.pending.pop(id_, None)
     for posted in outcome.outcomes if isinstance(outcome, Grouped) else [outcome]:
-        if isinstance(posted, Posted):
+        if isinstance(posted, Opened):
+            apply(state, posted)  # by an exchange
+        elif isinstance(posted, Posted):
             if posted.id:
                 state.originals[id_] = original(posted)
                 state.refunded[id_] = minus(posted.amount, posted.amount)

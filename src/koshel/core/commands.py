@@ -3,7 +3,8 @@
     accounts      OpenAccount · EnsureAccount · ChangeAccount
     transactions  Move · Hold · Capture · Void · Refund; Expire, the sweeper's; Annotate, which changes the notes on one
     a group       Split        one amount from or to several accounts, a transaction for each
-    together      Group        members that are decided one after the other, all or nothing if atomic; Exchange: two
+                  Exchange     money of one currency for money of another, two transactions
+    together      Group        members that are decided one after the other, all or nothing if atomic
     later         Enqueue      keep a transaction's command, until a time or not; Execute decides it, in the background
 
 Amounts are as they were sent, not rounded yet; None where all that is left is meant. An account is asked for by its id
@@ -203,6 +204,7 @@ Request: TypeAlias = Move | Hold | Capture | Void | Refund | Split  # makes one 
 Direct: TypeAlias = Move | Hold  # names its accounts
 HoldEnd: TypeAlias = Capture | AutoCapture | Void | Expire  # follows a hold, between the same accounts
 Following: TypeAlias = HoldEnd | Refund  # names a transaction, `parent_id`, and that names the accounts
+Deferrable: TypeAlias = Request | Exchange  # can be decided at once, and later
 
 
 class Execute(Struct, frozen=True, gc=False, tag="execute"):
@@ -210,12 +212,12 @@ class Execute(Struct, frozen=True, gc=False, tag="execute"):
 
     ledger_id: int
     id: int
-    command: Request
+    command: Deferrable
     key: ClassVar[str | None] = None
 
 
 Due: TypeAlias = AutoCapture | Expire  # what the background does to a hold
-Member: TypeAlias = Request | EnsureAccount | Due | Execute
+Member: TypeAlias = Deferrable | EnsureAccount | Due | Execute
 
 
 class Group(Struct, frozen=True, gc=False, tag="group"):
@@ -231,7 +233,7 @@ class Enqueue(Struct, frozen=True, gc=False, tag="enqueue"):
     """Keep the command, to be executed in the background, not before a time; `key` is the command's own."""
 
     ledger_id: int
-    command: Request
+    command: Deferrable
     key: str | None = None
     execute_at: datetime | UnsetType = UNSET  # by the database's clock
     schedule_max_s: int | UnsetType = UNSET  # how many seconds ahead that may be

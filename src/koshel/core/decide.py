@@ -15,6 +15,7 @@ from koshel.core.commands import (
     Capture,
     ChangeAccount,
     Command,
+    Deferrable,
     Due,
     Enqueue,
     EnsureAccount,
@@ -25,7 +26,6 @@ from koshel.core.commands import (
     Move,
     OpenAccount,
     Refund,
-    Request,
     Split,
     Void,
 )
@@ -94,14 +94,12 @@ def _decide_one(book: Book, command: Command) -> Outcome:
             return annotate(book, command)
         case Enqueue():
             return enqueue(book, command)
-        case Exchange():
-            return exchange(book, command)
         case _:
             assert not isinstance(command, Group | Split), "these are decided one transaction after the other"
             return _transaction(book, command)
 
 
-def _transaction(book: Book, command: Request | Due | Execute) -> Posted | Declined | Grouped | Executed:
+def _transaction(book: Book, command: Deferrable | Due | Execute) -> Posted | Declined | Grouped | Executed:
     match command:
         case Move():
             return move(book, command)
@@ -115,6 +113,8 @@ def _transaction(book: Book, command: Request | Due | Execute) -> Posted | Decli
             return refund(book, command)
         case Split():
             return split(book, command, Book(book.facts, State({})))
+        case Exchange():
+            return exchange(book, command)
         case Execute():
             return _execute(book, command)
         case _:
@@ -122,7 +122,7 @@ def _transaction(book: Book, command: Request | Due | Execute) -> Posted | Decli
 
 
 def _execute(book: Book, command: Execute) -> Executed:
-    """What was queued keeps the id that it was given then; of a split it is that of the first transaction."""
+    """What was queued keeps the id that it was given then; of a split or an exchange its first transaction has it."""
     outcome = _transaction(book, command.command)
     assert not isinstance(outcome, Executed)
     return Executed(command, with_id(outcome, command))

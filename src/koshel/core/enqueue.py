@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from msgspec import UNSET
 
 from koshel.core import declined_times
-from koshel.core.commands import UNRESOLVED, Direct, Enqueue, Hold, Refund, Request, Split
+from koshel.core.commands import UNRESOLVED, Deferrable, Enqueue, Hold, Kind, Refund, Sided, Split
+from koshel.core.exchanging import Exchange
 from koshel.core.holds import expiry
 from koshel.core.legs import AccountIdPair
 from koshel.core.model import Book, Declined, Queued, Shown
@@ -20,12 +21,15 @@ def enqueue(book: Book, command: Enqueue) -> Queued | Declined:
     source_id, target_id = _sides(book, request)
     source, target = _account(book, command, source_id), _account(book, command, target_id)
     others = [id_ for pair in request.pairs for id_ in pair] if isinstance(request, Split) else []
-    known = source or target or next(filter(None, (_account(book, command, id_) for id_ in others)), None)
-    asked = (request.source, request.target) if isinstance(request, Direct | Split) else (None, None)
+    if isinstance(request, Exchange):  # what leaves the source is in the source's currency
+        known = source
+    else:
+        known = source or target or next(filter(None, (_account(book, command, id_) for id_ in others)), None)
+    asked = (request.source, request.target) if isinstance(request, Sided | Split) else (None, None)
     amount = request.amount
     return Queued(
         command=command,
-        kind=request.kind,
+        kind=Kind.TRANSFER if isinstance(request, Exchange) else request.kind,
         source_account_id=source_id or None,
         target_account_id=target_id or None,
         amount=rounded(amount, known[2]) if known and amount is not None else amount,
@@ -59,8 +63,8 @@ def _untimely(command: Enqueue, now: datetime) -> Declined | None:
     return None
 
 
-def _sides(book: Book, request: Request) -> AccountIdPair:
-    if isinstance(request, Direct | Split):
+def _sides(book: Book, request: Deferrable) -> AccountIdPair:
+    if isinstance(request, Sided | Split):
         return request.source_account_id, request.target_account_id
     original = book.state.originals.get(request.parent_id)
     if original is None or original.ledger_id != request.ledger_id:

@@ -6,7 +6,7 @@ from typing import ClassVar
 from koshel.core.labelled import Labelled
 
 
-class Exchange(Labelled, frozen=True, gc=False, tag="exchange"):
+class Exchange(Labelled, frozen=True, gc=False, tag="exchange", omit_defaults=True):
     """Give `source_amount` of one currency for `target_amount` of another, or for what a rate says; one is None."""
 
     ledger_id: int
@@ -21,3 +21,9 @@ class Exchange(Labelled, frozen=True, gc=False, tag="exchange"):
     default_min_balance: Decimal = Decimal(0)  # of an exchange account that is opened
     exchange_accounts: tuple[tuple[str, int], ...] = ()  # (currency, id): `resolve` finds those that it may need
     atomic: ClassVar[bool] = True
+    parent_id: ClassVar[None] = None
+
+    @property
+    def amount(self) -> Decimal:
+        """What leaves the source."""
+        return self.source_amount

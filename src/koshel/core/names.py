@@ -72,6 +72,29 @@ def opened_names(commands: Iterable[Command]) -> Iterator[QualifiedName]:
             yield command.ledger_id, command.name
 
 
+def exchanges(command: Command) -> Iterator[Exchange]:
+    """The exchanges that are decided with a command: itself, those of a group, and one that was queued."""
+    if type(command) is Exchange:
+        yield command
+    elif type(command) is Group:
+        for member in command.members:
+            if type(member) is Exchange or type(member) is Execute:
+                yield from exchanges(member)
+    elif type(command) is Execute and type(command.command) is Exchange:
+        yield command.command
+
+
+def with_exchanges(command: Any, others: Iterator[Exchange]) -> Any:
+    """The command with others in the place of these, in their order."""
+    if type(command) is Exchange:
+        return next(others)
+    if type(command) is Group and any(exchanges(command)):
+        return replace(command, members=tuple(with_exchanges(one, others) for one in command.members))
+    if type(command) is Execute and type(command.command) is Exchange:
+        return replace(command, command=next(others))
+    return command
+
+
 def resolved(command: Any, found: AccountIds, new: AccountIds) -> Any:
     """The command with the ids of the accounts that it names: those that were found, and those that may be opened."""
     match command:

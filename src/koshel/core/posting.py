@@ -63,7 +63,7 @@ def touched(account: Account, balance: Decimal, held: Decimal) -> Side:
 
 
 def with_id(outcome: Posted | Grouped | Declined, queued: Execute) -> Posted | Grouped | Declined:
-    """The outcome, whose transaction has its id already; of a split the first has it, and the key that was queued."""
+    """The outcome, whose transaction has its id already; of several the first has it, and the queued key."""
     if isinstance(outcome, Posted):
         return replace(outcome, id=queued.id)
     if isinstance(outcome, Declined):

@@ -9,7 +9,6 @@ from koshel.core.accounts import currency_of
 from koshel.core.commands import (
     ChangeAccount,
     Command,
-    Direct,
     Enqueue,
     EnsureAccount,
     Execute,
@@ -145,7 +144,7 @@ def _add_shown(reached: Reach, command: Enqueue, originals: Mapping[int, Origina
     if isinstance(request, Split):
         reached.shown.update((command.ledger_id, id_) for pair in request.pairs for id_ in pair)
         return
-    sides = request if isinstance(request, Direct) else originals.get(request.parent_id)
+    sides = request if isinstance(request, Sided) else originals.get(request.parent_id)
     if sides is not None:
         reached.shown.add((command.ledger_id, sides.source_account_id))
         reached.shown.add((command.ledger_id, sides.target_account_id))

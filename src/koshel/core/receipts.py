@@ -13,14 +13,13 @@ from koshel.core.commands import (
     ERASED,
     ChangeAccount,
     Command,
+    Deferrable,
     Enqueue,
     Group,
     Member,
     Move,
     OpenAccount,
-    Request,
 )
-from koshel.core.exchanging import Exchange
 from koshel.core.legs import SplitSource, SplitTarget
 from koshel.core.model import Book, Declined, First, Grouped, Outcome, Posted, Queued, Replayed
 from koshel.core.money import rounded, scale_of
@@ -45,7 +44,7 @@ _NOT_ASKED = frozenset(
 _BY_NAME = {"source_account_id": "source", "target_account_id": "target", "account_id": "account"}
 _ASKED: Mapping[type, Sequence[str]] = {
     kind: tuple(name for name in kind.__struct_fields__ if name not in _NOT_ASKED and name not in _BY_NAME.values())
-    for kind in (*get_args(Request), Exchange, OpenAccount, ChangeAccount, Annotate)
+    for kind in (*get_args(Deferrable), OpenAccount, ChangeAccount, Annotate)
 }
 _Leg: TypeAlias = SplitSource | SplitTarget
 _PERSONAL = frozenset({"email", "metadata", "metadata_patch"})

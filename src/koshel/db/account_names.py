@@ -1,11 +1,11 @@
 """Accounts that are asked for by name: their ids, from memory, or by one statement for all names of a batch."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from koshel.core.commands import Move
 from koshel.core.exchanging import Exchange
-from koshel.core.names import AccountIds, QualifiedName, names, opened_names, resolved
+from koshel.core.names import AccountIds, QualifiedName, exchanges, names, opened_names, resolved, with_exchanges
 from koshel.db import columns, exchange_accounts
 from koshel.db.known import AccountNames, Known
 from koshel.db.queries import Queries
@@ -33,7 +33,7 @@ async def resolve(
                     naming.append(place)
                 else:
                     commands[place] = with_ids
-        elif type(one) is Exchange or any(names(one)):
+        elif any(names(one)) or any(exchanges(one)):
             naming.append(place)
     if not naming:
         return
@@ -42,23 +42,25 @@ async def resolve(
     await _add_new(new, ids, opened_names(commands[place] for place in naming), take_ids)
     for place in naming:
         commands[place] = resolved(commands[place], ids, new)
-    if exchanges := [place for place in naming if type(commands[place]) is Exchange]:
-        wanted = [commands[place] for place in exchanges]
+    if wanted := [one for place in naming for one in exchanges(commands[place])]:
         currencies = await exchange_accounts.currencies(connection, q, known, wanted)
         needed = [exchange_accounts.needed(one, currencies, commands, new) for one in wanted]
+        exchange_accounts.add_named(wanted, needed)
         named = dict.fromkeys(name for each in needed for name in each.values())
         ids = await _find(connection, q, known.names, named)
         await _add_new(new, ids, named, take_ids)
-        for place, each in zip(exchanges, needed, strict=True):
-            commands[place] = exchange_accounts.resolved(commands[place], each, new | ids)
-        _resolve_late(commands, naming, new)
+        asked = (exchange_accounts.resolved(*one, new | ids) for one in zip(wanted, needed, strict=True))
+        _resolve_late(commands, naming, new, iter([*asked]))
 
 
-def _resolve_late(commands: list[Any], naming: Iterable[int], new: AccountIds) -> None:
-    """In place: those that name an exchange account which may be opened by an exchange before them."""
+def _resolve_late(commands: list[Any], naming: Iterable[int], new: AccountIds, asked: Iterator[Exchange]) -> None:
+    """In place: with the exchanges that have their exchange accounts.
+
+    Whoever names an exchange account finds it, if an exchange before it may have opened it.
+    """
     for place in naming:
-        if type(commands[place]) is not Exchange and not new.keys().isdisjoint(names(commands[place])):
-            commands[place] = resolved(commands[place], {}, new)
+        one = with_exchanges(commands[place], asked)
+        commands[place] = one if new.keys().isdisjoint(names(one)) else resolved(one, {}, new)
 
 
 async def _find(

@@ -12,17 +12,24 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import UNSET
 
-from koshel.core.commands import Direct, Due, EnsureAccount, Execute, Group, Hold, Request, Split
+from koshel.core.commands import (
+    Direct,
+    Due,
+    EnsureAccount,
+    Execute,
+    Group,
+    Hold,
+    Request,
+)
 from koshel.core.exchanging import Exchange
 from koshel.core.labelled import LABELS
-from koshel.core.model import Declined, Queued, Replayed
+from koshel.core.model import Declined, Replayed
 from koshel.core.money import SCALE_MAX, converted, rounded
-from koshel.db import split_agreement
 from koshel.db.group_receipts import MemberReceipt, NamedMove, restored
 
 Row: TypeAlias = Mapping[str, Any]
 
-_SIDES = ("source_account_id", "target_account_id")
+SIDES = ("source_account_id", "target_account_id")
 
 
 def of_request(request: Request, row: Row) -> str | None:
@@ -39,7 +46,7 @@ def of_request(request: Request, row: Row) -> str | None:
     elif request.parent_id != row["parent_id"]:
         return "parent_id"
     amount = request.amount
-    if amount is not None and amount != row["amount"] and _rounded(amount, _scale(row["amount"])) != row["amount"]:
+    if amount is not None and amount != row["amount"] and rounded_to(amount, scale(row["amount"])) != row["amount"]:
         return "amount"
     if isinstance(request, Hold) and (field := _of_hold(request, row)):
         return field
@@ -60,10 +67,10 @@ def _of_sides(request: Direct, row: Row) -> str | None:
 def of_exchange(exchange: Exchange, source: Row, target: Row) -> str | None:
     """An exchange, and the rows of its two transactions."""
     accounts = dict(exchange.exchange_accounts)
-    given = _rounded(exchange.source_amount, _scale(source["amount"]))
+    given = rounded_to(exchange.source_amount, scale(source["amount"]))
     gotten = exchange.target_amount
     if exchange.rate is not None and given is not None and gotten is None:
-        gotten = _product(given, exchange.rate, _scale(target["amount"]))
+        gotten = _product(given, exchange.rate, scale(target["amount"]))
     told = {
         "source_account_id": exchange.source_account_id == source["source_account_id"],
         "target_account_id": exchange.target_account_id == target["target_account_id"],
@@ -71,7 +78,7 @@ def of_exchange(exchange: Exchange, source: Row, target: Row) -> str | None:
         "target": exchange.target in {None, target["target_name"]},
         "source_amount": given == source["amount"],
         "rate": (exchange.rate is None) != (exchange.target_amount is None),
-        "target_amount": gotten is not None and _rounded(gotten, _scale(target["amount"])) == target["amount"],
+        "target_amount": gotten is not None and rounded_to(gotten, scale(target["amount"])) == target["amount"],
         "exchange_accounts": accounts.get(source["currency"]) == source["target_account_id"]
         and accounts.get(target["currency"]) == target["source_account_id"],
     }
@@ -92,33 +99,6 @@ def _of_hold(request: Hold, row: Row) -> str | None:
     if row["lifetime_s"] != _lifetime_s(request):
         return "expires_at"
     return None if (request.capture_at or None) == row["capture_at"] else "capture_at"
-
-
-def of_queued(queued: Queued) -> str | None:
-    """A queued transaction, and its own request; of what follows another one, the sides may not have been known."""
-    request = queued.command.command
-    if (request.ledger_id, request.key) != (queued.command.ledger_id, queued.command.key):
-        return "idempotency_key"
-    told = _told(request)
-    if queued.currency is not None and queued.amount is not None and told["amount"] is not None:
-        told["amount"] = _rounded(told["amount"], _scale(queued.amount))
-    return first(name for name, value in told.items() if getattr(queued, name) != value)
-
-
-def of_executed(queued: Queued, row: Row) -> str | None:
-    """A queued transaction, and what it was posted as."""
-    request = queued.command.command
-    if isinstance(request, Split):  # its first transaction has its id and its key
-        field = "idempotency_key" if request.key != row["idempotency_key"] else split_agreement.of_leg(request, row)
-    else:
-        field = of_request(request, row)
-    if field is not None:
-        return field
-    known = [name for name in (*_SIDES, "currency") if getattr(queued, name) is not None]
-    if field := first(name for name in known if getattr(queued, name) != row[name]):
-        return field
-    is_later = isinstance(row["ctime"], datetime) and queued.ctime <= row["ctime"]
-    return None if is_later else "ctime"
 
 
 def outcome(member: MemberReceipt) -> Row | None:
@@ -151,6 +131,8 @@ def of_member(member: MemberReceipt, told: Row, row: Row, parent: Row | None) ->
         return "request"
     if isinstance(member.command, EnsureAccount | Due | Execute):
         return None
+    if isinstance(member.command, Exchange):
+        return "kind"
     more = {"lifetime_s": _seconds(row["ctime"], row["expires_at"]), "parent_reference": parent and parent["reference"]}
     return of_request(member.command, dict(row) | more)
 
@@ -164,20 +146,12 @@ def is_caused(answer: Declined) -> bool:
     return is_place and command.members[int(index or 0)] == answer.cause.command
 
 
-def _told(request: Request) -> dict[str, Any]:
-    """What a request says of its transaction; the amount as it was sent, None for all that is left."""
-    told = {name: getattr(request, name) for name in ("parent_id", "kind", "amount")}
-    if isinstance(request, Direct | Split):  # who was asked for by a name may not have been there
-        told |= {name: getattr(request, name) or None for name in _SIDES}
-        told |= {name: asked for name in ("source", "target") if (asked := getattr(request, name)) is not None}
-    return told
-
-
 def _lifetime_s(request: Hold) -> int:
     return request.default_expires_in if request.expires_in is UNSET else request.expires_in
 
 
-def _rounded(amount: Decimal, scale: int) -> Decimal | None:
+def rounded_to(amount: Decimal, scale: int) -> Decimal | None:
+    """None if it cannot be."""
     try:
         return rounded(amount, scale) if 0 <= scale <= SCALE_MAX else None
     except ArithmeticError:
@@ -202,7 +176,8 @@ def _seconds(start: object, end: object) -> float | None:
     return (end - start).total_seconds() if isinstance(start, datetime) and isinstance(end, datetime) else None
 
 
-def _scale(amount: Decimal) -> int:
+def scale(amount: Decimal) -> int:
+    """How many decimals it has."""
     exponent = amount.as_tuple().exponent
     return -exponent if isinstance(exponent, int) else 0
 

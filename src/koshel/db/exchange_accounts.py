@@ -1,6 +1,6 @@
 """The exchange accounts that exchanges need: those of their accounts' currencies, which never change."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -9,7 +9,7 @@ from koshel.core.accounts import currency_of
 from koshel.core.commands import Group, Opening
 from koshel.core.exchange import account_name
 from koshel.core.exchanging import Exchange
-from koshel.core.names import AccountIds, QualifiedName
+from koshel.core.names import AccountIds, QualifiedName, names
 from koshel.core.reach import QualifiedId
 from koshel.db import columns
 from koshel.db.known import Known
@@ -44,6 +44,13 @@ def needed(
     if any(id_ in new.values() for _, id_ in _sides(exchange)):
         own.update(currency_of(one) for one in _openings(commands) if one.ledger_id == exchange.ledger_id)
     return {currency: (exchange.ledger_id, account_name(currency)) for currency in sorted(own)}
+
+
+def add_named(exchanges: Sequence[Exchange], needed: Sequence[dict[str, QualifiedName]]) -> None:
+    """In place: an exchange of an exchange account, which another one may open, needs that one of its currency."""
+    currencies = {name: currency for each in needed for currency, name in each.items()}
+    for one, each in zip(exchanges, needed, strict=True):
+        each |= {currencies[name]: name for name in names(one) if name in currencies}
 
 
 def resolved(exchange: Exchange, needed: Mapping[str, QualifiedName], ids: AccountIds) -> Exchange:

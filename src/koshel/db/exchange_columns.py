@@ -1,25 +1,21 @@
 """The arrays of what is written of exchanges. No connection here."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from koshel.core.exchanging import Exchange
-from koshel.core.model import Grouped, Posted
-from koshel.db.columns import arrays
-from koshel.db.tables import EXCHANGE
+from koshel.core.model import Grouped
+from koshel.db import columns
+from koshel.db.tables import EXCHANGE, Column, Columns
+
+# Which two transactions it is follows from the group that they have.
+GIVEN: Columns = (EXCHANGE[0], Column("id", "bigint"), EXCHANGE[-1])
 
 
 def exchanges(made: Sequence[Grouped]) -> list[str]:
-    """The arrays of `record_exchanges`, as text."""
-    return arrays([_exchange(one) for one in made], EXCHANGE)
+    """The arrays of `post_groups` that say what was exchanged, as text. Its transactions come with the others."""
+    return columns.arrays([*map(_row, made)], GIVEN) if made else [columns.NOTHING] * len(GIVEN)
 
 
-def _exchange(made: Grouped) -> Mapping[str, Any]:
-    source, target = (one for one in made.outcomes if isinstance(one, Posted))
-    assert isinstance(made.command, Exchange)
-    return {
-        "ledger_id": source.ledger_id,
-        "source_transaction_id": source.id,
-        "target_transaction_id": target.id,
-        "rate": made.command.rate,
-    }
+def _row(one: Grouped) -> dict[str, object]:
+    assert isinstance(one.command, Exchange)
+    return {"ledger_id": one.command.ledger_id, "id": one.group_id, "rate": one.command.rate}

@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from msgspec.structs import replace
-
-from koshel.core.commands import Split
 from koshel.core.exchanging import Exchange
+from koshel.core.receipts import first_difference
 from koshel.db import agreement, split_agreement
-from koshel.db.group_receipts import GroupReceipt, MemberReceipt, NamedMove, id_of, splits
+from koshel.db.group_receipts import GroupReceipt, MemberReceipt, NamedMove, id_of, together
 from koshel.db.split_receipts import SplitReceipt
 
 Row: TypeAlias = Mapping[str, Any]
@@ -19,12 +17,12 @@ def of_group(group: GroupReceipt, transactions: Rows, parents: Rows) -> str | No
     """A group's answer, and the rows of its transactions and of what they follow: what is wrong, None if nothing is."""
     if group.atomic != (group.group_id is not None):
         return "keeps a group that is not as atomic as it says"
-    divided = splits(group)
-    wrong = next(filter(None, (_wrong_member_split(group, *one, transactions) for one in divided.items())), None)
+    several = together(group)
+    wrong = next(filter(None, (_wrong_together(group, *one, transactions) for one in several.items())), None)
     if wrong is not None:
         return wrong
     last_id = 0
-    for member in (one for place, one in enumerate(group.members) if place not in divided):
+    for member in (one for place, one in enumerate(group.members) if place not in several):
         told = agreement.outcome(member) if isinstance(member, MemberReceipt) else {"id": id_of(member)}
         if told is None:
             if isinstance(member, MemberReceipt) and not agreement.is_answered(member):
@@ -59,15 +57,20 @@ def _wrong_field(member: int | NamedMove | MemberReceipt, told: Row, row: Row, p
     return None if isinstance(member, int) else agreement.of_named(member, row)
 
 
-def _wrong_member_split(group: GroupReceipt, place: int, split: SplitReceipt, transactions: Rows) -> str | None:
+def _wrong_together(
+    group: GroupReceipt, place: int, made: SplitReceipt | GroupReceipt, transactions: Rows
+) -> str | None:
+    """A member that made several transactions."""
     member = group.members[place]
-    if not isinstance(member, MemberReceipt) or not isinstance(asked := member.command, Split):
-        return "tells of a split that was not asked for"
-    if not agreement.is_own(member):  # what was asked before with its key may have been asked under other settings
-        asked = replace(asked, default_expires_in=split.command.default_expires_in)
-    if asked != split.command:
-        return "tells of a split that was not asked for"
-    return of_split(split, transactions)
+    assert isinstance(member, MemberReceipt), "it is none of a plain move"
+    told, asked = made.command if isinstance(made, SplitReceipt) else made.exchange, member.command
+    is_asked = told == asked
+    if member.outcome["type"] == "replayed":  # it may have been asked under other settings
+        places = (None if told is None else (told.ledger_id, told.key)), (asked.ledger_id, asked.key)
+        is_asked = told is not None and places[0] == places[1] and first_difference(told, asked) is None
+    if not is_asked:
+        return f"tells of {'a split' if isinstance(made, SplitReceipt) else 'an exchange'} that was not asked for"
+    return of_split(made, transactions) if isinstance(made, SplitReceipt) else of_group(made, transactions, {})
 
 
 def of_split(split: SplitReceipt, transactions: Rows) -> str | None:

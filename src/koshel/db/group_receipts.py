@@ -81,7 +81,7 @@ def transactions(receipt: GroupReceipt) -> set[QualifiedId]:
     """The transactions that must be read to restore it, each with its ledger id."""
     ids = (id_of(one) for one in receipt.members)
     plain = {(receipt.ledger_id, one) for one in ids if one is not None}
-    return plain.union(*(split_receipts.transactions(one) for one in splits(receipt).values()))
+    return plain.union(*map(named, together(receipt).values()))
 
 
 def id_of(member: int | NamedMove | MemberReceipt) -> int | None:
@@ -89,14 +89,18 @@ def id_of(member: int | NamedMove | MemberReceipt) -> int | None:
     return None if isinstance(member, MemberReceipt) else member if isinstance(member, int) else member[0]
 
 
-def splits(receipt: GroupReceipt) -> Mapping[int, SplitReceipt]:
-    """Of the members those that are splits, by their place. Raises ValidationError."""
-    found = {}
+def together(receipt: GroupReceipt) -> Mapping[int, SplitReceipt | GroupReceipt]:
+    """Of the members those that are splits or exchanges, by their place. Raises ValidationError."""
+    found: dict[int, SplitReceipt | GroupReceipt] = {}
     for place, one in enumerate(receipt.members):
         outcome = _first(one.outcome) if isinstance(one, MemberReceipt) else None
-        if isinstance(outcome, Mapping) and outcome.get("type") == "split":
-            found[place] = convert(outcome, SplitReceipt)
+        kind = _TOGETHER.get(str(outcome.get("type"))) if isinstance(outcome, Mapping) else None
+        if kind is not None:
+            found[place] = convert(outcome, kind)
     return found
+
+
+_TOGETHER = {"split": SplitReceipt, "grouped": GroupReceipt}  # by their tags
 
 
 def _first(outcome: Any) -> Any:
@@ -150,12 +154,14 @@ def _as_stored(outcome: object) -> object:
 def restored(receipt: Mapping[str, Any], posted: Mapping[int, Posted] | None = None) -> Any:
     """The outcome that was kept; a field that is not there yet has its default. Raises KeyError, ValidationError.
 
-    `posted`: the transactions of splits, by their ids; without splits there are none.
+    `posted`: the transactions of splits and exchanges, by their ids; without these there are none.
     """
     if receipt["type"] == "replayed":
         return Replayed(restored(receipt["first"], posted))
     if receipt["type"] == "split":
         return split_receipts.restore(convert(receipt, SplitReceipt), posted or {})
+    if receipt["type"] == "grouped":  # of a member: an exchange
+        return restore(convert(receipt, GroupReceipt), posted or {})
     if receipt["type"] != "posted":
         return convert(receipt, Declined | Queued)
     own = {name: convert(receipt[name], type_) for name, type_ in _FIELDS.items() if name in receipt}

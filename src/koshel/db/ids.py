@@ -32,14 +32,15 @@ async def take_before(connection: "AnyConnection", q: Queries, commands: Sequenc
     """
     ids = Ids()
     groups = [command for command in commands if isinstance(command, Group)]
-    splits = [one for one in map(_asked, _members(commands)) if isinstance(one, Split)]
-    exchanges = [command for command in commands if isinstance(command, Exchange)]
+    members = [*map(_asked, _members(commands))]
+    splits = [one for one in members if isinstance(one, Split)]
+    exchanges = [one for one in members if isinstance(one, Exchange)]
     if count := sum(group.atomic for group in groups) + len(splits) + len(exchanges):
         ids.groups.extend(await _take(connection, q.take_group_ids, count))
     made: list[Command] = [*groups, *splits, *exchanges]
     if any(one.key is not None for one in made):
         legs = sum(len(split.pairs) - 1 for split in splits) + len(exchanges)
-        ids.transactions.extend(await _take(connection, q.take_transaction_ids, len(_members(commands)) + legs))
+        ids.transactions.extend(await _take(connection, q.take_transaction_ids, len(members) + legs))
     return ids
 
 

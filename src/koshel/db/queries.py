@@ -43,7 +43,7 @@ class Queries(Struct, frozen=True):
     find_receipts: str
     find_scales: str
     post: str
-    post_splits: str
+    post_groups: str
     post_plain: str
     take_group_ids: str
     take_transaction_ids: str
@@ -59,7 +59,6 @@ class Queries(Struct, frozen=True):
     count_turnovers: str
     keep_turnovers: str
     record_receipts: str
-    record_exchanges: str
     record_batch: str
     fence_batch: str
     find_batch: str
@@ -194,6 +193,7 @@ class Queries(Struct, frozen=True):
     verify_groups: str
     verify_splits: str
     verify_exchanges: str
+    verify_exchanged: str
     verify_requests: str
     read_receipts: str
     read_queued: str

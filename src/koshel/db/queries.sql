@@ -292,9 +292,10 @@ WITH posting AS MATERIALIZED (
 )
 SELECT ledger_id, transaction_ids FROM batched;
 
--- name: post_splits
--- As `post`, of a batch that has splits: $28 to $30 say what was split, by its group. A test holds the two together: `post`
--- would take a tenth longer for a lone caller, even where nothing was split.
+-- name: post_groups
+-- As `post`, of a batch that has splits or exchanges: $28 to $30 say what was split, and $31 to $33 at which rate, if one was
+-- given, was exchanged, by the group. The batch says how many exchanges it has. A test holds the two together: `post` would take a tenth
+-- longer for a lone caller, even where nothing was split.
 WITH posting AS MATERIALIZED (
     SELECT coalesce(given_id, nextval('transaction_id')) AS id, p.*
     FROM unnest(
@@ -355,9 +356,20 @@ WITH posting AS MATERIALIZED (
     FROM unnest($28::text::bigint [], $29::text::bigint [], $30::text::numeric []) AS s (ledger_id, id, amount)
     INNER JOIN posting AS p ON p.ledger_id = s.ledger_id AND p.group_id = s.id
     GROUP BY s.ledger_id, s.id, s.amount
+), given AS MATERIALIZED (
+    SELECT ledger_id, id, rate
+    FROM unnest($31::text::bigint [], $32::text::bigint [], $33::text::numeric []) AS e (ledger_id, id, rate)
+), exchanged AS (
+    INSERT INTO exchange (ledger_id, source_transaction_id, target_transaction_id, rate)
+    SELECT e.ledger_id, min(p.id), max(p.id), e.rate
+    FROM given AS e INNER JOIN posting AS p ON p.ledger_id = e.ledger_id AND p.group_id = e.id
+    GROUP BY e.ledger_id, e.id, e.rate
 ), batched AS (
-    INSERT INTO batch (ledger_id, id, transaction_ids, rules)
-    SELECT ledger_id, $27::uuid, array_agg(id ORDER BY place), 2 FROM posting GROUP BY ledger_id
+    INSERT INTO batch (ledger_id, id, transaction_ids, rules, exchanges)
+    SELECT p.ledger_id, $27::uuid, array_agg(p.id ORDER BY p.place), 2, min(e.exchanges)
+    FROM posting AS p
+    LEFT JOIN (SELECT ledger_id, count(*) AS exchanges FROM given GROUP BY ledger_id) AS e ON e.ledger_id = p.ledger_id
+    GROUP BY p.ledger_id
     RETURNING ledger_id, transaction_ids
 )
 SELECT ledger_id, transaction_ids FROM batched;
@@ -553,14 +565,6 @@ FROM unnest(
     $1::text::bigint [], $2::text::text [], $3::text::jsonb [], $4::text::bigint [], $5::text::jsonb []
 ) AS k (ledger_id, idempotency_key, answer, transaction_id, request)
 ORDER BY ledger_id, idempotency_key;
-
--- name: record_exchanges
--- Which two transactions are an exchange, and the rate, if one was given: a number keeps the digits that it has. Each row
--- carries its ledger_id in $1.
-INSERT INTO exchange (ledger_id, source_transaction_id, target_transaction_id, rate)
-SELECT ledger_id, source_transaction_id, target_transaction_id, rate
-FROM unnest($1::text::bigint [], $2::text::bigint [], $3::text::bigint [], $4::text::numeric [])
-    AS e (ledger_id, source_transaction_id, target_transaction_id, rate);
 
 -- name: record_batch
 -- For a batch that posts nothing but still writes. Each row carries its ledger_id in $1.
@@ -2584,13 +2588,15 @@ WHERE l.ids IS DISTINCT FROM s.transaction_ids OR l.amount IS DISTINCT FROM s.am
 ORDER BY s.id LIMIT $1::bigint;
 
 -- name: verify_exchanges
--- An exchange is two transfers of one group: one into the exchange account of its currency, one out of that of another. If
+-- An exchange is two transfers of one group, with the same labels: one into the exchange account of its currency, one out of that of another. If
 -- a rate was given, the second is what the first comes to at this rate, rounded half to even. `up` and `down` are the two
 -- amounts that the product lies between; where it lies in the middle, they differ by one of the last decimal, and
 -- the even one is right. Reads all ledgers: verification is of the whole database.
 SELECT e.ledger_id, e.source_transaction_id AS id, e.target_transaction_id, e.rate,
     s.id IS NULL AS lacks_source, t.id IS NULL AS lacks_target, s.amount AS source_amount, t.amount AS target_amount,
     s.kind = 'transfer' AND t.kind = 'transfer' AND s.group_id = t.group_id AND e.source_transaction_id < e.target_transaction_id
+        AND (s.metadata, s.reference, s.description, s.effective_on)
+        IS NOT DISTINCT FROM (t.metadata, t.reference, t.description, t.effective_on)
         AND into_.name = 'exchange:' || into_.currency AND out_of.name = 'exchange:' || out_of.currency
         AND into_.currency <> out_of.currency AS is_pair,
     e.rate IS NULL OR t.amount = r.told AS is_at_rate, r.told
@@ -2608,10 +2614,30 @@ CROSS JOIN LATERAL (
 ) AS r
 WHERE (
     s.kind = 'transfer' AND t.kind = 'transfer' AND s.group_id = t.group_id AND e.source_transaction_id < e.target_transaction_id
+    AND (s.metadata, s.reference, s.description, s.effective_on)
+    IS NOT DISTINCT FROM (t.metadata, t.reference, t.description, t.effective_on)
     AND into_.name = 'exchange:' || into_.currency AND out_of.name = 'exchange:' || out_of.currency
     AND into_.currency <> out_of.currency AND (e.rate IS NULL OR t.amount = r.told)
 ) IS NOT TRUE
 ORDER BY e.source_transaction_id LIMIT $1::bigint;
+
+-- name: verify_exchanged
+-- A batch says how many exchanges it has, if it has any: so many rows have a transaction of it. So one that is missing is
+-- seen: its two transfers alone could be a batch of a caller's own.
+-- Reads all ledgers: verification is of the whole database.
+WITH kept AS (
+    SELECT b.ledger_id, b.id, count(*) AS exchanges
+    FROM exchange AS e
+    INNER JOIN (SELECT ledger_id, id, unnest(transaction_ids) AS transaction_id FROM batch) AS b
+        ON b.ledger_id = e.ledger_id AND b.transaction_id = e.source_transaction_id
+    GROUP BY b.ledger_id, b.id
+)
+SELECT coalesce(b.ledger_id, k.ledger_id) AS ledger_id, coalesce(b.id, k.id) AS id,
+    coalesce(b.exchanges, 0) AS told, coalesce(k.exchanges, 0) AS found
+FROM (SELECT ledger_id, id, exchanges FROM batch WHERE exchanges IS NOT NULL) AS b
+FULL JOIN kept AS k ON k.ledger_id = b.ledger_id AND k.id = b.id
+WHERE coalesce(b.exchanges, 0) <> coalesce(k.exchanges, 0)
+ORDER BY 2 LIMIT $1::bigint;
 
 -- name: verify_requests
 -- Of what is no plain move, the receipt of its key keeps what was asked for, or what was enqueued.

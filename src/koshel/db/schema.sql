@@ -179,7 +179,8 @@ CREATE TABLE batch (
     ledger_id bigint NOT NULL,
     id uuid NOT NULL,
     transaction_ids bigint[],
-    rules smallint NOT NULL
+    rules smallint NOT NULL,
+    exchanges bigint
 );
 ALTER TABLE ONLY batch ALTER COLUMN transaction_ids SET STORAGE EXTERNAL;
 

@@ -10,8 +10,8 @@ from koshel.db.tables import SPLIT
 
 
 def splits(made: Sequence[Grouped]) -> list[str]:
-    """The arrays of `post_splits` that say what was split, as text. Its transactions come with the others."""
-    return columns.arrays([*map(_row, made)], SPLIT)
+    """The arrays of `post_groups` that say what was split, as text. Its transactions come with the others."""
+    return columns.arrays([*map(_row, made)], SPLIT) if made else [columns.NOTHING] * 3
 
 
 def _row(one: Grouped) -> dict[str, object]:

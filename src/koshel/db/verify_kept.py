@@ -21,10 +21,11 @@ import psycopg
 from msgspec import UNSET, Struct
 from psycopg.rows import dict_row
 
-from koshel.core.commands import Request
+from koshel.core.commands import Command, Deferrable, Request
 from koshel.core.model import Changed, Declined, Opened, Queued
-from koshel.db import account_agreement, agreement, group_agreement, note_agreement
-from koshel.db.group_receipts import GroupReceipt, MemberReceipt, id_of, restored, splits
+from koshel.core.receipts import first_difference
+from koshel.db import account_agreement, agreement, group_agreement, note_agreement, queued_agreement
+from koshel.db.group_receipts import GroupReceipt, MemberReceipt, id_of, named, restored, together
 from koshel.db.queries import Queries
 from koshel.db.split_receipts import SplitReceipt
 from koshel.db.stored import NoteReceipt, Receipt
@@ -80,7 +81,7 @@ def _chunks(connection: "psycopg.Connection[Row]", q: Queries, query: str, *argu
 def _look_up(connection: "psycopg.Connection[Row]", q: Queries, answers: Sequence[Receipt | None]) -> Found:
     told = [one.account for one in answers if isinstance(one, Opened | Changed)]
     ids = {(group.ledger_id, id_) for group in answers if isinstance(group, GroupReceipt) for id_ in _members(group)}
-    ids |= {(split.command.ledger_id, id_) for split in _splits(answers) for id_ in split.legs if id_ is not None}
+    ids |= {place for one in _several(answers) for place in named(one)}
     noted = {one.place for one in answers if isinstance(one, NoteReceipt)}
     ids.update(place[:2] for place in noted)
     states = {(one.ledger_id, one.id, one.version) for one in told}
@@ -105,13 +106,13 @@ def _look_up(connection: "psycopg.Connection[Row]", q: Queries, answers: Sequenc
     )
 
 
-def _splits(answers: Sequence[Receipt | None]) -> Iterator[SplitReceipt]:
-    """The splits among the answers, and among the members of groups."""
+def _several(answers: Sequence[Receipt | None]) -> Iterator[SplitReceipt | GroupReceipt]:
+    """The splits among the answers, and the splits and exchanges among the members of groups."""
     for one in answers:
         if isinstance(one, SplitReceipt):
             yield one
         elif isinstance(one, GroupReceipt):
-            yield from splits(one).values()
+            yield from together(one).values()
 
 
 def _members(group: GroupReceipt) -> Iterator[int]:
@@ -127,9 +128,9 @@ def _decoded_answer(text: str) -> Any:
     answer = _decoded(_answer, text)
     if isinstance(answer, GroupReceipt):
         try:
-            divided = splits(answer)
+            several = together(answer)
             for place, one in enumerate(answer.members):
-                if isinstance(one, MemberReceipt) and place not in divided:
+                if isinstance(one, MemberReceipt) and place not in several:
                     restored(one.outcome)
                     told = agreement.outcome(one)
                     if told is not None and type(told.get("id")) is not int:
@@ -179,9 +180,9 @@ def _wrong_answer(row: Row, answer: Receipt | None, found: Found) -> str | None:
 def _wrong_enqueue(row: Row, queued: Queued) -> str | None:
     if queued.id != row["transaction_id"]:
         return f"promises transaction {queued.id}, but names {row['transaction_id']}"
-    field = agreement.of_queued(queued)
+    field = queued_agreement.of_queued(queued)
     if field is None and row["id"] is not None:
-        field = agreement.of_executed(queued, row)
+        field = queued_agreement.of_executed(queued, row)
     return None if field is None else f"promises another {field} than transaction {queued.id} has"
 
 
@@ -213,7 +214,7 @@ def _wrong_queued(row: Row) -> str | None:
         return "has an id that was never given"
     if row["answer"] is not None:
         refusal = _decoded(_answer, row["answer"])
-        if not isinstance(refusal, Declined) or refusal.command != queued.command.command:
+        if not isinstance(refusal, Declined) or not _is_same(refusal.command, queued.command.command):
             return "was refused for another request"
     if row["is_ahead"] or not row["is_due_later"] or not _is_told_then(queued, row):
         return "has a time that cannot be"
@@ -222,8 +223,19 @@ def _wrong_queued(row: Row) -> str | None:
         return "is to be executed at another time"
     if not row["is_explained"]:
         return "has attempts without an error, or an error without attempts"
-    field = agreement.of_queued(queued)
+    field = queued_agreement.of_queued(queued)
     return None if field is None else f"has another {field} than its request"
+
+
+def _is_same(refused: Command, asked: Deferrable) -> bool:
+    """What was refused has the ids of accounts that were asked for by names, and of exchange accounts."""
+    if any(getattr(refused, name, None) != getattr(asked, name, None) for name in _NOT_COMPARED):
+        return False
+    return first_difference(asked, refused) is None
+
+
+# What is not compared under a reused key.
+_NOT_COMPARED = ("ledger_id", "key", "default_expires_in", "default_min_balance")
 
 
 def _is_told_then(queued: Queued, row: Row) -> bool:

@@ -11,5 +11,11 @@ def exchange(row: Mapping[str, Any]) -> str:
         if row[f"lacks_{name}"]:
             return f"{one} names transaction {id_}, which does not exist"
     if not row["is_pair"]:
-        return f"{one} is not one transfer into an exchange account and one out of another, in one group"
+        transfers = "one transfer into an exchange account and one out of another"
+        return f"{one} is not {transfers}, in one group and with the same labels"
     return f"{one} gave {row['target_amount']} for {row['source_amount']}, which is {row['told']} at {row['rate']}"
+
+
+def exchanged(row: Mapping[str, Any]) -> str:
+    """Of `verify_exchanged`."""
+    return f"batch {row['id']} has made {row['told']} exchanges, of which {row['found']} are kept"

@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from koshel.core.book import Recorded, has_receipt
-from koshel.core.commands import AutoCapture, Split
+from koshel.core.commands import AutoCapture, Group, Split
 from koshel.core.exchanging import Exchange
 from koshel.core.model import Annotated, Changed, Declined, Executed, Grouped, Opened, Outcome, Posted, Queued
 from koshel.db import account_changes, columns, exchange_columns, notes, queue_columns, split_columns
@@ -46,12 +46,10 @@ async def write(
     posted = _only(Posted, parts)
     await _write_others(connection, q, parts, unanswered, now)
     if posted:
-        renumbered = await _post(connection, q, batch_id, posted, [one for one in parts if _is_split(one)])
+        groups = [one for one in parts if isinstance(one, Grouped) and not isinstance(one.command, Group)]
+        renumbered = await _post(connection, q, batch_id, posted, groups)
         given = {id(old): new for old, new in zip(posted, renumbered, strict=True)}
-        made = renewed(numbered, given)
-        if exchanges := [one for one in made if isinstance(one, Grouped) and isinstance(one.command, Exchange)]:
-            await connection.execute(q.record_exchanges, *exchange_columns.exchanges(exchanges))
-        return Written(made, posted[0].ledger_id)
+        return Written(renewed(numbered, given), posted[0].ledger_id)
     news = [
         one for one in parts if isinstance(one, Opened | Changed | Annotated | Queued | Executed) or _is_answer(one)
     ]
@@ -94,10 +92,6 @@ def _is_answer(outcome: Outcome) -> TypeGuard[Recorded]:
     return isinstance(outcome, Recorded) and has_receipt(outcome)
 
 
-def _is_split(outcome: Outcome) -> TypeGuard[Grouped]:
-    return isinstance(outcome, Grouped) and isinstance(outcome.command, Split)
-
-
 def _each_outcome(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
     """The outcomes; each group's members before the group, and what an Executed has posted before it."""
     for outcome in outcomes:
@@ -109,12 +103,14 @@ def _each_outcome(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
 
 
 async def _post(
-    connection: "AnyConnection", q: Queries, batch_id: UUID, posted: Sequence[Posted], splits: Sequence[Grouped] = ()
+    connection: "AnyConnection", q: Queries, batch_id: UUID, posted: Sequence[Posted], groups: Sequence[Grouped] = ()
 ) -> list[Posted]:
-    """The transactions, written, with their ids; and with them the splits that some of them are legs of."""
+    """The transactions, written, with their ids; and with them the splits and exchanges that some of them are of."""
     are_plain, arguments = columns.postings(posted)
-    if splits:
-        batches = await connection.fetch(q.post_splits, *arguments, batch_id, *split_columns.splits(splits))
+    if groups:
+        splits = split_columns.splits([one for one in groups if isinstance(one.command, Split)])
+        exchanges = exchange_columns.exchanges([one for one in groups if isinstance(one.command, Exchange)])
+        batches = await connection.fetch(q.post_groups, *arguments, batch_id, *splits, *exchanges)
     else:
         batches = await connection.fetch(q.post_plain if are_plain else q.post, *arguments, batch_id)
     ids = {ledger_id: iter(transaction_ids) for ledger_id, transaction_ids in batches}

@@ -12,7 +12,7 @@ from typing import assert_never
 
 from msgspec import UNSET
 
-from koshel.core.commands import ChangeAccount, Command, Enqueue, Opening, Request, Split, Together
+from koshel.core.commands import ChangeAccount, Command, Deferrable, Enqueue, Group, Opening, Split
 from koshel.core.exchanging import Exchange
 from koshel.core.legs import LeftOut
 from koshel.core.model import (
@@ -43,8 +43,8 @@ from koshel.submit import weight_of
 REPLAYED = {"Idempotent-Replayed": "true"}
 
 
-async def answer(call: Call, command: Request) -> Reply:
-    """The reply to a request that makes a transaction; a split counts as many as it has legs."""
+async def answer(call: Call, command: Deferrable) -> Reply:
+    """The reply to a request that makes a transaction; a split counts as many as it has legs, an exchange as two."""
     weight = weight_of(command)
     if weight > 1 and call.limits is not None:
         call.limits.weigh(call.caller, weight)
@@ -71,8 +71,8 @@ async def answer_now(call: Call, command: Opening | ChangeAccount | Annotate) ->
     return reply(await _settled(call, command))
 
 
-async def answer_together(call: Call, command: Together) -> Reply:
-    """The reply to a batch, which counts as many as it has members, or to an exchange, which counts as two."""
+async def answer_together(call: Call, command: Group) -> Reply:
+    """The reply to a batch, which counts as many as it has members."""
     if call.limits is not None:
         call.limits.weigh(call.caller, weight_of(command))
     if call.query.dry_run:
@@ -90,7 +90,7 @@ async def _settled(call: Call, command: Command, weight: int = 1) -> Outcome:
     return outcome
 
 
-async def _enqueue(call: Call, command: Request) -> Reply:
+async def _enqueue(call: Call, command: Deferrable) -> Reply:
     """A queued transaction, unless the answer comes within the time that the caller would wait."""
     engine, prefer = call.service.engine, call.prefer
     if prefer.wait_s:
@@ -107,7 +107,7 @@ async def _enqueue(call: Call, command: Request) -> Reply:
     return reply(outcome, prefer=prefer)
 
 
-async def _within(call: Call, command: Request) -> Outcome | None:
+async def _within(call: Call, command: Deferrable) -> Outcome | None:
     """The outcome, or None if the command was taken back, since it had not even left when time was up."""
     batcher = call.service.engine.batcher
     settled: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()

@@ -6,11 +6,13 @@ from typing import Annotated, NoReturn
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from koshel import values
-from koshel.core.commands import EnsureAccount, Hold, Kind, Move, Request, Split
+from koshel.core.commands import EnsureAccount, Hold, Kind, Move, Split
+from koshel.core.exchanging import Exchange
 from koshel.core.labelled import labels
 from koshel.http.accounts import AccountOpening, ensured
 from koshel.http.answers import answer_together
 from koshel.http.call import Call, Reply
+from koshel.http.exchange import ExchangeTerms, exchange_of
 from koshel.http.following import optional_amount
 from koshel.http.legs import Sources, Targets
 from koshel.http.parameters import DryRun, KeyHeader
@@ -21,11 +23,18 @@ from koshel.http.together import BatchReply
 from koshel.http.transactions import HoldTerms, hold_of, pointer, split_of
 from koshel.http.wire import Amount
 from koshel.labels import Labels
+from koshel.requests import MemberRequest as RequestedMember
 from koshel.requests import Requests
 from koshel.values import MEMBERS_MAX, Id, Invalid, Key
 
 # The fields that make a member something other than a transfer, and the fields that may come with each.
-_REFERENCES = {"capture": {"amount", "final"}, "void": set[str](), "refund": {"amount"}, "open": set[str]()}
+_REFERENCES = {
+    "capture": {"amount", "final"},
+    "void": set[str](),
+    "refund": {"amount"},
+    "open": set[str](),
+    "exchange": set[str](),
+}
 _OWN_FIELDS = (
     *("source_account_id", "source", "target_account_id", "target", "sources", "targets"),
     *("amount", "hold", "final"),
@@ -48,6 +57,7 @@ class MemberRequest(Labels, frozen=True, forbid_unknown_fields=True):
     void: Annotated[Id, Meta(description="The hold to void.")] | UnsetType = UNSET
     refund: Annotated[Id, Meta(description="The transaction to refund.")] | UnsetType = UNSET
     open: AccountOpening | UnsetType = UNSET
+    exchange: ExchangeTerms | UnsetType = UNSET
     idempotency_key: Key | UnsetType | None = UNSET
 
 
@@ -85,10 +95,17 @@ def _opening(requests: Requests, body: MemberRequest, account: AccountOpening) -
         raise Invalid(f"open/{error.field}", error.reason) from error
 
 
-def _member(requests: Requests, body: MemberRequest) -> Request | EnsureAccount:
+def _exchanging(requests: Requests, body: MemberRequest, terms: ExchangeTerms, key: str | None) -> Exchange:
+    try:
+        return exchange_of(requests, terms, body, key)
+    except Invalid as error:
+        raise Invalid(f"exchange/{error.field}", error.reason) from error
+
+
+def _member(requests: Requests, body: MemberRequest) -> RequestedMember:
     """A batch's member. Raises Invalid."""
     key = None if body.idempotency_key is UNSET else body.idempotency_key
-    if body.capture is UNSET and body.void is UNSET and body.refund is UNSET and body.open is UNSET:  # as nearly all
+    if all(one is UNSET for one in (body.capture, body.void, body.refund, body.open, body.exchange)):  # as nearly all
         return _plain_member(requests, body, key)
     (name, *others) = (name for name in _REFERENCES if getattr(body, name) is not UNSET)
     for other in (*others, *_OWN_FIELDS):
@@ -96,6 +113,8 @@ def _member(requests: Requests, body: MemberRequest) -> Request | EnsureAccount:
             raise Invalid(other, f"does not go with {name}")
     if body.open is not UNSET:
         return _opening(requests, body, body.open)
+    if body.exchange is not UNSET:
+        return _exchanging(requests, body, body.exchange, key)
     amount = optional_amount(body.amount)
     if body.capture is not UNSET:
         final = body.final is UNSET or body.final

@@ -242,9 +242,9 @@ def code_of(refusal: Refusal) -> str:
 
 TYPED: Mapping[str, type[Struct]] = {code: _typed(code) for code in PROBLEMS}
 
-# Why a member of a batch may be refused: not what is only said of changes, of exchanges, or of a batch.
+# Why a member of a batch may be refused: not what is only said of changes, or of a batch.
 _OTHERS = {
     *(Refusal.VERSION_MISMATCH, Refusal.ACCOUNT_NOT_EMPTY, Refusal.METADATA_TOO_LARGE),
-    *(Refusal.NOT_POSTED, Refusal.SAME_CURRENCY, Refusal.BATCH_REFUSED),
+    *(Refusal.NOT_POSTED, Refusal.BATCH_REFUSED),
 }
 REFUSALS: Sequence[str] = tuple(code_of(one) for one in Refusal if one not in _OTHERS)

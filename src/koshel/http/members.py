@@ -10,6 +10,8 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from koshel.http.accounts import AccountOpening
+from koshel.http.exchange import ExchangeTerms
+from koshel.http.exchanged import ExchangeReply
 from koshel.http.legs import Sources, Targets
 from koshel.http.sides import Source, Target
 from koshel.http.together import BatchReply, LeftOut, MemberResult
@@ -159,6 +161,12 @@ class OpenMember(Struct, frozen=True, forbid_unknown_fields=True):
     open: AccountOpening
 
 
+class ExchangeMember(_Member, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Money of one currency for money of another."""
+
+    exchange: ExchangeTerms
+
+
 class MemberMade(Struct, frozen=True):
     """A member that was made."""
 
@@ -177,11 +185,12 @@ class MemberRefused(Struct, frozen=True):
     problem: AnyRefusal
 
 
-class MemberSplit(Struct, frozen=True):
-    """A member that was a split, and what became of its legs."""
+class MemberGroup(Struct, frozen=True):
+    """A member that was a split, and what became of its legs; or an exchange, and its two transactions."""
 
     results: list[MemberResult]
     group_id: Annotated[Id | None, Meta(description="null in a dry run")]
+    rate: Annotated[str, Meta(description="Of an exchange, if it was given.")] | UnsetType = UNSET
 
 
 class LegLeftOut(Struct, frozen=True):
@@ -193,9 +202,10 @@ class LegLeftOut(Struct, frozen=True):
 FORMS: Mapping[str, tuple[type[Struct], ...]] = {
     "TransactionRequest": (TransferRequest, HoldRequest, SplitToRequest, SplitFromRequest, HoldFromRequest),
     "TransactionReply": (Transaction, BatchReply),
+    "ExchangePreview": (ExchangeReply, Transaction),
     "MemberRequest": (
         *(MoveMember, HoldMember, SplitToMember, HoldToMember, SplitFromMember, HoldFromMember),
-        *(CaptureMember, VoidMember, RefundMember, OpenMember),
+        *(CaptureMember, VoidMember, RefundMember, OpenMember, ExchangeMember),
     ),
-    "MemberResult": (MemberMade, MemberOpened, MemberRefused, MemberSplit, LegLeftOut),
+    "MemberResult": (MemberMade, MemberOpened, MemberRefused, MemberGroup, LegLeftOut),
 }

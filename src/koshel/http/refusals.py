@@ -11,7 +11,8 @@ from koshel.http.problems import Failure, account_not_found, transaction_not_fou
 
 def refused(declined: Declined, at: str = "") -> Failure:
     """The problem of a refusal; `at` is the JSON pointer of a batch's member, if it is one's."""
-    return _REFUSED[declined.refusal](declined, declined.facts, at)
+    is_inside = at and isinstance(declined.command, Exchange)
+    return _REFUSED[declined.refusal](declined, declined.facts, f"{at}/exchange" if is_inside else at)
 
 
 Facts = Mapping[str, str | int]

@@ -34,6 +34,7 @@ _BOTH_SIDES: Mapping[str, Any] = {
     },
 }
 _RATE: Mapping[str, Any] = {"rate": {"not": {"required": ["target_amount"]}}, "source_amount": _BOTH_SIDES}
+_EXCHANGE: Mapping[str, Any] = {"dependentSchemas": {**_NOT_BOTH, **_RATE}, **_ONE["source"]}
 _NOT_BOTH_SOURCES, _NOT_BOTH_TARGETS = ({side: _NOT_BOTH[side]} for side in ("source", "target"))
 _FROM_ONE: Mapping[str, Any] = {"dependentSchemas": _NOT_BOTH_SOURCES, **_ONE["source"]}
 _TO_ONE: Mapping[str, Any] = {"dependentSchemas": _NOT_BOTH_TARGETS, **_ONE["target"]}
@@ -42,7 +43,7 @@ _FOR_ANY: Mapping[str, Any] = {"dependentSchemas": _NOT_BOTH, **_ONE["source"]}
 _SIDES: Mapping[str, Mapping[str, Any]] = {
     **dict.fromkeys(("TransferRequest", "MoveMember"), _ACROSS),
     **dict.fromkeys(("HoldRequest", "HoldMember"), _FOR_ANY),
-    "ExchangeRequest": {"dependentSchemas": {**_NOT_BOTH, **_RATE}, **_ONE["source"]},
+    **dict.fromkeys(("ExchangeRequest", "ExchangeTerms"), _EXCHANGE),
     **dict.fromkeys(("SplitToRequest", "SplitToMember", "HoldToMember", "SourceLeg"), _FROM_ONE),
     **dict.fromkeys(("SplitFromRequest", "SplitFromMember", "TargetLeg"), _TO_ONE),
     **{name: {"dependentSchemas": _NOT_BOTH_TARGETS} for name in ("HoldFromRequest", "HoldFromMember")},

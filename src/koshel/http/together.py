@@ -1,10 +1,12 @@
-"""The bodies of replies that have several transactions: of batches, and of splits."""
+"""The bodies of replies that have several transactions: of batches, of splits and of exchanges."""
 
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
 
 from koshel.core import legs
+from koshel.core.exchanging import Exchange
 from koshel.core.model import Declined, Found, Grouped, Opened, Posted, Queued, Replayed
 from koshel.core.money import plain
 from koshel.http import wire
@@ -31,6 +33,7 @@ class MemberResult(Struct, frozen=True):
     left_out: LeftOut | UnsetType = UNSET
     results: "list[MemberResult] | UnsetType" = UNSET
     group_id: Id | UnsetType | None = UNSET
+    rate: str | UnsetType = UNSET
 
 
 class BatchReply(Struct, frozen=True):
@@ -62,11 +65,32 @@ def results(group: Grouped) -> list[MemberResult]:
                 replies.append(MemberResult(problem=refused(first, f"/transactions/{index}").content()))
             case legs.LeftOut():
                 replies.append(MemberResult(left_out=_left_out(first)))
+            case Grouped(command=Exchange() as asked):
+                replies.append(MemberResult(results=exchanged(first), group_id=first.group_id, rate=rate(asked)))
             case Grouped():
                 replies.append(MemberResult(results=results(first), group_id=first.group_id))
             case _:
                 raise AssertionError(first)
     return replies
+
+
+def exchanged(outcome: Grouped) -> list[MemberResult]:
+    """The reply's form of both transactions of an exchange."""
+    made = [wire.transaction(one) for one in outcome.outcomes if isinstance(one, Posted)]
+    return [MemberResult(transaction=_without_new_ids(one)) for one in made]
+
+
+def rate(exchange: Exchange) -> str | UnsetType:
+    """The rate of an exchange, if it was given, with all its decimals."""
+    return UNSET if exchange.rate is None else plain(exchange.rate)
+
+
+def _without_new_ids(transaction: Transaction) -> Transaction:
+    """In a dry run an exchange account that would be opened has no id yet; its name says which it is."""
+    source_id, target_id = transaction.source_account_id, transaction.target_account_id
+    if source_id and target_id:
+        return transaction
+    return replace(transaction, source_account_id=source_id or None, target_account_id=target_id or None)
 
 
 def _left_out(leg: legs.LeftOut) -> LeftOut:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field, to_builtins
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 from msgspec.structs import replace
 
 from koshel.core import turnovers
@@ -20,6 +20,7 @@ from koshel.core.money import plain
 from koshel.core.originals import TransactionStatus
 from koshel.core.turnovers import Period
 from koshel.db.rows import FoundTransaction
+from koshel.http import asked
 from koshel.labels import Labels
 from koshel.values import AMOUNT_PATTERN, AccountName, Id
 
@@ -111,6 +112,7 @@ class Transaction(Struct, frozen=True, gc=False):
     cancelled_by: Annotated[str, Meta(description="The X-Request-Id of the request that did.")] | UnsetType = UNSET
     sources: Annotated[list[dict[str, Any]], Meta(description="Of a split, until it is made.")] | UnsetType = UNSET
     targets: Annotated[list[dict[str, Any]], Meta(description="Of a split, until it is made.")] | UnsetType = UNSET
+    exchange: Annotated[dict[str, str], Meta(description="Of an exchange, until it is made.")] | UnsetType = UNSET
 
 
 def account(details: AccountDetails) -> Account:
@@ -202,8 +204,9 @@ def queued_transaction(queued: Queued, problem: dict[str, Any] | UnsetType = UNS
         UNSET if request.effective_on is None else request.effective_on,
         execute_at=UNSET if command.execute_at is UNSET else time(command.execute_at),
         problem=problem,
-        sources=_legs(queued, "sources"),
-        targets=_legs(queued, "targets"),
+        sources=asked.legs(queued, "sources"),
+        targets=asked.legs(queued, "targets"),
+        exchange=asked.exchange(queued),
     )
 
 
@@ -217,13 +220,6 @@ def cancelled_transaction(found: FoundTransaction) -> Transaction:
         cancelled_at=time(found.cancelled_at),
         cancelled_by=found.cancelled_by or UNSET,
     )
-
-
-def _legs(queued: Queued, name: str) -> list[dict[str, Any]] | UnsetType:
-    """The legs of a queued split, as they were asked for."""
-    legs = getattr(queued.command.command, name, None)
-    shown = [{field: value for field, value in leg.items() if value} for leg in to_builtins(legs or ())]
-    return shown or UNSET
 
 
 @lru_cache(maxsize=64)  # a batch has one time
