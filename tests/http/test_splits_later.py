@@ -125,6 +125,23 @@ def test_the_holds_of_a_split_are_captured_by_themselves(till: Till) -> None:
     assert [till.money(one).balance for one in (ann, bob, cat)] == ["1.00", "1.00", "3.00"]
 
 
+def test_a_target_that_is_frozen_when_the_clock_captures_keeps_only_its_own_hold_open(till: Till) -> None:
+    ann, bob, cat = till.open("5"), till.open(), till.open()
+    at = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+    held = made(
+        till.post("/transaction", to(ann, "4", target(bob, "1/4"), target(cat, "3/4"), hold={"capture_at": at}))
+    )
+    first, second = (one["transaction"]["id"] for one in held["results"])
+    till.change(bob, status="frozen")
+    wait_until(lambda: till.status(second) == "captured", "the other one is captured")
+    assert (till.status(first), till.money(cat).balance) == ("held", "3.00")
+    refused = till.post(f"/split/{held['group_id']}/capture")
+    assert (refused.status, refused.body["code"]) == (409, "batch-refused")
+    till.change(bob, status="open")
+    made(till.capture(first))
+    assert till.money(bob).balance == "1.00"
+
+
 @pytest.mark.parametrize("execute_at", [None, "2026-01-01T00:00:00Z"])
 def test_holds_that_would_be_captured_after_their_end_are_refused(till: Till, execute_at: str | None) -> None:
     late = (datetime.now(UTC) + timedelta(seconds=120)).isoformat()
