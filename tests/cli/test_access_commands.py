@@ -178,6 +178,19 @@ def test_the_personal_data_of_a_closed_account_is_erased(koshel: Koshel, databas
         execute(database.owner_url, statement.replace("'{}')", "'{}', NULL, now())"))
     erased = koshel("account", "erase", "7", database_url=database.owner_url)
     assert (erased.status, erased.printed) == (0, "7: its email and its metadata are erased\n")
+    execute(database.owner_url, "UPDATE account SET name = 'users:' || id")
+    named = koshel("account", "erase", "@users:7", database_url=database.owner_url)
+    assert (named.status, named.printed) == (0, "@users:7: its email and its metadata are erased\n")
+    for arguments, said in (
+        (["@users:8"], "account @users:8 is frozen; close it first"),
+        (["@users:9"], "there is no account @users:9"),
+        (["@"], "there is no account @"),
+        (["@users:7", "--ledger", "shop"], "there is no ledger 'shop'; make it with `koshel ledger create shop`"),
+    ):
+        refused = koshel("account", "erase", *arguments, database_url=database.owner_url)
+        assert (refused.status, refused.printed, refused.complained) == (1, "", f"koshel: {said}\n")
+    for text in ("users:7", "-7", "7.0", "", str(2**63)):
+        assert koshel("account", "erase", text, database_url=database.owner_url).status == 2, text
     for account_id, said in (("8", "account 8 is frozen; close it first"), ("9", "there is no account 9")):
         refused = koshel("account", "erase", account_id, database_url=database.owner_url)
         assert (refused.status, refused.printed, refused.complained) == (1, "", f"koshel: {said}\n")

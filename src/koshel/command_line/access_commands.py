@@ -7,6 +7,7 @@ As in `commands`, each imports what it needs when it is run.
 
 import os
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -175,20 +176,31 @@ def rotate_key(chosen: Settings, options: Options) -> int:
     return 0
 
 
+def account_of(text: str) -> int | str:
+    """Which account is meant: its id, or after an @ its name."""
+    if text.startswith("@"):
+        return text.removeprefix("@")
+    if not text.isascii() or not text.isdigit() or int(text) > ID_MAX:
+        raise ArgumentTypeError(f"{text!r} is neither an id nor @ and a name")
+    return int(text)
+
+
 def erase_account(chosen: Settings, options: Options) -> int:
     """Erase the personal data of a closed account."""
     from koshel.db import erasure
 
-    account_id = options["id"]
+    account = options["account"]
     with _opened(chosen) as database:
-        ledger_id = database.ask(erasure.ledger_of, account_id)
-        if ledger_id is None:
-            raise CommandError(f"there is no account {account_id}")
-        erased = database.ask_of(ledger_id, erasure.erase, account_id)
-    assert erased is not None, "an account stays for ever"
+        if isinstance(account, int):
+            ledger_id, asked = database.ask(erasure.ledger_of, account), str(account)
+        else:
+            ledger_id, asked = database.ledger(options["ledger"]).id, f"@{account}"
+        erased = None if ledger_id is None else database.ask_of(ledger_id, erasure.erase, account)
+    if erased is None:
+        raise CommandError(f"there is no account {asked}")
     if erased.status is not Status.CLOSED:
-        raise CommandError(f"account {account_id} is {erased.status}; close it first")
-    sys.stdout.write(f"{account_id}: its email and its metadata are erased\n")
+        raise CommandError(f"account {asked} is {erased.status}; close it first")
+    sys.stdout.write(f"{asked}: its email and its metadata are erased\n")
     return 0
 
 

@@ -161,7 +161,10 @@ def _account_commands(commands_: Any) -> None:
     add = account.add_subparsers(title="actions", metavar="ACTION", required=True)
     summary = "erase the email and the metadata of a closed account, wherever they are kept"
     command = _command(add, "erase", access_commands.erase_account, summary)
-    command.add_argument("id", type=int, help="of the account")
+    command.add_argument(
+        "account", type=access_commands.account_of, metavar="ID|@NAME", help="its id, or @ and its name"
+    )
+    command.add_argument("--ledger", default=MAIN_LEDGER, help=f"where the name is looked for (default {MAIN_LEDGER})")
 
 
 def _duration(text: str) -> int:
