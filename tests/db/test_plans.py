@@ -143,7 +143,7 @@ HOT: dict[str, tuple[str, Sequence[str | None], set[str]]] = {
         ["1", "7"],
         {"transaction_pkey", "account", "transaction_parent", "hold_pkey", "transaction_change_pkey"},
     ),
-    "get_split": ("get_split", ["1", "7"], {"split_pkey"}),
+    "get_split": ("get_split", ["1", "7"], {"split_pkey", "transaction_pkey", "account", "hold_pkey"}),
     "find_batch": ("find_batch", ["1", BATCH_ID], {"batch_pkey"}),
 }
 HOT |= listed.LISTED

@@ -184,6 +184,7 @@ def test_the_service_may_change_what_changes_and_nothing_else(table: str, column
         ("find_members", []),
         ("find_receipts", ["receipt_ledger_id", "receipt_key", "answer", "request"]),
         ("get_transaction", ["status", "remaining", "refunded"]),
+        ("get_split", ["status", "remaining", "refunded"]),
     ],
 )
 def test_a_transaction_is_read_with_every_column(name: str, before: list[str]) -> None:

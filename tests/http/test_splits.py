@@ -67,6 +67,19 @@ def test_a_leg_that_comes_to_nothing_is_left_out_and_shown(till: Till) -> None:
     ]
 
 
+def test_a_leg_that_is_left_out_shows_names_whoever_asked_by_them_and_under_its_key_too(till: Till) -> None:
+    name, key = f"wallet:{uuid4()}", str(uuid4())
+    ann, wallet = till.open("100"), till.open(name=name)
+    bodies = [of(ann, amount, source(wallet, max="5"), source(till.open("10"))) for amount in ("10", "0.01")]
+    answers = [till.post("/transaction", bodies[0], Idempotency_Key=key) for _ in range(2)]
+    assert answers[0].body == answers[1].body
+    left_out = answers[0].body["results"][0]["left_out"]
+    assert (left_out["source"], "target" in left_out) == (name, False)
+    members = [till.batch(bodies[1], Idempotency_Key=f"{key}-batch").body for _ in range(2)]
+    assert members[0] == members[1]
+    assert members[0]["results"][0]["results"][0]["left_out"]["source"] == name
+
+
 def test_the_same_key_gives_the_same_answer(till: Till) -> None:
     ann, bob, cat = till.open("100"), till.open(), till.open()
     key = str(uuid4())

@@ -66,3 +66,5 @@ class LeftOut(Struct, frozen=True, tag="left-out"):
     target_account_id: int | None
     amount: Decimal
     currency: str
+    source: str | None = None  # the names of its accounts, if they have one
+    target: str | None = None

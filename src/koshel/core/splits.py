@@ -133,7 +133,8 @@ def _legs(ahead: Book, command: Split, one: Account, parts: Sequence[Decimal]) -
     like = Move(command.ledger_id, command.kind, None, None, command.amount, **said)  # what all legs have in common
     for (source_id, target_id), part in zip(command.pairs, parts, strict=True):
         if not part:
-            outcomes.append(LeftOut(source_id, target_id, ZEROS[one.scale], one.currency))
+            names = _name(ahead, source_id), _name(ahead, target_id)
+            outcomes.append(LeftOut(source_id, target_id, ZEROS[one.scale], one.currency, *names))
             continue
         if is_hold:
             outcome = _hold(ahead, command, (source_id, target_id), part)
@@ -144,6 +145,10 @@ def _legs(ahead: Book, command: Split, one: Account, parts: Sequence[Decimal]) -
         apply(ahead.state, outcome)
         outcomes.append(outcome)
     return Grouped(command, outcomes)
+
+
+def _name(book: Book, account_id: int | None) -> str | None:
+    return None if account_id is None else book.state.accounts[account_id].name
 
 
 def _move(book: Book, command: Split, like: Move, sides: AccountIdPair, amount: Decimal) -> Posted | Declined:

@@ -641,8 +641,40 @@ LEFT JOIN (
 WHERE t.ledger_id = $1 AND t.id = $2;
 
 -- name: get_split
--- By primary key: the transactions of a split.
-SELECT transaction_ids FROM split WHERE ledger_id = $1 AND id = $2;
+-- The transactions of a split, in their order: each as get_transaction has it, by primary key. A split has one at least.
+SELECT CASE
+        WHEN t.kind <> 'hold' THEN 'posted'
+        WHEN EXISTS (SELECT FROM hold AS h WHERE h.ledger_id = $1 AND h.id = t.id) THEN 'held'
+        ELSE (
+            SELECT CASE f.kind WHEN 'capture' THEN 'captured' WHEN 'void' THEN 'voided' ELSE 'expired' END
+            FROM transaction AS f WHERE f.ledger_id = $1 AND f.parent_id = t.id
+            ORDER BY f.source_version DESC LIMIT 1
+        )
+    END AS status,
+    CASE WHEN t.kind = 'hold' THEN coalesce((
+        SELECT h.amount FROM hold AS h WHERE h.ledger_id = t.ledger_id AND h.id = t.id
+    ), t.amount * 0) END AS remaining,
+    CASE WHEN t.kind = ANY('{payment,withdrawal,transfer,capture}') THEN t.amount * 0 + coalesce((
+        SELECT sum(f.amount) FROM transaction AS f
+        WHERE f.ledger_id = t.ledger_id AND f.parent_id = t.id AND f.kind = 'refund'
+    ), 0) END AS refunded,
+    t.ledger_id, t.id, t.kind, t.source_account_id, t.source_balance, t.source_held, t.source_version,
+    t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
+    t.idempotency_key, coalesce(n.metadata, t.metadata)::text AS metadata, t.reference,
+    CASE WHEN n.revision IS NULL THEN t.description ELSE n.description END AS description, t.effective_on,
+    t.expires_at, t.capture_at, t.ctime,
+    coalesce(s.currency, d.currency) AS currency, s.name AS source_name, d.name AS target_name
+FROM split AS p
+CROSS JOIN unnest(p.transaction_ids) WITH ORDINALITY AS leg (id, place)
+INNER JOIN transaction AS t ON t.ledger_id = $1 AND t.id = leg.id
+LEFT JOIN account AS s ON s.ledger_id = $1 AND s.id = t.source_account_id
+LEFT JOIN account AS d ON d.ledger_id = $1 AND d.id = t.target_account_id
+LEFT JOIN LATERAL (
+    SELECT c.revision, c.metadata, c.description FROM transaction_change AS c
+    WHERE c.ledger_id = $1 AND c.transaction_id = t.id ORDER BY c.revision DESC LIMIT 1
+) AS n ON true
+WHERE p.ledger_id = $1 AND p.id = $2
+ORDER BY leg.place;
 
 -- name: list_transaction_changes
 -- The changes of a transaction's notes before a revision, newest first, each with what was there before; or the other

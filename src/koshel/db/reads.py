@@ -69,12 +69,8 @@ class Reads:
     async def _find_split(
         self, ledger_id: int, split_id: int, connection: "AnyConnection"
     ) -> list[FoundTransaction] | None:
-        q = self._queries
-        ids = await connection.fetchval(q.get_split, ledger_id, split_id)
-        if ids is None:
-            return None
-        found = [await find_transaction(connection, q, ledger_id, id_) for id_ in ids]
-        return [one for one in found if one is not None]
+        legs = await connection.fetch(self._queries.get_split, ledger_id, split_id)
+        return [*map(rows.found, legs)] or None
 
     async def find(self, ledger_id: int, work: "Work[T]") -> T:
         """What the work finds of one ledger. Raises StoreError."""

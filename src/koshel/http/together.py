@@ -12,7 +12,7 @@ from koshel.core.money import plain
 from koshel.http import wire
 from koshel.http.refusals import refused
 from koshel.http.wire import Account, AnyRefusal, Transaction
-from koshel.values import Id
+from koshel.values import AccountName, Id
 
 
 class LeftOut(Struct, frozen=True):
@@ -22,6 +22,8 @@ class LeftOut(Struct, frozen=True):
     target_account_id: Id | None
     amount: Annotated[str, Meta(description="Zero.")]
     currency: str
+    source: Annotated[AccountName, Meta(description="The name of the source, if it has one.")] | UnsetType = UNSET
+    target: Annotated[AccountName, Meta(description="The name of the target, if it has one.")] | UnsetType = UNSET
 
 
 class MemberResult(Struct, frozen=True):
@@ -95,4 +97,5 @@ def _without_new_ids(transaction: Transaction) -> Transaction:
 
 def _left_out(leg: legs.LeftOut) -> LeftOut:
     """The reply's form of a leg that comes to nothing."""
-    return LeftOut(leg.source_account_id, leg.target_account_id, plain(leg.amount), leg.currency)
+    names = (UNSET if name is None else name for name in (leg.source, leg.target))
+    return LeftOut(leg.source_account_id, leg.target_account_id, plain(leg.amount), leg.currency, *names)
