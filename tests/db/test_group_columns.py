@@ -32,8 +32,8 @@ def test_what_is_made_as_a_group_is_kept_with_every_column(
 
 
 def test_groups_are_posted_as_all_else_is() -> None:
-    head, _, own = statement("post_groups").partition("), divided AS (")
+    head, _, own = statement("post_groups").partition("), parted AS MATERIALIZED (")
     assert head == statement("post").partition("), batched AS (")[0]
     into, what = inserted(own, "batch")
-    assert (into[-1], what[-1]) == ("exchanges", "exchanges")
-    assert into[:-1] == inserted(statement("post"), "batch")[0]
+    assert (into[-2:], what[-2:]) == (["splits", "exchanges"], ["splits)", "exchanges"])
+    assert into[:-2] == inserted(statement("post"), "batch")[0]

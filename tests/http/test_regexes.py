@@ -42,10 +42,12 @@ def modules() -> Iterator[Any]:
     for package in (koshel.http, koshel.core):
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             yield importlib.import_module(module.name)
-    others = ("koshel.http.", "koshel.core.", "koshel.config.", "koshel.command_line.")  # settings are no request's
-    for name in sorted(sys.modules):  # whatever those import
-        if name.startswith("koshel.") and not name.startswith(others):
+    for name in sorted(
+        sys.modules
+    ):  # what those import, but for other rooms: no request's text reaches them as it came
+        if name.startswith("koshel.") and name.count(".") == 1:
             yield sys.modules[name]
+    yield importlib.import_module("koshel.telemetry.traceparent")
 
 
 def held_by(value: Any) -> Iterator["re.Pattern[Any]"]:

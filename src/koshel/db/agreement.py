@@ -4,7 +4,7 @@ Each function says the first field that differs, None if all agree. A row has a 
 their names, metadata as text; a hold also `lifetime_s`, from its time to its end; and a follower `parent_reference`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -30,6 +30,14 @@ from koshel.db.group_receipts import MemberReceipt, NamedMove, restored
 Row: TypeAlias = Mapping[str, Any]
 
 SIDES = ("source_account_id", "target_account_id")
+
+
+def said(wrong: Callable[..., str | None], *arguments: Any) -> str | None:
+    """What is wrong. What was kept may be valid JSON and say what nothing can be made of, such as a limit of NaN."""
+    try:
+        return wrong(*arguments)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return "says what cannot be"
 
 
 def of_request(request: Request, row: Row) -> str | None:

@@ -193,7 +193,7 @@ class Queries(Struct, frozen=True):
     verify_groups: str
     verify_splits: str
     verify_exchanges: str
-    verify_exchanged: str
+    verify_group_counts: str
     verify_requests: str
     read_receipts: str
     read_queued: str

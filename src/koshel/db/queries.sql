@@ -294,7 +294,7 @@ SELECT ledger_id, transaction_ids FROM batched;
 
 -- name: post_groups
 -- As `post`, of a batch that has splits or exchanges: $28 to $30 say what was split, and $31 to $33 at which rate, if one was
--- given, was exchanged, by the group. The batch says how many exchanges it has. A test holds the two together: `post` would take a tenth
+-- given, was exchanged, by the group. The batch says how many of each it has. A test holds the two together: `post` would take a tenth
 -- longer for a lone caller, even where nothing was split.
 WITH posting AS MATERIALIZED (
     SELECT coalesce(given_id, nextval('transaction_id')) AS id, p.*
@@ -350,11 +350,13 @@ WITH posting AS MATERIALIZED (
     SELECT ledger_id, coalesce(parent_id, id), rest, coalesce(expires_at, '-infinity'), capture_at
     FROM posting WHERE rest > 0
     ON CONFLICT (ledger_id, id) DO UPDATE SET amount = excluded.amount
+), parted AS MATERIALIZED (
+    SELECT ledger_id, id, amount
+    FROM unnest($28::text::bigint [], $29::text::bigint [], $30::text::numeric []) AS s (ledger_id, id, amount)
 ), divided AS (
     INSERT INTO split (ledger_id, id, amount, transaction_ids)
     SELECT s.ledger_id, s.id, s.amount, array_agg(p.id ORDER BY p.place)
-    FROM unnest($28::text::bigint [], $29::text::bigint [], $30::text::numeric []) AS s (ledger_id, id, amount)
-    INNER JOIN posting AS p ON p.ledger_id = s.ledger_id AND p.group_id = s.id
+    FROM parted AS s INNER JOIN posting AS p ON p.ledger_id = s.ledger_id AND p.group_id = s.id
     GROUP BY s.ledger_id, s.id, s.amount
 ), given AS MATERIALIZED (
     SELECT ledger_id, id, rate
@@ -365,9 +367,10 @@ WITH posting AS MATERIALIZED (
     FROM given AS e INNER JOIN posting AS p ON p.ledger_id = e.ledger_id AND p.group_id = e.id
     GROUP BY e.ledger_id, e.id, e.rate
 ), batched AS (
-    INSERT INTO batch (ledger_id, id, transaction_ids, rules, exchanges)
-    SELECT p.ledger_id, $27::uuid, array_agg(p.id ORDER BY p.place), 2, min(e.exchanges)
+    INSERT INTO batch (ledger_id, id, transaction_ids, rules, splits, exchanges)
+    SELECT p.ledger_id, $27::uuid, array_agg(p.id ORDER BY p.place), 2, min(s.splits), min(e.exchanges)
     FROM posting AS p
+    LEFT JOIN (SELECT ledger_id, count(*) AS splits FROM parted GROUP BY ledger_id) AS s ON s.ledger_id = p.ledger_id
     LEFT JOIN (SELECT ledger_id, count(*) AS exchanges FROM given GROUP BY ledger_id) AS e ON e.ledger_id = p.ledger_id
     GROUP BY p.ledger_id
     RETURNING ledger_id, transaction_ids
@@ -2653,23 +2656,33 @@ WHERE (
 ) IS NOT TRUE
 ORDER BY e.source_transaction_id LIMIT $1::bigint;
 
--- name: verify_exchanged
--- A batch says how many exchanges it has, if it has any: so many rows have a transaction of it. So one that is missing is
--- seen: its two transfers alone could be a batch of a caller's own.
+-- name: verify_group_counts
+-- A batch says how many splits and exchanges it has, if it has any: so many rows have a transaction of it. So one that is
+-- missing is seen: its transactions alone could be a group of a caller's own.
 -- Reads all ledgers: verification is of the whole database.
-WITH kept AS (
-    SELECT b.ledger_id, b.id, count(*) AS exchanges
-    FROM exchange AS e
-    INNER JOIN (SELECT ledger_id, id, unnest(transaction_ids) AS transaction_id FROM batch) AS b
-        ON b.ledger_id = e.ledger_id AND b.transaction_id = e.source_transaction_id
+WITH batched AS (
+    SELECT ledger_id, id, unnest(transaction_ids) AS transaction_id FROM batch
+), kept AS (
+    SELECT b.ledger_id, b.id, 'splits' AS what, count(*) AS number
+    FROM split AS s
+    INNER JOIN batched AS b ON b.ledger_id = s.ledger_id AND b.transaction_id = s.transaction_ids[1]
     GROUP BY b.ledger_id, b.id
+    UNION ALL
+    SELECT b.ledger_id, b.id, 'exchanges' AS what, count(*) AS number
+    FROM exchange AS e
+    INNER JOIN batched AS b ON b.ledger_id = e.ledger_id AND b.transaction_id = e.source_transaction_id
+    GROUP BY b.ledger_id, b.id
+), told AS (
+    SELECT ledger_id, id, 'splits' AS what, splits AS number FROM batch WHERE splits IS NOT NULL
+    UNION ALL
+    SELECT ledger_id, id, 'exchanges' AS what, exchanges AS number FROM batch WHERE exchanges IS NOT NULL
 )
-SELECT coalesce(b.ledger_id, k.ledger_id) AS ledger_id, coalesce(b.id, k.id) AS id,
-    coalesce(b.exchanges, 0) AS told, coalesce(k.exchanges, 0) AS found
-FROM (SELECT ledger_id, id, exchanges FROM batch WHERE exchanges IS NOT NULL) AS b
-FULL JOIN kept AS k ON k.ledger_id = b.ledger_id AND k.id = b.id
-WHERE coalesce(b.exchanges, 0) <> coalesce(k.exchanges, 0)
-ORDER BY 2 LIMIT $1::bigint;
+SELECT coalesce(t.ledger_id, k.ledger_id) AS ledger_id, coalesce(t.id, k.id) AS id, coalesce(t.what, k.what) AS what,
+    coalesce(t.number, 0) AS told, coalesce(k.number, 0) AS found
+FROM told AS t
+FULL JOIN kept AS k ON k.ledger_id = t.ledger_id AND k.id = t.id AND k.what = t.what
+WHERE coalesce(t.number, 0) <> coalesce(k.number, 0)
+ORDER BY 2, 3 LIMIT $1::bigint;
 
 -- name: verify_requests
 -- Of what is no plain move, the receipt of its key keeps what was asked for, or what was enqueued.

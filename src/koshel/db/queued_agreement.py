@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from msgspec import UNSET
+
 from koshel.core.commands import Deferrable, Kind, Sided, Split
 from koshel.core.exchange import account_name
 from koshel.core.exchanging import Exchange
@@ -47,8 +49,10 @@ def of_executed(queued: Queued, row: Row) -> str | None:
         return field
     if field := agreement.first(name for name in known if getattr(queued, name) != row[name]):
         return field
-    is_later = isinstance(row["ctime"], datetime) and queued.ctime <= row["ctime"]
-    return None if is_later else "ctime"
+    if not isinstance(row["ctime"], datetime) or queued.ctime > row["ctime"]:
+        return "ctime"
+    execute_at = queued.command.execute_at
+    return "execute_at" if execute_at is not UNSET and execute_at > row["ctime"] else None
 
 
 def _of_source(exchange: Exchange, row: Row) -> str | None:

@@ -180,6 +180,7 @@ CREATE TABLE batch (
     id uuid NOT NULL,
     transaction_ids bigint[],
     rules smallint NOT NULL,
+    splits bigint,
     exchanges bigint
 );
 ALTER TABLE ONLY batch ALTER COLUMN transaction_ids SET STORAGE EXTERNAL;

@@ -27,7 +27,7 @@ Sides: TypeAlias = tuple[AccountIdPair, tuple[str | None, str | None]]
 def of_leg(split: Split, row: Row) -> str | None:
     """A split, and one of its transactions: the first field that differs, None if all agree."""
     unlike = [_unlike(sides, row) for sides in _sides(split)]
-    return unlike[0] if all(unlike) else _of_terms(split, row)
+    return next(iter(unlike), "amount") if all(unlike) else _of_terms(split, row)
 
 
 def of_legs(receipt: SplitReceipt, rows: Sequence[Row | None]) -> str | None:

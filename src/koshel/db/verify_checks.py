@@ -92,7 +92,7 @@ def checks(q: Queries, last: Mapping[str, int], seed: int) -> list[Check]:
         rows(2, q.verify_groups, said.group),
         rows(1, q.verify_splits, said.split),
         rows(1, q.verify_exchanges, said_exchanges.exchange),
-        rows(1, q.verify_exchanged, said_exchanges.exchanged),
+        rows(1, q.verify_group_counts, said_exchanges.group_count),
         rows(3, q.verify_requests, said.request),
         _kept(q, 20, verify_kept.receipts),
         _kept(q, 1, verify_kept.queued, last["transaction_id"]),

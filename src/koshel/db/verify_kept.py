@@ -56,7 +56,11 @@ def receipts(connection: "psycopg.Connection[Row]", q: Queries) -> Iterator[str]
         answers = {place: _decoded_answer(row["answer"]) for place, row in enumerate(chunk) if row["answer"]}
         found = _look_up(connection, q, list(answers.values()))
         for place, row in enumerate(chunk):
-            wrong = _wrong_answer(row, answers[place], found) if place in answers else _wrong_request(row)
+            wrong = (
+                agreement.said(_wrong_answer, row, answers[place], found)
+                if place in answers
+                else agreement.said(_wrong_request, row)
+            )
             if wrong is not None:
                 yield f"ledger {row['ledger_id']}: the receipt of key {row['key']!r} {wrong}"
 
@@ -65,7 +69,7 @@ def queued(connection: "psycopg.Connection[Row]", q: Queries, last_id: int) -> I
     """What is wrong with transactions that are queued, or were until something ended that; `last_id` was given last."""
     for chunk in _chunks(connection, q, q.read_queued, last_id):
         for row in chunk:
-            wrong = _wrong_queued(row)
+            wrong = agreement.said(_wrong_queued, row)
             if wrong is not None:
                 yield f"ledger {row['ledger_id']}: the promise of transaction {row['id']} {wrong}"
 

@@ -16,6 +16,6 @@ def exchange(row: Mapping[str, Any]) -> str:
     return f"{one} gave {row['target_amount']} for {row['source_amount']}, which is {row['told']} at {row['rate']}"
 
 
-def exchanged(row: Mapping[str, Any]) -> str:
-    """Of `verify_exchanged`."""
-    return f"batch {row['id']} has made {row['told']} exchanges, of which {row['found']} are kept"
+def group_count(row: Mapping[str, Any]) -> str:
+    """Of `verify_group_counts`."""
+    return f"batch {row['id']} has made {row['told']} {row['what']}, of which {row['found']} are kept"
