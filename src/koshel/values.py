@@ -205,6 +205,16 @@ def email(value: str, field: str = "email") -> str:
         raise Invalid(field, "must be an email address such as ann@example.com") from None
 
 
+def kept_email(text: str, field: str = "email") -> str:
+    """The address as it is kept, if it is one; what is none may still be that of an erased account. Raises Invalid."""
+    try:
+        return email(text, field)
+    except Invalid:
+        if "\0" in text:
+            raise Invalid(field, "must be without the character NUL") from None
+        return text
+
+
 def status(value: Status | str, field: str = "status") -> Status:
     """An account's status. Raises Invalid."""
     try:

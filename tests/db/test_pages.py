@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from koshel.db import pages
-from koshel.db.pages import Ask, Keyed
+from koshel.db.pages import Ask, Key, Keyed
+from koshel.db.wanted import BadPosition, Order
 
 KEYS = [{"id": n} for n in range(1, 20)]
 
@@ -17,11 +18,11 @@ async def walk(limit: int, *, every: int) -> list[tuple[list[int], int | None]]:
     async def keys(position: int, count: int) -> Sequence[Keyed]:
         return KEYS[position : position + count]
 
-    async def details(found: Sequence[Keyed]) -> dict[int, int]:
-        return {key["id"]: key["id"] for key in found if key["id"] % every == 0}
+    async def details(found: Sequence[Key]) -> Sequence[int | None]:
+        return [key.row["id"] if key.row["id"] % every == 0 else None for key in found]
 
     while True:
-        page = await pages.page(keys, details, lambda _, key: int(key["id"]), Ask(limit, start=start))
+        page = await pages.page([keys], details, lambda _, key: int(key["id"]), Ask(limit, "asc", start), 0)
         found.append((page.items, page.ends_at))
         if page.ends_at is None:
             return found
@@ -49,3 +50,45 @@ async def test_without_filters_each_page_is_full_but_the_last(limit: int) -> Non
     assert [item for items, _ in found for item in items] == list(range(1, 20))
     assert all(len(items) == limit for items, _ in found[:-1])
     assert found[-1][0], "no page is empty"
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 30])
+async def test_sources_are_merged_each_from_a_position_of_its_own(limit: int, order: Order) -> None:
+    is_down = order == "desc"
+    lists = [sorted(rows, reverse=is_down) for rows in ([2, 3, 5, 7, 11], [], [1, 4, 6, 8, 9, 10, 12, 13, 14], [15])]
+
+    def source(rows: list[int]) -> pages.Keys[int]:
+        async def keys(position: int, count: int) -> Sequence[Keyed]:
+            return [{"id": row} for row in rows if (row < position if is_down else row > position)][:count]
+
+        return keys
+
+    async def details(found: Sequence[Key]) -> Sequence[tuple[int, int] | None]:
+        return [(key.source, key.row["id"]) if key.row["id"] != 4 else None for key in found]
+
+    items, start = list[tuple[int, int]](), None
+    while True:
+        ask = Ask(limit, order, start)
+        found = await pages.page(
+            [source(rows) for rows in lists], details, lambda _, key: int(key["id"]), ask, 99 if is_down else 0
+        )
+        items += found.items
+        if found.ends_at is None:
+            break
+        assert len(found.ends_at) == len(lists)
+        start = found.ends_at
+    expected = [(index, row) for index, rows in enumerate(lists) for row in rows if row != 4]
+    assert items == sorted(expected, key=lambda one: one[1], reverse=is_down)
+
+
+@pytest.mark.parametrize("start", [(1, 2), [1], (), 5])
+async def test_a_position_of_a_page_with_other_sources_is_bad(start: object) -> None:
+    async def keys(position: int, count: int) -> Sequence[Keyed]:
+        return KEYS[position : position + count]
+
+    async def details(found: Sequence[Key]) -> Sequence[int]:
+        return [key.row["id"] for key in found]
+
+    with pytest.raises(BadPosition):
+        await pages.page([keys] * 3, details, lambda _, key: int(key["id"]), Ask(1, "asc", start), 0)

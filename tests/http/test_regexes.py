@@ -20,6 +20,7 @@ from msgspec import inspect
 
 import koshel.core
 import koshel.http
+from koshel import filter_grammar
 from koshel.config.settings import Settings
 from koshel.http.accounts import AccountRequest
 from koshel.http.merging import MERGED
@@ -68,6 +69,9 @@ def all_patterns() -> dict[str, "re.Pattern[Any]"]:
             for one in held_by(value):
                 found.setdefault(repr(one.pattern), one)
             assert not isinstance(value, type) or not list(held_by(list(vars(value).values()))), name
+    for terminal in filter_grammar.parser().terminals:
+        text = terminal.pattern.to_regexp()
+        found.setdefault(repr(text), re.compile(text))
     for body in (*(route.body for route in ROUTES), *(route.query for route in ROUTES), *MERGED.values()):
         if body is not None:
             for text in patterns_of(inspect.type_info(body)):

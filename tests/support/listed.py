@@ -20,6 +20,11 @@ def _pending(*columns: str) -> set[str]:
 
 _LISTS: dict[str, tuple[str, list[str | None], set[str]]] = {
     "list_transactions": ("list_transactions", ["1", KINDS, *_PAGE], {"transaction_kind", *_pending("time")}),
+    "list_transactions_of_id": (
+        "list_transactions_of_id",
+        ["1", "7", *_PAGE, _ALL],
+        {"transaction_pkey", *_pending("pkey")},
+    ),
     "list_transactions_of_parent": (
         "list_transactions_of_parent",
         ["1", "7", *_PAGE, _ALL],

@@ -1,15 +1,21 @@
 """Pages of accounts: in the order of their ids, or of their names where these are asked for."""
 
-from collections.abc import Sequence
+import heapq
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
+from msgspec import Struct
 
 from koshel.core.model import AccountDetails
 from koshel.db import rows
-from koshel.db.pages import Ask, Keyed, entries, page
+from koshel.db.access_paths import AccessPath, plan
+from koshel.db.filter_fields import ACCOUNT_FIELDS
+from koshel.db.filters import Expression, Prefix, Value, is_met
+from koshel.db.pages import Ask, Key, Keyed, entries, page, turned
 from koshel.db.queries import Queries
-from koshel.db.wanted import ID_MAX, AccountPosition, AccountsWanted, Listed, NotIndexed
+from koshel.db.wanted import ID_MAX, AccountPosition, AccountsWanted, Listed, MixedOrders, NotIndexed
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
@@ -19,52 +25,119 @@ _PREFIX = "*"
 _LAST, _FIRST = "\x7f", "\x01"  # characters that sort after, and before, every one that a name can have
 
 
+class _Way(Struct, frozen=True):
+    """By the index of which field accounts are found, and by which value; None: all of them, by id."""
+
+    field: str | None
+    value: Value
+
+
 async def accounts(
-    connection: "AnyConnection", q: Queries, ledger_id: int, wanted: AccountsWanted, ask: Ask
+    connection: "AnyConnection",
+    q: Queries,
+    ledger_id: int,
+    wanted: AccountsWanted,
+    ask: Ask,
+    *,
+    expression: Expression | None = None,
 ) -> Listed[AccountDetails, AccountPosition]:
-    """A page of accounts. Raises NotIndexed."""
-    begin, end = _names(wanted.name)
-    query, value = _query(q, wanted)
-    statement = ask.turned(query)
+    """A page of accounts. `expression`: the filter that is wanted. Raises NotIndexed, TooWide and MixedOrders."""
+    ways = _ways(wanted, expression)
+    finder = _Finder(connection, q, ledger_id, ask, is_by_name=all(way.field == "name" for way in ways))
+    begin, end = (None, None) if wanted.name is None else _names(_name(wanted.name))
+    narrow = (wanted.email, wanted.currency, wanted.status, begin, end, entries(wanted.metadata))
 
     async def keys(position: AccountPosition, count: int) -> Sequence[Keyed]:
-        if wanted.name is not None:
-            return await connection.fetch(statement, ledger_id, position.name, count, begin, end)
-        return await connection.fetch(statement, ledger_id, position.id, count, *value)
+        return await finder.merged(ways, position, count)
 
-    async def details(found: Sequence[Keyed]) -> dict[int, AccountDetails]:
-        ids = [key["id"] for key in found]
-        narrow = (wanted.email, wanted.currency, wanted.status, begin, end, entries(wanted.metadata))
+    async def details(keys: Sequence[Key]) -> Sequence[AccountDetails | None]:
+        ids = [key.row["id"] for key in keys]
         given = await connection.fetch(q.find_listed_accounts, ledger_id, ids, *narrow)
-        return {row["id"]: rows.account_details(row) for row in given}
+        found = {row["id"]: rows.account_details(row) for row in given}
+        if expression is not None:
+            found = {id_: one for id_, one in found.items() if is_met(expression, one, ACCOUNT_FIELDS)}
+        return [found.get(id_) for id_ in ids]
 
-    begun = replace(ask, start=_BEGIN[ask.order]) if ask.start is None else ask
-    return await page(keys, details, _after, begun)
+    return await page([keys], details, _after, ask, _BEGIN[ask.order])
+
+
+class _Finder:
+    """Finds the keys of a ledger's accounts, in the order of their names or of their ids."""
+
+    def __init__(self, connection: "AnyConnection", q: Queries, ledger_id: int, ask: Ask, *, is_by_name: bool) -> None:
+        self._connection = connection
+        self._q = q
+        self._ledger_id = ledger_id
+        self._order = ask.order
+        self._by = "name" if is_by_name else "id"
+
+    async def merged(self, ways: Sequence[_Way], position: AccountPosition, count: int) -> Sequence[Keyed]:
+        """The first keys of all ways after a position, each once; fewer than `count` if there are no more."""
+        each = [await self._keys(way, position, count) for way in ways]
+        once = {row["id"]: row for row in heapq.merge(*each, key=itemgetter(self._by), reverse=self._order == "desc")}
+        return list(islice(once.values(), count))
+
+    async def _keys(self, way: _Way, position: AccountPosition, count: int) -> Sequence[Keyed]:
+        q = self._q
+        match way.field:
+            case "name" if self._by == "name":
+                return await self._fetch(q.list_accounts_of_name, position.name, count, *_names(way.value))
+            case "name":
+                found = await self._fetch(q.list_accounts_of_name, _BEGIN[self._order].name, 1, *_names(way.value))
+                return [row for row in found if self._is_after(position, row["id"])]
+            case "id":
+                assert isinstance(way.value, int)
+                return [{"id": way.value, "name": None}] if self._is_after(position, way.value) else []
+            case "email":
+                return await self._fetch(q.list_accounts_of_email, position.id, count, way.value)
+            case "currency":
+                return await self._fetch(q.list_accounts_of_currency, position.id, count, way.value)
+            case "status":
+                return await self._fetch(q.list_accounts_of_status, position.id, count, way.value)
+            case _:
+                return await self._fetch(q.list_accounts, position.id, count)
+
+    async def _fetch(self, statement: str, *arguments: object) -> Sequence[Keyed]:
+        return await self._connection.fetch(turned(statement, self._order), self._ledger_id, *arguments)
+
+    def _is_after(self, position: AccountPosition, id_: int) -> bool:
+        return id_ < position.id if self._order == "desc" else id_ > position.id
 
 
 def _after(_: AccountPosition, key: Keyed) -> AccountPosition:
     return AccountPosition(key["id"], key["name"] or "")
 
 
-def _query(q: Queries, wanted: AccountsWanted) -> tuple[str, Sequence[str]]:
-    """The statement that gives the keys, and what it has to know besides. Raises NotIndexed."""
+def _ways(wanted: AccountsWanted, expression: Expression | None) -> Sequence[_Way]:
+    """The indexes that give the keys. Raises NotIndexed, TooWide and MixedOrders."""
+    given = {name: getattr(wanted, name) for name in ("name", "email", "currency", "status")}
+    probes = {name: value for name, value in given.items() if value is not None}
     if wanted.name is not None:
-        return q.list_accounts_of_name, ()
-    if wanted.email is not None:
-        return q.list_accounts_of_email, (wanted.email,)
-    if wanted.currency is not None:
-        return q.list_accounts_of_currency, (wanted.currency,)
-    if wanted.status is not None:
-        return q.list_accounts_of_status, (wanted.status,)
-    if wanted.metadata:
-        raise NotIndexed(["metadata"], ["name", "email", "currency", "status"])
-    return q.list_accounts, ()
+        return [_Way("name", _name(wanted.name))]
+    if expression is None:
+        if wanted.metadata and not probes:
+            raise NotIndexed(["metadata"], [*given])
+        return [_way(probes)]
+    rank = max((ACCOUNT_FIELDS[name].rank for name in probes), default=0)
+    ways = [_way(path.probes) for path in plan(expression, ACCOUNT_FIELDS, AccessPath(probes, rank=rank))]
+    if any(isinstance(way.value, Prefix) for way in ways) and not all(way.field == "name" for way in ways):
+        raise MixedOrders
+    return ways
 
 
-def _names(name: str | None) -> tuple[str | None, str | None]:
+def _way(probes: Mapping[str, Value]) -> _Way:
+    """By the field that finds the fewest, and of two that find as many by the first; by id, if there is none."""
+    field = max(probes, key=lambda name: ACCOUNT_FIELDS[name].rank, default=None)
+    return _Way(field, None if field is None else probes[field])
+
+
+def _name(text: str) -> Value:
+    """A name, or how names begin."""
+    return Prefix(text.removesuffix(_PREFIX)) if text.endswith(_PREFIX) else text
+
+
+def _names(name: Value) -> tuple[str, str]:
     """From which name on, and before which."""
-    if name is None:
-        return None, None
-    if name.endswith(_PREFIX):
-        return name[:-1], name[:-1] + _LAST
-    return name, name + _FIRST
+    if isinstance(name, Prefix):
+        return name.begin, name.begin + _LAST
+    return f"{name}", f"{name}{_FIRST}"

@@ -8,7 +8,7 @@ from msgspec import Struct
 from koshel.core.changes import Change
 from koshel.core.turnovers import Limit
 from koshel.db import rows
-from koshel.db.pages import Ask
+from koshel.db.pages import Ask, turned
 from koshel.db.queries import Queries
 from koshel.db.reads import find_transaction
 from koshel.db.wanted import Id, Listed
@@ -47,14 +47,14 @@ async def of_account(connection: "AnyConnection", q: Queries, ledger_id: int, of
     row = await connection.fetchrow(query, ledger_id, of)
     if row is None:
         return None
-    found = await connection.fetch(ask.turned(q.list_account_changes), ledger_id, row["id"], *_from(ask))
+    found = await connection.fetch(turned(q.list_account_changes, ask.order), ledger_id, row["id"], *_from(ask))
     fixed = {name: (None, row[name]) for name in _FIXED}
     return _page(ask, [_of_account(one, {} if one["has_before"] else fixed) for one in found])
 
 
 async def of_transaction(connection: "AnyConnection", q: Queries, ledger_id: int, of: int, ask: Ask) -> Page | None:
     """The changes of its notes; None if there is no such transaction."""
-    found = await connection.fetch(ask.turned(q.list_transaction_changes), ledger_id, of, *_from(ask))
+    found = await connection.fetch(turned(q.list_transaction_changes, ask.order), ledger_id, of, *_from(ask))
     if not found and await find_transaction(connection, q, ledger_id, of) is None:
         return None
     changes = [

@@ -1,16 +1,20 @@
 """How a page of any list is put together: first its keys, in order and by an index, then what they are of.
 
-    position ──▶ some keys ──▶ those that are as they are wanted ──▶ enough? else more keys, a bounded number
+    positions ──▶ some keys ──▶ those that are as they are wanted ──▶ enough? else more keys, a bounded number
+Keys come by one index, or by several: then there is a position in each, and their keys are merged into one order.
 No page is found by counting what comes before it: it begins where the last one has ended.
 """
 
+import heapq
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol, TypeAlias, TypeVar
+from itertools import islice
+from operator import itemgetter
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct, json
 
 from koshel.db.queries import oldest_first
-from koshel.db.wanted import Listed, Order
+from koshel.db.wanted import BadPosition, Listed, Order
 
 KEYS_MAX = 2_000  # that are looked at for a page
 KEYS_AT_ONCE = 500
@@ -26,50 +30,103 @@ class Keyed(Protocol):
 ItemT = TypeVar("ItemT")
 PositionT = TypeVar("PositionT")
 Keys: TypeAlias = Callable[[PositionT, int], Awaitable[Sequence[Keyed]]]  # so many after a position
-Details: TypeAlias = Callable[[Sequence[Keyed]], Awaitable[dict[int, ItemT]]]  # by id, of those that are wanted
+
+
+class Key(NamedTuple):
+    """A key of a page, and which of its sources gave it."""
+
+    source: int
+    row: Keyed
+
+
+Details: TypeAlias = Callable[[Sequence[Key]], Awaitable[Sequence[ItemT | None]]]  # of each; None: it is not wanted
 
 
 class Ask(Struct, frozen=True):
-    """How much of a list: the limit, the order, and where to begin; None: at its beginning."""
+    """How much of a list: the limit, the order, and where to begin; None: at its beginning.
+
+    Where several indexes give its keys, `start` is a sequence of positions.
+    """
 
     limit: int
     order: Order = "desc"
     start: Any = None
 
-    def turned(self, statement: str) -> str:
-        """The statement of a list, in this order."""
-        return statement if self.order == "desc" else oldest_first(statement)
+    def positions(self, begin: Any, count: int) -> tuple[Any, ...]:
+        """Where to begin in each of so many indexes. Raises BadPosition."""
+        if self.start is None:
+            return (begin,) * count
+        given = tuple(self.start) if isinstance(self.start, list | tuple) else (self.start,)
+        if len(given) != count:
+            raise BadPosition
+        return given
+
+
+def turned(statement: str, order: Order) -> str:
+    """The statement of a list, in this order."""
+    return statement if order == "desc" else oldest_first(statement)
 
 
 async def page(
-    keys: Keys[PositionT],
+    sources: Sequence[Keys[PositionT]],
     details: Details[ItemT],
     after: Callable[[PositionT, Keyed], PositionT],
     ask: Ask,
-) -> Listed[ItemT, PositionT]:
-    """The page that begins where it is asked to; `after` is the position after a key.
+    begin: PositionT,
+    *,
+    place: Callable[[Keyed], Any] = itemgetter("id"),
+) -> Listed[ItemT, Any]:
+    """The page that begins where it is asked to, and else at `begin`; `after` is the position after a key.
 
-    Where not all keys are of what is wanted it has fewer items than it may if KEYS_MAX keys were looked at, and says
-    where the next one goes on.
+    Each source gives keys in the order of the list, which is that of `place`. Where not all keys are of what is wanted
+    the page has fewer items than it may if KEYS_MAX keys were looked at, and says where the next one goes on.
+    Raises BadPosition.
     """
     items: list[ItemT] = []
-    looked_at, position, count = 0, ask.start, ask.limit + 1
+    positions = ask.positions(begin, len(sources))
+    looked_at, count = 0, ask.limit + 1
     while True:
-        found = await keys(position, count)
-        matching = await details(found) if found else {}
-        for key in found:
-            item = matching.get(key["id"])
+        found = await _merged(sources, positions, count, place, ask.order)
+        for key, item in zip(found, await details(found) if found else (), strict=True):
             if item is not None and len(items) == ask.limit:
-                return Listed(items, position)
-            position = after(position, key)
+                return Listed(items, _ended(positions))
+            positions = _moved(positions, key, after)
             if item is not None:
                 items.append(item)
         looked_at += len(found)
         if len(found) < count:
             return Listed(items, None)
         if looked_at >= KEYS_MAX:
-            return Listed(items, position)
+            return Listed(items, _ended(positions))
         count = max(count, KEYS_AT_ONCE)
+
+
+async def _merged(
+    sources: Sequence[Keys[PositionT]],
+    positions: tuple[PositionT, ...],
+    count: int,
+    place: Callable[[Keyed], Any],
+    order: Order,
+) -> list[Key]:
+    """The first keys of all sources; fewer than `count` if there are no more."""
+    each = [
+        [Key(index, row) for row in await source(position, count)]
+        for index, (source, position) in enumerate(zip(sources, positions, strict=True))
+    ]
+    ordered = heapq.merge(*each, key=lambda key: place(key.row), reverse=order == "desc")
+    return list(islice(ordered, count))
+
+
+def _moved(
+    positions: tuple[PositionT, ...], key: Key, after: Callable[[PositionT, Keyed], PositionT]
+) -> tuple[PositionT, ...]:
+    moved = after(positions[key.source], key.row)
+    return (*positions[: key.source], moved, *positions[key.source + 1 :])
+
+
+def _ended(positions: tuple[PositionT, ...]) -> PositionT | tuple[PositionT, ...]:
+    """Of a page with one source its position alone, as cursors have had it from the first."""
+    return positions[0] if len(positions) == 1 else positions
 
 
 def entries(metadata: Any) -> str | None:

@@ -762,6 +762,26 @@ SELECT id, ctime, version, is_posted FROM (
     ORDER BY b.ctime DESC, b.id DESC LIMIT $6)
 ) AS listed ORDER BY ctime DESC, id DESC LIMIT $6;
 
+-- name: list_transactions_of_id
+-- As list_transactions. The one of the id $2, by primary key. $7: 'posted', and which of what is not.
+SELECT id, ctime, version, is_posted FROM (
+    (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
+    WHERE t.ledger_id = $1 AND t.id = $2::bigint AND 'posted' = ANY($7::text [])
+        AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint))
+    UNION ALL
+    (SELECT b.id, b.ctime, NULL, false FROM queued AS b
+    WHERE b.ledger_id = $1 AND b.id = $2 AND 'queued' = ANY($7::text [])
+        AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4, $5))
+    UNION ALL
+    (SELECT b.id, b.ctime, NULL, false FROM declined AS b
+    WHERE b.ledger_id = $1 AND b.id = $2 AND 'declined' = ANY($7::text [])
+        AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4, $5))
+    UNION ALL
+    (SELECT b.id, b.ctime, NULL, false FROM cancelled AS b
+    WHERE b.ledger_id = $1 AND b.id = $2 AND 'cancelled' = ANY($7::text [])
+        AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4, $5))
+) AS listed ORDER BY ctime DESC, id DESC LIMIT $6;
+
 -- name: list_transactions_of_parent
 -- As list_transactions. What follows the transaction $2. $7: 'posted', and which of what is not.
 SELECT id, ctime, version, is_posted FROM (
@@ -910,7 +930,7 @@ SELECT * FROM (
     WHERE t.ledger_id = $1 AND t.id = ANY($2::bigint [])
         AND t.id BETWEEN ($2::bigint [])[1] AND ($2::bigint [])[cardinality($2::bigint [])]
         AND ($4::text [] IS NULL OR t.kind = ANY($4::text []))
-        AND ($5::bigint IS NULL OR t.source_account_id = $5 OR t.target_account_id = $5)
+        AND ($5::bigint IS NULL OR t.source_account_id = $5 OR (t.target_account_id = $5 AND t.target_version IS NOT NULL))
         AND ($6::bigint IS NULL OR t.parent_id = $6)
         AND ($7::bigint IS NULL OR t.group_id = $7)
         AND ($8::text IS NULL OR t.idempotency_key = $8)

@@ -1,46 +1,77 @@
 """Pages of transactions, and of an account's lines: posted ones, and those that are queued or were."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from msgspec.structs import replace
-
 from koshel.db import lines, rows
+from koshel.db.access_paths import AccessPath, plan
+from koshel.db.filter_fields import LINE_FIELDS, TRANSACTION_FIELDS, Listing
+from koshel.db.filters import Expression, is_met
 from koshel.db.lines import Line, Versions
-from koshel.db.pages import Ask, Keyed, Keys, entries, page
+from koshel.db.pages import Ask, Key, Keyed, Keys, entries, page
 from koshel.db.queries import Queries
 from koshel.db.rows import FoundTransaction
+from koshel.db.transaction_keys import ALL_VERSIONS, Finder, Way, given, moments
 from koshel.db.wanted import (
     FIRST_MOMENT,
     ID_MAX,
     LAST_MOMENT,
     Driver,
     Listed,
-    Order,
     Position,
-    Statuses,
     TransactionsWanted,
-    driver,
 )
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
 
 _BEGIN = {"desc": Position(LAST_MOMENT, ID_MAX, ID_MAX), "asc": Position(FIRST_MOMENT, 0, 0)}
-_ALL_VERSIONS = (1, ID_MAX)
 
 
 async def transactions(
-    connection: "AnyConnection", q: Queries, ledger_id: int, wanted: TransactionsWanted, ask: Ask
-) -> Listed[FoundTransaction, Position]:
-    """A page of transactions. Raises NotIndexed."""
-    by = driver(wanted)
-    books = _Books(connection, q, ledger_id, wanted)
-    if by is Driver.KEY:
-        return Listed(list((await books.of_key()).values()), None)
-    keys = await books.keys(ask, by, wanted.tables)
-    return await page(keys, books.details, _after, _begun(ask))
+    connection: "AnyConnection",
+    q: Queries,
+    ledger_id: int,
+    wanted: TransactionsWanted,
+    ask: Ask,
+    *,
+    expression: Expression | None = None,
+) -> Listed[FoundTransaction, Any]:
+    """A page of transactions. `expression`: the filter that is wanted. Raises NotIndexed, TooWide and BadPosition."""
+    finder = Finder(connection, q, ledger_id, ask.order)
+    if expression is None:
+        paths, ways = [given(wanted)], [await finder.way_of(wanted)]
+    else:
+        paths = [*plan(expression, TRANSACTION_FIELDS, given(wanted))]
+        ways = [await finder.way_along(path, alone=len(paths) == 1) for path in paths]
+    books = _Books(connection, q, ledger_id, wanted, paths[0] if len(paths) == 1 else given(wanted))
+
+    async def details(keys: Sequence[Key]) -> Sequence[FoundTransaction | None]:
+        found = await books.details([key.row for key in keys])
+        each = [(key, found.get(key.row["id"])) for key in keys]
+        if expression is None:
+            return [one for _, one in each]
+        return [
+            one
+            if one is not None and _is_wanted(Listing(one, key.row["ctime"]), key.source, ways, expression)
+            else None
+            for key, one in each
+        ]
+
+    sources: list[Keys[Position]] = [partial(finder.keys, way, await finder.versions(way)) for way in ways]
+    return await page(sources, details, _after, ask, _BEGIN[ask.order], place=itemgetter("ctime", "id"))
+
+
+def _is_wanted(one: Listing, index: int, ways: Sequence[Way], expression: Expression) -> bool:
+    """Whether it is as the filter says, and no way before this one finds it: of those that do, the first gives it.
+
+    What a way finds of a transaction never changes, so that it is on one page, whatever comes between two of them.
+    """
+    if len(ways) > 1 and next((place for place, way in enumerate(ways) if way.finds(one)), None) != index:
+        return False
+    return is_met(expression, one, TRANSACTION_FIELDS)
 
 
 async def account_lines(
@@ -51,24 +82,35 @@ async def account_lines(
     ask: Ask,
     *,
     versions: Versions | None = None,
-) -> Listed[Line, Position]:
+    expression: Expression | None = None,
+) -> Listed[Line, Any]:
     """A page of the lines of the account that is wanted, in the order of its versions.
 
     `versions`: the first and the last that may be on it; None: those of the time that is wanted.
+    `expression`: the filter that is wanted. Raises BadPosition.
     """
     account_id = wanted.account_id
     assert account_id is not None
-    books = _Books(connection, q, ledger_id, wanted)
+    (path,) = plan(expression, LINE_FIELDS, given(wanted))
+    way = Way(Driver.ACCOUNT, account_id, (), ("posted",), moments(path))
+    finder, books = Finder(connection, q, ledger_id, ask.order), _Books(connection, q, ledger_id, wanted, path)
 
-    async def details(keys: Sequence[Keyed]) -> dict[int, Line]:
-        return {id_: lines.line(account_id, found) for id_, found in (await books.details(keys)).items()}
+    async def details(keys: Sequence[Key]) -> Sequence[Line | None]:
+        found = await books.details([key.row for key in keys])
+        each = [lines.line(account_id, found[key.row["id"]]) if key.row["id"] in found else None for key in keys]
+        if expression is None:
+            return each
+        return [one if one is not None and is_met(expression, one, LINE_FIELDS) else None for one in each]
 
-    keys = await books.keys(ask, Driver.ACCOUNT, ("posted",), versions)
-    return await page(keys, details, _after, _begun(ask))
+    bounds = _within(path, await finder.versions(way) if versions is None else versions)
+    return await page([partial(finder.keys, way, bounds)], details, _after, ask, _BEGIN[ask.order])
 
 
-def _begun(ask: Ask) -> Ask:
-    return replace(ask, start=_BEGIN[ask.order]) if ask.start is None else ask
+def _within(path: AccessPath, versions: Versions) -> Versions:
+    """Of the versions those that the filter may want, which may be none."""
+    low, high = path.bounds("version")
+    first, last = max(versions[0], ALL_VERSIONS[0] if low is None else low), versions[1]
+    return first, last if high is None else min(last, high)
 
 
 def _after(position: Position, key: Keyed) -> Position:
@@ -81,78 +123,35 @@ def _after(position: Position, key: Keyed) -> Position:
 class _Books:
     """What of one ledger is wanted."""
 
-    def __init__(self, connection: "AnyConnection", q: Queries, ledger_id: int, wanted: TransactionsWanted) -> None:
+    def __init__(
+        self, connection: "AnyConnection", q: Queries, ledger_id: int, wanted: TransactionsWanted, path: AccessPath
+    ) -> None:
         self._connection = connection
         self._q = q
         self._ledger_id = ledger_id
-        self._wanted = wanted
-        self._between = (wanted.since or FIRST_MOMENT, wanted.until or LAST_MOMENT)
-
-    async def of_key(self) -> dict[int, FoundTransaction]:
-        """The one that has the idempotency key, if it is as it is wanted."""
-        found = await self._connection.fetchval(self._q.find_keyed, self._ledger_id, self._wanted.idempotency_key)
-        return {} if found is None else await self.details([{"id": found, "is_posted": False}])
-
-    async def keys(self, ask: Ask, by: Driver, tables: Statuses, versions: Versions | None = None) -> Keys[Position]:
-        """What gives the keys after a position, of what is in these tables."""
-        q, wanted = self._q, self._wanted
-        if versions is None and by is Driver.ACCOUNT and (wanted.since or wanted.until):
-            assert wanted.account_id is not None
-            account = (self._ledger_id, wanted.account_id)
-            versions = await lines.versions_between(self._connection, q, account, *self._between)
-
-        def arguments(position: Position, count: int) -> tuple[Any, ...]:
-            page = (*self._from(ask.order, position), count)
-            match by:
-                case Driver.TIME:
-                    return q.list_transactions, [*wanted.kinds, *tables], *page
-                case Driver.PARENT:
-                    return q.list_transactions_of_parent, wanted.parent_id, *page, tables
-                case Driver.REFERENCE:
-                    return q.list_transactions_of_reference, wanted.reference, *page, tables
-                case Driver.GROUP:
-                    return q.list_transactions_of_group, wanted.group_id, *page
-                case Driver.ACCOUNT:
-                    bounds = (*(versions or _ALL_VERSIONS), position.version)
-                    return q.list_transactions_of_account, wanted.account_id, *page, tables, *bounds
-                case _:
-                    return q.list_open_holds, position.id, count
-
-        async def keys(position: Position, count: int) -> Sequence[Keyed]:
-            statement, *rest = arguments(position, count)
-            return await self._connection.fetch(ask.turned(statement), self._ledger_id, *rest)
-
-        return keys
-
-    def _from(self, order: Order, position: Position) -> tuple[datetime, datetime, int]:
-        """How far it goes; and after which time and id it begins: the position, or the edge of the time."""
-        since, until = self._between
-        at = (position.ctime, position.id)
-        return (since, *min(at, (until, 0))) if order == "desc" else (until, *max(at, (since, 0)))
+        choices, probes = path.choices, path.probes
+        self._narrow = (
+            *(sorted(choices[name]) if name in choices else None for name in ("status", "kind")),
+            *(probes.get(name) for name in ("account_id", "parent_id", "group_id", "idempotency_key", "reference")),
+            wanted.effective_on and wanted.effective_on.isoformat(),
+            entries(wanted.metadata),
+            *(wanted.since or FIRST_MOMENT, wanted.until or LAST_MOMENT),
+        )
 
     async def details(self, keys: Sequence[Keyed]) -> dict[int, FoundTransaction]:
         """Of the keys those that are as they are wanted.
 
         What is pending may be posted between two looks: what is not found there is looked for where it has gone.
         """
-        wanted = self._wanted
-        narrow = (
-            None if wanted.status is None else [wanted.status],
-            None if wanted.kind is None else [wanted.kind.value],
-            *(wanted.account_id, wanted.parent_id, wanted.group_id, wanted.idempotency_key, wanted.reference),
-            wanted.effective_on and wanted.effective_on.isoformat(),
-            entries(wanted.metadata),
-            *self._between,
-        )
         pending = [key["id"] for key in keys if not key["is_posted"]]
         found: dict[int, FoundTransaction] = {}
         if pending:
-            given = await self._fetch(self._q.find_listed_pending, pending, narrow)
+            given = await self._fetch(self._q.find_listed_pending, pending)
             found |= {row["id"]: rows.queued(row) for row in given}
         posted = sorted(key["id"] for key in keys if key["id"] not in found)
         if posted:
-            found |= {row["id"]: rows.found(row) for row in await self._fetch(self._q.find_listed, posted, narrow)}
+            found |= {row["id"]: rows.found(row) for row in await self._fetch(self._q.find_listed, posted)}
         return found
 
-    async def _fetch(self, statement: str, ids: Sequence[int], narrow: Sequence[Any]) -> Sequence[Any]:
-        return await self._connection.fetch(statement, self._ledger_id, ids, *narrow)
+    async def _fetch(self, statement: str, ids: Sequence[int]) -> Sequence[Any]:
+        return await self._connection.fetch(statement, self._ledger_id, ids, *self._narrow)

@@ -3,21 +3,29 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from koshel.core.model import AccountDetails
 from koshel.core.money import plain
 from koshel.db import transaction_lists
+from koshel.db.filter_fields import LINE_FIELDS
 from koshel.db.lines import Line
 from koshel.db.wanted import TransactionsWanted
 from koshel.http import wire
 from koshel.http.accounts import account_in_path
 from koshel.http.call import Call, Reply
-from koshel.http.lists import TRANSACTIONS, Between, between, looked_up
+from koshel.http.filtering import Filter, looked_up
+from koshel.http.lists import TRANSACTIONS, Between, between
 from koshel.http.pages import Next
 from koshel.http.problems import account_not_found
 from koshel.http.route import Route
 from koshel.http.transactions import shown
+
+
+class LineQuery(Between, frozen=True, kw_only=True):
+    """The query of a list of an account's lines."""
+
+    filter: Filter | UnsetType = UNSET
 
 
 class AccountLine(Struct, frozen=True):
@@ -42,9 +50,10 @@ async def list_lines(call: Call) -> Reply:
     account = await account_of(call)
     since, until = between(call.query)
     path = f"/account/{account.id}/transaction"
-    wanted = TransactionsWanted(account_id=account.id, since=since, until=until)
+    query: LineQuery = call.query
+    wanted = TransactionsWanted(account_id=account.id, since=since, until=until, filter=query.filter or None)
     asked = TRANSACTIONS.asked(call, path, wanted)
-    page = await looked_up(call, transaction_lists.account_lines, asked)
+    page = await looked_up(call, transaction_lists.account_lines, asked, LINE_FIELDS)
     return TRANSACTIONS.reply(call, path, asked, page, [shown_line(line) for line in page.items])
 
 
@@ -74,6 +83,6 @@ ROUTES: Sequence[Route] = (
         None,
         {200: LinePage},
         ("database-unavailable", "overloaded", "account-not-found"),
-        query=Between,
+        query=LineQuery,
     ),
 )

@@ -1,8 +1,8 @@
 """Lists of transactions and accounts: their queries, their handlers and their routes; lines.py has an account's own."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Protocol
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
@@ -10,25 +10,23 @@ from koshel import moments, values
 from koshel.core.commands import UNRESOLVED, Kind, Status
 from koshel.core.originals import TransactionStatus
 from koshel.db import account_lists, transaction_lists
-from koshel.db.pages import Ask
+from koshel.db.filter_fields import ACCOUNT_FIELDS, TRANSACTION_FIELDS
 from koshel.db.wanted import (
     AccountPosition,
     AccountsWanted,
     Listed,
-    NotIndexed,
     Position,
     TransactionsWanted,
 )
 from koshel.http import wire
 from koshel.http.call import Call, Reply
-from koshel.http.pages import Lists, Next, PageQuery, not_indexed
+from koshel.http.filtering import Filter, looked_up
+from koshel.http.pages import Lists, Next, PageQuery
 from koshel.http.problems import parameter_invalid
 from koshel.http.route import Route
 from koshel.http.transactions import shown
 from koshel.labels import Reference
 from koshel.values import ACCOUNT_NAME_MAX, END, AccountName, CurrencyCode, Email, Id, Invalid, Key, Name, Note
-
-ItemT = TypeVar("ItemT")
 
 _METADATA = "`metadata.plan=gold`: what has this entry; at most 5 of them."
 _NAMES = {"reason": "must be the name of an account, or how names begin and *"}
@@ -81,6 +79,7 @@ class TransactionQuery(Between, frozen=True, kw_only=True):
     reference: Annotated[Reference, Meta(description="What is about this.")] | UnsetType = UNSET
     effective_on: Annotated[date, Meta(description="What counts for this day.")] | UnsetType = UNSET
     metadata: Metadata = field(default_factory=dict)
+    filter: Filter | UnsetType = UNSET
 
 
 class AccountQuery(PageQuery, frozen=True, kw_only=True):
@@ -91,6 +90,7 @@ class AccountQuery(PageQuery, frozen=True, kw_only=True):
     status: Annotated[Status, Meta(description="That stand so now.")] | UnsetType = UNSET
     name: Names | UnsetType = UNSET
     metadata: Metadata = field(default_factory=dict)
+    filter: Filter | UnsetType = UNSET
 
 
 class TransactionPage(Struct, frozen=True):
@@ -128,12 +128,13 @@ async def list_transactions(call: Call) -> Reply:
         reference=query.reference or None,
         effective_on=query.effective_on or None,
         metadata=query.metadata,
+        filter=query.filter or None,
     )
     path = "/transaction"
     asked = TRANSACTIONS.asked(call, path, wanted)
     if account_id == UNRESOLVED:
         return TRANSACTIONS.reply(call, path, asked, Listed([], None), [])
-    page = await looked_up(call, transaction_lists.transactions, asked)
+    page = await looked_up(call, transaction_lists.transactions, asked, TRANSACTION_FIELDS)
     return TRANSACTIONS.reply(call, path, asked, page, [shown(found) for found in page.items])
 
 
@@ -146,21 +147,20 @@ async def list_accounts(call: Call) -> Reply:
         status=query.status or None,
         name=query.name or None,
         metadata=query.metadata,
+        filter=query.filter or None,
     )
     path = "/account"
     asked = _ACCOUNTS.asked(call, path, wanted)
-    page = await looked_up(call, account_lists.accounts, asked)
+    page = await looked_up(call, account_lists.accounts, asked, ACCOUNT_FIELDS)
     return _ACCOUNTS.reply(call, path, asked, page, [wire.account(details) for details in page.items])
 
 
 def known_email(text: str) -> str:
-    """The address as it is kept, if it is one; what is none may still be that of an erased account."""
+    """The address as it is kept. Raises Failure."""
     try:
-        return values.email(text)
-    except Invalid:
-        if "\0" in text:
-            raise parameter_invalid("email", "must be without the character NUL") from None
-        return text
+        return values.kept_email(text)
+    except Invalid as error:
+        raise parameter_invalid("email", error.reason) from None
 
 
 def between(query: Stretched) -> tuple[datetime | None, datetime | None]:
@@ -190,19 +190,6 @@ async def _account_id(call: Call, query: TransactionQuery) -> int | None:
         raise parameter_invalid("account", "does not go with account_id")
     details = await call.service.engine.store.get_account(call.caller.ledger_id, query.account)
     return UNRESOLVED if details is None else details.id
-
-
-async def looked_up(
-    call: Call, look: Callable[..., Awaitable[Listed[ItemT, Any]]], asked: tuple[Struct, Ask]
-) -> Listed[ItemT, Any]:
-    """A page. Raises Failure."""
-    ledger_id = call.caller.ledger_id
-    try:
-        return await call.service.engine.store.look_up(
-            ledger_id, lambda connection, q: look(connection, q, ledger_id, *asked)
-        )
-    except NotIndexed as error:
-        raise not_indexed(error) from None
 
 
 ROUTES: Sequence[Route] = (

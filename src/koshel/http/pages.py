@@ -22,7 +22,7 @@ from koshel.http.call import json as json_reply
 from koshel.http.problems import Failure, parameter_invalid
 
 LIMIT_MAX = 500
-CURSOR_MAX = 6_000  # characters: a cursor has filters, and a request's first line has room for no more
+CURSOR_MAX = 6_500  # characters: a cursor has filters and positions, and a request's first line has room for no more
 FILTERS_MAX = 4_000  # bytes, all together
 _SUM_BYTES = 8
 _PERSON = b"koshel cursor"
@@ -67,12 +67,14 @@ class Lists(Generic[FiltersT]):
     def __init__(self, filters: type[FiltersT], position: type[Struct]) -> None:
         self._filters = json.Decoder(filters)
         self._position = json.Decoder(position)
+        self._positions = json.Decoder(list[position])  # type: ignore[valid-type]  # where several indexes give the keys
 
     def asked(self, call: Call, path: str, filters: FiltersT) -> tuple[FiltersT, Ask]:
         """What the request asks for, and how much of it: its own filters, or its cursor's. Raises Failure."""
         query: PageQuery = call.query
         if len(json.encode(filters)) > FILTERS_MAX:
-            raise parameter_invalid("metadata", "must be shorter: a cursor has to hold it")
+            name = "filter" if len(getattr(filters, "filter", None) or "") > FILTERS_MAX // 4 else "metadata"
+            raise parameter_invalid(name, "must be shorter: a cursor has to hold it")
         if query.after is UNSET:
             return filters, Ask(query.limit, query.order or "desc")
         cursor = _read(query.after)
@@ -84,10 +86,14 @@ class Lists(Generic[FiltersT]):
                 raise parameter_invalid(name, "must be as it was for the page before, or left out: `after` has it")
         try:
             kept = self._filters.decode(json.encode(cursor.filters))
-            position = self._position.decode(json.encode(cursor.position))
+            position = self._read(cursor.position)
         except (DecodeError, RecursionError):
             raise parameter_invalid("after", _NO_CURSOR) from None
         return kept, Ask(query.limit, cursor.order, position)
+
+    def _read(self, position: Any) -> Any:
+        is_several = isinstance(position, list) and position and isinstance(position[0], list)
+        return (self._positions if is_several else self._position).decode(json.encode(position))
 
     def reply(
         self, call: Call, path: str, asked: tuple[FiltersT, Ask], page: Listed[Any, Any], items: Sequence[Struct]
@@ -106,7 +112,10 @@ def not_indexed(error: NotIndexed) -> Failure:
     """That no index finds what is asked for, and what would help."""
     fields = [f"{name}.*" if name == "metadata" else name for name in error.fields]
     detail = f"No index finds what has {' and '.join(fields)} alone; add one of {', '.join(error.instead)}."
-    return Failure("filter-not-indexed", detail, parameters=fields, add_one_of=list(error.instead))
+    if error.is_filter:
+        detail = f"{detail[:-1]}, beside the filter or in each part of its OR."
+    parameters = ["filter"] if error.is_filter else fields
+    return Failure("filter-not-indexed", detail, parameters=parameters, add_one_of=list(error.instead))
 
 
 def _written(cursor: Cursor) -> str:

@@ -1,0 +1,48 @@
+"""The filter of a list: its parameter, and a page that is looked up with it, or refused."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Protocol, TypeVar
+
+from msgspec import Meta
+
+from koshel import filters
+from koshel.db.filters import Fields
+from koshel.db.pages import Ask
+from koshel.db.wanted import BadPosition, Listed, MixedOrders, NotIndexed, TooWide
+from koshel.http.call import Call
+from koshel.http.pages import not_indexed
+from koshel.http.problems import parameter_invalid
+from koshel.values import Invalid
+
+ItemT = TypeVar("ItemT")
+
+_FILTER = 'Comparisons, such as `kind = refund and amount >= 10.00 or reference = "order-17"`.'
+
+Filter = Annotated[str, Meta(min_length=1, max_length=filters.LENGTH_MAX, description=_FILTER)]
+
+
+class Filtered(Protocol):
+    """Filters of a list, one of which may be an expression."""
+
+    @property
+    def filter(self) -> str | None:
+        """The expression as it was sent."""
+
+
+async def looked_up(
+    call: Call, look: Callable[..., Awaitable[Listed[ItemT, Any]]], asked: tuple[Filtered, Ask], fields: Fields[Any]
+) -> Listed[ItemT, Any]:
+    """A page of a list whose rows have these fields. Raises Failure."""
+    ledger_id, text = call.caller.ledger_id, asked[0].filter
+    try:
+        expression = None if text is None else await filters.expression(text, fields)
+        return await call.service.engine.store.look_up(
+            ledger_id, lambda connection, q: look(connection, q, ledger_id, *asked, expression=expression)
+        )
+    except Invalid as error:
+        raise parameter_invalid(error.field, error.reason) from None
+    except NotIndexed as error:
+        raise not_indexed(error) from None
+    except (TooWide, MixedOrders, BadPosition) as error:
+        invalid = filters.why_not_found(error)
+        raise parameter_invalid(invalid.field, invalid.reason) from None
