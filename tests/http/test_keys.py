@@ -31,16 +31,28 @@ def test_the_life_of_a_key_over_http(keyed: Keyed) -> None:
     assert keyed.call("GET", f"/key/{rotated.body['id']}").body["status"] == "revoked"
 
 
-def test_keys_are_listed_a_page_at_a_time(keyed: Keyed) -> None:
-    seen, path = [], "/key?limit=2"
-    while path:
-        page = keyed.call("GET", path).body
-        assert len(page["items"]) <= 2
-        seen += [one["id"] for one in page["items"]]
-        path = page["next"] and f"/key?limit=2&after={page['next']}"
-    assert seen == sorted(seen, reverse=True)
-    assert seen == [one["id"] for one in keyed.call("GET", "/key?limit=500").body["items"]]
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_keys_are_listed_a_page_at_a_time(keyed: Keyed, order: str) -> None:
+    seen, link = list[int](), f"/key?limit=2&order={order}"
+    while link:
+        page = keyed.call("GET", link)
+        assert len(page.body["items"]) <= 2
+        seen += [one["id"] for one in page.body["items"]]
+        link = page.headers.get("Link", "").removeprefix("<").removesuffix('>; rel="next"')
+        assert (page.body["next"] is None) == (not link)
+    assert seen == sorted(seen, reverse=order == "desc")
+    assert seen == [one["id"] for one in keyed.call("GET", f"/key?limit=500&order={order}").body["items"]]
     assert "koshel_live_" not in str(keyed.call("GET", "/key").body)
+
+
+def test_a_list_of_keys_takes_its_own_cursors_and_no_others(keyed: Keyed) -> None:
+    for _ in range(2):
+        keyed.call("POST", "/key", {"scope": "read"})
+        keyed.call("POST", "/account", {"email": "ann@example.com"})
+    own, other = (keyed.call("GET", f"{path}?limit=1").body["next"] for path in ("/key", "/account"))
+    assert keyed.call("GET", f"/key?after={own}&limit=1").status == 200
+    for query in (f"after={other}", f"after={own}&order=asc", f"after={own[:-1]}", "after=7", "limit=0", "limit=501"):
+        assert keyed.call("GET", f"/key?{query}").body["code"] == "validation-failed", query
 
 
 @pytest.mark.parametrize("id_", ["999999", "abc", "0", "-1", "9" * 30])

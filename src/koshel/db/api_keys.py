@@ -13,7 +13,9 @@ from msgspec import Struct
 
 from koshel import api_keys
 from koshel.callers import Caller, Scope
+from koshel.db.pages import Ask, turned
 from koshel.db.queries import Queries
+from koshel.db.wanted import ID_MAX, Id, Listed, Order
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
@@ -49,6 +51,15 @@ class RotatedKey(NewKey, frozen=True):
     old_expires_at: datetime  # when the other one does
 
 
+class KeyPosition(Struct, frozen=True, array_like=True):
+    """Where a page of keys has ended."""
+
+    id: Id
+
+
+_BEGIN = {"desc": KeyPosition(ID_MAX), "asc": KeyPosition(0)}
+
+
 class FoundKey(Struct, frozen=True):
     """What a digest stands for."""
 
@@ -77,9 +88,26 @@ async def add(
     return NewKey(_key(row), text)
 
 
-async def page(connection: "AnyConnection", q: Queries, ledger_id: int, *, before: int, count: int) -> Sequence[KeyRow]:
-    """The newest keys with an id below `before`."""
-    return [_key(row) for row in await connection.fetch(q.list_api_keys, ledger_id, before, count)]
+async def page(
+    connection: "AnyConnection", q: Queries, ledger_id: int, *, before: int, count: int, order: Order = "desc"
+) -> Sequence[KeyRow]:
+    """The newest keys with an id below `before`; `asc`: the oldest ones with an id above it."""
+    found = await connection.fetch(turned(q.list_api_keys, order), ledger_id, before, count)
+    return [_key(row) for row in found]
+
+
+async def get(connection: "AnyConnection", q: Queries, ledger_id: int, key_id: int) -> KeyRow | None:
+    """A key, None if there is none."""
+    row = await connection.fetchrow(q.get_api_key, ledger_id, key_id)
+    return None if row is None else _key(row)
+
+
+async def listed(connection: "AnyConnection", q: Queries, ledger_id: int, ask: Ask) -> Listed[KeyRow, KeyPosition]:
+    """A page of the keys of a ledger."""
+    begin = _BEGIN[ask.order] if ask.start is None else ask.start
+    found = await page(connection, q, ledger_id, before=begin.id, count=ask.limit + 1, order=ask.order)
+    shown = list(found[: ask.limit])
+    return Listed(shown, KeyPosition(shown[-1].id) if len(found) > ask.limit else None)
 
 
 async def revoke(

@@ -1257,7 +1257,7 @@ SELECT id, name, scope, ctime, expires_at, revoked_at, last_used_at, CASE
         WHEN expires_at <= statement_timestamp() THEN 'expired'
         ELSE 'active'
     END AS status
-FROM api_key WHERE ledger_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3;
+FROM api_key WHERE ledger_id = $1 AND ROW(id) < ROW($2::bigint) ORDER BY id DESC LIMIT $3;
 
 -- name: get_api_key
 -- By primary key, and locked, so that it is revoked or rotated by one at a time.

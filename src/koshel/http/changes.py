@@ -15,7 +15,7 @@ from koshel.http import wire
 from koshel.http.accounts import account_in_path
 from koshel.http.call import Call, Reply
 from koshel.http.following import transaction_id
-from koshel.http.pages import Lists, Next, PageQuery
+from koshel.http.pages import Lists, Next, NoFilters, PageQuery
 from koshel.http.problems import account_not_found, transaction_not_found
 from koshel.http.route import Route
 from koshel.http.wire import Time
@@ -77,10 +77,6 @@ class TransactionChangePage(Struct, frozen=True):
 
     items: list[TransactionRevision]
     next: Next
-
-
-class NoFilters(Struct, frozen=True):
-    """A list of changes has none."""
 
 
 _CHANGES = Lists(NoFilters, changes.Revision)

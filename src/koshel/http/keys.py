@@ -13,12 +13,13 @@ from koshel import texts
 from koshel.callers import Scope
 from koshel.config.durations import LONGEST_S
 from koshel.db import api_keys
-from koshel.db.api_keys import KeyRow, LastAdminKey, NotUsable, Status
+from koshel.db.api_keys import KeyPosition, KeyRow, LastAdminKey, NotUsable, Status
 from koshel.http.call import Call, Reply, json
+from koshel.http.pages import Lists, Next, NoFilters, PageQuery
 from koshel.http.problems import Failure, printable
 from koshel.http.route import POST, Route
 from koshel.http.wire import Time, time
-from koshel.values import ID_MAX, Id, Invalid, KeyName
+from koshel.values import Id, Invalid, KeyName
 
 OVERLAP_S = 24 * 3_600
 READ = ("database-unavailable", "overloaded")
@@ -62,14 +63,10 @@ class KeyPage(Struct, frozen=True):
     """Some keys, the newest first."""
 
     items: list[Key]
-    next: Annotated[str | None, Meta(description="What `after` is for the next page; null: there is none.")]
+    next: Next
 
 
-class Page(Struct, frozen=True):
-    """The query of a page."""
-
-    limit: Annotated[int, Meta(ge=1, le=500, description="How many, at most.")] = 50
-    after: Annotated[Id, Meta(description="The `next` of the page before.")] = ID_MAX
+_KEYS = Lists(NoFilters, KeyPosition)
 
 
 async def create_key(call: Call) -> Reply:
@@ -87,20 +84,24 @@ async def create_key(call: Call) -> Reply:
 
 async def list_keys(call: Call) -> Reply:
     """GET /key."""
-    query: Page = call.query
-    found = await _page(call, query.after, query.limit + 1)
-    shown = found[: query.limit]
-    following = str(shown[-1].id) if len(found) > query.limit else None
-    return json(200, KeyPage([Key(*_fields(one)) for one in shown], following))
+    path, ledger_id = "/key", call.caller.ledger_id
+    asked = _KEYS.asked(call, path, NoFilters())
+    page = await call.service.engine.store.look_up(
+        ledger_id, lambda connection, q: api_keys.listed(connection, q, ledger_id, asked[1])
+    )
+    return _KEYS.reply(call, path, asked, page, [Key(*_fields(one)) for one in page.items])
 
 
 async def get_key(call: Call) -> Reply:
     """GET /key/{id}."""
     key_id = _key_id(call)
-    found = await _page(call, key_id + 1, 1) if key_id < ID_MAX else []
-    if not found or found[0].id != key_id:
+    ledger_id = call.caller.ledger_id
+    found = await call.service.engine.store.look_up(
+        ledger_id, lambda connection, q: api_keys.get(connection, q, ledger_id, key_id)
+    )
+    if found is None:
         raise key_not_found(key_id)
-    return json(200, Key(*_fields(found[0])))
+    return json(200, Key(*_fields(found)))
 
 
 async def revoke_key(call: Call) -> Reply:
@@ -146,13 +147,6 @@ def key_not_found(key_id: int | str) -> Failure:
     return Failure("key-not-found", f"There is no key {printable(str(key_id), 100)}.", **named)
 
 
-async def _page(call: Call, before: int, count: int) -> Sequence[KeyRow]:
-    return await call.service.engine.store.transact(
-        [call.caller.ledger_id],
-        lambda connection, q: api_keys.page(connection, q, call.caller.ledger_id, before=before, count=count),
-    )
-
-
 def _key_id(call: Call) -> int:
     try:
         return texts.identifier(call.path["id"])
@@ -191,7 +185,7 @@ ROUTES: Sequence[Route] = (
         None,
         {200: KeyPage},
         READ,
-        query=Page,
+        query=PageQuery,
         scope=Scope.ADMIN,
     ),
     Route(

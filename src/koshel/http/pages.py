@@ -51,6 +51,10 @@ class PageQuery(Struct, frozen=True, kw_only=True):
     order: Sorted | UnsetType = UNSET
 
 
+class NoFilters(Struct, frozen=True):
+    """Those of a list that takes none."""
+
+
 class Cursor(Struct, frozen=True, array_like=True, omit_defaults=False):
     """Where a page has ended, and of what."""
 
