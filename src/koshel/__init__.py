@@ -7,7 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from koshel.books import Line as Line
+    from koshel.account_books import Line as Line
+    from koshel.account_books import Statement as Statement
     from koshel.config.settings import Settings as Settings
     from koshel.core.changes import Change as Change
     from koshel.core.commands import Kind as Kind
@@ -45,7 +46,7 @@ _MODULES = {
     "Kind": "koshel.core.commands",
     "KoshelError": "koshel.errors",
     "Ledger": "koshel.ledger",
-    "Line": "koshel.books",
+    "Line": "koshel.account_books",
     "Misuse": "koshel.errors",
     "OutcomeUnknown": "koshel.errors",
     "Overloaded": "koshel.errors",
@@ -57,6 +58,7 @@ _MODULES = {
     "Settings": "koshel.config.settings",
     "Source": "koshel.legs",
     "SplitResult": "koshel.group_results",
+    "Statement": "koshel.account_books",
     "StoreError": "koshel.errors",
     "Target": "koshel.legs",
     "Transaction": "koshel.results",

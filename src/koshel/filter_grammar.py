@@ -1,6 +1,7 @@
 """The grammar of filters: a text in, its comparisons and how they are joined out. What they mean is said elsewhere.
 
-It is one for LALR(1), which is read in linear time, and without recursion, however deep the brackets are.
+It is one for LALR(1), which is read in linear time, and without recursion, however deep the brackets are. A string
+without an end is read to the end of the text, once, and is refused then.
 """
 
 from functools import cache
@@ -30,7 +31,7 @@ GRAMMAR = r"""
     _IN.2: /in\b/i
     OPERATOR: /[<>!]=|[<>=]/
     NAME: /[a-z_]+/
-    STRING: /"(?:[^"\\]|\\.)*"/
+    STRING: /"(?:[^"\\]|\\.)*"?/
     WORD: /[^\s"(),<>=!]+/
     %ignore /\s+/
 """

@@ -7,10 +7,7 @@ The grammar says how a filter is written, and the list's table of fields what ea
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import date
 from typing import Any
-
-from msgspec import ValidationError, convert
 
 from koshel import moments, values
 from koshel.db.filters import ORDERINGS, And, Comparison, Expression, Field, Fields, Or, Prefix, Type, Value, negated
@@ -32,6 +29,8 @@ _HOW = 'must be comparisons such as kind = refund and amount >= 10.00 or referen
 
 async def expression(text: str, fields: Fields[Any]) -> Expression:
     """The filter that a text is. Raises Invalid."""
+    if not isinstance(text, str):
+        raise Invalid(FILTER, "must be a text")
     if not 0 < len(text) <= LENGTH_MAX:
         raise Invalid(FILTER, f"must have 1 to {LENGTH_MAX} characters")
     if not text.isascii() and text.encode(errors="replace").decode() != text:
@@ -56,9 +55,12 @@ def why_not_found(error: NotIndexed | TooWide | MixedOrders | BadPosition) -> In
     """Why a list with a filter is not found, where callers are told by a field and a reason."""
     match error:
         case NotIndexed():
-            extra = ", in each part of an OR" if error.is_filter else ""
-            reason = f"is found by no index alone; give one of {', '.join(error.instead)} too{extra}"
-            return Invalid(FILTER if error.is_filter else error.fields[0], reason)
+            instead = ", ".join(error.instead)
+            if error.is_filter:
+                named = " and ".join(error.fields)
+                reason = f"has {named}, found by no index alone; compare one of {instead} too, in each part of an OR"
+                return Invalid(FILTER, reason)
+            return Invalid(error.fields[0], f"is found by no index alone; give one of {instead} too")
         case TooWide():
             reason = f"must not be looked for in more than {error.most} places of the indexes, and is in {error.places}"
             return Invalid(FILTER, reason)
@@ -136,13 +138,6 @@ def _number(text: str, name: str) -> int:
     return int(text)
 
 
-def _date(text: str, name: str) -> date:
-    try:
-        return convert(text, date)
-    except ValidationError:
-        raise Invalid(name, "must be a date such as 2026-11-22") from None
-
-
 def _name(text: str, name: str) -> str | Prefix:
     begin = text.removesuffix(_ANY)
     if not is_account_name(begin) and (begin or not text):
@@ -154,7 +149,7 @@ _READ: Mapping[Type, Callable[[str, str], Value]] = {
     Type.NUMBER: _number,
     Type.AMOUNT: values.decimal,
     Type.TIME: moments.moment,
-    Type.DATE: _date,
+    Type.DATE: moments.day,
     Type.TEXT: _text,
     Type.EMAIL: values.kept_email,
     Type.NAME: _name,

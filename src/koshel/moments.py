@@ -1,8 +1,10 @@
-"""Points in time, as callers say them: RFC 3339 over HTTP, and aware datetimes in a program."""
+"""Points in time and days, as callers say them: RFC 3339 over HTTP, and aware datetimes and dates in a program."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TypeAlias
+
+from msgspec import ValidationError, convert
 
 from koshel.values import Invalid
 
@@ -10,6 +12,8 @@ Moment: TypeAlias = datetime | str  # str: RFC 3339
 
 LENGTH_MAX = 64
 REASON = "must be a time such as 2027-01-31T09:00:00Z or 2027-01-31T10:00:00.5+01:00"
+
+DAY_REASON = "must be a date such as 2026-11-22"
 
 # RFC 3339, section 5.6, with the digits of the fraction that are kept. Its patterns see a bounded length only.
 _TIME = re.compile(
@@ -34,15 +38,25 @@ def moment(value: Moment, field: str) -> datetime:
     match = _TIME.fullmatch(text) if len(text) <= LENGTH_MAX else None
     if match is None:
         raise Invalid(field, REASON)
-    date, minute, second, fraction, zone = match.groups()
+    on, minute, second, fraction, zone = match.groups()
     is_leap = second == _LEAP_SECOND
-    told_at = f"{date}T{minute}:{'59' if is_leap else second}.{(fraction or '').ljust(6, '0')}"
+    told_at = f"{on}T{minute}:{'59' if is_leap else second}.{(fraction or '').ljust(6, '0')}"
     try:
         told = datetime.fromisoformat(told_at + ("+00:00" if zone in "Zz" else zone))
     except ValueError:
         raise Invalid(field, REASON) from None
     found = _in_utc(told, field)
     return _after_leap_second(found, field) if is_leap else found
+
+
+def day(value: date | str, field: str) -> date:
+    """The day of the calendar. Raises Invalid: a moment is none."""
+    if type(value) is date:
+        return value
+    try:
+        return convert(value if isinstance(value, str) else None, date)
+    except ValidationError:
+        raise Invalid(field, DAY_REASON) from None
 
 
 def _in_utc(told: datetime, field: str) -> datetime:

@@ -1,13 +1,16 @@
 """Cursors of lists with a filter: what they remember, in how many places they go on, and which are refused."""
 
+import json
 import threading
+from typing import Any
 from urllib.parse import quote
 
+import pytest
 from msgspec.structs import replace
 
 from koshel.filters import LENGTH_MAX
 from koshel.http import pages
-from koshel.http.pages import CURSOR_MAX
+from koshel.http.pages import CURSOR_MAX, Cursor
 from tests.http.conftest import OpenAccount
 from tests.http.test_cursors import MUST_BE
 from tests.http.test_filters import ids, refused
@@ -50,6 +53,16 @@ def test_a_cursor_of_several_indexes_has_a_position_in_each(service: Running, pa
         assert_problem(service.call("GET", f"/transaction?after={_bent(one, nonsense)}"), "validation-failed")
 
 
+@pytest.mark.parametrize("position", [[], [[]], [[1], [2]], [["2026-01-01T00:00:00Z", 1, 1]] * 9, {}, None, [[[]]]])
+def test_positions_that_no_page_has_are_refused(service: Running, path: str, position: Any) -> None:
+    account = path.split("/")[2]
+    for where in ("/transaction", "/account", path, "/key", f"/account/{account}/change"):
+        said = Cursor(where, 1, "desc", {"account_id": int(account)} if where == path else {}, position)
+        answer = service.call("GET", f"{where}?after={pages._written(said)}")
+        assert_problem(answer, "validation-failed")
+        assert answer.body["errors"][0]["parameter"] == "after", where
+
+
 def _bent(cursor: str, text: str) -> str:
     """The cursor with another filter, and the right check sum."""
     return pages._written(replace(pages._read(cursor), filters={"filter": text}))
@@ -64,6 +77,20 @@ def test_a_cursor_of_a_filter_of_another_ledger_is_refused(keyed: Keyed) -> None
     said = client.ask("GET", f"/account?after={cursor}", None, bearer(keyed.of_shop.text))
     client.close()
     assert said.status == 422
+
+
+def test_a_filter_with_ids_of_another_ledger_finds_nothing(keyed: Keyed) -> None:
+    ann = keyed.call("PUT", "/account/@users:filtered", {"email": "filtered@example.com"}).body["id"]
+    paid = keyed.call("POST", f"/account/{ann}/payment", {"amount": "1", "reference": "theirs"}).body["id"]
+    of_transactions = [f"id = {paid}", f"account_id = {ann}", "account = users:filtered", "source = users:filtered"]
+    of_transactions += ["reference = theirs", f"parent_id = {paid} or group_id = {paid}"]
+    of_accounts = [f"id = {ann}", "name = users:filtered", "name = users:*", "email = filtered@example.com"]
+    client = Client(keyed.service.port)
+    for where, texts in (("/transaction", of_transactions), ("/account", of_accounts)):
+        for text in texts:
+            said = client.ask("GET", f"{where}?filter={quote(text)}", None, bearer(keyed.of_shop.text))
+            assert (said.status, json.loads(said.body)["items"]) == (200, []), text
+    client.close()
 
 
 def test_the_longest_filter_goes_into_a_cursor(service: Running, path: str) -> None:

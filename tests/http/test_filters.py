@@ -77,6 +77,19 @@ def test_accounts_and_lines_are_found_by_comparisons(service: Running) -> None:
     assert list(walk(service, where, filter="kind = void")) == []
 
 
+def test_a_hold_does_not_touch_its_target(service: Running, open_account: OpenAccount) -> None:
+    ann, bob = open_account("100"), open_account()
+    body = {"source_account_id": ann, "target_account_id": bob, "amount": "3", "hold": {}, "reference": f"hold {ann}"}
+    hold = service.call("POST", "/transaction", body).body["id"]
+    assert ids(service, "/transaction", f"account_id = {bob} and kind = hold") == []
+    assert ids(service, "/transaction", f'reference = "hold {ann}" and account_id = {bob}') == []
+    assert [one["id"] for one in walk(service, "/transaction", reference=f"hold {ann}", account_id=bob)] == []
+    assert ids(service, "/transaction", f"source_account_id = {ann} and target_account_id = {bob}") == [hold]
+    assert ids(service, "/transaction", f"status = held and target_account_id = {bob} and remaining = 3") == [hold]
+    service.call("POST", f"/transaction/{hold}/void", {})
+    assert ids(service, "/transaction", f"status in (held, voided) and target_account_id = {bob}") == [hold]
+
+
 def test_background_transactions_are_found_by_their_status(
     service: Running, till: Till, open_account: OpenAccount
 ) -> None:
@@ -149,6 +162,8 @@ def _of_account(name: str) -> str:
         ('reference = "\\u0000"', "must be without the character NUL"),
         ("reference = \0", "must be without the character NUL"),
         ('reference = "\\ud800"', "it goes wrong at character 13"),
+        ('reference = "no end', "it goes wrong at character 13"),
+        ('reference = "\\', "it goes wrong at character 14"),
         ("id in ()", "it goes wrong at character 8"),
         ("id in (" + ",".join(map(str, range(51))) + ")", "must not compare with more than 50 values"),
         ("id in (" + ",".join(map(str, range(9))) + ")", "must not be looked for in more than 8 places"),

@@ -26,6 +26,7 @@ FROZEN = {
     "0019.books.sql": "55387512507d1753f13b3ce752cd9e774056c4f029da29caea823b90691aa131",
     "0020.partitions_ahead.sql": "51066e0ac6e98175100267556a62c9915fe1d221827af6213987bed79594b72f",
     "0021.partitions.sql": "b9e27c5b24c46086af2c15deb1c3068a9db937d7d30e9c79271146d19f3df18d",
+    "0022.value_dates.sql": "b295b7ac71868de0320b958c1589d45d1c4fa8f4a43103d42f864fe17f94d6c1",
     "0025.exchanged.sql": "139a716a11da7ae5bc76cbd4c468e7b41e05afe28afb36c874a7ad2cbc39e27b",
     "0026.former_emails.sql": "e29f79c5592f24c08d66e0e5db46ac204a512d432bcafacf1cc2fb5e8bc9ce98",
 }

@@ -54,7 +54,13 @@ _LISTS: dict[str, tuple[str, list[str | None], set[str]]] = {
 }
 _LOOK_UPS: dict[str, tuple[str, list[str | None], set[str]]] = {
     "find_listed": ("find_listed", ["1", "{7}", *_ANYTHING], {"transaction_pkey", "account", "hold_pkey"}),
+    "find_candidates": ("find_candidates", ["1", "{7}"], {"transaction_pkey"}),
     "find_listed_pending": ("find_listed_pending", ["1", "{7}", *_ANYTHING], _pending("pkey")),
+    "sum_by_value_date": (
+        "sum_by_value_date",
+        ["1", "7", "2026-06-30", "100", "200", "10001"],
+        {"transaction_source_dated", "transaction_target_dated"},
+    ),
     "sum_ledger": ("sum_ledger", ["1"], {"account", "transaction_paid_in", "transaction_paid_out"}),
     "find_keyed": ("find_keyed", ["1", "key-7"], {"receipt_pkey"}),
     "find_version_before": ("find_version_before", ["1", "7", "2026-01-01"], {"account"}),

@@ -12,7 +12,7 @@ from koshel.core.model import AccountDetails
 from koshel.db import rows
 from koshel.db.access_paths import AccessPath, plan
 from koshel.db.filter_fields import ACCOUNT_FIELDS
-from koshel.db.filters import Expression, Prefix, Value, is_met
+from koshel.db.filters import Expression, Prefix, Value, predicate
 from koshel.db.pages import Ask, Key, Keyed, entries, page, turned
 from koshel.db.queries import Queries
 from koshel.db.wanted import ID_MAX, AccountPosition, AccountsWanted, Listed, MixedOrders, NotIndexed
@@ -47,6 +47,8 @@ async def accounts(
     begin, end = (None, None) if wanted.name is None else _names(_name(wanted.name))
     narrow = (wanted.email, wanted.currency, wanted.status, begin, end, entries(wanted.metadata))
 
+    is_met = None if expression is None else predicate(expression, ACCOUNT_FIELDS)
+
     async def keys(position: AccountPosition, count: int) -> Sequence[Keyed]:
         return await finder.merged(ways, position, count)
 
@@ -54,8 +56,8 @@ async def accounts(
         ids = [key.row["id"] for key in keys]
         given = await connection.fetch(q.find_listed_accounts, ledger_id, ids, *narrow)
         found = {row["id"]: rows.account_details(row) for row in given}
-        if expression is not None:
-            found = {id_: one for id_, one in found.items() if is_met(expression, one, ACCOUNT_FIELDS)}
+        if is_met is not None:
+            found = {id_: one for id_, one in found.items() if is_met(one)}
         return [found.get(id_) for id_ in ids]
 
     return await page([keys], details, _after, ask, _BEGIN[ask.order])

@@ -1,4 +1,4 @@
-"""A filter as an expression: comparisons of fields with values, joined by AND and OR. Data, and whether a row meets it.
+"""A filter as an expression: comparisons of fields with values, joined by AND and OR. Data, and a predicate of it.
 
 There is no NOT: when an expression is made, NOT is pushed down to the comparisons, each of which is negated or not.
 A comparison is true or false of a row, never unknown. So NOT is what it says: what a field does not have equals nothing
@@ -6,7 +6,7 @@ but null, and is neither more nor less than any value.
 """
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -68,6 +68,7 @@ class Field(Struct, Generic[RowT], frozen=True):
     usual: frozenset[str] = frozenset()  # of these: what most rows have, so that it finds too many
 
 
+Predicate: TypeAlias = Callable[[RowT], bool]
 Fields: TypeAlias = Mapping[str, Field[RowT]]
 
 
@@ -107,29 +108,54 @@ def negated(one: Expression) -> Expression:
             return And(tuple(negated(part) for part in one.parts))
 
 
-def is_met(one: Expression, row: RowT, fields: Fields[RowT]) -> bool:
-    """Whether a row is as the expression says. Its depth is bounded where it is read."""
+def predicate(one: Expression, fields: Fields[RowT], *, if_unknown: bool | None = None) -> Predicate[RowT]:
+    """Whether a row is as the expression says, as a function: it is called for each of many rows.
+
+    `if_unknown`: what a comparison is whose field is not among these, be it negated or not; None: there is none such.
+    The depth is bounded where a filter is read.
+    """
     match one:
         case Comparison():
-            return _is_true(one, fields[one.field].of(row)) is not one.is_negated
+            if if_unknown is not None and one.field not in fields:
+                return lambda _: if_unknown
+            return _compared(one, fields[one.field].of)
         case And():
-            return all(is_met(part, row, fields) for part in one.parts)
+            return _joined([predicate(part, fields, if_unknown=if_unknown) for part in one.parts], ends_with=False)
         case Or():
-            return any(is_met(part, row, fields) for part in one.parts)
+            return _joined([predicate(part, fields, if_unknown=if_unknown) for part in one.parts], ends_with=True)
 
 
-def _is_true(one: Comparison, value: Any) -> bool:
-    if isinstance(value, tuple):
-        return any(_is_true(one, each) for each in value)
-    if one.entry:
-        value = value.get(one.entry)
+def _joined(parts: Sequence[Predicate[RowT]], *, ends_with: bool) -> Predicate[RowT]:
+    def test(row: RowT) -> bool:
+        for part in parts:
+            if part(row) is ends_with:
+                return ends_with
+        return not ends_with
+
+    return test
+
+
+def _compared(one: Comparison, of: Callable[[RowT], Any]) -> Predicate[RowT]:
+    is_true, entry, is_wanted = _truth(one), one.entry, not one.is_negated
+
+    def test(row: RowT) -> bool:
+        value = of(row)
+        if entry:
+            value = value.get(entry)
+        if type(value) is tuple:
+            return any(is_true(each) for each in value) is is_wanted
+        return is_true(value) is is_wanted
+
+    return test
+
+
+def _truth(one: Comparison) -> Predicate[Any]:
+    """Whether a single value is as it is compared."""
     if one.operator in ORDERINGS:
-        return value is not None and ORDERINGS[one.operator](value, one.values[0])
-    return any(equals(value, wanted) for wanted in one.values)
-
-
-def equals(value: Any, wanted: Value) -> bool:
-    """Whether a value is as it is wanted; a prefix is met by what begins so."""
-    if isinstance(wanted, Prefix):
-        return value is not None and value.startswith(wanted.begin)
-    return bool(value == wanted)
+        compare, bound = ORDERINGS[one.operator], one.values[0]
+        return lambda value: value is not None and compare(value, bound)
+    equal = frozenset(value for value in one.values if not isinstance(value, Prefix))
+    begins = tuple(value.begin for value in one.values if isinstance(value, Prefix))
+    if not begins:
+        return equal.__contains__
+    return lambda value: value in equal or (value is not None and value.startswith(begins))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 AccountKey: TypeAlias = tuple[int, int]  # its ledger's id, and its own
 Versions: TypeAlias = tuple[int, int]  # the first and the last
 
-_LEAVE = {Kind.WITHDRAWAL, Kind.TRANSFER, Kind.CAPTURE, Kind.REFUND}  # by which money leaves its source
+LEAVE = {Kind.WITHDRAWAL, Kind.TRANSFER, Kind.CAPTURE, Kind.REFUND}  # by which money leaves its source
 
 
 class Line(Struct, frozen=True):
@@ -55,7 +55,7 @@ def line(account_id: int, found: FoundTransaction) -> Line:
     assert isinstance(posted, Posted)
     source, target = posted.source, posted.target
     if source is not None and source.account_id == account_id:
-        leaves, zero = posted.kind in _LEAVE, ZEROS[scale_of(posted.amount)]
+        leaves, zero = posted.kind in LEAVE, ZEROS[scale_of(posted.amount)]
         return Line(found, source, subtract(zero, posted.amount) if leaves else zero)
     assert isinstance(target, Side)
     return Line(found, target, posted.amount)

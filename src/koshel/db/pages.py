@@ -75,12 +75,13 @@ async def page(
     begin: PositionT,
     *,
     place: Callable[[Keyed], Any] = itemgetter("id"),
+    most: int | None = None,
 ) -> Listed[ItemT, Any]:
     """The page that begins where it is asked to, and else at `begin`; `after` is the position after a key.
 
     Each source gives keys in the order of the list, which is that of `place`. Where not all keys are of what is wanted
-    the page has fewer items than it may if KEYS_MAX keys were looked at, and says where the next one goes on.
-    Raises BadPosition.
+    the page has fewer items than it may if `most` keys were looked at (None: KEYS_MAX), and says where the next one
+    goes on. Raises BadPosition.
     """
     items: list[ItemT] = []
     positions = ask.positions(begin, len(sources))
@@ -96,9 +97,9 @@ async def page(
         looked_at += len(found)
         if len(found) < count:
             return Listed(items, None)
-        if looked_at >= KEYS_MAX:
+        if looked_at >= (KEYS_MAX if most is None else most):
             return Listed(items, _ended(positions))
-        count = max(count, KEYS_AT_ONCE)
+        count = max(count, min(2 * count, KEYS_AT_ONCE))
 
 
 async def _merged(

@@ -77,10 +77,12 @@ class Queries(Struct, frozen=True):
     list_transactions_of_account: str
     list_open_holds: str
     find_listed: str
+    find_candidates: str
     find_listed_pending: str
     find_keyed: str
     find_version_before: str
     get_state: str
+    sum_by_value_date: str
     sum_ledger: str
     list_accounts: str
     list_accounts_of_email: str

@@ -941,6 +941,15 @@ SELECT * FROM (
 ) AS listed
 WHERE $3::text [] IS NULL OR status = ANY($3::text []);
 
+-- name: find_candidates
+-- Of the keys of a page that are posted what their own rows say: a filter may know by that alone that it does not want
+-- them, and nothing else of them is read then. By primary key.
+SELECT t.id, t.kind, t.source_account_id, t.source_balance, t.source_held, t.source_version,
+    t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
+    t.idempotency_key, t.reference, coalesce(t.effective_on, (t.ctime AT TIME ZONE 'UTC')::date) AS effective_on,
+    t.expires_at, t.capture_at, t.ctime
+FROM transaction AS t WHERE t.ledger_id = $1 AND t.id = ANY($2::bigint []);
+
 -- name: find_listed_pending
 -- As find_listed, of what was queued and is not posted: as get_queued. Nothing of it is in a group ($7).
 SELECT id, promise, answer, cancelled_at, cancelled_by FROM (
@@ -1020,6 +1029,46 @@ WHERE s.ledger_id = $1 AND s.source_account_id = $2 AND s.source_version = $3::b
 UNION ALL
 SELECT t.target_balance, t.target_held, t.ctime FROM transaction AS t
 WHERE t.ledger_id = $1 AND t.target_account_id = $2 AND t.target_version = $3;
+
+-- name: sum_by_value_date
+-- What those lines of the account $2 change in its balance that were posted on the one side of the day $3 and count for the
+-- other: after its version $4, up to $5, for the day or one before; and up to $4, for a later one. By indexes that have
+-- no other lines, and the amounts; of each at most $6. `most`: of how many there were the most.
+SELECT sum(dated.change) AS change, max(dated.lines) AS most FROM (
+    SELECT -sum(each.amount) AS change, count(*) AS lines FROM (
+        SELECT s.amount FROM transaction AS s
+        WHERE s.ledger_id = $1 AND s.source_account_id = $2 AND s.effective_on <= $3::text::date
+            AND s.source_version > $4::bigint AND s.source_version <= $5::bigint
+            AND s.effective_on IS NOT NULL AND s.effective_on <> (s.ctime AT TIME ZONE 'UTC')::date
+            AND s.kind = ANY('{withdrawal,transfer,capture,refund}')
+        LIMIT $6::bigint
+    ) AS each
+    UNION ALL
+    SELECT sum(each.amount), count(*) FROM (
+        SELECT t.amount FROM transaction AS t
+        WHERE t.ledger_id = $1 AND t.target_account_id = $2 AND t.effective_on <= $3::text::date
+            AND t.target_version > $4 AND t.target_version <= $5
+            AND t.effective_on IS NOT NULL AND t.effective_on <> (t.ctime AT TIME ZONE 'UTC')::date
+            AND t.target_version IS NOT NULL
+        LIMIT $6
+    ) AS each
+    UNION ALL
+    SELECT sum(each.amount), count(*) FROM (
+        SELECT s.amount FROM transaction AS s
+        WHERE s.ledger_id = $1 AND s.source_account_id = $2 AND s.effective_on > $3::text::date AND s.source_version <= $4
+            AND s.effective_on IS NOT NULL AND s.effective_on <> (s.ctime AT TIME ZONE 'UTC')::date
+            AND s.kind = ANY('{withdrawal,transfer,capture,refund}')
+        LIMIT $6
+    ) AS each
+    UNION ALL
+    SELECT -sum(each.amount), count(*) FROM (
+        SELECT t.amount FROM transaction AS t
+        WHERE t.ledger_id = $1 AND t.target_account_id = $2 AND t.effective_on > $3::text::date AND t.target_version <= $4
+            AND t.effective_on IS NOT NULL AND t.effective_on <> (t.ctime AT TIME ZONE 'UTC')::date
+            AND t.target_version IS NOT NULL
+        LIMIT $6
+    ) AS each
+) AS dated;
 
 -- name: sum_ledger
 -- A ledger by currency, all of it as it is at one moment: a statement has one snapshot. What came in and what left is

@@ -552,6 +552,14 @@ CREATE INDEX transaction_p000000_group ON transaction_p000000 USING btree (ledge
 
 CREATE INDEX transaction_p000000_kind ON transaction_p000000 USING btree (ledger_id, kind, ctime, id) WHERE (ctime > '-infinity'::timestamp with time zone);
 
+CREATE INDEX transaction_source_dated ON ONLY transaction USING btree (ledger_id, source_account_id, effective_on, source_version) INCLUDE (amount) WHERE ((effective_on IS NOT NULL) AND (effective_on <> ((ctime AT TIME ZONE 'UTC'::text))::date) AND (kind = ANY ('{withdrawal,transfer,capture,refund}'::text[])));
+
+CREATE INDEX transaction_p000000_ledger_id_source_account_id_effective_o_idx ON transaction_p000000 USING btree (ledger_id, source_account_id, effective_on, source_version) INCLUDE (amount) WHERE ((effective_on IS NOT NULL) AND (effective_on <> ((ctime AT TIME ZONE 'UTC'::text))::date) AND (kind = ANY ('{withdrawal,transfer,capture,refund}'::text[])));
+
+CREATE INDEX transaction_target_dated ON ONLY transaction USING btree (ledger_id, target_account_id, effective_on, target_version) INCLUDE (amount) WHERE ((effective_on IS NOT NULL) AND (effective_on <> ((ctime AT TIME ZONE 'UTC'::text))::date) AND (target_version IS NOT NULL));
+
+CREATE INDEX transaction_p000000_ledger_id_target_account_id_effective_o_idx ON transaction_p000000 USING btree (ledger_id, target_account_id, effective_on, target_version) INCLUDE (amount) WHERE ((effective_on IS NOT NULL) AND (effective_on <> ((ctime AT TIME ZONE 'UTC'::text))::date) AND (target_version IS NOT NULL));
+
 CREATE INDEX transaction_paid_in ON ONLY transaction USING btree (ledger_id, target_account_id) INCLUDE (amount) WHERE (source_account_id IS NULL);
 
 CREATE INDEX transaction_p000000_paid_in ON transaction_p000000 USING btree (ledger_id, target_account_id) INCLUDE (amount) WHERE (source_account_id IS NULL);
@@ -582,7 +590,11 @@ CREATE INDEX transaction_p000001_ledger_id_reference_ctime_id_idx ON transaction
 
 CREATE INDEX transaction_p000001_ledger_id_source_account_id_amount_idx ON transaction_p000001 USING btree (ledger_id, source_account_id) INCLUDE (amount) WHERE ((target_account_id IS NULL) AND (kind = ANY ('{withdrawal,capture,refund}'::text[])));
 
+CREATE INDEX transaction_p000001_ledger_id_source_account_id_effective_o_idx ON transaction_p000001 USING btree (ledger_id, source_account_id, effective_on, source_version) INCLUDE (amount) WHERE ((effective_on IS NOT NULL) AND (effective_on <> ((ctime AT TIME ZONE 'UTC'::text))::date) AND (kind = ANY ('{withdrawal,transfer,capture,refund}'::text[])));
+
 CREATE INDEX transaction_p000001_ledger_id_target_account_id_amount_idx ON transaction_p000001 USING btree (ledger_id, target_account_id) INCLUDE (amount) WHERE (source_account_id IS NULL);
+
+CREATE INDEX transaction_p000001_ledger_id_target_account_id_effective_o_idx ON transaction_p000001 USING btree (ledger_id, target_account_id, effective_on, target_version) INCLUDE (amount) WHERE ((effective_on IS NOT NULL) AND (effective_on <> ((ctime AT TIME ZONE 'UTC'::text))::date) AND (target_version IS NOT NULL));
 
 CREATE UNIQUE INDEX transaction_p000001_source_version ON transaction_p000001 USING btree (ledger_id, source_account_id, source_version) WHERE (source_account_id IS NOT NULL);
 
@@ -598,7 +610,11 @@ CREATE INDEX transaction_p000002_ledger_id_reference_ctime_id_idx ON transaction
 
 CREATE INDEX transaction_p000002_ledger_id_source_account_id_amount_idx ON transaction_p000002 USING btree (ledger_id, source_account_id) INCLUDE (amount) WHERE ((target_account_id IS NULL) AND (kind = ANY ('{withdrawal,capture,refund}'::text[])));
 
+CREATE INDEX transaction_p000002_ledger_id_source_account_id_effective_o_idx ON transaction_p000002 USING btree (ledger_id, source_account_id, effective_on, source_version) INCLUDE (amount) WHERE ((effective_on IS NOT NULL) AND (effective_on <> ((ctime AT TIME ZONE 'UTC'::text))::date) AND (kind = ANY ('{withdrawal,transfer,capture,refund}'::text[])));
+
 CREATE INDEX transaction_p000002_ledger_id_target_account_id_amount_idx ON transaction_p000002 USING btree (ledger_id, target_account_id) INCLUDE (amount) WHERE (source_account_id IS NULL);
+
+CREATE INDEX transaction_p000002_ledger_id_target_account_id_effective_o_idx ON transaction_p000002 USING btree (ledger_id, target_account_id, effective_on, target_version) INCLUDE (amount) WHERE ((effective_on IS NOT NULL) AND (effective_on <> ((ctime AT TIME ZONE 'UTC'::text))::date) AND (target_version IS NOT NULL));
 
 CREATE UNIQUE INDEX transaction_p000002_source_version ON transaction_p000002 USING btree (ledger_id, source_account_id, source_version) WHERE (source_account_id IS NOT NULL);
 
@@ -607,6 +623,10 @@ CREATE UNIQUE INDEX transaction_p000002_target_version ON transaction_p000002 US
 ALTER INDEX transaction_group ATTACH PARTITION transaction_p000000_group;
 
 ALTER INDEX transaction_kind ATTACH PARTITION transaction_p000000_kind;
+
+ALTER INDEX transaction_source_dated ATTACH PARTITION transaction_p000000_ledger_id_source_account_id_effective_o_idx;
+
+ALTER INDEX transaction_target_dated ATTACH PARTITION transaction_p000000_ledger_id_target_account_id_effective_o_idx;
 
 ALTER INDEX transaction_paid_in ATTACH PARTITION transaction_p000000_paid_in;
 
@@ -628,7 +648,11 @@ ALTER INDEX transaction_reference ATTACH PARTITION transaction_p000001_ledger_id
 
 ALTER INDEX transaction_paid_out ATTACH PARTITION transaction_p000001_ledger_id_source_account_id_amount_idx;
 
+ALTER INDEX transaction_source_dated ATTACH PARTITION transaction_p000001_ledger_id_source_account_id_effective_o_idx;
+
 ALTER INDEX transaction_paid_in ATTACH PARTITION transaction_p000001_ledger_id_target_account_id_amount_idx;
+
+ALTER INDEX transaction_target_dated ATTACH PARTITION transaction_p000001_ledger_id_target_account_id_effective_o_idx;
 
 ALTER INDEX transaction_pkey ATTACH PARTITION transaction_p000001_pkey;
 
@@ -642,6 +666,10 @@ ALTER INDEX transaction_reference ATTACH PARTITION transaction_p000002_ledger_id
 
 ALTER INDEX transaction_paid_out ATTACH PARTITION transaction_p000002_ledger_id_source_account_id_amount_idx;
 
+ALTER INDEX transaction_source_dated ATTACH PARTITION transaction_p000002_ledger_id_source_account_id_effective_o_idx;
+
 ALTER INDEX transaction_paid_in ATTACH PARTITION transaction_p000002_ledger_id_target_account_id_amount_idx;
+
+ALTER INDEX transaction_target_dated ATTACH PARTITION transaction_p000002_ledger_id_target_account_id_effective_o_idx;
 
 ALTER INDEX transaction_pkey ATTACH PARTITION transaction_p000002_pkey;

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from functools import partial
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from koshel.db import lines, rows
+from koshel.db import candidates, lines, rows
 from koshel.db.access_paths import AccessPath, plan
 from koshel.db.filter_fields import LINE_FIELDS, TRANSACTION_FIELDS, Listing
-from koshel.db.filters import Expression, is_met
+from koshel.db.filters import Expression, Fields, Predicate, predicate
 from koshel.db.lines import Line, Versions
 from koshel.db.pages import Ask, Key, Keyed, Keys, entries, page
 from koshel.db.queries import Queries
@@ -26,6 +26,9 @@ from koshel.db.wanted import (
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
+
+RowT = TypeVar("RowT")
+FILTERED_MAX = 1_000  # keys that are looked at for a page of a list with a filter
 
 _BEGIN = {"desc": Position(LAST_MOMENT, ID_MAX, ID_MAX), "asc": Position(FIRST_MOMENT, 0, 0)}
 
@@ -47,31 +50,50 @@ async def transactions(
         paths = [*plan(expression, TRANSACTION_FIELDS, given(wanted))]
         ways = [await finder.way_along(path, alone=len(paths) == 1) for path in paths]
     books = _Books(connection, q, ledger_id, wanted, paths[0] if len(paths) == 1 else given(wanted))
+    is_met, may_be_met = _predicates(expression, TRANSACTION_FIELDS, candidates.OF_TRANSACTION)
 
     async def details(keys: Sequence[Key]) -> Sequence[FoundTransaction | None]:
-        found = await books.details([key.row for key in keys])
+        found = await books.details([key.row for key in keys], may_be_met)
         each = [(key, found.get(key.row["id"])) for key in keys]
-        if expression is None:
+        if is_met is None:
             return [one for _, one in each]
         return [
-            one
-            if one is not None and _is_wanted(Listing(one, key.row["ctime"]), key.source, ways, expression)
-            else None
+            one if one is not None and _is_given(key, one, ways) and is_met(_listing(key, one)) else None
             for key, one in each
         ]
 
     sources: list[Keys[Position]] = [partial(finder.keys, way, await finder.versions(way)) for way in ways]
-    return await page(sources, details, _after, ask, _BEGIN[ask.order], place=itemgetter("ctime", "id"))
+    place, most = itemgetter("ctime", "id"), _most(expression)
+    return await page(sources, details, _after, ask, _BEGIN[ask.order], place=place, most=most)
 
 
-def _is_wanted(one: Listing, index: int, ways: Sequence[Way], expression: Expression) -> bool:
-    """Whether it is as the filter says, and no way before this one finds it: of those that do, the first gives it.
+def _listing(key: Key, found: FoundTransaction) -> Listing:
+    return Listing(found, key.row["ctime"])
+
+
+def _is_given(key: Key, found: FoundTransaction, ways: Sequence[Way]) -> bool:
+    """Whether this is the first way that finds it, which gives it.
 
     What a way finds of a transaction never changes, so that it is on one page, whatever comes between two of them.
     """
-    if len(ways) > 1 and next((place for place, way in enumerate(ways) if way.finds(one)), None) != index:
-        return False
-    return is_met(expression, one, TRANSACTION_FIELDS)
+    if len(ways) == 1:
+        return True
+    one = _listing(key, found)
+    return next((source for source, way in enumerate(ways) if way.finds(one)), None) == key.source
+
+
+def _most(expression: Expression | None) -> int | None:
+    """How many keys are looked at for a page: fewer, if they are compared here and not by the database."""
+    return None if expression is None else FILTERED_MAX
+
+
+def _predicates(
+    expression: Expression | None, fields: Fields[RowT], known: Fields[Keyed]
+) -> tuple[Predicate[RowT] | None, Predicate[Keyed] | None]:
+    """Whether a row is as a filter says, and whether it may be, by what is known of it at first."""
+    if expression is None:
+        return None, None
+    return predicate(expression, fields), predicate(expression, known, if_unknown=True)
 
 
 async def account_lines(
@@ -94,16 +116,16 @@ async def account_lines(
     (path,) = plan(expression, LINE_FIELDS, given(wanted))
     way = Way(Driver.ACCOUNT, account_id, (), ("posted",), moments(path))
     finder, books = Finder(connection, q, ledger_id, ask.order), _Books(connection, q, ledger_id, wanted, path)
+    is_met, may_be_met = _predicates(expression, LINE_FIELDS, candidates.of_line(account_id))
 
     async def details(keys: Sequence[Key]) -> Sequence[Line | None]:
-        found = await books.details([key.row for key in keys])
+        found = await books.details([key.row for key in keys], may_be_met)
         each = [lines.line(account_id, found[key.row["id"]]) if key.row["id"] in found else None for key in keys]
-        if expression is None:
-            return each
-        return [one if one is not None and is_met(expression, one, LINE_FIELDS) else None for one in each]
+        return each if is_met is None else [one if one is not None and is_met(one) else None for one in each]
 
     bounds = _within(path, await finder.versions(way) if versions is None else versions)
-    return await page([partial(finder.keys, way, bounds)], details, _after, ask, _BEGIN[ask.order])
+    keys = partial(finder.keys, way, bounds)
+    return await page([keys], details, _after, ask, _BEGIN[ask.order], most=_most(expression))
 
 
 def _within(path: AccessPath, versions: Versions) -> Versions:
@@ -138,8 +160,8 @@ class _Books:
             *(wanted.since or FIRST_MOMENT, wanted.until or LAST_MOMENT),
         )
 
-    async def details(self, keys: Sequence[Keyed]) -> dict[int, FoundTransaction]:
-        """Of the keys those that are as they are wanted.
+    async def details(self, keys: Sequence[Keyed], may_be_met: Predicate[Keyed] | None) -> dict[int, FoundTransaction]:
+        """Of the keys those that are as they are wanted, without those that a filter cannot want by their own rows.
 
         What is pending may be posted between two looks: what is not found there is looked for where it has gone.
         """
@@ -149,6 +171,9 @@ class _Books:
             given = await self._fetch(self._q.find_listed_pending, pending)
             found |= {row["id"]: rows.queued(row) for row in given}
         posted = sorted(key["id"] for key in keys if key["id"] not in found)
+        if posted and may_be_met is not None:
+            own: Sequence[Keyed] = await self._connection.fetch(self._q.find_candidates, self._ledger_id, posted)
+            posted = sorted(row["id"] for row in own if may_be_met(row))
         if posted:
             found |= {row["id"]: rows.found(row) for row in await self._fetch(self._q.find_listed, posted)}
         return found

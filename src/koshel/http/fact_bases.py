@@ -47,3 +47,27 @@ class NotIndexedFacts(NoFacts, frozen=True, kw_only=True):
 
     parameters: list[str]
     add_one_of: Annotated[list[str], Meta(description="Each of these parameters would do.")]
+
+
+class TooManyValueDatesFacts(OfAccount, frozen=True, kw_only=True):
+    """Of a balance by value date that would be a sum over too many lines."""
+
+    lines_max: Annotated[int, Meta(description="Over how many it is summed up, of each side and in each direction.")]
+
+
+class PolicyFacts(NoFacts, frozen=True, kw_only=True):
+    """Of a rate that was exceeded."""
+
+    policy: Annotated[Literal["key", "ledger", "concurrency"], Meta(description="Which limit was hit.")]
+
+
+class FieldFacts(NoFacts, frozen=True, kw_only=True):
+    """Of a key that came with another request."""
+
+    field: Annotated[str, Meta(description="The first field, or header, that differs.")]
+
+
+class RequestIdFacts(NoFacts, frozen=True, kw_only=True):
+    """Of a fault of ours."""
+
+    request_id: Annotated[str, Meta(description="By which the log has it.")]

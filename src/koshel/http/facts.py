@@ -10,7 +10,17 @@ from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
 
 from koshel.core.commands import Kind
 from koshel.core.model import Refusal
-from koshel.http.fact_bases import LimitFacts, Money, NoFacts, NotIndexedFacts, OfAccount
+from koshel.http.fact_bases import (
+    FieldFacts,
+    LimitFacts,
+    Money,
+    NoFacts,
+    NotIndexedFacts,
+    OfAccount,
+    PolicyFacts,
+    RequestIdFacts,
+    TooManyValueDatesFacts,
+)
 from koshel.http.problems import PROBLEMS
 from koshel.http.wire import AnyRefusal, Time
 from koshel.values import AccountName, Id
@@ -166,21 +176,10 @@ class _Cause(NoFacts, frozen=True, kw_only=True):
     cause: AnyRefusal
 
 
-class _Field(NoFacts, frozen=True, kw_only=True):
-    field: Annotated[str, Meta(description="The first field, or header, that differs.")]
-
-
-class _Policy(NoFacts, frozen=True, kw_only=True):
-    policy: Annotated[Literal["key", "ledger", "concurrency"], Meta(description="Which limit was hit.")]
-
-
-class _RequestId(NoFacts, frozen=True, kw_only=True):
-    request_id: Annotated[str, Meta(description="By which the log has it.")]
-
-
 FACTS: Mapping[str, type[NoFacts]] = {
     "validation-failed": _Errors,
     "filter-not-indexed": NotIndexedFacts,
+    "too-many-value-dates": TooManyValueDatesFacts,
     "account-not-found": _NoAccount,
     "transaction-not-found": _NoTransaction,
     "split-not-found": _NoSplit,
@@ -211,9 +210,9 @@ FACTS: Mapping[str, type[NoFacts]] = {
     "capture-exceeds-hold": _Reserved,
     "refund-exceeds-original": _Refunded,
     "batch-refused": _Cause,
-    "idempotency-key-reused": _Field,
-    "rate-limited": _Policy,
-    "internal-error": _RequestId,
+    "idempotency-key-reused": FieldFacts,
+    "rate-limited": PolicyFacts,
+    "internal-error": RequestIdFacts,
 }
 assert FACTS.keys() <= PROBLEMS.keys()
 

@@ -107,7 +107,7 @@ class AccountPage(Struct, frozen=True):
     next: Next
 
 
-TRANSACTIONS = Lists(TransactionsWanted, Position)
+TRANSACTIONS = Lists(TransactionsWanted, Position, several=True)
 _ACCOUNTS = Lists(AccountsWanted, AccountPosition)
 
 

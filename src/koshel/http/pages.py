@@ -66,12 +66,15 @@ class Cursor(Struct, frozen=True, array_like=True, omit_defaults=False):
 
 
 class Lists(Generic[FiltersT]):
-    """The cursors of a kind of list, which has these filters, and positions of this type."""
+    """The cursors of a kind of list, which has these filters, and positions of this type.
 
-    def __init__(self, filters: type[FiltersT], position: type[Struct]) -> None:
+    `several`: there may be more than one position in a cursor, where more than one index gives the keys.
+    """
+
+    def __init__(self, filters: type[FiltersT], position: type[Struct], *, several: bool = False) -> None:
         self._filters = json.Decoder(filters)
         self._position = json.Decoder(position)
-        self._positions = json.Decoder(list[position])  # type: ignore[valid-type]  # where several indexes give the keys
+        self._positions = json.Decoder(list[position]) if several else None  # type: ignore[valid-type]
 
     def asked(self, call: Call, path: str, filters: FiltersT) -> tuple[FiltersT, Ask]:
         """What the request asks for, and how much of it: its own filters, or its cursor's. Raises Failure."""
@@ -96,8 +99,9 @@ class Lists(Generic[FiltersT]):
         return kept, Ask(query.limit, cursor.order, position)
 
     def _read(self, position: Any) -> Any:
-        is_several = isinstance(position, list) and position and isinstance(position[0], list)
-        return (self._positions if is_several else self._position).decode(json.encode(position))
+        if self._positions is not None and isinstance(position, list) and position and isinstance(position[0], list):
+            return self._positions.decode(json.encode(position))
+        return self._position.decode(json.encode(position))
 
     def reply(
         self, call: Call, path: str, asked: tuple[FiltersT, Ask], page: Listed[Any, Any], items: Sequence[Struct]
@@ -117,7 +121,8 @@ def not_indexed(error: NotIndexed) -> Failure:
     fields = [f"{name}.*" if name == "metadata" else name for name in error.fields]
     detail = f"No index finds what has {' and '.join(fields)} alone; add one of {', '.join(error.instead)}."
     if error.is_filter:
-        detail = f"{detail[:-1]}, beside the filter or in each part of its OR."
+        named, instead = " and ".join(fields), ", ".join(error.instead)
+        detail = f"No index finds what has {named} alone; compare one of {instead} too, in each part of an OR."
     parameters = ["filter"] if error.is_filter else fields
     return Failure("filter-not-indexed", detail, parameters=parameters, add_one_of=list(error.instead))
 

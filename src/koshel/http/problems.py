@@ -53,6 +53,11 @@ PROBLEMS: Mapping[str, Problem] = {
         "Filter not indexed",
         "No index finds what has these filters alone; one of add_one_of has to come with them.",
     ),
+    "too-many-value-dates": Problem(
+        422,
+        "Too many value dates",
+        "More lines of the account are posted on one side of the day and count for the other than are summed up.",
+    ),
     "account-not-found": Problem(404, "Account not found", "There is no such account."),
     "transaction-not-found": Problem(404, "Transaction not found", "There is no such transaction."),
     "split-not-found": Problem(404, "Split not found", "There is no such split."),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from koshel.http import (
     accounts,
     annotations,
+    balances,
     batches,
     cancelling,
     changes,
@@ -35,6 +36,7 @@ ROUTES: Sequence[Route] = (
     *changes.ROUTES,
     *lists.ROUTES,
     *lines.ROUTES,
+    *balances.ROUTES,
     *statements.ROUTES,
     *ledgers.ROUTES,
     *keys.ROUTES,

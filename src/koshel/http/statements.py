@@ -1,4 +1,4 @@
-"""What an account was at a moment, and its statement between two: how they are shown, their handlers and their routes.
+"""The statement of an account between two moments: how it is shown, its handler and its route.
 
 A statement comes in parts, as it is read: some lines at a time, each look-up on its own. Lines never change and their
 versions have no gap, so all of them together are one snapshot, and nothing has to be kept open for it.
@@ -20,14 +20,10 @@ from koshel.db.wanted import TransactionsWanted
 from koshel.errors import Overloaded
 from koshel.http import accept, csv_lines
 from koshel.http.call import CSV, JSON, Call, Reply
-from koshel.http.call import json as json_reply
 from koshel.http.limits import CallerLimits
 from koshel.http.lines import AccountLine, account_of, shown_line
-from koshel.http.lists import Since, Until, between, moment_of
-from koshel.http.problems import parameter_invalid
+from koshel.http.lists import Since, Until, between
 from koshel.http.route import Route
-from koshel.http.wire import Time
-from koshel.http.wire import time as shown_time
 from koshel.values import Id
 
 LINES_AT_ONCE = 100  # while they are made nothing else is done
@@ -35,33 +31,12 @@ STREAMS_MAX = 16  # statements at once in a worker
 BUSY_REST = 9  # of ten parts of the time nine are those of whom something is settled for
 REST_MAX_S = 1.0  # between two parts
 
-At = Annotated[str, Meta(max_length=64, description="As it stood then.", extra_json_schema={"format": "date-time"})]
-Version = Annotated[int, Meta(ge=0, le=2**63 - 1, description="As it stood after that line; 0: when it was opened.")]
-
-
-class BalanceQuery(Struct, frozen=True):
-    """When; now, if nothing is said."""
-
-    at: At | UnsetType = UNSET
-    version: Version | UnsetType = UNSET
-
 
 class StatementQuery(Struct, frozen=True):
     """From when on, and before when; from the first line on, to what is the last one now, if nothing is said."""
 
     since: Since | UnsetType = UNSET
     until: Until | UnsetType = UNSET
-
-
-class Balance(Struct, frozen=True):
-    """What an account was left with after a line."""
-
-    account_id: Id
-    currency: str
-    version: int
-    balance: str
-    held: str
-    ctime: Annotated[Time, Meta(description="When it came to that: the time of its line, or of its opening.")]
 
 
 class Statement(Struct, frozen=True):
@@ -74,27 +49,6 @@ class Statement(Struct, frozen=True):
     lines: Annotated[list[AccountLine], Meta(description="The oldest first.")]
     total_in: str
     total_out: str
-
-
-async def get_balance(call: Call) -> Reply:
-    """GET /account/{id}/balance."""
-    account = await account_of(call)
-    query: BalanceQuery = call.query
-    if query.at is not UNSET and query.version is not UNSET:
-        raise parameter_invalid("version", "does not go with at")
-    at = None if query.at is UNSET else moment_of(query.at, "at")
-    version = account.version if query.version is UNSET else query.version
-    if version > account.version:
-        raise parameter_invalid("version", f"must not be more than {account.version}, which the account is at")
-    found = await call.service.engine.store.look_up(
-        account.ledger_id,
-        lambda connection, q: (
-            lines.state(connection, q, account, version) if at is None else lines.state_at(connection, q, account, at)
-        ),
-    )
-    assert found is not None, "versions have no gap"
-    balance, held = plain(found.balance), plain(found.held)
-    return json_reply(200, Balance(account.id, account.currency, found.version, balance, held, shown_time(found.ctime)))
 
 
 async def get_statement(call: Call) -> Reply:
@@ -192,17 +146,6 @@ async def _as_csv(call: Call, stretch: Stretch) -> AsyncIterator[bytes]:
 
 
 ROUTES: Sequence[Route] = (
-    Route(
-        "GET",
-        "/account/{id}/balance",
-        "Read what an account was at a time, or after one of its lines",
-        "get_balance",
-        get_balance,
-        None,
-        {200: Balance},
-        ("database-unavailable", "overloaded", "account-not-found"),
-        query=BalanceQuery,
-    ),
     Route(
         "GET",
         "/account/{id}/statement",

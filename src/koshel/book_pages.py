@@ -1,0 +1,96 @@
+"""How a program reads lists: page by page, as they are used, with a filter where one is given."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from msgspec import Struct
+
+from koshel import filters
+from koshel.checks import checked_id
+from koshel.core.model import AccountDetails
+from koshel.db.filters import Expression, Fields
+from koshel.db.pages import Ask
+from koshel.db.reads import Reads
+from koshel.db.wanted import Listed, MixedOrders, NotIndexed, TooWide
+from koshel.errors import Refused
+from koshel.requests import Requests
+from koshel.texts import AccountRef, asked
+
+if TYPE_CHECKING:
+    from koshel.db.pools import AnyConnection
+    from koshel.db.queries import Queries
+
+PAGE = 100  # of a list that is read
+
+ItemT = TypeVar("ItemT")
+
+
+class Life(Protocol):
+    """From when to when, and where, a ledger may be used."""
+
+    def check(self) -> None:
+        """Raise Misuse where it may not."""
+
+
+class BookPages:
+    """What reads pages; who inherits it says over what."""
+
+    requests: Requests
+    _reads: Reads
+    _life: Life
+
+    async def _walk(
+        self,
+        look: Callable[..., Awaitable[Listed[ItemT, Any]]],
+        wanted: Struct,
+        *,
+        newest_first: bool,
+        fields: Fields[Any],
+        filter_: str | None = None,
+    ) -> AsyncIterator[ItemT]:
+        """The items of all pages, each read when the one before is used up. `fields`: those that a filter may name."""
+        self._life.check()
+        expression = None if filter_ is None else await filters.expression(filter_, fields)
+        ask = Ask(PAGE, "desc" if newest_first else "asc")
+        while True:
+            page = await self._page(look, wanted, ask, expression)
+            for item in page.items:
+                yield item
+            if page.ends_at is None:
+                return
+            ask = Ask(PAGE, ask.order, page.ends_at)
+
+    async def _page(
+        self,
+        look: Callable[..., Awaitable[Listed[ItemT, Any]]],
+        wanted: Struct,
+        ask: Ask,
+        expression: Expression | None,
+    ) -> Listed[ItemT, Any]:
+        self._life.check()
+        ledger_id = self.requests.ledger_id
+
+        async def work(connection: "AnyConnection", q: "Queries") -> Listed[ItemT, Any]:
+            return await look(connection, q, ledger_id, wanted, ask, expression=expression)
+
+        try:
+            return await self._reads.look_up(ledger_id, work)
+        except (NotIndexed, TooWide, MixedOrders) as error:
+            raise filters.why_not_found(error) from None
+
+    async def _id_of(self, account: AccountRef) -> int:
+        """The account's id; 0 if nobody has the name."""
+        id_, name = asked(account, "account")
+        if name is None:
+            return checked_id(id_, "account")
+        details = await self._reads.get_account(self.requests.ledger_id, name)
+        return 0 if details is None else details.id
+
+    async def _details(self, account: AccountRef) -> AccountDetails:
+        self._life.check()
+        id_, name = asked(account, "account")
+        wanted = checked_id(id_, "account") if name is None else name
+        details = await self._reads.get_account(self.requests.ledger_id, wanted)
+        if details is None:
+            raise Refused("account-not-found", {"account_id": id_} if name is None else {"name": name})
+        return details
