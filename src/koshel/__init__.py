@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from koshel.core.changes import Change as Change
     from koshel.core.commands import Kind as Kind
     from koshel.core.commands import Request as Request
+    from koshel.db.volume import Volume as Volume
     from koshel.errors import Conflict as Conflict
     from koshel.errors import KoshelError as KoshelError
     from koshel.errors import Misuse as Misuse
@@ -63,6 +64,7 @@ _MODULES = {
     "Target": "koshel.legs",
     "Transaction": "koshel.results",
     "Unavailable": "koshel.errors",
+    "Volume": "koshel.db.volume",
 }
 __all__ = [
     "Account",
@@ -90,6 +92,7 @@ __all__ = [
     "Target",
     "Transaction",
     "Unavailable",
+    "Volume",
     "__version__",
 ]
 

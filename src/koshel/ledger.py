@@ -39,6 +39,7 @@ from koshel.submit import Submit, alone, rehearsed, settled
 from koshel.terms import terms_of
 from koshel.texts import AccountRef, asked, is_ledger_name
 from koshel.values import LEDGER_REASON, Invalid
+from koshel.volumes import Volumes
 
 if TYPE_CHECKING:
     from koshel.db.borrowed import Borrowable
@@ -68,7 +69,7 @@ class _Life:
             raise Misuse("the ledger belongs to another event loop: open one in each loop")
 
 
-class Ledger(Methods, Books):
+class Ledger(Methods, Books, Volumes):
     """One ledger: open it with `Ledger.open`, or get it from another by `within` or `rehearsal`.
 
     It belongs to the event loop in which it was opened, where any number of tasks may use it at once.

@@ -25,6 +25,11 @@ _NO_LEAP_SECOND = "must have seconds from 00 to 59: a leap second is the last of
 _OUT_OF_RANGE = "must be in the years 1 to 9999, in UTC"
 
 
+def text(moment: datetime) -> str:
+    """RFC 3339, with microseconds and Z; the moment is in UTC already."""
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
 def moment(value: Moment, field: str) -> datetime:
     """The point in time, in UTC; of a fraction of a second six digits count. Raises Invalid.
 

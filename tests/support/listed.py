@@ -62,6 +62,12 @@ _LOOK_UPS: dict[str, tuple[str, list[str | None], set[str]]] = {
         {"transaction_source_dated", "transaction_target_dated"},
     ),
     "sum_ledger": ("sum_ledger", ["1"], {"account", "transaction_paid_in", "transaction_paid_out"}),
+    "sum_volume": ("sum_volume", ["1", *_PAGE[:2], "51", "0", "t", "t", "51"], {"transaction_kind", "account"}),
+    "sum_volume by names": (
+        "sum_volume",
+        ["1", *_PAGE[:2], "51", "2", "f", "f", "51"],
+        {"transaction_kind", "account"},
+    ),
     "find_keyed": ("find_keyed", ["1", "key-7"], {"receipt_pkey"}),
     "find_version_before": ("find_version_before", ["1", "7", "2026-01-01"], {"account"}),
     "get_state": ("get_state", ["1", "7", "3"], {*_SIDES}),

@@ -84,6 +84,7 @@ class Queries(Struct, frozen=True):
     get_state: str
     sum_by_value_date: str
     sum_ledger: str
+    sum_volume: str
     list_accounts: str
     list_accounts_of_email: str
     list_accounts_of_currency: str

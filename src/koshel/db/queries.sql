@@ -1097,6 +1097,84 @@ FROM held
 LEFT JOIN paid ON paid.currency = held.currency
 ORDER BY held.currency;
 
+-- name: sum_volume
+-- What has moved from $2 on and before $3: by the first $5 parts of the names of the accounts (0: whatever their names), by
+-- the currency, by the kind if $6, by the day in UTC if $7; the first $8 rows of that. It reads the first $4 transactions in
+-- the order of time, by one range of transaction_kind for each kind that moves money. If there are so many nothing is added
+-- up, and the only row has the time of the last one. Before accounts are looked up, what each of them moved is added up, or
+-- what each two of them did if their names matter. A transaction between two accounts of the same prefix counts once, and is
+-- in both sums. Without names total_in and total_out mean nothing.
+WITH seen AS MATERIALIZED (
+    SELECT kind, source_account_id, target_account_id, amount, ctime FROM (
+        (SELECT t.kind, t.source_account_id, t.target_account_id, t.amount, t.ctime FROM transaction AS t
+        WHERE t.ledger_id = $1 AND t.kind = 'payment' AND t.ctime > '-infinity' AND t.ctime >= $2 AND t.ctime < $3
+        ORDER BY t.ctime LIMIT $4::bigint)
+        UNION ALL
+        (SELECT t.kind, t.source_account_id, t.target_account_id, t.amount, t.ctime FROM transaction AS t
+        WHERE t.ledger_id = $1 AND t.kind = 'withdrawal' AND t.ctime > '-infinity' AND t.ctime >= $2 AND t.ctime < $3
+        ORDER BY t.ctime LIMIT $4::bigint)
+        UNION ALL
+        (SELECT t.kind, t.source_account_id, t.target_account_id, t.amount, t.ctime FROM transaction AS t
+        WHERE t.ledger_id = $1 AND t.kind = 'transfer' AND t.ctime > '-infinity' AND t.ctime >= $2 AND t.ctime < $3
+        ORDER BY t.ctime LIMIT $4::bigint)
+        UNION ALL
+        (SELECT t.kind, t.source_account_id, t.target_account_id, t.amount, t.ctime FROM transaction AS t
+        WHERE t.ledger_id = $1 AND t.kind = 'capture' AND t.ctime > '-infinity' AND t.ctime >= $2 AND t.ctime < $3
+        ORDER BY t.ctime LIMIT $4::bigint)
+        UNION ALL
+        (SELECT t.kind, t.source_account_id, t.target_account_id, t.amount, t.ctime FROM transaction AS t
+        WHERE t.ledger_id = $1 AND t.kind = 'refund' AND t.ctime > '-infinity' AND t.ctime >= $2 AND t.ctime < $3
+        ORDER BY t.ctime LIMIT $4::bigint)
+    ) AS moved ORDER BY ctime LIMIT $4
+), counted AS MATERIALIZED (
+    SELECT count(*) AS transactions, max(ctime) AS ends_at FROM seen
+), between_accounts AS MATERIALIZED (
+    SELECT
+        source_account_id,
+        CASE WHEN $5::int > 0 OR source_account_id IS NULL THEN target_account_id END AS target_account_id,
+        CASE WHEN $6::boolean THEN kind END AS kind,
+        CASE WHEN $7::boolean THEN (ctime AT TIME ZONE 'UTC')::date END AS day,
+        count(*) AS transactions,
+        sum(amount) AS amount
+    FROM seen
+    WHERE (SELECT counted.transactions FROM counted) < $4
+    GROUP BY 1, 2, 3, 4
+), between_names AS MATERIALIZED (
+    SELECT
+        CASE WHEN $5 > 0 THEN array_to_string((string_to_array(s.name, ':'))[1:$5], ':') END AS source,
+        CASE WHEN $5 > 0 THEN array_to_string((string_to_array(t.name, ':'))[1:$5], ':') END AS target,
+        b.source_account_id IS NOT NULL AS has_source,
+        b.target_account_id IS NOT NULL AS has_target,
+        COALESCE(s.currency, t.currency) AS currency,
+        b.kind,
+        b.day,
+        sum(b.transactions)::bigint AS transactions,
+        sum(b.amount) AS amount
+    FROM between_accounts AS b
+    LEFT JOIN account AS s ON s.ledger_id = $1 AND s.id = b.source_account_id
+    LEFT JOIN account AS t ON t.ledger_id = $1 AND t.id = b.target_account_id
+    GROUP BY 1, 2, 3, 4, 5, 6, 7
+), side AS MATERIALIZED (
+    SELECT
+        source AS prefix, currency, kind, day, transactions, amount, amount AS amount_out,
+        CASE WHEN has_target AND target IS NOT DISTINCT FROM source THEN amount ELSE amount - amount END AS amount_in
+    FROM between_names WHERE has_source
+    UNION ALL
+    SELECT target, currency, kind, day, transactions, amount, amount - amount, amount
+    FROM between_names WHERE has_target AND NOT (has_source AND target IS NOT DISTINCT FROM source)
+)
+SELECT * FROM (
+    SELECT
+        prefix, currency, kind, day, sum(transactions)::bigint AS transactions, sum(amount) AS total,
+        sum(amount_in) AS total_in, sum(amount_out) AS total_out, NULL::timestamptz AS ends_at
+    FROM side
+    GROUP BY prefix, currency, kind, day
+    UNION ALL
+    SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, ends_at FROM counted
+    WHERE transactions >= $4
+) AS volume
+ORDER BY prefix COLLATE "C" NULLS LAST, currency COLLATE "C", kind COLLATE "C", day LIMIT $8;
+
 -- name: list_accounts
 -- The keys of a page: the newest first, $3 of those before the id $2, by primary key.
 SELECT a.id, a.name FROM account AS a

@@ -1,5 +1,6 @@
-"""What the facts of problems are made of, and those of a limit by time."""
+"""What the facts of problems are made of, and those of a limit by time and of what is read."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -71,3 +72,20 @@ class RequestIdFacts(NoFacts, frozen=True, kw_only=True):
     """Of a fault of ours."""
 
     request_id: Annotated[str, Meta(description="By which the log has it.")]
+
+
+class VolumeFacts(NoFacts, frozen=True, kw_only=True):
+    """Of sums over more than may be read at once."""
+
+    transactions_max: Annotated[int, Meta(description="How many transactions may be in the time.")]
+    volumes_max: Annotated[int, Meta(description="How many volumes it may come to.")]
+    fits_until: Annotated[Time, Meta(description="With this `until` the transactions are few enough.")] | UnsetType = (
+        UNSET
+    )
+
+
+OF_READS: Mapping[str, type[NoFacts]] = {
+    "filter-not-indexed": NotIndexedFacts,
+    "too-many-value-dates": TooManyValueDatesFacts,
+    "volume-too-large": VolumeFacts,
+}

@@ -11,15 +11,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
 from koshel.core.commands import Kind
 from koshel.core.model import Refusal
 from koshel.http.fact_bases import (
+    OF_READS,
     FieldFacts,
     LimitFacts,
     Money,
     NoFacts,
-    NotIndexedFacts,
     OfAccount,
     PolicyFacts,
     RequestIdFacts,
-    TooManyValueDatesFacts,
 )
 from koshel.http.problems import PROBLEMS
 from koshel.http.wire import AnyRefusal, Time
@@ -178,8 +177,7 @@ class _Cause(NoFacts, frozen=True, kw_only=True):
 
 FACTS: Mapping[str, type[NoFacts]] = {
     "validation-failed": _Errors,
-    "filter-not-indexed": NotIndexedFacts,
-    "too-many-value-dates": TooManyValueDatesFacts,
+    **OF_READS,
     "account-not-found": _NoAccount,
     "transaction-not-found": _NoTransaction,
     "split-not-found": _NoSplit,

@@ -17,6 +17,10 @@ _NOTHING = {"balance": "0.00", "held": "0.00", "paid_in": "0.00", "paid_out": "0
 _PAID = {"balance": "95.00", "paid_in": "100.00", "paid_out": "5.00"}
 TOTALS = [{"currency": "EUR", "accounts": 2} | _NOTHING, {"currency": "USD", "accounts": 6} | _NOTHING | _PAID]
 _BEFORE = {"until": "2026-01-01T00:00:00Z"}
+_VOLUMES = [
+    {"currency": "EUR", "transactions": 1, "total": "9.14"},
+    {"currency": "USD", "transactions": 13, "total": "182.00"},
+]
 _STATEMENT = {
     "account_id": 2,
     "currency": "USD",
@@ -42,6 +46,7 @@ def of(transfer: JsonObject, named: JsonObject) -> Sequence[Example]:
             query={"order": "asc", "limit": "1"},
         ),
         Example("get_balance", "After the first line", _BALANCE, path={"id": 2}, query={"version": "1"}),
+        Example("get_volume", "By currency", {"volumes": _VOLUMES}, query={"group_by": "currency"}),
         Example("get_statement", "Of a time in which nothing was", _STATEMENT, path={"id": 2}, query=_BEFORE),
     )
 

@@ -58,6 +58,9 @@ PROBLEMS: Mapping[str, Problem] = {
         "Too many value dates",
         "More lines of the account are posted on one side of the day and count for the other than are summed up.",
     ),
+    "volume-too-large": Problem(
+        422, "Volume too large", "More transactions, or more sums of them, than are added up at once; see fits_until."
+    ),
     "account-not-found": Problem(404, "Account not found", "There is no such account."),
     "transaction-not-found": Problem(404, "Transaction not found", "There is no such transaction."),
     "split-not-found": Problem(404, "Split not found", "There is no such split."),

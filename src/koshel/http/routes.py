@@ -20,6 +20,7 @@ from koshel.http import (
     splits,
     statements,
     transactions,
+    volume,
 )
 from koshel.http.route import Route
 
@@ -39,6 +40,7 @@ ROUTES: Sequence[Route] = (
     *balances.ROUTES,
     *statements.ROUTES,
     *ledgers.ROUTES,
+    *volume.ROUTES,
     *keys.ROUTES,
     *meta.ROUTES,
 )
