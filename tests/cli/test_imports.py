@@ -38,6 +38,7 @@ def program(arguments: Sequence[str]) -> list[str]:
         (["currency", "list"], {"psycopg"}, {"aiohttp", "gunicorn", "uvloop", "yoyo"}),
         (["key", "list"], {"asyncpg"}, {"aiohttp", "gunicorn", "uvloop", "yoyo"}),
         (["export", "lines", "--output", "-"], {"psycopg"}, {"aiohttp", "gunicorn", "uvloop", "yoyo", "pyarrow"}),
+        (["volume"], {"asyncpg"}, {"aiohttp", "gunicorn", "uvloop", "yoyo", "matplotlib"}),
         (["migrate", "--check"], {"psycopg"}, {"aiohttp", "gunicorn", "uvloop", "yoyo"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

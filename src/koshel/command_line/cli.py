@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from koshel import __version__
 from koshel.callers import MAIN_LEDGER, Scope
-from koshel.command_line import access_commands, commands, file_arguments, reader_commands, top_command
+from koshel.command_line import access_commands, book_arguments, commands, file_arguments, reader_commands, top_command
 from koshel.command_line.file_arguments import WHERE
 from koshel.config import durations, settings_text
 from koshel.config.settings import Settings, SettingsError
@@ -87,6 +87,7 @@ def _parser() -> Parser:
     _key_commands(add)
     _account_commands(add)
     file_arguments.add_to(add, _command)
+    book_arguments.add_to(add, _command)
     verify = _command(
         add,
         "verify",
