@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from koshel import moments
-from koshel.books import Life
+from koshel.book_pages import Life
 from koshel.db import volume
 from koshel.db.reads import Reads
 from koshel.db.volume import TRANSACTIONS_MAX, VOLUMES_MAX, Grouping, TooMuch, Volume
