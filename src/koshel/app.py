@@ -16,7 +16,6 @@ from koshel.db.url import Target
 from koshel.engine import Engine, open_engine, store_config
 from koshel.requests import Requests
 from koshel.sampling import Sampler, open_sampler
-from koshel.submit import Submit, rehearsed
 from koshel.terms import Terms, terms_of
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ class Service(Struct, frozen=True):
 
     engine: Engine
     terms: Terms
-    rehearse: Submit
     authentication: Authentication | None  # None: nobody is asked
     sampler: Sampler | None  # None: there are no metrics
     tracing: "Tracing | None"  # None: there are no traces
@@ -55,7 +53,7 @@ async def open_service(
         _authentication(settings, database_url, gate, engine) as authentication,
         _sampler(settings, engine) as sampler,
     ):
-        yield Service(engine, terms_of(settings), rehearsed(engine.store), authentication, sampler, tracing)
+        yield Service(engine, terms_of(settings), authentication, sampler, tracing)
 
 
 def tracing_of(settings: Settings) -> "Tracing | None":

@@ -75,6 +75,7 @@ async def open_engine(
                 carry=None if tracing is None else tracing.carry,
             )
         )
+        batcher.neighbours = store.neighbours  # who reads rests beside others who settle
         limits = BackgroundLimits(
             batch_max=settings.background_batch_max,
             poll_s=settings.background_poll_ms / 1_000,
@@ -135,6 +136,7 @@ def store_config(
         schema=settings.schema,
         settle_connections=settings.settle_connections,
         read_connections=settings.read_connections,
+        read_target_ms=settings.read_target_ms,
         rehearsal_connections=settings.rehearsal_connections,
         queue_max=settings.queue_max,
         queue_timeout_ms=settings.queue_timeout_ms,

@@ -242,7 +242,7 @@ class Ledger(Methods, Books, Volumes):
     async def _changes(self, read: changes.Read, of: int | str) -> Sequence[Change] | None:
         self._life.check()
         ledger_id = self.requests.ledger_id
-        return await self._reads.find(ledger_id, partial(changes.all_of, read=read, ledger_id=ledger_id, of=of))
+        return await self._reads.look_up(ledger_id, partial(changes.all_of, read=read, ledger_id=ledger_id, of=of))
 
     async def _settle(self, command: Command) -> Outcome:
         self._life.check()

@@ -7,8 +7,9 @@ import pytest
 from koshel.batching.lanes import Lanes
 from koshel.batching.queue import PUT_OFF_MAX, Queue
 from koshel.batching.room import Room
-from koshel.batching.waiting import NOBODY, BatcherLimits, Share, Waiting
+from koshel.batching.waiting import BatcherLimits, Waiting
 from koshel.errors import Overloaded
+from koshel.shares import NOBODY, Share
 
 LIMITS = BatcherLimits(batch_max=3, queue_max=20)
 

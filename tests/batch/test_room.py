@@ -10,8 +10,9 @@ from koshel.batching.lane import Lane
 from koshel.batching.pace import FLOOR, SHARED_S
 from koshel.batching.queue import Queue
 from koshel.batching.room import Room
-from koshel.batching.waiting import BatcherLimits, Share, Waiting
+from koshel.batching.waiting import BatcherLimits, Waiting
 from koshel.errors import Overloaded
+from koshel.shares import Share
 from tests.batch.test_queue import NOWHERE, Caller
 
 FLOOD: Share = (1, "flood")

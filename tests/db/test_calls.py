@@ -1,49 +1,17 @@
 """Calls that outlive who asked: a few at a time, a bounded number waiting, none broken off."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from koshel.db.calls import CallLimits, Calls
 from koshel.db.errors import Crowded, DatabaseUnavailable
+from tests.support.desk import LIMITS, LONG_S, Desk, busy
 from tests.support.flights import turn
 
 SOON_S = 0.05
-LONG_S = 60
-LIMITS = CallLimits(running_max=2, waiting_max=4, wait_s=LONG_S)
-
-
-class Desk:
-    """Answers when it is told to."""
-
-    def __init__(self) -> None:
-        self.begun = 0
-        self.ended = 0
-        self.opened = asyncio.Event()
-
-    async def ask(self) -> int:
-        self.begun += 1
-        number = self.begun
-        await self.opened.wait()
-        self.ended += 1
-        return number
-
-
-@asynccontextmanager
-async def busy(limits: CallLimits = LIMITS) -> "AsyncIterator[tuple[Calls, Desk, list[asyncio.Task[int]]]]":
-    """Calls with no room left; at the end everybody is answered."""
-    calls, desk = Calls(limits), Desk()
-    first = [asyncio.create_task(calls.run(desk.ask)) for _ in range(limits.running_max)]
-    await turn()
-    assert desk.begun == limits.running_max
-    try:
-        yield calls, desk, first
-    finally:
-        desk.opened.set()
-    await asyncio.wait(first)
 
 
 async def test_each_gets_its_own_answer() -> None:

@@ -1,5 +1,6 @@
 """A page of any list: as much as is asked for, and never more looked at than a bounded number of keys."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -92,3 +93,23 @@ async def test_a_position_of_a_page_with_other_sources_is_bad(start: object) -> 
 
     with pytest.raises(BadPosition):
         await pages.page([keys] * 3, details, lambda _, key: int(key["id"]), Ask(1, "asc", start), 0)
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 30])
+async def test_what_is_made_of_rows_is_all_of_it_and_meanwhile_others_are_answered(
+    monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(pages, "MADE_AT_ONCE", 7)
+    answered = 0
+
+    async def answer() -> None:
+        nonlocal answered
+        while True:
+            await asyncio.sleep(0)
+            answered += 1
+
+    others = asyncio.create_task(answer())
+    await asyncio.sleep(0)
+    assert await pages.by_id([{"id": n} for n in range(count)], lambda row: -row["id"]) == {n: -n for n in range(count)}
+    others.cancel()
+    assert answered == max(count - 1, 0) // 7

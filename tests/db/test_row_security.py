@@ -237,4 +237,4 @@ async def test_after_a_look_its_connection_sees_nothing_again(
             with pytest.raises(ends_with):
                 await store.transact([SHOP], look)
         with pytest.raises(asyncpg.PostgresError, match=r"koshel\.ledgers|malformed array literal"):
-            await store._lent(lambda connection: connection.fetch("SELECT FROM koshel.account"))
+            await store.lend(lambda connection: connection.fetch("SELECT FROM koshel.account"))

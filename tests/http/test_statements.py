@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from koshel.db.embedded import Cluster
-from koshel.http import statements
 from koshel.http.csv_lines import COLUMNS, safe
+from koshel.http.limits import STREAMS_MAX
+from koshel.http.statements import LINES_AT_ONCE
 from koshel.moments import REASON
 from tests.http.conftest import OpenAccount, Send
 from tests.http.test_refusals import assert_problem
@@ -20,7 +21,7 @@ from tests.support.service import Answer, Running, serving
 from tests.support.till import Till
 from tests.support.waiting import wait_until
 
-LONG = 3 * statements.LINES_AT_ONCE + 7
+LONG = 3 * LINES_AT_ONCE + 7
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +182,7 @@ def test_who_stops_reading_a_statement_is_cut_off_and_nobody_else_waits(cluster:
             return service.call("GET", f"/account/{opened}/statement?until=0001-01-01T00:00:00Z")
 
         with contextlib.ExitStack() as stack:
-            for _ in range(statements.STREAMS_MAX):
+            for _ in range(STREAMS_MAX):
                 client = stack.enter_context(socket.socket())
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
                 client.connect(("127.0.0.1", service.port))

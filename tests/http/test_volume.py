@@ -10,7 +10,7 @@ import pytest
 
 from koshel.db.embedded import Cluster
 from koshel.db.volume import TRANSACTIONS_MAX, VOLUMES_MAX
-from koshel.http.ledgers import SUMS_MAX
+from koshel.http.limits import SUMS_MAX
 from tests.http.test_refusals import assert_problem
 from tests.support.clone import cloned
 from tests.support.database import Database

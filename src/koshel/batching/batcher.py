@@ -24,8 +24,9 @@ from koshel.batching.lanes import Lanes, Turn
 from koshel.batching.pace import FLOOR
 from koshel.batching.queue import Queue
 from koshel.batching.room import Room
-from koshel.batching.waiting import NOBODY, BatcherLimits, Recipient, Share, Waiting
+from koshel.batching.waiting import BatcherLimits, Recipient, Waiting
 from koshel.errors import Overloaded
+from koshel.shares import NOBODY, Neighbours, Share
 from koshel.telemetry import metrics
 
 TURNS = 4  # of the event loop, in which a caller who was answered can be back
@@ -71,6 +72,7 @@ class Batcher(Generic[CommandT, OutcomeT]):
         self._queue_timeout_s = limits.queue_timeout_ms / 1_000
         self._lane_timeout_s = limits.lane_timeout_ms / 1_000
         self._room = Room(limits)
+        self.neighbours = Neighbours()  # they are told whose commands leave
         self._draining = False
 
     @property
@@ -103,8 +105,7 @@ class Batcher(Generic[CommandT, OutcomeT]):
         partition = self._partitions.get(name)
         if partition is None:
             partition = _Partition(Queue(self._room, self._limits), Lanes(self._room, self._limits))
-        queue = partition.queue
-        deadline = self._loop.time() + self._queue_timeout_s
+        queue, deadline = partition.queue, self._loop.time() + self._queue_timeout_s
         one = Waiting(command, size, weight, deadline, recipient, queue, share)
         queue.enter(one)
         if queue.flights < self._limits.flights_max:
@@ -143,8 +144,8 @@ class Batcher(Generic[CommandT, OutcomeT]):
         queue, lanes = partition.queue, partition.lanes
         try:
             while batch := queue.take(began := self._loop.time()):
-                entered = min([one.deadline for one in batch]) - self._queue_timeout_s
-                metrics.QUEUE_SECONDS.observe(began - entered)
+                metrics.QUEUE_SECONDS.observe(began + self._queue_timeout_s - min([one.deadline for one in batch]))
+                self.neighbours.saw({one.share for one in batch}, began)
                 put_off = await self._answering.answer(batch, lanes.lines, waits=queue.waits_for_locks(batch))
                 landed = self._loop.time()
                 queue.landed(batch, landed, landed - began)
@@ -241,7 +242,7 @@ async def open_batcher(
     `partition` says which commands may share a batch; `outages` are the exceptions of `settle` that no
     command of the batch is to blame for: they are everybody's answer. `carry` is told the traces before it settles.
     """
-    answering: Answering[CommandT, OutcomeT] = Answering(settle, free, outages, limits.singles_max, carry)
+    answering = Answering[CommandT, OutcomeT](settle, free, outages, limits.singles_max, carry)
     batcher = Batcher(answering, partition, limits)
     try:
         yield batcher

@@ -14,7 +14,8 @@ from typing import Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from koshel.batching.waiting import Share, Waiting
+from koshel.batching.waiting import Waiting
+from koshel.shares import Share
 
 LEVELS = 2  # names in a share
 

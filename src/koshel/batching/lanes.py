@@ -18,8 +18,9 @@ from msgspec import Struct
 from koshel.batching.lane import Lane
 from koshel.batching.queue import PUT_OFF_MAX
 from koshel.batching.room import Room
-from koshel.batching.waiting import BatcherLimits, Share, Waiting
+from koshel.batching.waiting import BatcherLimits, Waiting
 from koshel.errors import Overloaded
+from koshel.shares import Share
 
 CommandT = TypeVar("CommandT")
 OutcomeT = TypeVar("OutcomeT")

@@ -15,7 +15,8 @@ from typing import Generic, TypeVar
 from koshel.batching.fair_queue import Commands, FairQueue
 from koshel.batching.pace import Pace
 from koshel.batching.room import Room
-from koshel.batching.waiting import BatcherLimits, Share, Waiting, is_wanted
+from koshel.batching.waiting import BatcherLimits, Waiting, is_wanted
+from koshel.shares import Share
 
 FREE_MIN = 64  # commands: a smaller batch waits for locks
 PUT_OFF_MAX = 5  # times that a command is put off, as by other batches; then it waits in a lane

@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from koshel.batching.waiting import BatcherLimits, Share, Waiting
+from koshel.batching.waiting import BatcherLimits, Waiting
 from koshel.errors import Overloaded
+from koshel.shares import Share
 
 CommandT = TypeVar("CommandT")
 OutcomeT = TypeVar("OutcomeT")

@@ -2,21 +2,18 @@
 
 from collections.abc import Hashable
 from collections.abc import Set as AbstractSet
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
 from koshel.errors import Overloaded
+from koshel.shares import NOBODY, Share
 
 HEAVY_BYTES = 64 * 1024  # what takes more of the queue is heavy, were it a batch of one
 
 CommandT = TypeVar("CommandT")
 OutcomeT = TypeVar("OutcomeT")
 OutcomeT_contra = TypeVar("OutcomeT_contra", contravariant=True)
-
-Share: TypeAlias = tuple[Hashable, Hashable]  # whose a command is: a house, and in it who
-
-NOBODY: Share = (None, None)
 
 
 class BatcherLimits(Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from koshel.books import Line
+from koshel.account_books import Line
 from koshel.command_line.commands import CommandError
 from koshel.command_line.tables import Table
 from koshel.core.money import ZEROS, add, plain, scale_of
@@ -52,8 +52,8 @@ class Statement(Struct, frozen=True):
         """The lines, the oldest first; what came after the closing is not among them."""
         if not self.count:
             return
-        between = {"since": self.since, "until": self.until}
-        async for line in self.ledger.lines(self.account.id, newest_first=False, **between):
+        lines = self.ledger.lines(self.account.id, newest_first=False, since=self.since, until=self.until)
+        async for line in lines:
             if line.version > self.closing.version:
                 return
             yield line

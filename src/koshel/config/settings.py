@@ -100,6 +100,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     queue_bytes_max: Annotated[Bytes, Meta(description="bytes of request bodies that may wait in a worker")] = 16 * 1024 * 1024
     queue_target_ms: Annotated[Milliseconds, Meta(description="time that a single command should wait at most: what would wait longer is answered `overloaded` at once")] = 150
     queue_timeout_ms: Annotated[Milliseconds, Meta(description="a command that waited longer is answered `overloaded`")] = 10_000
+    read_target_ms: Annotated[Milliseconds, Meta(description="time that a read, or a dry run, should wait at most: what would wait longer is answered `overloaded` at once")] = 1_000
     rate_per_key: Annotated[Rate, Meta(description="requests that a key may send a second, members of batches counted singly; 0: as many as it wants")] = 0
     rate_per_ledger: Annotated[Rate, Meta(description="requests that all keys of a ledger may send a second; 0: as many as they want")] = 0
     rate_window_s: Annotated[Window, Meta(description="time for which an unused rate is kept: so much of it may come at once")] = 2

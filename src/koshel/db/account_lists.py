@@ -13,7 +13,7 @@ from koshel.db import rows
 from koshel.db.access_paths import AccessPath, plan
 from koshel.db.filter_fields import ACCOUNT_FIELDS
 from koshel.db.filters import Expression, Prefix, Value, predicate
-from koshel.db.pages import Ask, Key, Keyed, entries, page, turned
+from koshel.db.pages import Ask, Key, Keyed, by_id, entries, page, turned
 from koshel.db.queries import Queries
 from koshel.db.wanted import ID_MAX, AccountPosition, AccountsWanted, Listed, MixedOrders, NotIndexed
 
@@ -55,7 +55,7 @@ async def accounts(
     async def details(keys: Sequence[Key]) -> Sequence[AccountDetails | None]:
         ids = [key.row["id"] for key in keys]
         given = await connection.fetch(q.find_listed_accounts, ledger_id, ids, *narrow)
-        found = {row["id"]: rows.account_details(row) for row in given}
+        found = await by_id(given, rows.account_details)
         if is_met is not None:
             found = {id_: one for id_, one in found.items() if is_met(one)}
         return [found.get(id_) for id_ in ids]

@@ -5,6 +5,7 @@ Keys come by one index, or by several: then there is a position in each, and the
 No page is found by counting what comes before it: it begins where the last one has ended.
 """
 
+import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
@@ -18,6 +19,7 @@ from koshel.db.wanted import BadPosition, Listed, Order
 
 KEYS_MAX = 2_000  # that are looked at for a page
 KEYS_AT_ONCE = 500
+MADE_AT_ONCE = 100  # rows; while they are made nothing else is done
 
 
 class Keyed(Protocol):
@@ -128,6 +130,16 @@ def _moved(
 def _ended(positions: tuple[PositionT, ...]) -> PositionT | tuple[PositionT, ...]:
     """Of a page with one source its position alone, as cursors have had it from the first."""
     return positions[0] if len(positions) == 1 else positions
+
+
+async def by_id(found: Sequence[Keyed], make: Callable[[Any], ItemT]) -> dict[int, ItemT]:
+    """What is made of rows, by their ids: some at a time, so that meanwhile others are answered."""
+    made: dict[int, ItemT] = {}
+    for first in range(0, len(found), MADE_AT_ONCE):
+        if first:
+            await asyncio.sleep(0)
+        made |= {row["id"]: make(row) for row in found[first : first + MADE_AT_ONCE]}
+    return made
 
 
 def entries(metadata: Any) -> str | None:

@@ -14,6 +14,8 @@ from koshel.db.rows import FoundTransaction
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
 
+ROWS_AS_A_READ = 25
+
 T = TypeVar("T")
 Work: TypeAlias = "Callable[[AnyConnection, Queries], Awaitable[T]]"
 
@@ -33,7 +35,7 @@ class Reads:
     ) -> T:
         """What is found over a connection, of one ledger or, if that is None, of all.
 
-        `weight`: 0 if the house itself asks.
+        `weight`: how many reads it counts as while it waits; 0 if the service itself asks.
         """
         raise NotImplementedError
 
@@ -58,9 +60,12 @@ class Reads:
             ledger_id, lambda connection: find_transaction(connection, self._queries, ledger_id, transaction_id)
         )
 
-    async def look_up(self, ledger_id: int, work: "Work[T]") -> T:
-        """What the work finds in one ledger. Raises StoreError, and what the work raises."""
-        return await self._read(ledger_id, lambda connection: work(connection, self._queries))
+    async def look_up(self, ledger_id: int, work: "Work[T]", *, weight: int = 1) -> T:
+        """What the work finds in one ledger. Raises StoreError, and what the work raises.
+
+        `weight`: how many reads it counts as while it waits; 0: it is never refused for what waits.
+        """
+        return await self._read(ledger_id, lambda connection: work(connection, self._queries), weight=weight)
 
     async def get_split(self, ledger_id: int, split_id: int) -> list[FoundTransaction] | None:
         """The transactions of a split as they stand, None if there is no such split. Raises StoreError."""
@@ -72,9 +77,10 @@ class Reads:
         legs = await connection.fetch(self._queries.get_split, ledger_id, split_id)
         return [*map(rows.found, legs)] or None
 
-    async def find(self, ledger_id: int, work: "Work[T]") -> T:
-        """What the work finds of one ledger. Raises StoreError."""
-        return await self._read(ledger_id, lambda connection: work(connection, self._queries))
+
+def weight_of(rows: int) -> int:
+    """How much a read of so many rows waits as: a row costs a small part of what a read costs for being one."""
+    return 1 + rows // ROWS_AS_A_READ
 
 
 async def find_transaction(

@@ -6,36 +6,35 @@ backend that still lives, and if there is none, the row that is left makes sure 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
 from koshel.db.batch import Batch
-from koshel.db.batches import Batches, Impatient, Rehearsals
-from koshel.db.calls import CallLimits, Calls
+from koshel.db.batches import Batches, Impatient
+from koshel.db.calls import CallLimits
 from koshel.db.claims import ClaimHolds, ClaimQueued
 from koshel.db.errors import Conflict, NoPartition, Obstructed, OutcomeUnknown, StoreError, translated
-from koshel.db.facts import Facts
 from koshel.db.gate import Gate
 from koshel.db.known import Known
-from koshel.db.lease import End, commit, lease, transacted, undo
+from koshel.db.lease import End, commit, lease, undo
+from koshel.db.lending import Lender, LendingLimits
 from koshel.db.lock_wait import LockWait
 from koshel.db.namespace import Namespace
 from koshel.db.pools import PoolMeasure, TimeLimits, open_pool
-from koshel.db.reads import Work
-from koshel.db.row_security import confine, confined
+from koshel.db.row_security import confined
 from koshel.db.strangers import Strangers
 from koshel.db.traced import batch_maker
 from koshel.db.url import Target, parse
 from koshel.telemetry import metrics
 
 if TYPE_CHECKING:
-    from koshel.db.pools import AnyConnection, Connection, Pool
+    from koshel.db.pools import Connection, Pool
     from koshel.telemetry.tracing import Tracing
 
 FENCE_PAUSE_S = 0.1
@@ -57,6 +56,7 @@ class StoreConfig(Struct, frozen=True):
     rehearsal_connections: int = 2
     queue_max: int = 10_000  # reads that may wait for a connection
     queue_timeout_ms: int = 10_000  # for how long, and rehearsals too
+    read_target_ms: int = 1_000  # for how long they should at most
     outcome_timeout_ms: int = 15_000  # how long to ask whether a lost commit happened
     limits: TimeLimits = TimeLimits()
     gate: Gate | None = None  # closed until the start has reached the database, if it is still away
@@ -71,32 +71,28 @@ class Delay(NamedTuple):
     most_s: float
 
 
-class Store(Facts):
+class Store(Lender):
     """Open it with `open_store`."""
 
     def __init__(
         self, config: StoreConfig, namespace: Namespace, settling: "Pool", reading: "Pool", rehearsing: "Pool"
     ) -> None:
-        self.namespace = namespace
+        wait_s, target_s = config.queue_timeout_ms / 1_000, config.read_target_ms / 1_000
+        rehearsals = config.rehearsal_connections
+        limits = LendingLimits(
+            CallLimits(config.read_connections, config.queue_max, wait_s, target_s),
+            CallLimits(rehearsals, rehearsals * REHEARSALS_WAITING_MAX, wait_s, target_s),
+            config.limits.answer_timeout_s,
+        )
+        super().__init__(namespace, reading, rehearsing, limits)
         self._outcome_timeout_s = config.outcome_timeout_ms / 1_000
         self._acquire_timeout_s = config.limits.answer_timeout_s
         self._settling = settling
-        self._reading = reading
-        self._rehearsing = rehearsing
         self._make_batch = batch_maker(config.tracing, measured=config.measured)
         self._batches_open = 0
         self._known = Known()
         self.strangers = Strangers()
         self._lock_wait = LockWait(config.limits.lock_timeout_ms)
-        wait_s = config.queue_timeout_ms / 1_000
-        rehearsals = config.rehearsal_connections
-        self._reads = Calls(CallLimits(config.read_connections, config.queue_max, wait_s))
-        self._dry_runs = Calls(CallLimits(rehearsals, rehearsals * REHEARSALS_WAITING_MAX, wait_s))
-        self.rehearsals = Rehearsals(rehearsing, namespace, self._acquire_timeout_s)
-
-    async def close(self) -> None:
-        """Take no more, and let end what nobody waits for any more: not for longer than a statement may take."""
-        await asyncio.gather(*(calls.close(self._acquire_timeout_s) for calls in (self._reads, self._dry_runs)))
 
     @asynccontextmanager
     async def batch(self, wait_ms: int | None = None) -> AsyncIterator[Batch]:
@@ -144,14 +140,6 @@ class Store(Facts):
         """Batches that wait for a lock as long as another batch may hold it, and not as long as a stranger may."""
         return Impatient(self.batch, self._lock_wait.ms)
 
-    def check_rehearsals(self, weight: int) -> None:
-        """Raise Crowded if a rehearsal would not be admitted now: to be asked before much is done for it."""
-        self._dry_runs.check(weight)
-
-    async def rehearse(self, call: Callable[[], Coroutine[Any, Any, T]], *, weight: int) -> T:
-        """What the call, which settles in `rehearsals`, returns, once it is admitted. Raises Crowded."""
-        return await self._dry_runs.run(call, weight=weight)
-
     async def due(self) -> Sequence[ClaimQueued | ClaimHolds]:
         """A claim for each ledger that has something due; their counts are still 0. Raises StoreError."""
         found = await self._read(None, lambda connection: connection.fetch(self._queries.find_due), weight=0)
@@ -169,40 +157,10 @@ class Store(Facts):
         q, arguments = self._queries, (ledger_id, transaction_ids, BLOCKED)
         await self._read(ledger_id, lambda connection: connection.execute(q.note_blocked, *arguments), weight=0)
 
-    async def look(self, work: "Work[T]") -> T:
-        """What the house itself looks up, in all ledgers. Raises StoreError."""
-        return await self._read(None, lambda connection: work(connection, self._queries), weight=0)
-
-    async def transact(self, ledger_ids: Collection[int], work: "Work[T]") -> T:
-        """What the work returns, once it is committed. What moves money `settle`s in `borrow`. Raises StoreError."""
-
-        async def confined_work(connection: "Connection") -> T:
-            await confine(connection, self.namespace, ledger_ids)
-            return await work(connection, self._queries)
-
-        return await self._lent(lambda connection: transacted(connection, partial(confined_work, connection)))
-
     def measure_pools(self) -> list[PoolMeasure]:
         """The connections to the database, and who waits for them."""
         settling = PoolMeasure.of("settle", self._settling, 0)
-        return [
-            replace(settling, waiting=max(0, self._batches_open - settling.used)),
-            PoolMeasure.of("read", self._reading, self._reads.waiting),
-            PoolMeasure.of("rehearse", self._rehearsing, self._dry_runs.waiting),
-        ]
-
-    async def _read(
-        self, ledger_id: int | None, look: "Callable[[AnyConnection], Awaitable[T]]", *, weight: int = 1
-    ) -> T:
-        return await self._lent(lambda one: confined(one, self.namespace, ledger_id, look), weight=weight)
-
-    async def _lent(self, use: "Callable[[Connection], Awaitable[T]]", *, weight: int = 1) -> T:
-        async def lent() -> T:
-            with translated():
-                async with lease(self._reading, None) as connection:  # as many are admitted as there are
-                    return await use(connection)
-
-        return await self._reads.run(lent, weight=weight)
+        return [replace(settling, waiting=max(0, self._batches_open - settling.used)), *self.measure_lent()]
 
     async def _committed(self, ledger_id: int, batch: Batch) -> bool:
         """Whether the batch has committed; after this it has or never will. Raises OutcomeUnknown."""

@@ -10,7 +10,7 @@ from koshel.db.access_paths import AccessPath, plan
 from koshel.db.filter_fields import LINE_FIELDS, TRANSACTION_FIELDS, Listing
 from koshel.db.filters import Expression, Fields, Predicate, predicate
 from koshel.db.lines import Line, Versions
-from koshel.db.pages import Ask, Key, Keyed, Keys, entries, page
+from koshel.db.pages import Ask, Key, Keyed, Keys, by_id, entries, page
 from koshel.db.queries import Queries
 from koshel.db.rows import FoundTransaction
 from koshel.db.transaction_keys import ALL_VERSIONS, Finder, Way, given, moments
@@ -168,14 +168,13 @@ class _Books:
         pending = [key["id"] for key in keys if not key["is_posted"]]
         found: dict[int, FoundTransaction] = {}
         if pending:
-            given = await self._fetch(self._q.find_listed_pending, pending)
-            found |= {row["id"]: rows.queued(row) for row in given}
+            found |= await by_id(await self._fetch(self._q.find_listed_pending, pending), rows.queued)
         posted = sorted(key["id"] for key in keys if key["id"] not in found)
         if posted and may_be_met is not None:
             own: Sequence[Keyed] = await self._connection.fetch(self._q.find_candidates, self._ledger_id, posted)
             posted = sorted(row["id"] for row in own if may_be_met(row))
         if posted:
-            found |= {row["id"]: rows.found(row) for row in await self._fetch(self._q.find_listed, posted)}
+            found |= await by_id(await self._fetch(self._q.find_listed, posted), rows.found)
         return found
 
     async def _fetch(self, statement: str, ids: Sequence[int]) -> Sequence[Any]:

@@ -121,7 +121,7 @@ class Checks:
         if ids or names:
             ledger_id = self._requests.ledger_id
             look = partial(import_lookups.accounts_of, ledger_id=ledger_id, ids=ids, names=names)
-            for account in await self._reads.find(ledger_id, look):
+            for account in await self._reads.look_up(ledger_id, look):
                 self._currencies.add(account.currency)
                 self._by_id[account.id] = account.currency
                 if account.name is not None:
@@ -131,12 +131,12 @@ class Checks:
     async def _answered(self, keys: Sequence[str]) -> frozenset[str]:
         ledger_id = self._requests.ledger_id
         look = partial(import_lookups.answered_keys, ledger_id=ledger_id, keys=keys)
-        return frozenset(await self._reads.find(ledger_id, look))
+        return frozenset(await self._reads.look_up(ledger_id, look))
 
     async def _learn_scales(self, codes: set[str]) -> None:
         if unknown := codes - self._scales.keys():
             look = partial(currencies.scales, codes=unknown)
-            self._scales |= await self._reads.find(self._requests.ledger_id, look)
+            self._scales |= await self._reads.look_up(self._requests.ledger_id, look)
 
 
 def _not_there(line: int, side: str, id_: int, name: str | None) -> Fault:

@@ -128,7 +128,7 @@ async def get_account(call: Call) -> Reply:
     """GET /account/{id}."""
     account_id, name = account_in_path(call)
     wanted = account_id if name is None else name
-    details = await call.service.engine.store.get_account(call.caller.ledger_id, wanted)
+    details = await call.reads.get_account(call.caller.ledger_id, wanted)
     if details is None:
         raise account_not_found(wanted)
     etag = wire.etag(details)

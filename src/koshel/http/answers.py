@@ -51,7 +51,7 @@ async def answer(call: Call, command: Deferrable) -> Reply:
     if call.body.execute_at is not UNSET:
         return await _schedule(call, call.requests.enqueue(command, execute_at=call.body.execute_at))
     if call.query.dry_run:
-        return reply(await call.service.rehearse(command), dry_run=True)
+        return reply(await call.rehearse(command), dry_run=True)
     if call.prefer.respond_async:
         return await _enqueue(call, command)
     return reply(await _settled(call, command, weight))
@@ -60,7 +60,7 @@ async def answer(call: Call, command: Deferrable) -> Reply:
 async def _schedule(call: Call, command: Enqueue) -> Reply:
     """The reply to a request whose transaction is due at a time of its own: of Prefer there is nothing to wait for."""
     if call.query.dry_run:
-        return reply(await call.service.rehearse(command), dry_run=True)
+        return reply(await call.rehearse(command), dry_run=True)
     outcome = await _settled(call, command)
     call.service.engine.background.wake()
     return reply(outcome, prefer=Preference(respond_async=True) if call.prefer.respond_async else None)
@@ -76,7 +76,7 @@ async def answer_together(call: Call, command: Group) -> Reply:
     if call.limits is not None:
         call.limits.weigh(call.caller, weight_of(command))
     if call.query.dry_run:
-        return reply(await call.service.rehearse(command), dry_run=True)
+        return reply(await call.rehearse(command), dry_run=True)
     return reply(await _settled(call, command, weight=weight_of(command)))
 
 

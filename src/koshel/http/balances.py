@@ -58,7 +58,7 @@ async def get_balance(call: Call) -> Reply:
     version = account.version if query.version is UNSET else query.version
     if version > account.version:
         raise parameter_invalid("version", f"must not be more than {account.version}, which the account is at")
-    found = await call.service.engine.store.look_up(
+    found = await call.reads.look_up(
         account.ledger_id,
         lambda connection, q: (
             lines.state(connection, q, account, version) if at is None else lines.state_at(connection, q, account, at)
@@ -75,7 +75,7 @@ async def _by_value_date(call: Call, account: AccountDetails, query: BalanceQuer
         if getattr(query, name) is not UNSET:
             raise parameter_invalid("as_of", f"does not go with {name}")
     try:
-        found = await call.service.engine.store.look_up(
+        found = await call.reads.look_up(
             account.ledger_id, lambda connection, q: value_dates.state_as_of(connection, q, account, day)
         )
     except TooManyValueDates as error:

@@ -8,10 +8,12 @@ from msgspec import Struct
 
 from koshel.app import Service
 from koshel.callers import Caller
+from koshel.db.shared_reads import SharedReads
 from koshel.http.limits import CallerLimits
 from koshel.http.preconditions import Tags
 from koshel.http.prefer import Preference
 from koshel.requests import Requests
+from koshel.submit import Submit, rehearsed
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -45,6 +47,16 @@ class Call(Struct):
     name: str = ""  # of the request, as X-Request-Id has it
     batch_id: str | None = None  # of the batch that has settled its command
     trace: object = None  # of the request, if it has one
+
+    @property
+    def reads(self) -> SharedReads:
+        """What can be read of the database, in the caller's turn."""
+        return SharedReads(self.service.engine.store, self.caller.share)
+
+    @property
+    def rehearse(self) -> Submit:
+        """What would become of a command, found out in the caller's turn."""
+        return rehearsed(self.reads)
 
     @property
     def requests(self) -> Requests:

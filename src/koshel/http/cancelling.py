@@ -16,7 +16,7 @@ async def cancel(call: Call) -> Reply:
     wanted = transaction_id(call)
     ledger_id = call.caller.ledger_id
     work = partial(cancelling.cancel, ledger_id=ledger_id, transaction_id=wanted, request_id=call.name)
-    found = await call.service.engine.store.transact([ledger_id], work)
+    found = await call.reads.transact([ledger_id], work)
     if found is None:
         raise transaction_not_found(wanted)
     if found.status != "cancelled":

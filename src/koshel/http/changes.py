@@ -11,6 +11,7 @@ from koshel.core.money import plain
 from koshel.db import changes
 from koshel.db.pages import Ask
 from koshel.db.queries import Queries
+from koshel.db.reads import weight_of
 from koshel.http import wire
 from koshel.http.accounts import account_in_path
 from koshel.http.call import Call, Reply
@@ -109,7 +110,7 @@ async def _page(
     async def look(connection: "AnyConnection", q: Queries) -> changes.Page | None:
         return await read(connection, q, ledger_id, of, asked[1])
 
-    return asked, await call.service.engine.store.find(ledger_id, look)
+    return asked, await call.reads.look_up(ledger_id, look, weight=weight_of(asked[1].limit))
 
 
 def _shown(value: Any) -> Any:

@@ -19,7 +19,7 @@ async def erase_account(call: Call) -> Reply:
     """DELETE /account/{id}/personal-data."""
     id_, name = account_in_path(call)
     wanted, caller = id_ if name is None else name, call.caller
-    found = await call.service.engine.store.transact(
+    found = await call.reads.transact(
         [caller.ledger_id], lambda connection, q: erasure.erase(connection, q, caller.ledger_id, wanted)
     )
     if found is None:

@@ -8,6 +8,7 @@ from msgspec import Meta
 from koshel import filters
 from koshel.db.filters import Fields
 from koshel.db.pages import Ask
+from koshel.db.reads import weight_of
 from koshel.db.wanted import BadPosition, Listed, MixedOrders, NotIndexed, TooWide
 from koshel.http.call import Call
 from koshel.http.pages import not_indexed
@@ -36,8 +37,10 @@ async def looked_up(
     ledger_id, text = call.caller.ledger_id, asked[0].filter
     try:
         expression = None if text is None else await filters.expression(text, fields)
-        return await call.service.engine.store.look_up(
-            ledger_id, lambda connection, q: look(connection, q, ledger_id, *asked, expression=expression)
+        return await call.reads.look_up(
+            ledger_id,
+            lambda connection, q: look(connection, q, ledger_id, *asked, expression=expression),
+            weight=weight_of(asked[1].limit),
         )
     except Invalid as error:
         raise parameter_invalid(error.field, error.reason) from None

@@ -73,7 +73,7 @@ async def create_key(call: Call) -> Reply:
     """POST /key."""
     body: KeyRequest = call.body
     lasts_s = None if body.expires_in is UNSET else body.expires_in
-    new = await call.service.engine.store.transact(
+    new = await call.reads.transact(
         [call.caller.ledger_id],
         lambda connection, q: api_keys.add(
             connection, q, call.caller.ledger_id, body.scope, name=body.name, lasts_s=lasts_s
@@ -86,7 +86,7 @@ async def list_keys(call: Call) -> Reply:
     """GET /key."""
     path, ledger_id = "/key", call.caller.ledger_id
     asked = _KEYS.asked(call, path, NoFilters())
-    page = await call.service.engine.store.look_up(
+    page = await call.reads.look_up(
         ledger_id, lambda connection, q: api_keys.listed(connection, q, ledger_id, asked[1])
     )
     return _KEYS.reply(call, path, asked, page, [Key(*_fields(one)) for one in page.items])
@@ -96,9 +96,7 @@ async def get_key(call: Call) -> Reply:
     """GET /key/{id}."""
     key_id = _key_id(call)
     ledger_id = call.caller.ledger_id
-    found = await call.service.engine.store.look_up(
-        ledger_id, lambda connection, q: api_keys.get(connection, q, ledger_id, key_id)
-    )
+    found = await call.reads.look_up(ledger_id, lambda connection, q: api_keys.get(connection, q, ledger_id, key_id))
     if found is None:
         raise key_not_found(key_id)
     return json(200, Key(*_fields(found)))
@@ -108,7 +106,7 @@ async def revoke_key(call: Call) -> Reply:
     """DELETE /key/{id}."""
     key_id = _key_id(call)
     try:
-        found = await call.service.engine.store.transact(
+        found = await call.reads.transact(
             [call.caller.ledger_id], lambda connection, q: api_keys.revoke(connection, q, call.caller.ledger_id, key_id)
         )
     except LastAdminKey as error:
@@ -125,7 +123,7 @@ async def rotate_key(call: Call) -> Reply:
     """POST /key/{id}/rotate."""
     key_id, overlap_s = _key_id(call), call.body.overlap
     try:
-        new = await call.service.engine.store.transact(
+        new = await call.reads.transact(
             [call.caller.ledger_id],
             lambda connection, q: api_keys.rotate(connection, q, call.caller.ledger_id, key_id, overlap_s=overlap_s),
         )

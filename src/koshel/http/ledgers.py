@@ -12,7 +12,6 @@ from koshel.db import ledgers, totals
 from koshel.db.ledgers import LedgerRow, NameTaken
 from koshel.db.queries import Queries
 from koshel.db.totals import Totals
-from koshel.errors import Overloaded
 from koshel.http.authorization import for_operator
 from koshel.http.call import Call, Reply, json
 from koshel.http.keys import READ, NewKey, new_key
@@ -24,7 +23,6 @@ from koshel.values import LedgerName
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
 
-SUMS_MAX = 2  # at once in a worker: each reads all accounts of a ledger
 _CHANGE = (*(one for one in POST if one != "idempotency-key-reused"), "ledger-name-taken")
 
 
@@ -67,15 +65,11 @@ class NewLedger(Ledger, frozen=True):
 
 async def get_ledger(call: Call) -> Reply:
     """GET /ledger."""
-    ledger_id, limits = call.caller.ledger_id, call.limits
-    assert limits is not None
-    if limits.sums >= SUMS_MAX:
-        raise Overloaded
-    limits.sums += 1
-    try:
-        found, sums = await call.service.engine.store.look_up(ledger_id, partial(_totals, ledger_id=ledger_id))
-    finally:
-        limits.sums -= 1
+    ledger_id = call.caller.ledger_id
+    assert call.limits is not None
+    slot = call.limits.sums.take(call.caller.share)
+    found, sums = await call.reads.look_up(ledger_id, partial(_totals, ledger_id=ledger_id))
+    del slot
     return json(200, LedgerTotals(found.name, time(found.ctime), [_shown(one) for one in sums]))
 
 
@@ -92,7 +86,7 @@ async def create_ledger(call: Call) -> Reply:
     """POST /ledger."""
     name = call.body.ledger
     try:
-        made, key = await call.service.engine.store.transact(
+        made, key = await call.reads.transact(
             [call.caller.ledger_id], lambda connection, q: ledgers.add_with_key(connection, q, name)
         )
     except NameTaken as error:
@@ -112,7 +106,7 @@ async def rename_ledger(call: Call) -> Reply:
             f"JWTs name ledgers here, so only the operator renames one: `koshel ledger rename OLD {name}`."
         )
     try:
-        renamed = await call.service.engine.store.transact(
+        renamed = await call.reads.transact(
             [call.caller.ledger_id], lambda connection, q: ledgers.rename(connection, q, ledger_id, name)
         )
     except NameTaken as error:

@@ -4,17 +4,24 @@ What is too much is answered 429 `rate-limited`, with the fields of draft-ietf-h
 """
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from math import ceil
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
-from koshel.batching.waiting import Share
 from koshel.callers import Caller
 from koshel.config.settings import Settings
+from koshel.errors import Overloaded
 from koshel.http.problems import Failure
-from koshel.http.rests import Rests
+from koshel.http.rests import SLOW_PER_S, Rests
+from koshel.http.slots import Slots
 from koshel.rates import Buckets, Rate, Refusal
+from koshel.shares import Share
 from koshel.telemetry import metrics
 
+STREAMS_MAX = 16  # statements at once in a worker: they come in parts
+SUMS_MAX = 2  # of whole ledgers, at once in a worker: each reads all accounts of one
+
+T = TypeVar("T")
 Policy: TypeAlias = Literal["key", "ledger", "concurrency"]
 
 
@@ -29,9 +36,23 @@ class CallerLimits:
         self._buckets = buckets or Buckets()
         self._under_way: Counter[Share] = Counter()
         self.rests = Rests()
-        self.sums = 0  # of whole ledgers, that are under way
-        self.streams = 0  # replies that come in parts, and are under way
+        self.sums = Slots(SUMS_MAX)
+        self.streams = Slots(STREAMS_MAX)
         self.are_none = not (self._key or self._ledger or self._concurrency)
+
+    async def within(self, caller: Caller, answer: Callable[[], Awaitable[T]]) -> T:
+        """What `answer` returns or raises, as a request of the caller's. Raises Failure.
+
+        A caller most of whose requests are too much waits before it is told.
+        """
+        self.enter(caller)
+        try:
+            return await answer()
+        except Overloaded:
+            await self.rests.pause(caller.share, SLOW_PER_S)
+            raise
+        finally:
+            self.leave(caller)
 
     def enter(self, caller: Caller) -> None:
         """One more request of a caller begins. Raises Failure, and then it did not."""

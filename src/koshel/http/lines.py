@@ -61,7 +61,7 @@ async def account_of(call: Call) -> AccountDetails:
     """The account that the path names. Raises Failure."""
     account_id, name = account_in_path(call)
     wanted = account_id if name is None else name
-    details = await call.service.engine.store.get_account(call.caller.ledger_id, wanted)
+    details = await call.reads.get_account(call.caller.ledger_id, wanted)
     if details is None:
         raise account_not_found(wanted)
     return details

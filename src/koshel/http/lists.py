@@ -188,7 +188,7 @@ async def _account_id(call: Call, query: TransactionQuery) -> int | None:
         return query.account_id or None
     if query.account_id is not UNSET:
         raise parameter_invalid("account", "does not go with account_id")
-    details = await call.service.engine.store.get_account(call.caller.ledger_id, query.account)
+    details = await call.reads.get_account(call.caller.ledger_id, query.account)
     return UNRESOLVED if details is None else details.id
 
 

@@ -9,12 +9,14 @@ from msgspec import UNSET, Struct, UnsetType
 from koshel.callers import Scope
 from koshel.db import schema
 from koshel.db.proof import RISKS
+from koshel.db.shared_reads import SharedReads
 from koshel.http import accept, docs_page
 from koshel.http.call import HTML, JSON, NO_HEADERS, TEXT, Call, Reply, json
 from koshel.http.preconditions import OF_CACHES
 from koshel.http.problems import PROBLEMS, SHOWN_MAX, Failure, ProblemDocument, printable
 from koshel.http.route import Route
 from koshel.http.wire import QueueHealth
+from koshel.shares import OPEN
 
 _EITHER = {"Vary": "Accept"}  # HTML or JSON
 
@@ -61,16 +63,17 @@ async def live(_: Call) -> Reply:
 
 async def ready(call: Call) -> Reply:
     """GET /health/ready."""
-    missing = set(schema.known()) - await call.service.engine.store.applied_migrations()
+    reads = SharedReads(call.service.engine.store, OPEN)
+    missing = set(schema.known()) - await reads.applied_migrations()
     if missing:
         raise Failure("database-unavailable", f"The schema lacks {', '.join(sorted(missing))}; run `koshel migrate`.")
-    off = await call.service.engine.store.unsafe_settings()
+    off = await reads.unsafe_settings()
     return json(200, Readiness("ok", [f"{name} is off: {RISKS[name]}" for name in off] or UNSET))
 
 
 async def queue(call: Call) -> Reply:
     """GET /health/queue."""
-    measured = await call.service.engine.store.measure_queue(call.caller.ledger_id)
+    measured = await call.reads.measure_queue(call.caller.ledger_id)
     age_s = round(measured.oldest_age_s, 3)
     return json(200, QueueHealth(measured.depth, measured.retrying, age_s, measured.scheduled))
 

@@ -2,6 +2,7 @@
 
     the express lane    refuses, and then rests if the next request has the same credentials
     both lanes          of a request that nobody knows the sender of, rest before they refuse: by the client's address
+    aiohttp             of what is too much, rests before it refuses: by the caller's share
 
 A caller that repeats at once what was refused would otherwise take a processor for itself: to read a request costs a
 good third of answering it. The more of a caller's requests are refused, over all its connections, the longer each
@@ -11,12 +12,15 @@ rests. So its refusals take a small part of the worker's time, however many conn
 import asyncio
 from typing import TypeAlias
 
+from koshel.shares import Share
+
 REST_S = 0.05  # at least
 REST_MAX_S = 1.0  # what a `Retry-After` asks for, too
 REFUSALS_PER_S = 500  # of one caller
+SLOW_PER_S = 100  # of those that aiohttp reads: each takes several times as long
 CALLERS_MAX = 1_000  # that are remembered, before those whose rest is over are forgotten
 
-Credentials: TypeAlias = bytes | str | None
+Credentials: TypeAlias = bytes | str | Share | None
 
 
 class Rests:
@@ -25,9 +29,9 @@ class Rests:
     def __init__(self) -> None:
         self._next: dict[Credentials, float] = {}  # when the caller's next refusal is due
 
-    def until(self, caller: Credentials, now: float) -> float:
+    def until(self, caller: Credentials, now: float, per_s: int = REFUSALS_PER_S) -> float:
         """When a connection on which a request was refused may be asked again."""
-        due = max(self._next.get(caller, now), now) + 1 / REFUSALS_PER_S
+        due = max(self._next.get(caller, now), now) + 1 / per_s
         if len(self._next) >= CALLERS_MAX and caller not in self._next:
             self._next = {known: until for known, until in self._next.items() if until > now}
             if len(self._next) >= CALLERS_MAX:  # a flood of callers: each has the shortest rest
@@ -35,16 +39,16 @@ class Rests:
         self._next[caller] = min(due, now + REST_MAX_S)
         return max(self._next[caller], now + REST_S)
 
-    def turn(self, caller: Credentials, now: float) -> float:
+    def turn(self, caller: Credentials, now: float, per_s: int = REFUSALS_PER_S) -> float:
         """When a refusal is due that has not been sent yet: the first one at once."""
         due = self._next.get(caller, now)
-        self.until(caller, now)
+        self.until(caller, now, per_s)
         return max(due, now)
 
-    async def pause(self, caller: Credentials) -> None:
+    async def pause(self, caller: Credentials, per_s: int = REFUSALS_PER_S) -> None:
         """Wait for that."""
         now = asyncio.get_running_loop().time()
-        if (due := self.turn(caller, now)) > now:
+        if (due := self.turn(caller, now, per_s)) > now:
             await asyncio.sleep(due - now)
 
 

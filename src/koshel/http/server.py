@@ -103,12 +103,7 @@ def _serve(route: Route, settings: Settings) -> Serve:
         caller = await _caller(request, route)
         if route.scope is None:
             return await answer(request, caller)
-        limits = request.app[LIMITS]
-        limits.enter(caller)
-        try:
-            return await answer(request, caller)
-        finally:
-            limits.leave(caller)
+        return await request.app[LIMITS].within(caller, partial(answer, request, caller))
 
     async def answer(request: web.Request, caller: Caller) -> Reply:
         received, decoded, key, preference = b"", None, None, prefer.NONE
@@ -122,7 +117,7 @@ def _serve(route: Route, settings: Settings) -> Serve:
         query = receive.query(request, query_reader)
         preconditions.refuse(request, not_taken)
         if isinstance(query, DryRun) and query.dry_run:  # one that is refused costs least before its body is looked at
-            service.engine.store.check_rehearsals(route.weight)
+            service.engine.store.check_rehearsals(route.weight, caller.share)
         if decoders:
             decoded = receive.decode(decoders.get(receive.media_type(request), decoders[JSON]), received)
             if takes_prefer and "Prefer" in request.headers:

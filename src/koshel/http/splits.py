@@ -30,7 +30,7 @@ class SplitVoidRequest(Labels, frozen=True, forbid_unknown_fields=True):
 async def get_split(call: Call) -> Reply:
     """GET /split/{id}."""
     split_id = _split_id(call)
-    found = await call.service.engine.store.get_split(call.caller.ledger_id, split_id)
+    found = await call.reads.get_split(call.caller.ledger_id, split_id)
     if found is None:
         raise split_not_found(split_id)
     return json(200, BatchReply([MemberResult(transaction=wire.standing(one)) for one in found], split_id))
@@ -53,7 +53,7 @@ async def void_split(call: Call) -> Reply:
 async def _transaction_ids(call: Call) -> list[int]:
     """The transactions of the split that the path names. They never change, so they are found before the locks."""
     split_id = _split_id(call)
-    found = await call.service.engine.store.get_split(call.caller.ledger_id, split_id)
+    found = await call.reads.get_split(call.caller.ledger_id, split_id)
     if found is None:
         raise split_not_found(split_id)
     return [one.transaction.id for one in found if isinstance(one.transaction, Posted)]

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType, json
 
@@ -16,18 +16,20 @@ from koshel.core.money import add, plain, subtract
 from koshel.db import lines, transaction_lists
 from koshel.db.lines import Line, Stretch
 from koshel.db.pages import Ask
-from koshel.db.wanted import TransactionsWanted
-from koshel.errors import Overloaded
+from koshel.db.queries import Queries
+from koshel.db.wanted import Listed, Position, TransactionsWanted
 from koshel.http import accept, csv_lines
 from koshel.http.call import CSV, JSON, Call, Reply
-from koshel.http.limits import CallerLimits
 from koshel.http.lines import AccountLine, account_of, shown_line
 from koshel.http.lists import Since, Until, between
 from koshel.http.route import Route
+from koshel.http.slots import Slot
 from koshel.values import Id
 
+if TYPE_CHECKING:
+    from koshel.db.pools import AnyConnection
+
 LINES_AT_ONCE = 100  # while they are made nothing else is done
-STREAMS_MAX = 16  # statements at once in a worker
 BUSY_REST = 9  # of ten parts of the time nine are those of whom something is settled for
 REST_MAX_S = 1.0  # between two parts
 
@@ -56,8 +58,8 @@ async def get_statement(call: Call) -> Reply:
     account = await account_of(call)
     since, until = between(call.query)
     assert call.limits is not None
-    slot = Slot.taken(call.limits)
-    stretch = await call.service.engine.store.look_up(
+    slot = call.limits.streams.take(call.caller.share)
+    stretch = await call.reads.look_up(
         account.ledger_id, lambda connection, q: lines.stretch(connection, q, account, since, until)
     )
     wants = accept.weights(call.headers, (JSON, CSV))
@@ -65,27 +67,6 @@ async def get_statement(call: Call) -> Reply:
     shape = _as_csv if is_csv else _as_json
     media_type = f"{CSV}; charset=utf-8; header=present" if is_csv else JSON
     return Reply(200, b"", {"Vary": "Accept"}, media_type, stream=_held(slot, shape(call, stretch)))
-
-
-class Slot:
-    """A place among the statements under way in a worker: given back when nothing refers to it any more.
-
-    So it is however the reply ends: sent, broken off, or never begun.
-    """
-
-    def __init__(self, limits: CallerLimits) -> None:
-        self._limits = limits
-        limits.streams += 1
-
-    @classmethod
-    def taken(cls, limits: CallerLimits) -> "Slot":
-        """One, if there is one left. Raises Overloaded."""
-        if limits.streams >= STREAMS_MAX:
-            raise Overloaded
-        return cls(limits)
-
-    def __del__(self) -> None:
-        self._limits.streams -= 1
 
 
 async def _held(slot: Slot, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -97,22 +78,23 @@ async def _held(slot: Slot, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes
 
 async def _parts(call: Call, stretch: Stretch) -> AsyncIterator[Sequence[Line]]:
     """The lines, some at a time; while others wait for an answer, it rests."""
-    engine, account = call.service.engine, stretch.account
+    batcher, account = call.service.engine.batcher, stretch.account
     wanted, start = TransactionsWanted(account_id=account.id), None
     look = partial(transaction_lists.account_lines, versions=stretch.versions)
-    while stretch.closing.version > stretch.opening.version:
+
+    async def timed(connection: "AnyConnection", q: Queries) -> tuple[Listed[Line, Position], float]:
         began = time.perf_counter()
-        ask = Ask(LINES_AT_ONCE, "asc", start)
-        page = await engine.store.look_up(
-            account.ledger_id,
-            lambda connection, q, ask=ask: look(connection, q, account.ledger_id, wanted, ask),  # type: ignore[misc]
-        )
-        took = time.perf_counter() - began  # without the time that the client takes
+        page = await look(connection, q, account.ledger_id, wanted, Ask(LINES_AT_ONCE, "asc", start))
+        return page, time.perf_counter() - began  # without the time that it waits, and that the client takes
+
+    while stretch.closing.version > stretch.opening.version:
+        # Its reply has begun: it takes its turn, and is not refused.
+        page, took = await call.reads.look_up(account.ledger_id, timed, weight=0)
         yield page.items
         if page.ends_at is None:
             return
         start = page.ends_at
-        if not engine.batcher.is_idle:
+        if not batcher.is_idle:
             await asyncio.sleep(min(BUSY_REST * took, REST_MAX_S))
 
 

@@ -84,7 +84,7 @@ def transfer(call: Call) -> Move | Hold | Split:
 async def get_transaction(call: Call) -> Reply:
     """GET /transaction/{id}."""
     wanted = transaction_id(call)
-    found = await call.service.engine.store.get_transaction(call.caller.ledger_id, wanted)
+    found = await call.reads.get_transaction(call.caller.ledger_id, wanted)
     if found is None:
         raise transaction_not_found(wanted)
     return json(200, shown(found))

@@ -9,9 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from koshel.db import volume
 from koshel.db.volume import TRANSACTIONS_MAX, VOLUMES_MAX, TooMuch
-from koshel.errors import Overloaded
 from koshel.http.call import Call, Reply, json
-from koshel.http.ledgers import SUMS_MAX
 from koshel.http.lists import Since, Until, between
 from koshel.http.problems import Failure, parameter_invalid
 from koshel.http.route import Route
@@ -50,16 +48,13 @@ async def get_volume(call: Call) -> Reply:
         raise parameter_invalid(error.field, error.reason) from None
     ledger_id, limits = call.caller.ledger_id, call.limits
     assert limits is not None
-    if limits.sums >= SUMS_MAX:
-        raise Overloaded
-    limits.sums += 1
+    slot = limits.sums.take(call.caller.share)
     look = partial(volume.of_ledger, ledger_id=ledger_id, grouping=wanted, since=since, until=until)
     try:
-        found = await call.service.engine.store.look_up(ledger_id, look)
+        found = await call.reads.look_up(ledger_id, look)
     except TooMuch as error:
         raise _too_large(error) from None
-    finally:
-        limits.sums -= 1
+    del slot
     made = list[LedgerVolume]()
     for begin in range(0, len(found), AT_ONCE):
         made += shown(found[begin : begin + AT_ONCE], wanted)
