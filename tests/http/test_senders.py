@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from koshel import api_keys
@@ -115,3 +116,19 @@ async def test_refusals_of_wrong_keys_have_a_rate_and_right_keys_do_not_wait_for
     assert not all(one.done() for one in wrong)
     assert {status for status, _, _ in await asyncio.gather(*wrong)} == {401}
     assert loop.time() - began >= (WRONG - 2) / REFUSALS_PER_S
+
+
+@pytest.mark.parametrize("lane", [(), ("X-Unknown: 1",)], ids=["express", "aiohttp"])
+async def test_behind_a_trusted_proxy_each_client_has_its_own_rate(
+    database: Database, right: str, lane: tuple[str, ...]
+) -> None:
+    loop, chosen = asyncio.get_running_loop(), replace(SETTINGS, trusted_proxies="127.0.0.1")
+    async for way in served(database, chosen, right):
+        many = [payment(api_keys.make(), "X-Forwarded-For: 203.0.113.1", *lane) for _ in range(WRONG)]
+        wrong = [asyncio.create_task(ask(way, one)) for one in many]
+        await asyncio.sleep(0.01)
+        began = loop.time()
+        assert (await ask(way, payment(api_keys.make(), "X-Forwarded-For: 203.0.113.2", *lane)))[0] == 401
+        assert loop.time() - began < WRONG / REFUSALS_PER_S / 2
+        assert not all(one.done() for one in wrong)
+        await asyncio.gather(*wrong)

@@ -1,13 +1,15 @@
 """A service whose express lane is watched, and requests to it."""
 
+import time
 from collections.abc import AsyncIterator
 
 from koshel.app import open_service
 from koshel.config.settings import Settings
 from koshel.http import protocol
 from koshel.http.runner import Runner
-from koshel.http.server import application
+from koshel.http.server import SERVICE, application
 from tests.support.database import Database
+from tests.support.waiting import until
 from tests.support.ways import BYE, Watched, Way, post, statuses
 
 
@@ -15,6 +17,10 @@ async def served(database: Database, chosen: Settings, token: str) -> AsyncItera
     """A service with an account, which the token's caller has opened."""
     runner = Runner(application(chosen, open_service(chosen, database.service_url)), chosen, None)
     await runner.setup()
+    authentication = runner.app[SERVICE].authentication
+    assert authentication is not None
+    # Before that what is remembered of keys is forgotten once.
+    await until(lambda: authentication.changes.is_listening(time.monotonic()), "changes of keys are heard of")
     assert isinstance(runner.server, protocol.Server)
     runner.server.connect = Watched
     way = Way(runner)

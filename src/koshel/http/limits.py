@@ -9,6 +9,7 @@ from math import ceil
 from typing import Literal, TypeAlias, TypeVar
 
 from koshel.callers import Caller
+from koshel.config.proxies import Proxies
 from koshel.config.settings import Settings
 from koshel.errors import Overloaded
 from koshel.http.problems import Failure
@@ -36,6 +37,7 @@ class CallerLimits:
         self._buckets = buckets or Buckets()
         self._under_way: Counter[Share] = Counter()
         self.rests = Rests()
+        self.proxies = Proxies(settings.trusted_proxies)
         self.sums = Slots(SUMS_MAX)
         self.streams = Slots(STREAMS_MAX)
         self.are_none = not (self._key or self._ledger or self._concurrency)

@@ -14,7 +14,7 @@ class Runner(protocol.Runner):
         server, service = await super()._make_server(), self.app[SERVICE]
         server.connect = Connection
         reader, limits = Reader(service, self._settings), self.app[LIMITS]
-        senders = Senders(service.authentication, limits.rests)
+        senders = Senders(service.authentication, limits)
         server.shared |= {"reader": reader, "batcher": service.engine.batcher, "limits": limits, "senders": senders}
         server.shared["tracing"] = service.tracing
         return server

@@ -12,9 +12,9 @@ from koshel.callers import ANYBODY, Caller, IssuerUnavailable, Scope, Unauthenti
 from koshel.db.errors import StoreError
 from koshel.errors import Overloaded
 from koshel.http.authorization import token_of
+from koshel.http.limits import CallerLimits
 from koshel.http.pending_reply import PendingReply
 from koshel.http.plain import NotPlain, Plain
-from koshel.http.rests import Rests
 
 
 class ToBeLookedUp(Exception):
@@ -28,9 +28,9 @@ class ToBeLookedUp(Exception):
 class Senders:
     """Those of one process; everybody may send all, where there is no authentication."""
 
-    def __init__(self, authentication: Authentication | None, rests: Rests) -> None:
+    def __init__(self, authentication: Authentication | None, limits: CallerLimits) -> None:
         self._authentication = authentication
-        self._rests = rests
+        self._rests, self._proxies = limits.rests, limits.proxies
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -71,9 +71,10 @@ class Senders:
         task.add_done_callback(self._tasks.discard)
 
     def refuse(self, pending: PendingReply, error: Unauthenticated, peer: object) -> None:
-        """Answer when it is the turn of the peer's address: at once, if few of its requests are refused."""
-        address = str(peer[0]) if isinstance(peer, tuple) else None  # as aiohttp has it
-        self._loop.call_at(self._rests.turn(address, self._loop.time()), _answer, pending, error)
+        """Answer when it is the turn of the client's address: at once, if few of its requests are refused."""
+        address, said = str(peer[0]) if isinstance(peer, tuple) else None, pending.plain.said  # as aiohttp has it
+        client = self._proxies.client(address, said.get("forwarded"), said.get("x-forwarded-for"))
+        self._loop.call_at(self._rests.turn(client, self._loop.time()), _answer, pending, error)
 
     async def _ask(self, pending: PendingReply, token: str, again: Callable[[], None]) -> None:
         assert self._authentication is not None, "it was asked who the token is"

@@ -137,7 +137,8 @@ async def _caller(request: web.Request, route: Route) -> Caller:
     try:
         return await authorization.caller_of(request, route, request.app[SERVICE].authentication)
     except Unauthenticated:
-        await request.app[LIMITS].rests.pause(request.remote)
+        limits = request.app[LIMITS]
+        await limits.rests.pause(limits.proxies.client_of(request.remote, request.headers))
         raise
 
 
