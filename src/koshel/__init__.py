@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from koshel.core.changes import Change as Change
     from koshel.core.commands import Kind as Kind
     from koshel.core.commands import Request as Request
+    from koshel.core.commands import Status as Status
+    from koshel.core.turnovers import Limit as Limit
+    from koshel.db.totals import Totals as Totals
     from koshel.db.volume import Volume as Volume
     from koshel.errors import Conflict as Conflict
     from koshel.errors import KoshelError as KoshelError
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from koshel.legs import Source as Source
     from koshel.legs import Target as Target
     from koshel.results import Account as Account
+    from koshel.results import Balance as Balance
     from koshel.results import Hold as Hold
     from koshel.results import Promise as Promise
     from koshel.results import Transaction as Transaction
@@ -39,6 +43,7 @@ __version__ = "0.2.0"
 
 _MODULES = {
     "Account": "koshel.results",
+    "Balance": "koshel.results",
     "Change": "koshel.core.changes",
     "Conflict": "koshel.errors",
     "Exchange": "koshel.exchanges",
@@ -47,6 +52,7 @@ _MODULES = {
     "Kind": "koshel.core.commands",
     "KoshelError": "koshel.errors",
     "Ledger": "koshel.ledger",
+    "Limit": "koshel.core.turnovers",
     "Line": "koshel.account_books",
     "Misuse": "koshel.errors",
     "OutcomeUnknown": "koshel.errors",
@@ -60,14 +66,17 @@ _MODULES = {
     "Source": "koshel.legs",
     "SplitResult": "koshel.group_results",
     "Statement": "koshel.account_books",
+    "Status": "koshel.core.commands",
     "StoreError": "koshel.errors",
     "Target": "koshel.legs",
+    "Totals": "koshel.db.totals",
     "Transaction": "koshel.results",
     "Unavailable": "koshel.errors",
     "Volume": "koshel.db.volume",
 }
 __all__ = [
     "Account",
+    "Balance",
     "Change",
     "Conflict",
     "Exchange",
@@ -76,6 +85,7 @@ __all__ = [
     "Kind",
     "KoshelError",
     "Ledger",
+    "Limit",
     "Line",
     "Misuse",
     "OutcomeUnknown",
@@ -88,8 +98,11 @@ __all__ = [
     "Settings",
     "Source",
     "SplitResult",
+    "Statement",
+    "Status",
     "StoreError",
     "Target",
+    "Totals",
     "Transaction",
     "Unavailable",
     "Volume",

@@ -13,12 +13,12 @@ from koshel.core.model import AccountDetails
 from koshel.core.money import add, subtract
 from koshel.db import lines, transaction_lists, value_dates
 from koshel.db.filter_fields import LINE_FIELDS
-from koshel.db.lines import State, Stretch
+from koshel.db.lines import Stretch
 from koshel.db.value_dates import TooManyValueDates
 from koshel.db.wanted import TransactionsWanted
 from koshel.errors import Refused
 from koshel.moments import Moment
-from koshel.results import Transaction
+from koshel.results import Balance, Transaction
 from koshel.texts import AccountRef
 from koshel.values import Invalid
 
@@ -41,7 +41,7 @@ class Statement:
     opening.balance + total_in - total_out == closing.balance.
     """
 
-    def __init__(self, opening: State, closing: State, lines: Callable[[], AsyncIterator[Line]]) -> None:
+    def __init__(self, opening: Balance, closing: Balance, lines: Callable[[], AsyncIterator[Line]]) -> None:
         self.opening = opening
         self.closing = closing
         self._lines = lines
@@ -96,7 +96,9 @@ class AccountBooks(BookPages):
         stretch = await self._reads.look_up(
             details.ledger_id, lambda connection, q: lines.stretch(connection, q, details, begin, end)
         )
-        return Statement(stretch.opening, stretch.closing, partial(self._lines_of, stretch))
+        return Statement(
+            results.balance(stretch.opening), results.balance(stretch.closing), partial(self._lines_of, stretch)
+        )
 
     async def _lines_of(self, stretch: Stretch) -> AsyncIterator[Line]:
         if stretch.closing.version == stretch.opening.version:
@@ -113,7 +115,7 @@ class AccountBooks(BookPages):
         at: Moment | None = None,
         version: int | None = None,
         as_of: date | str | None = None,
-    ) -> State:
+    ) -> Balance:
         """What an account was left with, at a moment or after a line; now, if neither is given. Raises Refused.
 
         `as_of`: at the end of this day in UTC, with the balance by value date: that of all that counts for it or a day
@@ -137,16 +139,17 @@ class AccountBooks(BookPages):
             ),
         )
         assert found is not None, "versions have no gap"
-        return found
+        return results.balance(found)
 
-    async def _balance_as_of(self, details: AccountDetails, day: date) -> State:
+    async def _balance_as_of(self, details: AccountDetails, day: date) -> Balance:
         try:
-            return await self._reads.look_up(
+            found = await self._reads.look_up(
                 details.ledger_id, lambda connection, q: value_dates.state_as_of(connection, q, details, day)
             )
         except TooManyValueDates as error:
             facts = {"account_id": error.account_id, "lines_max": error.most}
             raise Refused("too-many-value-dates", facts) from None
+        return results.balance(found)
 
 
 def _line(found: lines.Line) -> Line:

@@ -33,6 +33,7 @@ from koshel.core.model import (
 )
 from koshel.core.originals import TransactionStatus
 from koshel.core.turnovers import Limit
+from koshel.db.lines import State
 from koshel.db.rows import FoundTransaction
 from koshel.errors import Promised, Refused
 
@@ -55,6 +56,15 @@ class Account(Struct, frozen=True, kw_only=True):
     ctime: datetime
     name: str | None = None  # the client's own
     limits: Sequence[Limit] = ()  # by time: of each `per`, and how much may go `out` and come `in_`
+
+
+class Balance(Struct, frozen=True, kw_only=True):
+    """What an account was left with after a line; of version 0, when it was opened."""
+
+    version: int
+    balance: Decimal
+    held: Decimal
+    ctime: datetime
 
 
 class Transaction(Struct, frozen=True, kw_only=True):
@@ -113,6 +123,11 @@ class Promise(Struct, frozen=True, kw_only=True):
     refusal: Refused | None = None  # why it was declined, if it was
     cancelled_at: datetime | None = None
     cancelled_by: str | None = None  # the id of the HTTP request that did, if one did
+
+
+def balance(state: State) -> Balance:
+    """As the library answers it."""
+    return Balance(version=state.version, balance=state.balance, held=state.held, ctime=state.ctime)
 
 
 def account_of(outcome: Outcome) -> Account:

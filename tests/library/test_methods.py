@@ -2,16 +2,18 @@
 
 import inspect
 import re
+from collections.abc import AsyncIterator, Iterator
 from functools import reduce
 from operator import or_
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
 
 import koshel
-from koshel import Account, Hold, Ledger, Promise, Transaction
-from koshel.requests import Requests
+from koshel import Account, Balance, Change, Hold, Ledger, Limit, Line, Promise, Totals, Transaction
+from koshel.labels import GivenLabels
+from koshel.requests import MemberRequest, Requests
 from koshel.texts import Asked
 from tests.tidy.test_docs import DOCS
 
@@ -31,7 +33,8 @@ ASKED = {
     "enqueue": "enqueue",
 }
 METHODS = {name: one for name, one in inspect.getmembers(Ledger, callable) if not name.startswith("_")}
-RESULTS = (Account, Transaction, Hold, Promise)
+SEEN = {"Borrowable": object, "AsyncIterator": AsyncIterator, "Ledger": Ledger}  # what only a type checker imports
+RESULTS = (Account, Transaction, Hold, Promise, Balance, Line, Totals, Change, Limit)
 
 
 def as_a_program_gives_it(parameter: inspect.Parameter) -> inspect.Parameter:
@@ -77,6 +80,25 @@ def test_what_is_answered_is_public_frozen_and_described(result: type[msgspec.St
     inherited = Transaction.__struct_fields__ if result is Hold else ()
     own = [name for name in result.__struct_fields__ if name not in inherited]
     assert re.findall(r"`(\w+)`", row.split("|")[3]) == own
+
+
+def mentioned(annotation: Any) -> Iterator[type]:
+    """The classes of ours that a type is made of."""
+    if isinstance(annotation, type) and annotation.__module__.startswith("koshel."):
+        yield annotation
+    for one in get_args(annotation):
+        yield from mentioned(one)
+
+
+def test_whatever_a_method_takes_or_answers_can_be_imported() -> None:
+    found = {
+        one for method in METHODS.values() for hint in get_type_hints(method, SEEN).values() for one in mentioned(hint)
+    }
+    told = {one for one in found if issubclass(one, msgspec.Struct)} - set(mentioned(MemberRequest))
+    found |= {one for each in told for hint in get_type_hints(each).values() for one in mentioned(hint)}
+    found -= {GivenLabels, *mentioned(MemberRequest)}  # arguments by their names, and what `requests` makes
+    assert {one.__name__ for one in found if getattr(koshel, one.__name__, None) is not one} == set()
+    assert {Account, Limit, Totals, Line, Change} <= found
 
 
 def test_every_public_name_is_described() -> None:

@@ -10,11 +10,10 @@ from koshel.account_books import Line
 from koshel.command_line.commands import CommandError
 from koshel.command_line.tables import Table
 from koshel.core.money import ZEROS, add, plain, scale_of
-from koshel.db.lines import State
 from koshel.db.wanted import FIRST_MOMENT
 from koshel.http.problems import printable
 from koshel.ledger import Ledger
-from koshel.results import Account
+from koshel.results import Account, Balance
 from koshel.texts import AT, identifier
 from koshel.values import Invalid
 
@@ -32,8 +31,8 @@ class Statement(Struct, frozen=True):
 
     ledger: Ledger
     account: Account
-    opening: State
-    closing: State
+    opening: Balance
+    closing: Balance
     since: datetime | None
     until: datetime | None
 
@@ -72,7 +71,7 @@ async def find(ledger: Ledger, account: str, since: datetime | None, until: date
     return Statement(ledger, found, opening, closing, since, until)
 
 
-async def _before(ledger: Ledger, account: Account, moment: datetime) -> State:
+async def _before(ledger: Ledger, account: Account, moment: datetime) -> Balance:
     if moment == FIRST_MOMENT:
         return await ledger.balance(account.id, version=0)
     return await ledger.balance(account.id, at=moment - timedelta(microseconds=1))
