@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from koshel import filters
+from koshel import filters, values
 from koshel.checks import checked_id
 from koshel.core.model import AccountDetails
 from koshel.db.filters import Expression, Fields
@@ -50,6 +50,8 @@ class BookPages:
     ) -> AsyncIterator[ItemT]:
         """The items of all pages, each read when the one before is used up. `fields`: those that a filter may name."""
         self._life.check()
+        said = {name: value for name, value in structs.asdict(wanted).items() if value is not None}
+        values.fields(said, type(wanted))
         expression = None if filter_ is None else await filters.expression(filter_, fields)
         ask = Ask(PAGE, "desc" if newest_first else "asc")
         while True:

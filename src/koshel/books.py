@@ -95,7 +95,7 @@ class Books(AccountBooks):
         )
         values.fields({field: one for field, one in (("email", email), ("currency", currency)) if one is not None})
         if name is not None and name != "*":
-            values.fields({"name": name.removesuffix("*")})
+            values.fields({"name": str(name).removesuffix("*")})
         look = account_lists.accounts
         pages = self._walk(look, wanted, newest_first=newest_first, fields=ACCOUNT_FIELDS, filter_=filter)
         async for details in pages:

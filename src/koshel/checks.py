@@ -6,6 +6,7 @@ from msgspec import UNSET, UnsetType, defstruct
 from msgspec.structs import fields, replace
 
 from koshel import values
+from koshel.config.settings import Settings
 from koshel.core.commands import Command, Deferrable, Enqueue, EnsureAccount, Group, Hold, Kind, Member, Move
 from koshel.labels import Labels
 from koshel.values import ID_MAX, Invalid
@@ -42,6 +43,12 @@ def checked_id(value: int, field: str) -> int:
     if type(value) is not int or not 0 < value <= ID_MAX:
         raise Invalid(field, f"must be a whole number from 1 to {ID_MAX}")
     return value
+
+
+def checked_settings(settings: Settings | None, schema: str | None) -> Settings:
+    """The settings, with that schema if one is given. Raises Invalid."""
+    chosen = Settings() if settings is None else settings
+    return chosen if schema is None else replace(chosen, schema=values.fields({"schema": schema}, Settings).schema)
 
 
 def _request(command: Member, field: str) -> Member:

@@ -19,7 +19,7 @@ from koshel import results
 from koshel.annotations import annotated_of, annotation
 from koshel.books import Books
 from koshel.callers import MAIN_LEDGER, MAIN_LEDGER_ID
-from koshel.checks import checked, checked_id
+from koshel.checks import checked, checked_id, checked_settings
 from koshel.config.settings import Settings
 from koshel.core.changes import Change
 from koshel.core.commands import Command
@@ -101,9 +101,9 @@ class Ledger(Methods, Books, Volumes):
         `background`: also execute queued transactions and release expired holds, as `koshel serve` does.
         Raises SchemaNotCurrent, Misuse for a URL that cannot be used or a ledger that is not there, StoreError.
         """
-        chosen = Settings() if settings is None else settings
-        if schema is not None:
-            chosen = replace(chosen, schema=schema)
+        chosen = checked_settings(settings, schema)
+        if not is_ledger_name(ledger):
+            raise Invalid("ledger", LEDGER_REASON)
         async with open_engine(chosen, dsn, background=background) as engine:
             if missing := set(migrations.known()) - await engine.store.applied_migrations():
                 message = f"the schema lacks {', '.join(sorted(missing))}; run `koshel migrate`"

@@ -109,6 +109,8 @@ def targets(amount: Decimal, legs: Sequence[Target]) -> tuple[SplitTarget, ...]:
 
 
 def _source(leg: Source) -> SplitSource:
+    if not isinstance(leg, Source):
+        raise Invalid("", "must be a Source")
     id_, name = _account(leg.account, "source")
     _check_remaining(leg)
     most = None if leg.max is None else values.amount(leg.max, "max")
@@ -120,6 +122,8 @@ def _source(leg: Source) -> SplitSource:
 
 
 def _target(leg: Target) -> SplitTarget:
+    if not isinstance(leg, Target):
+        raise Invalid("", "must be a Target")
     id_, name = _account(leg.account, "target")
     _check_remaining(leg)
     amount = None if leg.amount is None else values.amount(leg.amount)

@@ -71,9 +71,9 @@ def is_currency_code(text: str) -> bool:
     return _CODE.fullmatch(text) is not None
 
 
-def is_ledger_name(text: str) -> bool:
+def is_ledger_name(text: object) -> bool:
     """Whether the text can be the name of a ledger."""
-    return re.fullmatch(LEDGER_PATTERN, text) is not None
+    return isinstance(text, str) and re.fullmatch(LEDGER_PATTERN, text) is not None
 
 
 def is_key_name(text: str) -> bool:

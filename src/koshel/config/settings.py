@@ -24,9 +24,8 @@ Address = Annotated[
 ]
 Code = Annotated[str, Meta(pattern=CURRENCY_PATTERN, title="a code of 3 to 12 characters of A-Z, 0-9 and _")]
 _SCHEMA = "^(?!pg_)[a-z_][a-z0-9_]{0,62}$"
-Schema = Annotated[
-    str, Meta(pattern=_SCHEMA, title="a name of a-z, 0-9 and _, 63 at most, that does not begin with pg_")
-]
+_SCHEMA_TITLE = "a name of a-z, 0-9 and _, 63 at most, that does not begin with pg_"
+Schema = Annotated[str, Meta(pattern=_SCHEMA, title=_SCHEMA_TITLE, extra={"reason": f"must be {_SCHEMA_TITLE}"})]
 Directory = Annotated[str, Meta(min_length=1, title="the path of a directory")]
 Web = Annotated[str, Meta(title="origins such as https://shop.example, with commas between")]
 File = Annotated[str, Meta(min_length=1, title="the path of a file")]

@@ -29,7 +29,7 @@ ID_MAX = 2**63 - 1
 # What a cursor may say; of whatever else it says, the database knows nothing.
 Id: TypeAlias = Annotated[int, Meta(ge=0, le=ID_MAX)]
 Moment: TypeAlias = Annotated[datetime, Meta(tz=True)]
-Text: TypeAlias = Annotated[str, Meta(pattern=r"^[^\x00]*$")]
+Text: TypeAlias = Annotated[str, Meta(pattern=r"^[^\x00]*$", extra={"reason": "must be without the character NUL"})]
 
 ItemT = TypeVar("ItemT")
 PositionT = TypeVar("PositionT")
