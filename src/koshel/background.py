@@ -25,7 +25,6 @@ from koshel.db.errors import DatabaseUnavailable, Obstructed, OutcomeUnknown, St
 from koshel.db.store import Delay, Store
 from koshel.db.strangers import Patience
 from koshel.outage import Outage
-from koshel.partitions import look_ahead
 from koshel.retry import settle_again, settle_claim_free_again
 from koshel.telemetry import metrics
 
@@ -74,12 +73,8 @@ class Background:
         self._woken.set()
 
     async def run(self) -> None:
-        """Work until told to stop: queue, holds and partitions each for itself, so that none waits for accidents."""
-        await asyncio.gather(
-            self._run(ClaimQueued, self._woken),
-            self._run(ClaimHolds, asyncio.Event()),
-            look_ahead(self._store, self._stopped),
-        )
+        """Work until told to stop: queue and holds each for itself, so that neither waits for the other's accidents."""
+        await asyncio.gather(self._run(ClaimQueued, self._woken), self._run(ClaimHolds, asyncio.Event()))
 
     async def _run(self, kind: type[Claim], woken: asyncio.Event) -> None:
         while not self._stopped.is_set():

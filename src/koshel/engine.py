@@ -23,6 +23,7 @@ from koshel.db.proof import RISKS, Inspected
 from koshel.db.store import Delay, Store, StoreConfig, open_store
 from koshel.db.strangers import Patience
 from koshel.db.url import Target
+from koshel.partitions import open_partitions
 from koshel.retry import settle_again, settle_free_again
 from koshel.telemetry import metrics
 
@@ -82,6 +83,7 @@ async def open_engine(
             delay=Delay(settings.background_retry_ms / 1_000, settings.background_retry_max_ms / 1_000),
         )
         work = Background(store, limits, is_busy=lambda: not batcher.is_idle)
+        await stack.enter_async_context(open_partitions(store))
         if background:
             await stack.enter_async_context(open_background(work))
         yield Engine(store, batcher, work)

@@ -1,11 +1,13 @@
 """The partitions of transactions are made ahead of need, and what keeps them from being made is said in time.
 
-Every process looks, as whichever is first makes what is missing. A batch that still finds none makes it itself, and is
-settled again; see `db/store.py`.
+Every process looks, also a program that settles in its own transactions only, as whichever is first makes what is
+missing. A batch that still finds none makes it itself, and is settled again; see `db/store.py`.
 """
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import structlog
 
@@ -38,6 +40,18 @@ async def look_ahead(store: Store, stopped: asyncio.Event) -> None:
         else:
             said = float("-inf")
         await _pause(stopped)
+
+
+@asynccontextmanager
+async def open_partitions(store: Store) -> AsyncIterator[None]:
+    """Partitions are made for as long as the block lasts."""
+    stopped = asyncio.Event()
+    task = asyncio.create_task(look_ahead(store, stopped))
+    try:
+        yield
+    finally:
+        stopped.set()
+        await task
 
 
 async def _pause(stopped: asyncio.Event) -> None:

@@ -8,18 +8,18 @@ from structlog.testing import capture_logs
 
 from koshel import partitions
 from koshel.db import migrate
+from koshel.db.claims import ClaimQueued
 from koshel.db.errors import DatabaseUnavailable, Obstructed
 from koshel.db.store import Store
 from koshel.db.verify import verify
-from koshel.partitions import IDS_AHEAD_MIN, look_ahead
+from koshel.partitions import IDS_AHEAD_MIN, look_ahead, open_partitions
 from koshel.retry import settle_again
 from tests.support.bookkeeping import execute
 from tests.support.database import Database
 from tests.support.partitioned import BOUNDS
-from tests.support.queued import working
 from tests.support.settled import open_accounts, opening, query, refusals
 from tests.support.waiting import until
-from tests.support.wallets import payment, postings
+from tests.support.wallets import enqueue, payment, postings
 
 MILLION = 1_000_000
 # What a partition has of its own, without its name.
@@ -64,6 +64,12 @@ def test_a_partition_that_is_made_later_is_as_the_first(database: Database) -> N
     execute(database.owner_url, "SELECT make_partitions()")
     assert names(database)[-1] == "transaction_p000005"
     first = query(database, MADE.format("transaction_p000000"))
+    execute(
+        database.owner_url, "ALTER DEFAULT PRIVILEGES IN SCHEMA koshel GRANT SELECT ON TABLES TO koshel_service, public"
+    )
+    jump(database, 5 * MILLION)
+    execute(database.owner_url, "SELECT make_partitions()")
+    assert query(database, MADE.format(names(database)[-1])) == first, "what is given to each new table is taken away"
     assert query(database, MADE.format("transaction_p000005")) == first
     assert dict(first)["option"].endswith("ff"), "no row-level security, and nobody has a right on it"
 
@@ -72,7 +78,7 @@ async def test_the_service_makes_what_is_missing_and_says_so(store: Store, datab
     assert await store.measure_partitions() == 3 * MILLION
     jump(database, 1_000_001)
     with capture_logs() as logs:
-        async with working(store):
+        async with open_partitions(store):
             await until(lambda: len(names(database)) == 4, "the next partition is made")
     assert [(one["event"], one["ids_ahead"]) for one in logs] == [
         ("partitions of transactions are made", 4 * MILLION - 1_000_001)
@@ -150,3 +156,26 @@ async def test_who_is_in_the_way_is_not_waited_for_for_long(store: Store, databa
         with pytest.raises(Obstructed):
             await store.make_partitions()
     assert await store.make_partitions() == 3 * MILLION - 1
+
+
+async def test_what_was_queued_while_none_could_be_made_gets_its_partition(store: Store, database: Database) -> None:
+    (account,) = await open_accounts(store, opening())
+    execute(database.owner_url, "REVOKE EXECUTE ON FUNCTION make_partitions FROM koshel_service")
+    jump(database, 7_654_321)
+    await settle_again(store, [enqueue(payment(account, "1"))])
+    jump(database, 9_500_000)
+    execute(database.owner_url, "GRANT EXECUTE ON FUNCTION make_partitions TO koshel_service")
+    await store.make_partitions()
+    assert names(database)[3] == "transaction_p000007"
+    await settle_again(store, [ClaimQueued(1, 1)])
+    assert query(database, "SELECT id FROM transaction") == [(7_654_322,)]
+
+
+def test_nobody_who_may_make_functions_runs_them_as_the_owner(database: Database) -> None:
+    for name, arguments in (("format", "text, text"), ("lpad", "text, integer, unknown"), ("quote_ident", "name")):
+        made = f"CREATE FUNCTION koshel.{name}({arguments.replace('unknown', 'text')}) RETURNS text LANGUAGE plpgsql"
+        execute(database.owner_url, f"{made} AS 'BEGIN RAISE EXCEPTION ''taken over''; END'")
+    execute(database.owner_url, "ALTER DEFAULT PRIVILEGES IN SCHEMA koshel GRANT SELECT ON TABLES TO public")
+    jump(database, 4 * MILLION)
+    execute(database.owner_url, "SELECT make_partitions()")
+    assert len(names(database)) > 3

@@ -20,6 +20,9 @@ from tests.support.partitioned import BOUNDS
 from tests.support.settled import query, refusals
 from tests.support.wallets import payment
 
+COLUMNS = (
+    "SELECT attname, attacl::text FROM pg_attribute WHERE attrelid = '{}'::regclass AND attacl IS NOT NULL ORDER BY 1"
+)
 READER = "test_partitions_reader"
 
 
@@ -75,6 +78,9 @@ async def test_the_table_that_was_there_becomes_the_first_partition(unpartitione
     async with open_store(StoreConfig(unpartitioned.service_url)) as store:
         await keep_books(store)
     execute(url, "SELECT setval('transaction_id', 12345678)")
+    execute(url, f"GRANT SELECT (ledger_id, id) ON transaction TO {READER}")
+    of_columns = query(unpartitioned, COLUMNS.format("transaction"))
+    assert of_columns
     granted, visible = rights(unpartitioned, "transaction"), seen_by(unpartitioned, "transaction")
     assert granted
     assert visible
@@ -82,6 +88,8 @@ async def test_the_table_that_was_there_becomes_the_first_partition(unpartitione
     assert migrate.migrate(url) == [name for name in migrate.known() if name >= "0020"]
     assert rights(unpartitioned, "transaction") == granted
     assert seen_by(unpartitioned, "transaction") == visible
+    assert query(unpartitioned, COLUMNS.format("transaction")) == of_columns
+    assert query(unpartitioned, COLUMNS.format("transaction_p000000")) == []
     assert rights(unpartitioned, "transaction_p000000") == seen_by(unpartitioned, "transaction_p000000") == []
     assert query(unpartitioned, "SELECT * FROM transaction ORDER BY id") == before
     assert query(unpartitioned, BOUNDS) == [

@@ -1,9 +1,10 @@
 """Migrations: plain SQL files, applied in order by yoyo, by one process at a time."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import psycopg
+import structlog
 from psycopg.rows import tuple_row
 
 from koshel.db import namespace, policies, queries, words
@@ -22,6 +23,8 @@ LOCK_TIMEOUT_MS = 10_000  # for one lock on a table: whoever comes later waits b
 TURN_TIMEOUT_MS = 600_000  # while another process migrates
 PARTITIONED = "0021.partitions"  # transactions are, since then
 HOLDERS_SHOWN = 3  # of a lock that is waited for in vain
+
+_log = structlog.get_logger()
 
 
 class MigrationError(Exception):
@@ -69,12 +72,20 @@ def migrate(
                 _grant(guard, service_role, found)
             policies.secure(guard, found, row_security)
             if PARTITIONED in known():
-                guard.execute(queries.load(found).make_partitions)
+                _make_partitions(guard, found)
     except Unfit as error:
         raise MigrationError(str(error)) from error
     except psycopg.Error as error:
         raise _translated(error, lock_timeout_ms, url) from error
     return names
+
+
+def _make_partitions(connection: "psycopg.Connection[Any]", schema: str) -> None:
+    try:
+        connection.execute(queries.load(schema).make_partitions)
+    except psycopg.errors.LockNotAvailable as error:
+        # There is room for a while: whatever serves makes them, and says it if it cannot.
+        _log.warning("partitions of transactions are not made yet", error=str(error).splitlines()[0])
 
 
 def _role(url: str) -> str:

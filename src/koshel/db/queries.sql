@@ -125,25 +125,20 @@ INNER JOIN cancelled AS c ON c.ledger_id = wanted.ledger_id AND c.id = wanted.id
 
 -- name: find_holds
 -- What holds still reserve, or what has ended them: read after their accounts are locked, so nobody changes it.
--- The last that happened is the one with the highest version. One id may be asked for in two ledgers. What follows has a
--- higher id, and so is in no older partition; the ids ascend, so the first says which are not even opened. Each pair carries
--- its ledger_id in $1.
+-- The last that happened is the one with the highest version. One id may be asked for in two ledgers. What follows is
+-- looked for in every partition: what was queued before its hold was placed has the lower id. Each pair carries its ledger_id in $1.
 SELECT wanted.id, hold.amount, (array_agg(t.kind ORDER BY t.source_version DESC))[1] AS ended_by
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
 LEFT JOIN hold ON hold.ledger_id = wanted.ledger_id AND hold.id = wanted.id
-LEFT JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.parent_id = wanted.id AND t.id > wanted.id
-    AND t.id > ($2::text::bigint [])[1]
-    AND hold.id IS NULL
+LEFT JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.parent_id = wanted.id AND hold.id IS NULL
 GROUP BY wanted.ledger_id, wanted.id, hold.amount;
 
 -- name: find_refunded
--- The sum of refunds so far: read after the original's accounts are locked, as every refund of it locks them. Their ids
--- are higher, as in find_holds. Each pair carries its ledger_id in $1.
+-- The sum of refunds so far: read after the original's accounts are locked, as every refund of it locks them.
+-- Each pair carries its ledger_id in $1.
 SELECT wanted.id, coalesce(sum(t.amount), 0) AS refunded
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
-LEFT JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.parent_id = wanted.id AND t.id > wanted.id
-    AND t.id > ($2::text::bigint [])[1]
-    AND t.kind = 'refund'
+LEFT JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.parent_id = wanted.id AND t.kind = 'refund'
 GROUP BY wanted.id;
 
 -- name: find_notes
@@ -610,14 +605,14 @@ ORDER BY c.revision DESC LIMIT $4;
 -- name: get_transaction
 -- By primary key; its currency is its accounts'. A hold that is open has a row of its own; of one that is
 -- not, the last transaction that followed it says how it ended. What is left of a hold, and what was refunded of
--- what can be, are looked for by index too, and only where there may be some: with higher ids. So are its latest notes, if
--- they were changed.
+-- what can be, are looked for by index too, and only where there may be some. So are its latest notes, if they were
+-- changed.
 SELECT CASE
         WHEN t.kind <> 'hold' THEN 'posted'
         WHEN EXISTS (SELECT FROM hold AS h WHERE h.ledger_id = $1 AND h.id = t.id) THEN 'held'
         ELSE (
             SELECT CASE f.kind WHEN 'capture' THEN 'captured' WHEN 'void' THEN 'voided' ELSE 'expired' END
-            FROM transaction AS f WHERE f.ledger_id = $1 AND f.parent_id = t.id AND f.id > $2
+            FROM transaction AS f WHERE f.ledger_id = $1 AND f.parent_id = t.id
             ORDER BY f.source_version DESC LIMIT 1
         )
     END AS status,
@@ -626,7 +621,7 @@ SELECT CASE
     ), t.amount * 0) END AS remaining,
     CASE WHEN t.kind = ANY('{payment,withdrawal,transfer,capture}') THEN t.amount * 0 + coalesce((
         SELECT sum(f.amount) FROM transaction AS f
-        WHERE f.ledger_id = t.ledger_id AND f.parent_id = t.id AND f.id > $2 AND f.kind = 'refund'
+        WHERE f.ledger_id = t.ledger_id AND f.parent_id = t.id AND f.kind = 'refund'
     ), 0) END AS refunded,
     t.ledger_id, t.id, t.kind, t.source_account_id, t.source_balance, t.source_held, t.source_version,
     t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
@@ -786,7 +781,7 @@ SELECT id, ctime, version, is_posted FROM (
 -- As list_transactions. What follows the transaction $2. $7: 'posted', and which of what is not.
 SELECT id, ctime, version, is_posted FROM (
     (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
-    WHERE t.ledger_id = $1 AND t.parent_id = $2::bigint AND t.id > $2::bigint AND 'posted' = ANY($7::text [])
+    WHERE t.ledger_id = $1 AND t.parent_id = $2::bigint AND 'posted' = ANY($7::text [])
         AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
     ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
     UNION ALL
@@ -898,7 +893,7 @@ WITH following AS MATERIALIZED (
     SELECT f.parent_id, (array_agg(f.kind ORDER BY f.source_version DESC))[1] AS last_kind,
         sum(f.amount) FILTER (WHERE f.kind = 'refund') AS refunded
     FROM transaction AS f
-    WHERE f.ledger_id = $1 AND f.parent_id = ANY($2::bigint []) AND f.id > ($2::bigint [])[1]
+    WHERE f.ledger_id = $1 AND f.parent_id = ANY($2::bigint [])
     GROUP BY f.parent_id
 )
 SELECT * FROM (
@@ -2331,7 +2326,7 @@ ORDER BY id LIMIT $1::bigint;
 -- database.
 SELECT (SELECT count(*) FROM transaction WHERE parent_id IS NOT NULL) - count(*) AS suspects
 FROM transaction AS t INNER JOIN transaction AS p ON p.ledger_id = t.ledger_id AND p.id = t.parent_id
-WHERE t.parent_id IS NOT NULL AND t.id > p.id AND CASE WHEN t.kind = 'refund'
+WHERE t.parent_id IS NOT NULL AND CASE WHEN t.kind = 'refund'
     THEN p.kind IN ('payment', 'withdrawal', 'transfer', 'capture')
         AND (t.source_account_id, t.target_account_id)
         IS NOT DISTINCT FROM (p.target_account_id, p.source_account_id)
@@ -2358,7 +2353,7 @@ SELECT t.ledger_id, t.id, t.kind, t.parent_id, p.kind AS parent_kind, t.source_a
             IS NOT DISTINCT FROM (p.source_account_id, p.target_account_id)
     END AS is_straight, t.kind = 'expiry' AND t.reference IS DISTINCT FROM p.reference AS is_of_another
 FROM transaction AS t LEFT JOIN transaction AS p ON p.ledger_id = t.ledger_id AND p.id = t.parent_id
-WHERE t.parent_id IS NOT NULL AND (p.id IS NULL OR t.id <= p.id OR CASE WHEN t.kind = 'refund'
+WHERE t.parent_id IS NOT NULL AND (p.id IS NULL OR CASE WHEN t.kind = 'refund'
     THEN p.kind NOT IN ('payment', 'withdrawal', 'transfer', 'capture')
         OR (t.source_account_id, t.target_account_id)
         IS DISTINCT FROM (p.target_account_id, p.source_account_id)

@@ -109,6 +109,7 @@ DECLARE
     given bigint;
     bound bigint;
     name text;
+    statement text;
     is_locked boolean := false;
 BEGIN
     LOOP
@@ -120,22 +121,32 @@ BEGIN
             RETURN bound - given;
         END IF;
         IF is_locked THEN
-            bound := greatest(bound, given / size * size);
-            name := 'transaction_p' || lpad((bound / size)::text, 6, '0');
-            EXECUTE format(
+            -- What was queued while none could be made has its id, and needs its partition too.
+            bound := greatest(bound, least(given, (SELECT min(id) FROM queued WHERE id >= bound)) / size * size);
+            name := 'transaction_p' || pg_catalog.lpad((bound / size)::text, 6, '0');
+            EXECUTE pg_catalog.format(
                 'CREATE TABLE %I (LIKE transaction INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION)'
                 ' WITH (autovacuum_freeze_min_age = 0, autovacuum_vacuum_insert_scale_factor = 0,'
                 ' autovacuum_vacuum_insert_threshold = 200000)', name
             );
-            EXECUTE format(
+            -- Rights that are given to each new table by default would go round the policies of the partitioned one.
+            FOR statement IN
+                SELECT pg_catalog.format('REVOKE ALL ON %I FROM %s', name,
+                    CASE acl.grantee WHEN 0 THEN 'public' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(acl.grantee)) END)
+                FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS acl
+                WHERE c.oid = name::regclass AND acl.grantee <> c.relowner
+            LOOP
+                EXECUTE statement;
+            END LOOP;
+            EXECUTE pg_catalog.format(
                 'CREATE UNIQUE INDEX %I ON %I (ledger_id, source_account_id, source_version) WHERE source_account_id IS NOT NULL',
                 name || '_source_version', name
             );
-            EXECUTE format(
+            EXECUTE pg_catalog.format(
                 'CREATE UNIQUE INDEX %I ON %I (ledger_id, target_account_id, target_version) WHERE target_account_id IS NOT NULL',
                 name || '_target_version', name
             );
-            EXECUTE format(
+            EXECUTE pg_catalog.format(
                 'ALTER TABLE transaction ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)', name, bound, bound + size
             );
         ELSE

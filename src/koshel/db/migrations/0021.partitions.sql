@@ -48,10 +48,15 @@ BEGIN
     FOR statement IN
         WITH first AS (
             SELECT oid, relacl, relowner, relrowsecurity FROM pg_class WHERE oid = 'transaction_p000000'::regclass
+        ), right_ AS (
+            SELECT NULL::name AS attname, first.relacl AS acl, first.relowner FROM first
+            UNION ALL
+            SELECT a.attname, a.attacl, first.relowner
+            FROM first INNER JOIN pg_attribute AS a ON a.attrelid = first.oid AND a.attacl IS NOT NULL AND NOT a.attisdropped
         ), granted AS (
             SELECT DISTINCT CASE acl.grantee WHEN 0 THEN 'public' ELSE quote_ident(pg_get_userbyid(acl.grantee)) END AS role,
-                acl.privilege_type, acl.is_grantable
-            FROM first CROSS JOIN LATERAL aclexplode(first.relacl) AS acl WHERE acl.grantee <> first.relowner
+                acl.privilege_type || coalesce(' (' || quote_ident(right_.attname) || ')', '') AS privilege, acl.is_grantable
+            FROM right_ CROSS JOIN LATERAL aclexplode(right_.acl) AS acl WHERE acl.grantee <> right_.relowner
         ), policy AS (
             SELECT p.*, ARRAY(
                 SELECT CASE role WHEN 0 THEN 'public' ELSE quote_ident(pg_get_userbyid(role)) END
@@ -59,10 +64,10 @@ BEGIN
             ) AS roles
             FROM pg_policy AS p INNER JOIN first ON first.oid = p.polrelid
         )
-        SELECT format('GRANT %s ON transaction TO %s%s', privilege_type, role, CASE WHEN is_grantable THEN ' WITH GRANT OPTION' END)
+        SELECT format('GRANT %s ON transaction TO %s%s', privilege, role, CASE WHEN is_grantable THEN ' WITH GRANT OPTION' END)
         FROM granted
         UNION ALL
-        SELECT format('REVOKE ALL ON transaction_p000000 FROM %s CASCADE', role) FROM granted
+        SELECT DISTINCT format('REVOKE ALL ON transaction_p000000 FROM %s CASCADE', role) FROM granted
         UNION ALL
         SELECT format(
             'CREATE POLICY %I ON transaction AS %s FOR %s TO %s%s%s', polname,
@@ -101,6 +106,7 @@ DECLARE
     given bigint;
     bound bigint;
     name text;
+    statement text;
     is_locked boolean := false;
 BEGIN
     LOOP
@@ -112,22 +118,32 @@ BEGIN
             RETURN bound - given;
         END IF;
         IF is_locked THEN
-            bound := greatest(bound, given / size * size);
-            name := 'transaction_p' || lpad((bound / size)::text, 6, '0');
-            EXECUTE format(
+            -- What was queued while none could be made has its id, and needs its partition too.
+            bound := greatest(bound, least(given, (SELECT min(id) FROM queued WHERE id >= bound)) / size * size);
+            name := 'transaction_p' || pg_catalog.lpad((bound / size)::text, 6, '0');
+            EXECUTE pg_catalog.format(
                 'CREATE TABLE %I (LIKE transaction INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION)'
                 ' WITH (autovacuum_freeze_min_age = 0, autovacuum_vacuum_insert_scale_factor = 0,'
                 ' autovacuum_vacuum_insert_threshold = 200000)', name
             );
-            EXECUTE format(
+            -- Rights that are given to each new table by default would go round the policies of the partitioned one.
+            FOR statement IN
+                SELECT pg_catalog.format('REVOKE ALL ON %I FROM %s', name,
+                    CASE acl.grantee WHEN 0 THEN 'public' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(acl.grantee)) END)
+                FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS acl
+                WHERE c.oid = name::regclass AND acl.grantee <> c.relowner
+            LOOP
+                EXECUTE statement;
+            END LOOP;
+            EXECUTE pg_catalog.format(
                 'CREATE UNIQUE INDEX %I ON %I (ledger_id, source_account_id, source_version) WHERE source_account_id IS NOT NULL',
                 name || '_source_version', name
             );
-            EXECUTE format(
+            EXECUTE pg_catalog.format(
                 'CREATE UNIQUE INDEX %I ON %I (ledger_id, target_account_id, target_version) WHERE target_account_id IS NOT NULL',
                 name || '_target_version', name
             );
-            EXECUTE format(
+            EXECUTE pg_catalog.format(
                 'ALTER TABLE transaction ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)', name, bound, bound + size
             );
         ELSE
@@ -140,7 +156,8 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION make_partitions FROM public;
 
--- It finds the tables where they are made, and what somebody else has put before them it does not.
+-- It finds the tables where they are made, and what somebody else has put before them it does not. A function of pg_catalog
+-- that takes arguments of any type is named with its schema: one of the same name that fits better would be taken else.
 DO $$
 BEGIN
     EXECUTE format('ALTER FUNCTION make_partitions SET search_path = %I, pg_temp', current_schema());
