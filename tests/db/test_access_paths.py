@@ -102,7 +102,10 @@ def test_each_index_of_the_table_is_one_of_the_schema(fields: Fields[Any]) -> No
         is_found = field.access is not Access.NONE and field.rank > 0
         assert bool(field.index) is is_found, name
         if is_found:
-            assert re.search(rf"(INDEX|CONSTRAINT) {field.index} ", SCHEMA), name
+            assert re.search(
+                rf"(INDEX|CONSTRAINT) {field.index.replace('transaction_', '(transaction_|transaction_p000000_)')} ",
+                SCHEMA,
+            ), name
 
 
 def documented(heading: str) -> dict[str, str]:

@@ -147,7 +147,7 @@ def filters(books: Books) -> st.SearchStrategy[TransactionsWanted]:
     )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(data=st.data())
 def test_a_list_has_what_plain_python_finds_each_once_whatever_the_limit_and_the_order(
     books: Books, data: st.DataObject

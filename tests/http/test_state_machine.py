@@ -237,6 +237,6 @@ def wallets(till: Till) -> type[Wallets]:
 
 def test_the_service_and_the_model_agree(wallets: type[Wallets]) -> None:
     bounded = settings(
-        max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     run_state_machine_as_test(wallets, settings=bounded)

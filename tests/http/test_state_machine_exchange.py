@@ -117,6 +117,6 @@ def exchanges(till: Till) -> type[Exchanges]:
 
 def test_the_service_and_the_model_agree_about_exchanges(exchanges: type[Exchanges]) -> None:
     bounded = settings(
-        max_examples=20, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     run_state_machine_as_test(exchanges, settings=bounded)

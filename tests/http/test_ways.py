@@ -13,7 +13,7 @@ from tests.support.http_bytes import conversation
 from tests.support.room import Room
 from tests.support.ways import ALWAYS, BYE, WAYS, cut, post, statuses
 
-EXAMPLES = 2_500
+EXAMPLES = 2_000
 HEAD = f"POST /account/{ALWAYS}/payment HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 PAY = b'{"amount": 1}'
 

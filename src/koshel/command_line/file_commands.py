@@ -6,6 +6,8 @@ As in `commands`, each imports what it needs when it is run.
 import sys
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from koshel.command_line.commands import CommandError, Options, opened
 from koshel.config.settings import Settings
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from koshel.files.statements import Between
     from koshel.texts import Asked
 
+STATEMENT_TIMEOUT_MS = 60_000  # at least
 ENDED_BY_SIGPIPE = 128 + 13  # the status of a program that ends because nobody reads what it writes, as shells say it
 
 
@@ -150,7 +153,7 @@ async def _import(chosen: Settings, at: "Database", source: "Source", ledger: st
     from koshel.submit import settled
     from koshel.terms import terms_of
 
-    async with open_engine(chosen, at.target, background=False) as engine:
+    async with open_engine(_patient(chosen), at.target, background=False) as engine:
         found = await engine.store.look(lambda connection, q: ledgers.find(connection, q, ledger))
         if found is None:
             raise CommandError(_no_ledger(ledger))
@@ -192,6 +195,11 @@ async def _demo(chosen: Settings, at: "Database", name: str, seed: int, month: "
 
     if not await Ledger.create(at.owner_url, name, schema=chosen.schema):
         raise CommandError(f"there is a ledger {name!r} already; --ledger names another one")
-    async with Ledger.open(at.service_url, chosen, ledger=name) as ledger:
+    async with Ledger.open(at.service_url, _patient(chosen), ledger=name) as ledger:
         with bar(f"Filling {name}") as progress:
             return await fill(ledger, seed, month, progress)
+
+
+def _patient(chosen: Settings) -> Settings:
+    """The settings for a program that nobody waits for: a machine that is busy does not end it."""
+    return replace(chosen, statement_timeout_ms=max(chosen.statement_timeout_ms, STATEMENT_TIMEOUT_MS))

@@ -68,8 +68,10 @@ async def get_ledger(call: Call) -> Reply:
     ledger_id = call.caller.ledger_id
     assert call.limits is not None
     slot = call.limits.sums.take(call.caller.share)
-    found, sums = await call.reads.look_up(ledger_id, partial(_totals, ledger_id=ledger_id))
-    del slot
+    try:
+        found, sums = await call.reads.look_up(ledger_id, partial(_totals, ledger_id=ledger_id))
+    finally:
+        del slot  # an exception may keep what its frames had for longer
     return json(200, LedgerTotals(found.name, time(found.ctime), [_shown(one) for one in sums]))
 
 

@@ -59,9 +59,13 @@ async def get_statement(call: Call) -> Reply:
     since, until = between(call.query)
     assert call.limits is not None
     slot = call.limits.streams.take(call.caller.share)
-    stretch = await call.reads.look_up(
-        account.ledger_id, lambda connection, q: lines.stretch(connection, q, account, since, until)
-    )
+    try:
+        stretch = await call.reads.look_up(
+            account.ledger_id, lambda connection, q: lines.stretch(connection, q, account, since, until)
+        )
+    except BaseException:
+        del slot  # an exception may keep what its frames had for longer
+        raise
     wants = accept.weights(call.headers, (JSON, CSV))
     is_csv = 0 < wants[CSV] > wants[JSON]
     shape = _as_csv if is_csv else _as_json

@@ -54,7 +54,8 @@ async def get_volume(call: Call) -> Reply:
         found = await call.reads.look_up(ledger_id, look)
     except TooMuch as error:
         raise _too_large(error) from None
-    del slot
+    finally:
+        del slot  # an exception may keep what its frames had for longer
     made = list[LedgerVolume]()
     for begin in range(0, len(found), AT_ONCE):
         made += shown(found[begin : begin + AT_ONCE], wanted)
