@@ -71,11 +71,8 @@ class AccountBooks(BookPages):
     ) -> AsyncIterator[Line]:
         """What has touched an account, with what it was left with after each. Raises Refused if there is none."""
         details = await self._details(account)
-        wanted = TransactionsWanted(
-            account_id=details.id,
-            since=None if since is None else moments.moment(since, "since"),
-            until=None if until is None else moments.moment(until, "until"),
-        )
+        begin, end = moments.between(since, until)
+        wanted = TransactionsWanted(account_id=details.id, since=begin, until=end)
         look = transaction_lists.account_lines
         pages = self._walk(look, wanted, newest_first=newest_first, fields=LINE_FIELDS, filter_=filter)
         async for found in pages:
@@ -89,10 +86,7 @@ class AccountBooks(BookPages):
         It ends at what is the last line now, if not before; what comes while it is read is not in it.
         """
         details = await self._details(account)
-        begin = None if since is None else moments.moment(since, "since")
-        end = None if until is None else moments.moment(until, "until")
-        if begin is not None and end is not None and begin > end:
-            raise Invalid("since", "must not be after until")
+        begin, end = moments.between(since, until)
         stretch = await self._reads.look_up(
             details.ledger_id, lambda connection, q: lines.stretch(connection, q, details, begin, end)
         )

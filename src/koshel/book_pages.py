@@ -52,7 +52,7 @@ class BookPages:
         self._life.check()
         said = {name: value for name, value in structs.asdict(wanted).items() if value is not None}
         values.fields(said, type(wanted))
-        expression = None if filter_ is None else await filters.expression(filter_, fields)
+        expression = await self._parsed(filter_, fields)
         ask = Ask(PAGE, "desc" if newest_first else "asc")
         while True:
             page = await self._page(look, wanted, ask, expression)
@@ -61,6 +61,9 @@ class BookPages:
             if page.ends_at is None:
                 return
             ask = Ask(PAGE, ask.order, page.ends_at)
+
+    async def _parsed(self, filter_: str | None, fields: Fields[Any]) -> Expression | None:
+        return None if filter_ is None else await filters.expression(filter_, fields)
 
     async def _page(
         self,

@@ -54,11 +54,12 @@ class Books(AccountBooks):
         comparisons, as docs/filters.md has them.
         """
         self._life.check()
+        begin, end = moments.between(since, until)
         wanted = TransactionsWanted(
             kind=None if kind is None else _one_of(Kind, kind, "kind"),
             status=_status(status),
-            since=None if since is None else moments.moment(since, "since"),
-            until=None if until is None else moments.moment(until, "until"),
+            since=begin,
+            until=end,
             group_id=None if group_id is None else checked_id(group_id, "group_id"),
             parent_id=None if parent_id is None else checked_id(parent_id, "parent_id"),
             idempotency_key=values.fields({"key": key}).key,
@@ -67,6 +68,7 @@ class Books(AccountBooks):
             metadata=values.fields({"metadata": dict(metadata or {})}).metadata,
         )
         if wanted.account_id == 0:
+            await self._parsed(filter, TRANSACTION_FIELDS)
             return
         look = transaction_lists.transactions
         pages = self._walk(look, wanted, newest_first=newest_first, fields=TRANSACTION_FIELDS, filter_=filter)

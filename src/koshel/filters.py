@@ -100,8 +100,8 @@ class _Reader:
         field = self._fields.get(one.field)
         if field is None:
             raise Invalid(FILTER, f"has {one.field}, which is none of its fields: {', '.join(self._fields)}")
-        if (one.field == "metadata") is (one.entry is None):
-            reason = "must have an entry after it: metadata.plan" if one.entry is None else "has no entries"
+        if one.entry == "" or (one.field == "metadata") is (one.entry is None):
+            reason = "must have an entry after it: metadata.plan" if one.field == "metadata" else "has no entries"
             raise Invalid(FILTER, f"has {one.field}, which {reason}")
         self.values += len(one.values)
         values = tuple(_value(one.field, field, word) for word in one.values)

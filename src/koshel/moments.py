@@ -54,6 +54,14 @@ def moment(value: Moment, field: str) -> datetime:
     return _after_leap_second(found, field) if is_leap else found
 
 
+def between(since: Moment | None, until: Moment | None) -> tuple[datetime | None, datetime | None]:
+    """From when on, and before when, as `moment`; None: without end. Raises Invalid."""
+    begin, end = (None if one is None else moment(one, field) for field, one in (("since", since), ("until", until)))
+    if begin is not None and end is not None and begin > end:
+        raise Invalid("since", "must not be after until")
+    return begin, end
+
+
 def day(value: date | str, field: str) -> date:
     """The day of the calendar. Raises Invalid: a moment is none."""
     if type(value) is date:

@@ -45,11 +45,7 @@ class Volumes:
         """
         self._life.check()
         wanted = grouping(list(group_by))
-        begin, end = (
-            None if one is None else moments.moment(one, field) for field, one in (("since", since), ("until", until))
-        )
-        if begin is not None and end is not None and begin > end:
-            raise Invalid("since", "must not be after until")
+        begin, end = moments.between(since, until)
         ledger_id = self.requests.ledger_id
         look = partial(volume.of_ledger, ledger_id=ledger_id, grouping=wanted, since=begin, until=end)
         try:

@@ -47,6 +47,7 @@ def test_an_amount_is_rounded_half_even_to_its_currency(amount: str, scale: int,
         ("-0.004", 2, "0.00"),
         ("999999999999999999.995", 2, "999999999999999999.99"),
         ("-999999999999999999.5", 0, "-999999999999999999"),
+        ("999999999999999999.9999999999999999946", 18, "999999999999999999.999999999999999995"),
     ],
 )
 def test_a_limit_is_rounded_but_to_no_nineteenth_digit_and_to_no_negative_zero(

@@ -1,5 +1,7 @@
 """Lists with filters against plain Python: whatever a filter says, its pages have what Python finds, once each."""
 
+import asyncio
+from collections import Counter
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -13,8 +15,9 @@ from msgspec import to_builtins
 from koshel import filters
 from koshel.core.commands import Kind
 from koshel.core.model import Posted
-from koshel.db import account_lists, transaction_lists
+from koshel.db import account_lists, pages, transaction_lists
 from koshel.db.filter_fields import ACCOUNT_FIELDS, LINE_FIELDS, TRANSACTION_FIELDS
+from koshel.db.filters import predicate
 from koshel.db.pages import Ask
 from koshel.db.rows import FoundTransaction
 from koshel.db.wanted import AccountsWanted, MixedOrders, NotIndexed, Order, TooWide, TransactionsWanted
@@ -178,6 +181,55 @@ def lines(books: Books) -> tuple[list[dict[str, Any]], st.SearchStrategy[Made]]:
         for one in page.items
     ]
     return rows, strategy(rows, LINE_FIELDS)
+
+
+LISTS: dict[str, Any] = {
+    "transactions": (transaction_lists.transactions, TransactionsWanted(), TRANSACTION_FIELDS),
+    "accounts": (account_lists.accounts, AccountsWanted(currency="USD"), ACCOUNT_FIELDS),
+    "lines": (transaction_lists.account_lines, TransactionsWanted(account_id=7), LINE_FIELDS),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_page_compares_few_rows_at_once_and_looks_at_a_bounded_number(
+    books: Books, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed, wanted, fields = LISTS[name]
+    turns, compared = 0, Counter[int]()
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    def counted(expression: Any, fields: Any, **options: Any) -> Any:
+        is_met = predicate(expression, fields, **options)
+
+        def test(row: Any) -> bool:
+            compared[turns] += 1
+            return is_met(row)
+
+        return test
+
+    async def look(connection: Any, q: Any) -> Any:
+        running = asyncio.create_task(others())
+        text = "ctime > 2000-01-01T00:00:00Z and metadata.of = nothing"
+        expression = await filters.expression(text, fields)
+        try:
+            return await listed(connection, q, 1, wanted, Ask(4), expression=expression)
+        finally:
+            running.cancel()
+
+    monkeypatch.setattr(pages, "COMPARED_AT_ONCE", 2)
+    for module in (transaction_lists, account_lists):
+        monkeypatch.setattr(module, "predicate", counted)
+        monkeypatch.setattr(module, "FILTERED_MAX", 5)
+    page = books.loop.run_until_complete(books.store.look_up(1, look))
+    assert page.items == []
+    assert page.ends_at is not None
+    assert 5 <= compared.total() <= 10, "what is posted by its own row, and then as a whole"
+    assert max(compared.values()) <= 2
 
 
 @settings(max_examples=60, deadline=None)

@@ -31,6 +31,7 @@ ALL = [*range(10)]
 CASES: dict[str, tuple[Sequence[str | None], Sequence[int]]] = {
     "get_transaction": (["1", "35"], ALL),
     "find_listed": (["1", "{35,47}", *9 * [None], "2020-01-01", "2100-01-01"], ALL),
+    "find_candidates": (["1", "{35,47}"], [3, 4]),
     "find_originals": (["{1,1}", "{35,47}"], [3, 4]),
     "find_members": (["{1,1}", "{35,47}"], [3, 4]),
     "find_holds": (["{1,1}", "{35,47}"], ALL),

@@ -63,6 +63,32 @@ def test_positions_that_no_page_has_are_refused(service: Running, path: str, pos
         assert answer.body["errors"][0]["parameter"] == "after", where
 
 
+NO_MOMENTS = ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.999999-00:01"]
+
+
+@pytest.mark.parametrize("moment", NO_MOMENTS)
+def test_moments_that_utc_does_not_have_are_refused(service: Running, path: str, moment: str) -> None:
+    good, own = "2026-01-01T00:00:00Z", {"account_id": int(path.split("/")[2])}
+    for where, filters, position in (
+        ("/transaction", {}, [moment, 1, 1]),
+        ("/transaction", {"filter": "kind = hold or reference = a"}, [[good, 1, 1], [moment, 1, 1]]),
+        ("/transaction", {"since": moment}, [good, 1, 1]),
+        ("/transaction", {"until": moment}, [good, 1, 1]),
+        (path, own, [moment, 1, 1]),
+        (path, own | {"until": moment}, [good, 1, 1]),
+    ):
+        answer = service.call("GET", f"{where}?after={pages._written(Cursor(where, 1, 'desc', filters, position))}")
+        assert_problem(answer, "validation-failed")
+        assert answer.body["errors"][0]["parameter"] == "after", (where, filters)
+
+
+def test_a_moment_of_a_cursor_may_have_any_offset(service: Running, path: str) -> None:
+    del path
+    for moment in ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59+23:59", "0001-01-01T00:00:00-23:59"):
+        said = Cursor("/transaction", 1, "desc", {"until": "9000-01-01T01:00:00+01:00"}, [moment, 1, 1])
+        assert service.call("GET", f"/transaction?after={pages._written(said)}").status == 200
+
+
 def _bent(cursor: str, text: str) -> str:
     """The cursor with another filter, and the right check sum."""
     return pages._written(replace(pages._read(cursor), filters={"filter": text}))

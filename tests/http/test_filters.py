@@ -99,6 +99,13 @@ def test_background_transactions_are_found_by_their_status(
     assert ids(service, "/transaction", f"status = declined and target_account_id = {other}") == [declined]
     assert ids(service, "/transaction", f"id = {declined} and status in (queued, declined)") == [declined]
     assert ids(service, "/transaction", f"account_id = {other} and status = posted") == []
+    body = {"source": f"ghosts:{other}", "target_account_id": other, "amount": "5"}
+    nameless = till.enqueue("/transaction", body)["id"]
+    assert till.decided(nameless)["status"] == "declined"
+    for by in ("", f"id = {nameless} and ", f"reference = x or account_id = {other} and "):
+        name = f"source = ghosts:{other}"
+        assert nameless not in ids(service, "/transaction", by + name), "no account has that name"
+    assert ids(service, "/transaction", f"id = {nameless} and not source = ghosts:{other}") == [nameless]
 
 
 def test_what_no_index_finds_is_refused_with_the_fields_that_would_help(service: Running) -> None:
@@ -106,6 +113,7 @@ def test_what_no_index_finds_is_refused_with_the_fields_that_would_help(service:
         ("/transaction", "amount > 10", "amount"),
         ("/transaction", 'reference = "a" or metadata.plan = gold', "metadata.*"),
         ("/transaction", "not kind = hold", "kind"),
+        ("/transaction", "not ctime = 2026-01-01T00:00:00Z and status = posted", "ctime and status"),
         ("/transaction", "target = users:1", "target"),
         ("/account", "balance > 0 and held = 0", "balance and held"),
     ):
@@ -113,6 +121,8 @@ def test_what_no_index_finds_is_refused_with_the_fields_that_would_help(service:
         assert_problem(answer, "filter-not-indexed")
         assert answer.body["parameters"] == ["filter"]
         assert f" {named} alone" in answer.body["detail"]
+        assert answer.body["add_one_of"]
+        assert not {*named.split(" and ")} & {*answer.body["add_one_of"]}, "it has them"
         value = {"ctime": "2026-01-01T00:00:00Z", "kind": "payment", "status": "held", "account": "users:1"}
         for name in answer.body["add_one_of"]:
             more = f"{name} = {value.get(name, 1) if where == '/transaction' else _of_account(name)}"
@@ -143,7 +153,10 @@ def _of_account(name: str) -> str:
         ("balance > 3 and id = 1", "has balance, which is none of its fields"),
         ("ID = 1", "it goes wrong at character 1"),
         ("metadata = gold", "must have an entry after it"),
+        ('metadata."" = gold', "must have an entry after it"),
+        ('id = 1 and metadata."" != null', "must have an entry after it"),
         ("kind.plan = gold", "has no entries"),
+        ('kind."" = refund', "has no entries"),
         ("kind = gift", "has a value of kind that must be one of payment"),
         ("kind < hold", "must compare kind by =, != or in"),
         ("amount > null", "with null"),
@@ -171,6 +184,8 @@ def _of_account(name: str) -> str:
 )
 def test_what_is_no_filter_is_refused(service: Running, text: str, why: str) -> None:
     assert why in refused(service, "/transaction", text)
+    if "places" not in why:
+        assert why in refused(service, "/transaction", text, account="nobody"), "also where nothing can be found"
     if "fields" not in why:
         assert service.call("GET", f"/account?filter={quote(text)}").status == 422
 

@@ -50,6 +50,8 @@ async def test_a_statement_adds_up(ledger: Ledger, ann: int, monkeypatch: pytest
     assert (nothing.opening, nothing.total_in, nothing.total_out) == (nothing.closing, Decimal(0), Decimal(0))
     with pytest.raises(Invalid, match="since"):
         await ledger.statement(ann, since=end, until=begin)
+    with pytest.raises(Invalid, match="since"):
+        await anext(aiter(ledger.lines(ann, since=end, until=begin)))
     with pytest.raises(Refused, match="account-not-found"):
         await ledger.statement("@nobody")
 

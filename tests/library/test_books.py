@@ -99,6 +99,8 @@ async def test_the_sums_of_a_ledger(ledger: Ledger, ann: int, bob: int) -> None:
         ({"status": "lost"}, "status"),
         ({"since": datetime(2026, 1, 1)}, "since"),  # noqa: DTZ001  which it is
         ({"until": "yesterday"}, "until"),
+        ({"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}, "since"),
+        ({"account": "@nobody", "filter": "((("}, "filter"),
         ({"parent_id": 0}, "parent_id"),
         ({"account": "users:1"}, "account"),
         ({"key": "two words"}, "key"),

@@ -93,8 +93,29 @@ def test_the_same_picture_is_the_same_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
-    [(0, "0"), (12_500, "12,500"), (-2.5, "-2.5"), (0.25, "0.25"), (1e18, "1,000,000,000,000,000,000")],
+    ("ticks", "texts"),
+    [
+        ([0.0], ["0"]),
+        ([12_500.0], ["12,500"]),
+        ([-2.5, 0.0, 2.5], ["-2.5", "0", "2.5"]),
+        ([-1e-20, 0.25], ["0", "0.25"]),
+        ([0.1 + 0.2, 0.4], ["0.3", "0.4"]),
+        ([0.0, 2e-7, 4e-7, 6e-7], ["0", "0.0000002", "0.0000004", "0.0000006"]),
+        ([1e-18, 2e-18], ["0.000000000000000001", "0.000000000000000002"]),
+        ([1.0, 1.0000025, 1.000005], ["1", "1.0000025", "1.000005"]),
+        ([999_999_999_999.98, 999_999_999_999.99], ["999,999,999,999.98", "999,999,999,999.99"]),
+        ([0.0, 5e17, 1e18], ["0", "500,000,000,000,000,000", "1,000,000,000,000,000,000"]),
+    ],
 )
-def test_numbers_at_an_axis_are_read_at_a_glance(value: float, text: str) -> None:
-    assert drawing.amounts(value) == text
+def test_numbers_at_an_axis_are_read_at_a_glance_and_tell_one_from_the_next(
+    ticks: list[float], texts: list[str]
+) -> None:
+    assert drawing.Amounts().format_ticks(ticks) == texts
+
+
+def test_a_picture_of_the_smallest_amounts_has_numbers_at_its_axis() -> None:
+    shown = picture((BEGIN + DAY, "0.000000000000000005", "5.000000000000000005", "0.000000000000000000")).drawn()
+    flows = shown.axes[1]
+    texts = [one.get_text() for one in flows.get_yticklabels()]
+    assert len({*texts}) == len(texts) > 2
+    assert "0.000000000000000002" in texts

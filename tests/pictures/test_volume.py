@@ -84,6 +84,13 @@ def test_names_have_a_bar_each_the_greatest_above() -> None:
     assert "refund" not in shown.texts, "which no bar has"
 
 
+def test_names_are_in_the_order_of_their_volume_to_the_last_digit() -> None:
+    most = "999999999999999999.99999999999999999"
+    totals = {"a": f"{most}1", "b": f"{most}3", "c": f"{most}2", "d": f"{most}2"}
+    shown = picture(*(volume("ETH", Kind.TRANSFER, total, name=name) for name, total in totals.items()), by=BY_NAME)
+    assert bars(shown) == [f"ETH.transfer.{name}" for name in "bcda"]
+
+
 def test_what_is_not_by_kind_is_of_all_kinds() -> None:
     shown = picture(volume("USD", None, "5", MONDAY), by=Grouping(by_day=True))
     assert bars(shown) == ["USD.all.20261102"]

@@ -9,7 +9,7 @@ from msgspec import Struct
 from koshel.account_books import Line
 from koshel.command_line.commands import CommandError
 from koshel.command_line.tables import Table
-from koshel.core.money import ZEROS, add, plain, scale_of
+from koshel.core.money import ZEROS, add, plain, scale_of, subtract
 from koshel.db.wanted import FIRST_MOMENT
 from koshel.http.problems import printable
 from koshel.ledger import Ledger
@@ -89,7 +89,7 @@ async def table(found: Statement, ledger: str) -> AsyncIterator[str]:
         if line.change > 0:
             came_in = add(came_in, line.change)
         else:
-            left = add(left, -line.change)
+            left = subtract(left, line.change)
         if len(rows) == LINES_AT_ONCE:
             yield shown.text(rows)
             rows.clear()

@@ -51,7 +51,7 @@ def converted(amount: Decimal, rate: Decimal, scale: int) -> Decimal:
 def rounded_limit(amount: Decimal, scale: int) -> Decimal:
     """A floor or a ceiling: rounded, but never up to a nineteenth digit; and zero has no sign."""
     limit = rounded(amount, scale)
-    if abs(limit) >= CEILING:
+    if limit.copy_abs() >= CEILING:  # abs() would round
         limit = _truncating.quantize(amount, _quanta[scale])
     return plus(limit, 0)
 

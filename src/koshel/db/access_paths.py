@@ -47,8 +47,9 @@ def plan(expression: Expression | None, fields: Fields[Any], given: AccessPath) 
         raise TooWide(len(found), PATHS_MAX)
     for path in found:
         if path.rank == 0:
-            instead = [name for name, field in fields.items() if field.rank and field.access is not Access.NONE]
-            raise NotIndexed(sorted({*path.named}), instead, is_filter=True)
+            found_by = [name for name, field in fields.items() if field.rank and field.access is not Access.NONE]
+            others = [name for name in found_by if name not in path.named]
+            raise NotIndexed(sorted({*path.named}), others or found_by, is_filter=True)
     return found
 
 

@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Mapping, Sequence
-from itertools import islice
+from itertools import compress, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from koshel.db import rows
 from koshel.db.access_paths import AccessPath, plan
 from koshel.db.filter_fields import ACCOUNT_FIELDS
 from koshel.db.filters import Expression, Prefix, Value, predicate
-from koshel.db.pages import Ask, Key, Keyed, by_id, entries, page, turned
+from koshel.db.pages import FILTERED_MAX, Ask, Key, Keyed, by_id, compared, entries, page, turned
 from koshel.db.queries import Queries
 from koshel.db.wanted import ID_MAX, AccountPosition, AccountsWanted, Listed, MixedOrders, NotIndexed
 
@@ -57,10 +57,11 @@ async def accounts(
         given = await connection.fetch(q.find_listed_accounts, ledger_id, ids, *narrow)
         found = await by_id(given, rows.account_details)
         if is_met is not None:
-            found = {id_: one for id_, one in found.items() if is_met(one)}
+            found = dict(compress(found.items(), await compared([*found.values()], is_met)))
         return [found.get(id_) for id_ in ids]
 
-    return await page([keys], details, _after, ask, _BEGIN[ask.order])
+    most = None if expression is None else FILTERED_MAX
+    return await page([keys], details, _after, ask, _BEGIN[ask.order], most=most)
 
 
 class _Finder:

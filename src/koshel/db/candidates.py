@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Any, TypeAlias
 
 from koshel.core.commands import Kind
+from koshel.core.money import ZEROS, subtract
 from koshel.db.filter_fields import LINE_FIELDS, TRANSACTION_FIELDS
 from koshel.db.filters import Field, Fields
 from koshel.db.lines import LEAVE
@@ -56,7 +57,7 @@ def of_line(account_id: int) -> Fields[Row]:
     def change(row: Row) -> Any:
         if row["source_account_id"] != account_id:
             return row["amount"]
-        return -row["amount"] if row["kind"] in LEAVE else 0
+        return subtract(ZEROS[0], row["amount"]) if row["kind"] in LEAVE else 0
 
     readers = {
         "version": of_side("version"),

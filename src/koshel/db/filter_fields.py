@@ -78,6 +78,11 @@ def _execute_at(queued: Queued) -> datetime | None:
     return None if queued.command.execute_at is UNSET else queued.command.execute_at
 
 
+def _queued_source(queued: Queued) -> str | None:
+    """Its name, if it is that of an account: by the account's id it is found."""
+    return None if queued.source_account_id is None else queued.source
+
+
 def _expires_at(posted: Posted) -> datetime | None:
     return posted.expires_at if posted.kind is Kind.HOLD else None
 
@@ -111,7 +116,7 @@ TRANSACTION_FIELDS: Fields[Listing] = {
     ),
     "source": Field(
         Type.NAME,
-        _either(_side("source", "name"), attrgetter("source")),
+        _either(_side("source", "name"), _queued_source),
         Access.PROBE,
         3,
         "transaction_source_version",

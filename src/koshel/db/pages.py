@@ -19,7 +19,9 @@ from koshel.db.wanted import BadPosition, Listed, Order
 
 KEYS_MAX = 2_000  # that are looked at for a page
 KEYS_AT_ONCE = 500
+FILTERED_MAX = 1_000  # keys that are looked at for a page of a list with a filter: they are compared here
 MADE_AT_ONCE = 100  # rows; while they are made nothing else is done
+COMPARED_AT_ONCE = 25  # rows, each with as many values as a filter may have
 
 
 class Keyed(Protocol):
@@ -29,6 +31,7 @@ class Keyed(Protocol):
         """The value of a column."""
 
 
+RowT = TypeVar("RowT")
 ItemT = TypeVar("ItemT")
 PositionT = TypeVar("PositionT")
 Keys: TypeAlias = Callable[[PositionT, int], Awaitable[Sequence[Keyed]]]  # so many after a position
@@ -140,6 +143,16 @@ async def by_id(found: Sequence[Keyed], make: Callable[[Any], ItemT]) -> dict[in
             await asyncio.sleep(0)
         made |= {row["id"]: make(row) for row in found[first : first + MADE_AT_ONCE]}
     return made
+
+
+async def compared(rows: Sequence[RowT], compare: Callable[[RowT], ItemT]) -> list[ItemT]:
+    """What a comparison with a filter gives of each row: of some at a time, so that meanwhile others are answered."""
+    found: list[ItemT] = []
+    for first in range(0, len(rows), COMPARED_AT_ONCE):
+        if first:
+            await asyncio.sleep(0)
+        found += map(compare, rows[first : first + COMPARED_AT_ONCE])
+    return found
 
 
 def entries(metadata: Any) -> str | None:

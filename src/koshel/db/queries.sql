@@ -938,12 +938,13 @@ WHERE $3::text [] IS NULL OR status = ANY($3::text []);
 
 -- name: find_candidates
 -- Of the keys of a page that are posted what their own rows say: a filter may know by that alone that it does not want
--- them, and nothing else of them is read then. By primary key.
+-- them, and nothing else of them is read then. By primary key; the ids are sorted, so that older partitions are not opened.
 SELECT t.id, t.kind, t.source_account_id, t.source_balance, t.source_held, t.source_version,
     t.target_account_id, t.target_balance, t.target_held, t.target_version, t.amount, t.parent_id, t.group_id,
     t.idempotency_key, t.reference, coalesce(t.effective_on, (t.ctime AT TIME ZONE 'UTC')::date) AS effective_on,
     t.expires_at, t.capture_at, t.ctime
-FROM transaction AS t WHERE t.ledger_id = $1 AND t.id = ANY($2::bigint []);
+FROM transaction AS t WHERE t.ledger_id = $1 AND t.id = ANY($2::bigint [])
+    AND t.id BETWEEN ($2::bigint [])[1] AND ($2::bigint [])[cardinality($2::bigint [])];
 
 -- name: find_listed_pending
 -- As find_listed, of what was queued and is not posted: as get_queued. Nothing of it is in a group ($7).

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import compress
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,7 +11,7 @@ from koshel.db.access_paths import AccessPath, plan
 from koshel.db.filter_fields import LINE_FIELDS, TRANSACTION_FIELDS, Listing
 from koshel.db.filters import Expression, Fields, Predicate, predicate
 from koshel.db.lines import Line, Versions
-from koshel.db.pages import Ask, Key, Keyed, Keys, by_id, entries, page
+from koshel.db.pages import FILTERED_MAX, Ask, Key, Keyed, Keys, by_id, compared, entries, page
 from koshel.db.queries import Queries
 from koshel.db.rows import FoundTransaction
 from koshel.db.transaction_keys import ALL_VERSIONS, Finder, Way, given, moments
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
 
 RowT = TypeVar("RowT")
-FILTERED_MAX = 1_000  # keys that are looked at for a page of a list with a filter
 
 _BEGIN = {"desc": Position(LAST_MOMENT, ID_MAX, ID_MAX), "asc": Position(FIRST_MOMENT, 0, 0)}
 
@@ -54,13 +54,14 @@ async def transactions(
 
     async def details(keys: Sequence[Key]) -> Sequence[FoundTransaction | None]:
         found = await books.details([key.row for key in keys], may_be_met)
-        each = [(key, found.get(key.row["id"])) for key in keys]
         if is_met is None:
-            return [one for _, one in each]
-        return [
-            one if one is not None and _is_given(key, one, ways) and is_met(_listing(key, one)) else None
-            for key, one in each
-        ]
+            return [found.get(key.row["id"]) for key in keys]
+
+        def wanted_of(key: Key) -> FoundTransaction | None:
+            one = found.get(key.row["id"])
+            return one if one is not None and _is_given(key, one, ways) and is_met(_listing(key, one)) else None
+
+        return await compared(keys, wanted_of)
 
     sources: list[Keys[Position]] = [partial(finder.keys, way, await finder.versions(way)) for way in ways]
     place, most = itemgetter("ctime", "id"), _most(expression)
@@ -120,8 +121,12 @@ async def account_lines(
 
     async def details(keys: Sequence[Key]) -> Sequence[Line | None]:
         found = await books.details([key.row for key in keys], may_be_met)
-        each = [lines.line(account_id, found[key.row["id"]]) if key.row["id"] in found else None for key in keys]
-        return each if is_met is None else [one if one is not None and is_met(one) else None for one in each]
+
+        def wanted_of(key: Key) -> Line | None:
+            one = lines.line(account_id, found[key.row["id"]]) if key.row["id"] in found else None
+            return one if one is None or is_met is None or is_met(one) else None
+
+        return await compared(keys, wanted_of)
 
     bounds = _within(path, await finder.versions(way) if versions is None else versions)
     keys = partial(finder.keys, way, bounds)
@@ -172,7 +177,7 @@ class _Books:
         posted = sorted(key["id"] for key in keys if key["id"] not in found)
         if posted and may_be_met is not None:
             own: Sequence[Keyed] = await self._connection.fetch(self._q.find_candidates, self._ledger_id, posted)
-            posted = sorted(row["id"] for row in own if may_be_met(row))
+            posted = sorted(row["id"] for row in compress(own, await compared(own, may_be_met)))
         if posted:
             found |= await by_id(await self._fetch(self._q.find_listed, posted), rows.found)
         return found

@@ -79,7 +79,7 @@ class Settling:
             yield _Member(one.line, one.opening)
         if one.balance:
             make = self._requests.payment if one.balance > 0 else self._requests.withdrawal
-            brings = make(_account(one, opened), amount=abs(one.balance), key=one.key, description=_OPENING)
+            brings = make(_account(one, opened), amount=one.balance.copy_abs(), key=one.key, description=_OPENING)
             yield _Member(one.line, brings, is_counted=False)
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Protocol, TypeVar
 from msgspec import Meta
 
 from koshel import filters
-from koshel.db.filters import Fields
-from koshel.db.pages import Ask
+from koshel.db.filters import Expression, Fields
+from koshel.db.pages import FILTERED_MAX, Ask
 from koshel.db.reads import weight_of
 from koshel.db.wanted import BadPosition, Listed, MixedOrders, NotIndexed, TooWide
 from koshel.http.call import Call
@@ -30,20 +30,26 @@ class Filtered(Protocol):
         """The expression as it was sent."""
 
 
+async def parsed(asked: Filtered, fields: Fields[Any]) -> Expression | None:
+    """The expression of a list whose rows have these fields. Raises Failure."""
+    try:
+        return None if asked.filter is None else await filters.expression(asked.filter, fields)
+    except Invalid as error:
+        raise parameter_invalid(error.field, error.reason) from None
+
+
 async def looked_up(
     call: Call, look: Callable[..., Awaitable[Listed[ItemT, Any]]], asked: tuple[Filtered, Ask], fields: Fields[Any]
 ) -> Listed[ItemT, Any]:
     """A page of a list whose rows have these fields. Raises Failure."""
-    ledger_id, text = call.caller.ledger_id, asked[0].filter
+    ledger_id, expression = call.caller.ledger_id, await parsed(asked[0], fields)
+    rows = asked[1].limit if expression is None else FILTERED_MAX
     try:
-        expression = None if text is None else await filters.expression(text, fields)
         return await call.reads.look_up(
             ledger_id,
             lambda connection, q: look(connection, q, ledger_id, *asked, expression=expression),
-            weight=weight_of(asked[1].limit),
+            weight=weight_of(rows),
         )
-    except Invalid as error:
-        raise parameter_invalid(error.field, error.reason) from None
     except NotIndexed as error:
         raise not_indexed(error) from None
     except (TooWide, MixedOrders, BadPosition) as error:

@@ -20,7 +20,7 @@ from koshel.db.wanted import (
 )
 from koshel.http import wire
 from koshel.http.call import Call, Reply
-from koshel.http.filtering import Filter, looked_up
+from koshel.http.filtering import Filter, looked_up, parsed
 from koshel.http.pages import Lists, Next, PageQuery
 from koshel.http.problems import parameter_invalid
 from koshel.http.route import Route
@@ -133,6 +133,7 @@ async def list_transactions(call: Call) -> Reply:
     path = "/transaction"
     asked = TRANSACTIONS.asked(call, path, wanted)
     if account_id == UNRESOLVED:
+        await parsed(asked[0], TRANSACTION_FIELDS)
         return TRANSACTIONS.reply(call, path, asked, Listed([], None), [])
     page = await looked_up(call, transaction_lists.transactions, asked, TRANSACTION_FIELDS)
     return TRANSACTIONS.reply(call, path, asked, page, [shown(found) for found in page.items])
@@ -165,13 +166,11 @@ def known_email(text: str) -> str:
 
 def between(query: Stretched) -> tuple[datetime | None, datetime | None]:
     """From when on, and before when. Raises Failure."""
-    since, until = (
-        None if text is UNSET else moment_of(text, name)
-        for name, text in (("since", query.since), ("until", query.until))
-    )
-    if since is not None and until is not None and since > until:
-        raise parameter_invalid("since", "must not be after until")
-    return since, until
+    since, until = (None if text is UNSET else text for text in (query.since, query.until))
+    try:
+        return moments.between(since, until)
+    except Invalid as error:
+        raise parameter_invalid(error.field, error.reason) from None
 
 
 def moment_of(text: str, name: str) -> datetime:

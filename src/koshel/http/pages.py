@@ -11,9 +11,10 @@ import binascii
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from msgspec import UNSET, DecodeError, Meta, Struct, UnsetType, json
+from msgspec import UNSET, DecodeError, Meta, Struct, UnsetType, json, structs
 
 from koshel.db.pages import Ask
 from koshel.db.wanted import Listed, NotIndexed, Order
@@ -28,6 +29,7 @@ _SUM_BYTES = 8
 _PERSON = b"koshel cursor"
 _NO_CURSOR = "must be the `next` of a page, as it was given"
 
+StructT = TypeVar("StructT", bound=Struct)
 FiltersT = TypeVar("FiltersT", bound=Struct)
 ItemT = TypeVar("ItemT")
 
@@ -92,9 +94,10 @@ class Lists(Generic[FiltersT]):
             if value != (cursor.order if name == "order" else cursor.filters.get(name)):
                 raise parameter_invalid(name, "must be as it was for the page before, or left out: `after` has it")
         try:
-            kept = self._filters.decode(json.encode(cursor.filters))
+            kept = _in_utc(self._filters.decode(json.encode(cursor.filters)))
             position = self._read(cursor.position)
-        except (DecodeError, RecursionError):
+            position = [*map(_in_utc, position)] if isinstance(position, list) else _in_utc(position)
+        except (DecodeError, RecursionError, OverflowError):
             raise parameter_invalid("after", _NO_CURSOR) from None
         return kept, Ask(query.limit, cursor.order, position)
 
@@ -141,6 +144,12 @@ def _read(text: str) -> Cursor:
         return json.decode(said, type=Cursor)
     except (binascii.Error, UnicodeEncodeError, DecodeError, RecursionError):
         raise parameter_invalid("after", _NO_CURSOR) from None
+
+
+def _in_utc(given: StructT) -> StructT:
+    """With its moments in UTC. Raises OverflowError for one that UTC has in no year from 1 to 9999."""
+    each = structs.asdict(given).items()
+    return structs.replace(given, **{name: one.astimezone(UTC) for name, one in each if isinstance(one, datetime)})
 
 
 def _sum(said: bytes) -> bytes:

@@ -8,6 +8,7 @@ import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -15,8 +16,9 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import Formatter
 
+from koshel.core.money import SCALE_MAX
 from koshel.files.written import written
 
 SUFFIXES: Final = (".svg", ".png")
@@ -72,14 +74,29 @@ def time_axis(axes: Axes, begin: datetime, end: datetime) -> None:
     axes.set_xlabel("time (UTC)")
 
 
-def amounts(value: float, _: object = None) -> str:
-    """A number at an axis: 12,500 or 0.25."""
-    return f"{value:,.6f}".rstrip("0").rstrip(".") if value else "0"
+class Amounts(Formatter):
+    """The numbers at an axis of amounts: 12,500 or 0.25, with as many decimals as tell one from the next."""
+
+    _step = 0.0  # from one to the next; 0: there is no other
+
+    def set_locs(self, locs: Any) -> None:
+        """Where all of them are, before they are asked for one by one."""
+        super().set_locs(locs)
+        self._step = min((after - before for before, after in pairwise(sorted({*map(float, locs)}))), default=0.0)
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """The number at one place; `pos` says which of them it is, and changes nothing."""
+        del pos
+        decimals = _decimals(self._step, 0.01) if self._step else _decimals(abs(x), 1e-9)
+        text = f"{x:,.{decimals}f}"
+        text = text.rstrip("0").rstrip(".") if decimals else text
+        return "0" if text == "-0" else text
 
 
-def amount_ticks() -> FuncFormatter:
-    """The numbers at an axis of amounts."""
-    return FuncFormatter(amounts)
+def _decimals(number: float, error: float) -> int:
+    """How many decimals a number needs to be said with no greater error than this part of it."""
+    enough = (count for count in range(SCALE_MAX) if abs(round(number, count) - number) <= error * number)
+    return next(enough, SCALE_MAX)
 
 
 def rendered(figure: Figure, form: str) -> bytes:

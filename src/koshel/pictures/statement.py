@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from koshel.core.money import ZEROS, add, scale_of
 from koshel.pictures.bins import Bins, bins
-from koshel.pictures.drawing import EDGE, FREE, GREY, amount_ticks, at, look, time_axis, titled
+from koshel.pictures.drawing import EDGE, FREE, GREY, Amounts, at, look, time_axis, titled
 from koshel.pictures.thinning import Point, Thinned
 
 BINS_MAX = 60
@@ -82,7 +82,7 @@ class StatementPicture:
         area.set_gid("held")
         axes.axhline(0, color=GREY, linewidth=0.8)
         axes.set_ylabel(of.currency)
-        axes.yaxis.set_major_formatter(amount_ticks())
+        axes.yaxis.set_major_formatter(Amounts())
         axes.tick_params(labelbottom=False)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, **FREE)
 
@@ -95,7 +95,7 @@ class StatementPicture:
                 bar.set_gid(f"{name}.{start:%Y%m%dT%H%M%S}")
         axes.axhline(0, color=GREY, linewidth=0.8)
         axes.set_ylabel(self._of.currency)
-        axes.yaxis.set_major_formatter(amount_ticks())
+        axes.yaxis.set_major_formatter(Amounts())
         handles = [Patch(color=IN, label="in"), Patch(color=OUT, label=f"out; a bar is {self._bins.name}")]
         axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, **FREE)
 

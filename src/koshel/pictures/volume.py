@@ -18,7 +18,7 @@ from koshel.core.commands import Kind
 from koshel.core.money import ZEROS, add
 from koshel.db.volume import Grouping, Volume
 from koshel.pictures.bins import bins
-from koshel.pictures.drawing import EDGE, FREE, amount_ticks, at, look, time_axis, titled
+from koshel.pictures.drawing import EDGE, FREE, Amounts, at, look, time_axis, titled
 
 BINS_MAX = 92  # a quarter of a year, by day
 NAMES_MAX = 15  # bars of a currency
@@ -82,7 +82,7 @@ def _draw_days(axes: Axes, currency: str, volumes: Sequence[Volume]) -> str:
         bar.set_gid(f"{currency}.{kind or 'all'}.{start:%Y%m%d}")
     time_axis(axes, cut.start(cut.place(first)), cut.start(cut.place(last) + 1))
     axes.set_ylabel(currency)
-    axes.yaxis.set_major_formatter(amount_ticks())
+    axes.yaxis.set_major_formatter(Amounts())
     return f"a bar is {cut.name}"
 
 
@@ -98,7 +98,7 @@ def _draw_names(axes: Axes, currency: str, volumes: Sequence[Volume]) -> str:
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     axes.set_xlabel(currency)
-    axes.xaxis.set_major_formatter(amount_ticks())
+    axes.xaxis.set_major_formatter(Amounts())
     if len(names) > NAMES_MAX:
         axes.set_ylabel(f"the {NAMES_MAX} greatest of {len(names):,}")
     return "what moves between two names is in the bars of both"
@@ -113,7 +113,7 @@ def _greatest(volumes: Sequence[Volume]) -> Sequence[str]:
     totals: defaultdict[str, Decimal] = defaultdict(lambda: ZEROS[0])
     for one in volumes:
         totals[_name(one)] = add(totals[_name(one)], one.total)
-    return sorted(totals, key=lambda name: (-totals[name], name))
+    return sorted(sorted(totals), key=lambda name: totals[name], reverse=True)
 
 
 def _stacked(placed: Iterable[tuple[int, Volume]]) -> Iterator[tuple[int, Kind | None, float, float]]:
