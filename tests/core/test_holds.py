@@ -155,6 +155,16 @@ def test_a_capture_moves_what_was_held_and_the_last_one_frees_the_rest(
     assert target_of(last).version == 9 + len(commands)
 
 
+def test_a_capture_of_a_part_is_exact_to_the_last_digit() -> None:
+    most = "100000000000000000.000000000000000004"
+    zero, balance = Decimal("0.000000000000000000"), Decimal(most)
+    start = replace(account(1, "0.00", version=4), scale=18, balance=balance, held=zero, min_balance=zero)
+    before = kept(book(start), hold(1, None, most))
+    found = posted(before, replace(capture(101, "0.000000000000000001"), final=False))
+    assert found.source is not None
+    assert plain(found.source.held) == plain(found.source.balance) == "100000000000000000.000000000000000003"
+
+
 def test_a_capture_of_a_hold_without_a_target_leaves_for_the_outside() -> None:
     outcome = posted(BOOK, capture(OUTGOING, "10", final=False))
     assert outcome.target is None

@@ -88,7 +88,7 @@ def capture(book: Book, command: Capture | AutoCapture) -> Posted | Declined:
         return refusal
     # No refusal below this line.
     rest = minus(held, held if command.final else amount)
-    assert 0 <= rest <= held - amount
+    assert 0 <= rest <= minus(held, amount)
     paying = touched(source, minus(source.balance, amount), _freed(source, held, rest))
     return post(book, command, original.currency, amount, source=paying, target=credited, rest=rest, original=original)
 
