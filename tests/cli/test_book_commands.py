@@ -80,7 +80,7 @@ def test_a_long_one_is_written_while_it_is_read(
     koshel: Koshel, books: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = koshel("statement", "2", database_url=books.owner_url).printed
-    monkeypatch.setattr("koshel.books.PAGE", 1)
+    monkeypatch.setattr("koshel.book_pages.PAGE", 1)
     assert koshel("statement", "2", database_url=books.owner_url).printed == whole
     monkeypatch.setattr("koshel.command_line.statement.LINES_AT_ONCE", 1)
     some = koshel("statement", "2", database_url=books.owner_url).printed
