@@ -7,8 +7,8 @@ FLOOR = 256  # commands that may always wait: after a standstill batches must be
 SEEN_MIN = 32  # commands: what a smaller batch takes is not for its commands, but for being a batch
 SMOOTHING = 0.25  # of the newest batch
 UNKNOWN = 2**63  # as long as no pace was seen
-SHARED_S = 0.008  # that a batch takes while one of several shares floods: the next turn is that far away
-SHARED_MIN = 64  # commands: below that a batch costs more for being one than for its commands
+SHARED_S = 0.004  # that a batch takes while one of several shares floods: the next turn is that far away
+SHARED_MIN = 32  # commands: below that a batch costs more for being one than for its commands
 
 assert SEEN_MIN < FLOOR, "else a pace that was slow once would stay so"
 
