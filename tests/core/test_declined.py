@@ -16,7 +16,7 @@ from koshel.core.model import Declined, Refusal
 from koshel.core.notes import Annotate
 from tests.support.exchanges import exchange
 from tests.support.looks import at
-from tests.support.split_legs import split
+from tests.support.split_legs import split, to
 from tests.support.wallets import (
     NOW,
     SCHEDULE_MAX,
@@ -92,6 +92,26 @@ FACTS: list[tuple[Command, Refusal, Facts]] = [
     (transfer(2, 2, "1"), R.SAME_ACCOUNT, {"account_id": 2}),
     (by_names(transfer(15, 15, "1")), R.SAME_ACCOUNT, {"account_id": 15, "name": "users:15"}),
     (by_names(transfer(0, 0, "1"), "nobody", "nobody"), R.SAME_ACCOUNT, {"name": "nobody"}),
+    (by_names(transfer(55, 55, "1"), "lent", "lent"), R.SAME_ACCOUNT, {"name": "lent"}),
+    (by_names(transfer(55, 0, "1"), "lent", "nobody"), R.ACCOUNT_NOT_FOUND, {"name": "lent", "field": "source"}),
+    (by_names(hold(1, 55, "1"), None, "lent"), R.ACCOUNT_NOT_FOUND, {"name": "lent", "field": "target"}),
+    (ChangeAccount(1, 55, account="lent"), R.ACCOUNT_NOT_FOUND, {"name": "lent", "field": "account"}),
+    (by_names(exchange(55, 55, "1", "1"), "lent", "lent"), R.SAME_ACCOUNT, {"name": "lent"}),
+    (
+        replace(split("1", source=55, targets=[to(1, "1")]), source="lent"),
+        R.ACCOUNT_NOT_FOUND,
+        {"name": "lent", "field": "source"},
+    ),
+    (
+        split("1", source=1, targets=[replace(to(55, "1"), target="lent")]),
+        R.ACCOUNT_NOT_FOUND,
+        {"name": "lent", "field": "targets/0/target"},
+    ),
+    (
+        replace(split("1", source=55, targets=[replace(to(55, "1"), target="lent")]), source="lent"),
+        R.SAME_ACCOUNT,
+        {"name": "lent"},
+    ),
     (by_names(transfer(0, 0, "1"), "nobody", "no one"), R.ACCOUNT_NOT_FOUND, {"name": "nobody", "field": "source"}),
     (by_names(transfer(1, 0, "1"), None, "nobody"), R.ACCOUNT_NOT_FOUND, {"name": "nobody", "field": "target"}),
     (by_names(payment(0, "1"), None, "nobody"), R.ACCOUNT_NOT_FOUND, {"name": "nobody", "field": "target"}),

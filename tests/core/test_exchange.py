@@ -15,7 +15,7 @@ from koshel.core.exchange import EMAIL
 from koshel.core.model import Book, Declined, Grouped, Opened, Outcome, Posted, Refusal, Replayed
 from koshel.core.sides import Named, Side
 from tests.support.exchanges import FLOOR, exchange
-from tests.support.wallets import SCALES, account, book, payment
+from tests.support.wallets import SCALES, account, book, group, payment
 
 R = Refusal
 WALLETS = (
@@ -181,3 +181,29 @@ def test_the_amount_at_a_rate_is_that_of_fractions_rounded_half_to_even(
 
 
 BIG = Decimal(10**17)
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"source_amount": Decimal(2)}, "exchange/source_amount"),
+        ({"rate": None, "target_amount": Decimal(2)}, "exchange/target_amount"),
+        ({"rate": Decimal(2)}, "exchange/rate"),
+        ({"source_account_id": 2}, "exchange/source_account_id"),
+        ({"target_account_id": 0, "target": "bob"}, "exchange/target"),
+        ({"metadata": {"a": "b"}}, "metadata"),
+        ({"reference": "trip"}, "reference"),
+        ({"key": "other"}, "idempotency_key"),
+    ],
+)
+@pytest.mark.parametrize("source", [1, 404], ids=["exchanged", "refused"])
+def test_the_terms_of_an_exchange_are_in_a_field_of_its_member(
+    source: int, changed: dict[str, object], field: str
+) -> None:
+    exchanged = exchange(source, 3, "1", rate="150")
+    first = group(payment(1, "1"), exchanged, key="k", atomic=False)
+    again = replace(first, members=(first.members[0], replace(exchanged, **changed)))
+    settled = after(OLD, decide(OLD, [first]))
+    assert refusal(settled, again) == (R.IDEMPOTENCY_KEY_REUSED, {"field": f"transactions/1/{field}"})
+    of_another_kind = replace(first, members=(first.members[0], payment(1, "1")))
+    assert refusal(settled, of_another_kind) == (R.IDEMPOTENCY_KEY_REUSED, {"field": "transactions/1/kind"})

@@ -6,14 +6,15 @@ import pytest
 
 from koshel.db.calls import CallLimits, Calls
 from koshel.db.errors import Crowded, DatabaseUnavailable
-from koshel.db.read_pace import FLOOR, UNKNOWN
-from koshel.shares import Neighbours, Share
+from koshel.db.read_pace import FLOOR
+from koshel.shares import NOBODY, Neighbours, Share
 from tests.support.desk import LONG_S, Desk, busy
 from tests.support.flights import turn
 
 A, B, C = (1, "a"), (1, "b"), (2, "c")
 LIMITS = CallLimits(running_max=2, waiting_max=10_000, wait_s=LONG_S)
 WORK_S = 0.03
+PACE = 512  # what a ledger's pace lets wait
 
 
 async def tried(calls: Calls, share: Share, weight: int = 1) -> "asyncio.Task[None]":
@@ -21,6 +22,11 @@ async def tried(calls: Calls, share: Share, weight: int = 1) -> "asyncio.Task[No
     task = asyncio.create_task(calls.run(nothing, share=share, weight=weight))
     await turn()
     return task
+
+
+def has_pace(calls: Calls, share: Share, most: int) -> None:
+    """So much of the share's ledger may wait."""
+    calls._round.both(share, 0.0)[0].pace.limit = most
 
 
 async def nothing() -> None:
@@ -55,9 +61,10 @@ async def test_who_comes_is_next_however_many_of_another_wait() -> None:
     assert ended.index(C) <= 2
 
 
-@pytest.mark.parametrize(("weight", "most"), [(1, UNKNOWN), (21, UNKNOWN // 2)])
+@pytest.mark.parametrize(("weight", "most"), [(1, PACE), (21, PACE // 2)])
 async def test_a_share_alone_may_wait_for_as_long_as_its_ledger_has_a_pace_for(weight: int, most: int) -> None:
     async with busy(LIMITS, share=A) as (calls, _, first):
+        has_pace(calls, A, PACE)
         tasks = [await tried(calls, A, weight) for _ in range(most // weight + 10)]
         waiting = [task for task in tasks if not task.done()]
         assert sum(isinstance(task.exception(), Crowded) for task in tasks if task.done()) == len(tasks) - len(waiting)
@@ -72,10 +79,27 @@ async def test_a_share_alone_may_wait_for_as_long_as_its_ledger_has_a_pace_for(w
 
 async def test_a_ledger_of_many_keys_has_no_more_than_twice_what_it_may() -> None:
     async with busy(LIMITS, share=A) as (calls, _, first):
-        keys = [(1, str(key)) for _ in range(3 * UNKNOWN // 30) for key in range(30)]
+        has_pace(calls, A, PACE)
+        keys = [(1, str(key)) for _ in range(3 * PACE // 30) for key in range(30)]
         tasks = [await tried(calls, key) for key in keys]
         waiting = [task for task in tasks if not task.done()]
-        assert UNKNOWN <= len(waiting) <= 2 * UNKNOWN
+        assert PACE <= len(waiting) <= 2 * PACE
+        assert await finds(calls, C)
+    await asyncio.gather(*first, *waiting)
+
+
+@pytest.mark.parametrize("share", [NOBODY, A])
+async def test_who_is_alone_in_a_new_process_is_not_refused_before_anything_is_known(share: Share) -> None:
+    calls = Calls(CallLimits(4, 2_000, LONG_S))
+    await asyncio.gather(*(calls.run(nothing, share=share) for _ in range(2_000)))
+    assert calls.waiting == 0
+
+
+async def test_before_a_pace_is_known_no_more_wait_than_there_are_places() -> None:
+    async with busy(CallLimits(2, 600, LONG_S), share=A) as (calls, _, first):
+        waiting = [await tried(calls, A) for _ in range(600)]
+        assert not any(task.done() for task in waiting)
+        assert not await finds(calls, A)
         assert await finds(calls, C)
     await asyncio.gather(*first, *waiting)
 
@@ -92,7 +116,7 @@ async def test_of_all_places_a_ledger_has_its_part() -> None:
 
 async def test_a_pace_that_was_slow_lets_some_wait_nevertheless() -> None:
     async with busy(LIMITS, share=A) as (calls, _, first):
-        calls._round.both(A, 0.0)[0].pace.limit = FLOOR
+        has_pace(calls, A, FLOOR)
         tasks = [await tried(calls, A) for _ in range(FLOOR + 1)]
         assert [task.done() for task in tasks] == [False] * FLOOR + [True]
         assert isinstance(tasks[-1].exception(), Crowded)

@@ -21,7 +21,7 @@ def test_as_much_as_ended_in_that_time(per_s: float, weight: int) -> None:
     assert pace_of(per_s, weight=weight, target_s=0.5).limit == pytest.approx(max(per_s / 2, FLOOR), rel=0.02)
 
 
-def test_a_little_may_always_wait_and_before_a_pace_is_seen_some_more() -> None:
+def test_a_little_may_always_wait_and_before_a_pace_is_seen_whatever_comes() -> None:
     assert pace_of(1, seconds=200).limit == FLOOR
     assert pace_of(10, seconds=1).limit == UNKNOWN
 

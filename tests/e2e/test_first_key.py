@@ -22,6 +22,7 @@ def test_without_keys_nobody_on_another_machine_comes_in_by_a_proxy(database: Da
 
         assert pay().status == 201
         assert pay(X_Forwarded_For="127.0.0.1, ::1", Forwarded='for="[::1]:80";proto=http').status == 201
+        assert pay(X_Real_IP="127.0.0.1").status == 201
         for headers in (
             {"X_Forwarded_For": "203.0.113.9"},
             {"X_Forwarded_For": "127.0.0.1, 203.0.113.9"},
@@ -29,11 +30,18 @@ def test_without_keys_nobody_on_another_machine_comes_in_by_a_proxy(database: Da
             {"X_Forwarded_For": "unknown"},
             {"Forwarded": "for=203.0.113.9"},
             {"Forwarded": "by=proxy"},
+            {"X_Real_IP": "203.0.113.9"},
+            {"X_Real_IP": "unknown"},
+            {"X_Real_IP": "203.0.113.9", "X_Forwarded_For": "127.0.0.1"},
+            {"Via": "1.1 proxy"},
+            {"X_Forwarded_Host": "wallet.example"},
+            {"X_Forwarded_Proto": "https"},
+            {"X_Forwarded_Proto": "http", "X_Forwarded_For": "127.0.0.1"},
         ):
             refused = pay(**headers)
             assert (refused.status, code(refused)) == (401, "unauthorized"), headers
             assert "koshel key create" in str(refused.body)
-        assert service.call("GET", f"/account/{opened}").body["balance"] == "2.00"
+        assert service.call("GET", f"/account/{opened}").body["balance"] == "3.00"
         client.close()
 
 

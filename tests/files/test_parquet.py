@@ -1,6 +1,7 @@
 """Exports as Parquet say what exports as JSON Lines say, with types."""
 
 import asyncio
+import gc
 import importlib
 import json
 import sys
@@ -10,6 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from pyarrow import parquet as pq
 
@@ -80,6 +82,25 @@ def test_rows_are_written_in_groups_while_they_come(written_in_groups: BytesIO) 
     read = pq.ParquetFile(written_in_groups)
     assert [read.metadata.row_group(n).num_rows for n in range(read.num_row_groups)] == [2, 2, 1]
     assert read.read().column("id").to_pylist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("rows", [1, 5])
+def test_what_breaks_off_leaves_no_file_that_can_be_read(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "GROUP_ROWS", 2)
+
+    def export() -> None:
+        with writing("parquet", ("id", "amount"), file) as write:
+            for n in range(rows):
+                write([b'{"id":%d,"amount":"1"}' % n])
+            raise ConnectionError
+
+    file = BytesIO()
+    with pytest.raises(ConnectionError):
+        export()
+    gc.collect()  # also the writer's own end writes nothing
+    assert file.tell() > 0
+    with pytest.raises(pa.ArrowInvalid):
+        pq.ParquetFile(file)
 
 
 def test_each_column_has_a_type_and_money_is_exact(database: Database, tmp_path: Path) -> None:

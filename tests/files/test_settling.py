@@ -14,6 +14,7 @@ from koshel.files.faults import Stopped
 from koshel.files.importing import Result
 from koshel.settle import settle
 from tests.files.test_importing import HEADER, written
+from tests.support.bookkeeping import execute
 from tests.support.bringing import balances, bring_in, take_out
 from tests.support.database import Database
 from tests.support.queued import accounts, decided, enqueued, working
@@ -75,6 +76,16 @@ def test_more_accounts_without_names_than_a_batch_has_come_with_their_balances(
     assert bring_in(database, "main", "accounts", path) == Result(new=1_200)
     assert query(database, "SELECT count(*), sum(balance)::text FROM account") == [(1_200, "2400.00")]
     assert bring_in(database, "main", "accounts", path) == Result(known=1_200)
+    assert verify(database.owner_url) == []
+
+
+@pytest.mark.parametrize("line", [NAMELESS.format(1, 3), "y,y@example.com,USD,3,,\n"], ids=["nameless", "named"])
+def test_a_partition_that_is_missing_is_made(database: Database, tmp_path: Path, line: str) -> None:
+    execute(database.owner_url, "SELECT setval('transaction_id', 7654321)")
+    path = written(tmp_path / "a.csv", HEADER + line)
+    assert bring_in(database, "main", "accounts", path) == Result(new=1)
+    assert bring_in(database, "main", "accounts", path) == Result(known=1)
+    assert query(database, "SELECT id > 7654321, amount::text FROM transaction") == [(True, "3.00")]
     assert verify(database.owner_url) == []
 
 

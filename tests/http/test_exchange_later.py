@@ -171,7 +171,7 @@ def test_it_is_a_member_of_a_batch_with_a_group_of_its_own(till: Till, ann: int,
     assert (again.body, again.headers["Idempotent-Replayed"]) == (answer.body, "true")
     asked[0]["exchange"]["rate"] = "0.51"
     reused = till.post("/transaction/batch", body, Idempotency_Key=key)
-    assert assert_problem(reused, "idempotency-key-reused")["field"] == "transactions/0/rate"
+    assert assert_problem(reused, "idempotency-key-reused")["field"] == "transactions/0/exchange/rate"
 
 
 def test_a_member_before_it_may_open_an_account_that_it_names(till: Till, ann: int) -> None:

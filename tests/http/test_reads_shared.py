@@ -9,6 +9,7 @@ from koshel.callers import Caller, Scope
 from koshel.config.settings import Settings
 from koshel.errors import Overloaded
 from koshel.http.limits import CallerLimits
+from koshel.http.problems import Failure
 from koshel.http.rests import SLOW_PER_S
 from tests.support.generate import ROOT
 
@@ -43,6 +44,18 @@ async def refused(limits: CallerLimits, caller: Caller) -> float:
     with pytest.raises(Overloaded):
         await limits.within(caller, answer)
     return asyncio.get_running_loop().time() - began
+
+
+async def test_a_refusal_that_waits_is_under_way_no_more() -> None:
+    limits = CallerLimits(Settings(concurrency_per_key=1))
+    async with asyncio.TaskGroup() as waiting:
+        for _ in range(20):
+            waiting.create_task(refused(limits, SHOP))
+            await asyncio.sleep(0)
+    limits.enter(SHOP)
+    with pytest.raises(Failure):
+        limits.enter(SHOP)
+    limits.leave(SHOP)
 
 
 async def test_the_first_refusal_is_told_at_once_and_a_flood_of_them_at_a_rate() -> None:

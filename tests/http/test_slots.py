@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from koshel.config.settings import Settings
 from koshel.errors import Overloaded
+from koshel.http.limits import SUMS_MAX, CallerLimits
 from koshel.http.slots import EXTRA, Slot, Slots
 from koshel.shares import NOBODY, Share
 
@@ -51,6 +53,28 @@ def test_a_ledger_of_many_keys_leaves_places_to_another(most: int) -> None:
 def test_all_together_have_no_more_than_so_many_times_as_many() -> None:
     kept, _ = taken_by(Slots(2), [(ledger, "a") for ledger in range(100)])
     assert len(kept) == EXTRA * 2
+
+
+@pytest.mark.parametrize(("most", "together"), [(1, 1), (1, 2), (2, 2), (2, 3), (2, 8)])
+def test_all_together_have_no_more_than_is_said(most: int, together: int) -> None:
+    kept, _ = taken_by(Slots(most, together), [(ledger, key) for ledger in range(100) for key in "ab"])
+    assert len(kept) == together
+
+
+@pytest.mark.parametrize("connections", range(1, 21))
+def test_sums_leave_a_connection_to_others_and_a_share_leaves_one_to_another(connections: int) -> None:
+    sums = CallerLimits(Settings(read_connections=connections)).sums
+    alone, got = taken_by(sums, [(1, "a")] * 100)
+    assert 1 <= got.total() <= SUMS_MAX
+    together, got = taken_by(sums, [(2, "b")] * 100 + [(ledger, None) for ledger in range(3, 100)])
+    assert len(alone) + len(together) == min(EXTRA * SUMS_MAX, max(1, connections - 1))
+    assert got[2, "b"] or connections < 3
+
+
+def test_by_default_a_share_has_two_sums_and_another_finds_one() -> None:
+    kept, got = taken_by(CallerLimits(Settings()).sums, [(1, "a")] * 5 + [(2, "b")] * 5)
+    assert got == {(1, "a"): 2, (2, "b"): 1}
+    assert len(kept) == 3
 
 
 def test_what_is_given_back_is_the_next_ones() -> None:

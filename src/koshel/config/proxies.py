@@ -17,6 +17,8 @@ from multidict import MultiMapping
 Networks: TypeAlias = Sequence[IPv4Network | IPv6Network]
 
 _HEADERS = "Forwarded", "X-Forwarded-For"
+_NAMELESS = frozenset({"via", "x-forwarded-host", "x-forwarded-proto"})  # say that there is a proxy, and not for whom
+SAY_PASSED_ON = _NAMELESS | {"forwarded", "x-forwarded-for", "x-real-ip"}  # or may say so
 HOPS_MAX = 20  # that are looked at
 
 
@@ -80,10 +82,16 @@ class Proxies:
 
 
 def is_passed_on(headers: MultiMapping[str]) -> bool:
-    """Whether a request says that another machine sent it to a proxy. Who says so only loses by it."""
+    """Whether a request says by SAY_PASSED_ON that a proxy passes it on, and not that it does so for this machine.
+
+    Who says so only loses by it.
+    """
+    if any(name in headers for name in _NAMELESS):
+        return True
     named = [
         *_hops(", ".join(headers.getall("Forwarded", ()))),
         *_names(", ".join(headers.getall("X-Forwarded-For", ()))),
+        *_names(", ".join(headers.getall("X-Real-IP", ()))),
     ]
     addresses = [_address(name) for name in named]
     return any(address is None or not ip_address(address).is_loopback for address in addresses)

@@ -13,9 +13,10 @@ from koshel.core.commands import (
     Opening,
     Refund,
     Sided,
+    Split,
 )
 from koshel.core.exchanging import Exchange
-from koshel.core.model import Account, Declined, Refusal
+from koshel.core.model import Account, Book, Declined, Refusal
 from koshel.core.money import minus, plain
 from koshel.core.notes import Annotate
 from koshel.core.originals import Original
@@ -47,10 +48,12 @@ def not_refundable(command: Refund, kind: str) -> Declined:
     return Declined(command, Refusal.NOT_REFUNDABLE, {"transaction_id": command.parent_id, "kind": kind})
 
 
-def same_account(command: Sided) -> Declined:
-    """Source equals target."""
-    assert command.source_account_id is not None
-    return Declined(command, Refusal.SAME_ACCOUNT, _asked(command, "source") | _asked(command, "target"))
+def same_account(book: Book, command: Sided | Split, account_id: int | None, name: str | None) -> Declined:
+    """Source equals target; `name`: by which it was asked for. The id of an account that is not opened is not told."""
+    assert account_id is not None
+    is_told = name is None or account_id in book.state.accounts
+    facts: dict[str, str | int] = {"account_id": account_id} if is_told else {}
+    return Declined(command, Refusal.SAME_ACCOUNT, facts if name is None else facts | {"name": name})
 
 
 def account_not_found(command: Sided | ChangeAccount, what: str) -> Declined:
@@ -58,7 +61,8 @@ def account_not_found(command: Sided | ChangeAccount, what: str) -> Declined:
     field = f"{what}_account_id" if what != "account" else "account_id"
     if getattr(command, what) is not None:
         field = what
-    return Declined(command, Refusal.ACCOUNT_NOT_FOUND, _asked(command, what) | {"field": field})
+    id_ = getattr(command, "account_id" if what == "account" else f"{what}_account_id")
+    return Declined(command, Refusal.ACCOUNT_NOT_FOUND, asked(id_, getattr(command, what)) | {"field": field})
 
 
 def name_taken(command: Opening | Exchange, account: Account, field: str) -> Declined:
@@ -72,12 +76,9 @@ def of_account(account: Account) -> dict[str, str | int]:
     return facts if account.name is None else facts | {"name": account.name}
 
 
-def _asked(command: Sided | ChangeAccount, what: str) -> dict[str, str | int]:
-    """Which account was asked for, as it was asked, and its id, if there is one of the name."""
-    name = getattr(command, what)
-    id_ = getattr(command, "account_id" if what == "account" else f"{what}_account_id")
-    facts: dict[str, str | int] = {"account_id": id_} if id_ else {}
-    return facts if name is None else facts | {"name": name}
+def asked(account_id: int, name: str | None) -> dict[str, str | int]:
+    """Which account was asked for and is not there: by name it has no id, or one for an opening that was refused."""
+    return {"account_id": account_id} if name is None else {"name": name}
 
 
 def currency_mismatch(command: Command, source: Account, target: Account) -> Declined:

@@ -3,22 +3,15 @@
 from decimal import Decimal
 
 from koshel.core.commands import Split
+from koshel.core.declined import asked
 from koshel.core.model import Account, Declined, Refusal
 from koshel.core.money import minus, plain
 
 
-def same_account(command: Split, account_id: int | None, name: str | None) -> Declined:
-    """Source equals target, in a leg of a split; `name`: by which it was asked for."""
-    facts: dict[str, str | int] = {"account_id": account_id} if account_id else {}
-    return Declined(command, Refusal.SAME_ACCOUNT, facts if name is None else facts | {"name": name})
-
-
 def account_not_found(command: Split, at: str, account_id: int, name: str | None) -> Declined:
     """There is no account of this id, or of this name; `at` is where it was asked for, such as `targets/1/target`."""
-    facts: dict[str, str | int] = {"account_id": account_id} if account_id else {}
-    if name is not None:
-        return Declined(command, Refusal.ACCOUNT_NOT_FOUND, facts | {"name": name, "field": at})
-    return Declined(command, Refusal.ACCOUNT_NOT_FOUND, facts | {"field": f"{at}_account_id"})
+    field = at if name is not None else f"{at}_account_id"
+    return Declined(command, Refusal.ACCOUNT_NOT_FOUND, asked(account_id, name) | {"field": field})
 
 
 def not_exact(command: Split, account: Account, amount: Decimal) -> Declined:

@@ -53,7 +53,7 @@ def exchange(book: Book, command: Exchange) -> Grouped | Declined:
     for side, middle in ((source, into), (target, out_of)):
         if side and middle and side.currency != middle.account.currency:
             return declined.name_taken(command, middle.account, "currency")
-    if refusal := _same_account(command, source, into) or _same_account(command, target, out_of):
+    if refusal := _same_account(book, command, source, into) or _same_account(book, command, target, out_of):
         return refusal
     if source is None or into is None:
         return declined.account_not_found(command, "source")
@@ -95,12 +95,12 @@ def _middle(book: Book, command: Exchange, side: Account) -> Middle | None:
     return Middle(opened.account, opened)
 
 
-def _same_account(command: Exchange, side: Account | None, middle: Middle | None) -> Declined | None:
+def _same_account(book: Book, command: Exchange, side: Account | None, middle: Middle | None) -> Declined | None:
     """The refusal if source equals target, or if one of them is the exchange account of its own currency."""
     if command.source_account_id == command.target_account_id and (
         command.source_account_id != UNRESOLVED or command.source == command.target
     ):
-        return declined.same_account(command)
+        return declined.same_account(book, command, command.source_account_id, command.source or command.target)
     if side is not None and middle is not None and side.id == middle.account.id:
         return Declined(command, Refusal.SAME_ACCOUNT, declined.of_account(side))
     return None

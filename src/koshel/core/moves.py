@@ -67,7 +67,7 @@ def named(book: Book, command: Move | Hold) -> AccountPair | Declined:
     if command.source_account_id == command.target_account_id and (
         command.source_account_id != UNRESOLVED or command.source == command.target
     ):
-        return declined.same_account(command)
+        return declined.same_account(book, command, command.source_account_id, command.source or command.target)
     source = account(book, command, command.source_account_id)
     if source is None and command.source_account_id is not None:
         return declined.account_not_found(command, "source")

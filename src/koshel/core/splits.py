@@ -61,7 +61,7 @@ def split(book: Book, command: Split, ahead: Book) -> Grouped | Declined:
 def _named(book: Book, command: Split) -> dict[int, Account] | Declined:
     """The accounts by their ids, sources before targets; if they are there, in one currency, and differ in each leg."""
     sources, targets = zip(*command.pairs, strict=True)
-    if refusal := _across(command, sources, targets):
+    if refusal := _across(book, command, sources, targets):
         return refusal
     accounts: dict[int, Account] = {}
     for name, side, several in (("source", sources, command.sources), ("target", targets, command.targets)):
@@ -77,13 +77,15 @@ def _named(book: Book, command: Split) -> dict[int, Account] | Declined:
     return _mismatch(command, accounts) or accounts
 
 
-def _across(command: Split, sources: Sequence[int | None], targets: Sequence[int | None]) -> Declined | None:
+def _across(
+    book: Book, command: Split, sources: Sequence[int | None], targets: Sequence[int | None]
+) -> Declined | None:
     """The refusal of the first leg whose source is its target."""
     for place, (source_id, target_id) in enumerate(zip(sources, targets, strict=True)):
         if source_id == target_id:
             source, target = command.names[place]
             if source_id != UNRESOLVED or source == target:
-                return declined_splits.same_account(command, source_id, source or target)
+                return declined.same_account(book, command, source_id, source or target)
     return None
 
 

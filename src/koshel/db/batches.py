@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
+from koshel.core.legs import LeftOut
 from koshel.core.model import Declined, Found, Grouped, Opened, Outcome, Posted
 from koshel.db.batch import Batch
 from koshel.db.errors import translated
@@ -38,15 +39,15 @@ class Impatient(Struct, frozen=True):
 class Rehearsal(Batch):
     """A batch that locks nothing and writes nothing."""
 
-    _has_lent_ids = False
+    _lent = 0  # ids of accounts
 
     async def write(self, outcomes: list[Outcome]) -> list[Outcome]:
         """The outcomes as they are: nothing is written, nothing gets an id, nor has one that was only lent."""
-        return [_without_lent_ids(one) for one in outcomes] if self._has_lent_ids else outcomes
+        return [_without_lent_ids(one) for one in outcomes] if self._lent else outcomes
 
     async def _take_account_ids(self, count: int) -> Sequence[int]:
-        self._has_lent_ids = True
-        return range(-1, -1 - count, -1)  # a sequence must not be asked
+        first, self._lent = self._lent + 1, self._lent + count
+        return range(-first, -first - count, -1)  # a sequence must not be asked
 
 
 def _without_lent_ids(outcome: Any) -> Any:
@@ -56,6 +57,10 @@ def _without_lent_ids(outcome: Any) -> Any:
             return replace(outcome, account=replace(outcome.account, id=0))
         case Posted():
             return replace(outcome, source=_side(outcome.source), target=_side(outcome.target))
+        case LeftOut():
+            ids = outcome.source_account_id, outcome.target_account_id
+            source_id, target_id = (None if id_ is None else max(0, id_) for id_ in ids)
+            return replace(outcome, source_account_id=source_id, target_account_id=target_id)
         case Grouped():
             return replace(outcome, outcomes=[_without_lent_ids(one) for one in outcome.outcomes])
         case Declined():

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from koshel.db.batches import Rehearsals
 from koshel.db.calls import CallLimits, Calls
-from koshel.db.errors import translated
+from koshel.db.errors import NoPartition, translated
 from koshel.db.facts import Facts
 from koshel.db.lease import lease, transacted
 from koshel.db.namespace import Namespace
@@ -60,15 +60,22 @@ class Lender(Facts):
         return await self._read(None, lambda connection: work(connection, self._queries), weight=0)
 
     async def transact(self, ledger_ids: Collection[int], work: "Work[T]", *, share: Share = NOBODY) -> T:
-        """What the work returns, once it is committed. What moves money `settle`s in `borrow`. Raises StoreError."""
+        """What the work returns, once it is committed. What moves money `settle`s in `borrow`. Raises StoreError.
+
+        After NoPartition there is one: the same work can be tried again.
+        """
 
         async def confined_work(connection: "Connection") -> T:
             await confine(connection, self.namespace, ledger_ids)
             return await work(connection, self._queries)
 
-        return await self.lend(
-            lambda connection: transacted(connection, partial(confined_work, connection)), share=share
-        )
+        try:
+            return await self.lend(
+                lambda connection: transacted(connection, partial(confined_work, connection)), share=share
+            )
+        except NoPartition:
+            await self.need_partitions()
+            raise
 
     def measure_lent(self) -> list[PoolMeasure]:
         """Their connections, and who waits for them."""

@@ -4,7 +4,7 @@ Little's law, as of the batcher: what ended lately in a second, times the time t
 """
 
 FLOOR = 256  # of weight, that may always wait: after a standstill enough must end to show that it is over
-UNKNOWN = 512  # of weight, as long as no pace was seen
+UNKNOWN = 2**63  # as long as no pace was seen
 SEEN_MIN = 64  # of weight: before so much has ended nothing is known
 MEMORY = 256  # of weight: what ended longer ago hardly counts
 PAUSE_MAX_S = 1.0  # that counts between two ends: a standstill is no pace

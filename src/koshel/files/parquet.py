@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
+from io import RawIOBase
 from typing import Any, BinaryIO
 
 from msgspec import Raw, defstruct, json
@@ -55,14 +56,37 @@ class Rows:
         self._batches, self._count = [], 0
 
 
+class _Sink(RawIOBase):
+    """Writes to a file until it is given up: a writer that is let go of would make a whole file of what it has."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
+        self._file = file
+        self.is_given_up = False
+
+    def writable(self) -> bool:
+        """As pyarrow asks for."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """All of it."""
+        return len(data) if self.is_given_up else self._file.write(data)
+
+
 @contextmanager
 def opened(columns: Sequence[str], file: BinaryIO) -> Iterator[Rows]:
-    """Rows with these columns; the file is complete at the end of the block."""
+    """Rows with these columns; the file is complete at the end of the block, and cannot be read if that fails."""
     schema = pa.schema([(name, _type(name)) for name in columns])
-    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        rows = Rows(columns, writer)
+    sink = _Sink(file)
+    writer = pq.ParquetWriter(sink, schema, compression="zstd")
+    rows = Rows(columns, writer)
+    try:
         yield rows
         rows.flush()
+        writer.close()
+    except BaseException:
+        sink.is_given_up = True
+        raise
 
 
 def _type(name: str) -> Any:

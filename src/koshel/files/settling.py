@@ -10,6 +10,7 @@ from koshel import results
 from koshel.core.commands import EnsureAccount, Group, Move
 from koshel.core.model import Declined, Grouped, Outcome
 from koshel.db.borrowed import borrow
+from koshel.db.errors import NoPartition
 from koshel.db.queries import Queries
 from koshel.db.reads import Reads
 from koshel.files.faults import Stopped
@@ -38,9 +39,11 @@ class Settling:
         nameless = [one for one in wishes if isinstance(one, AccountWish) and one.opening.name is None]
         if not nameless:
             return await self._settle_group(wishes, self._submit, {})
-        return await self._reads.transact(
-            [self._requests.ledger_id], partial(self._settle_two, wishes=wishes, nameless=nameless)
-        )
+        work = partial(self._settle_two, wishes=wishes, nameless=nameless)
+        try:
+            return await self._reads.transact([self._requests.ledger_id], work)
+        except NoPartition:  # it has been made since
+            return await self._reads.transact([self._requests.ledger_id], work)
 
     async def _settle_two(
         self, connection: "AnyConnection", _: Queries, *, wishes: Sequence[Wish], nameless: Sequence[AccountWish]

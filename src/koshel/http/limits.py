@@ -14,13 +14,13 @@ from koshel.config.settings import Settings
 from koshel.errors import Overloaded
 from koshel.http.problems import Failure
 from koshel.http.rests import SLOW_PER_S, Rests
-from koshel.http.slots import Slots
+from koshel.http.slots import EXTRA, Slots
 from koshel.rates import Buckets, Rate, Refusal
 from koshel.shares import Share
 from koshel.telemetry import metrics
 
 STREAMS_MAX = 16  # statements at once in a worker: they come in parts
-SUMS_MAX = 2  # of whole ledgers, at once in a worker: each reads all accounts of one
+SUMS_MAX = 2  # of whole ledgers, at once in a worker, for one share: each reads all accounts of a ledger
 
 T = TypeVar("T")
 Policy: TypeAlias = Literal["key", "ledger", "concurrency"]
@@ -38,7 +38,7 @@ class CallerLimits:
         self._under_way: Counter[Share] = Counter()
         self.rests = Rests()
         self.proxies = Proxies(settings.trusted_proxies)
-        self.sums = Slots(SUMS_MAX)
+        self.sums = _places_for_sums(settings.read_connections)
         self.streams = Slots(STREAMS_MAX)
         self.are_none = not (self._key or self._ledger or self._concurrency)
 
@@ -47,14 +47,15 @@ class CallerLimits:
 
         A caller most of whose requests are too much waits before it is told.
         """
-        self.enter(caller)
         try:
-            return await answer()
+            self.enter(caller)
+            try:
+                return await answer()
+            finally:
+                self.leave(caller)
         except Overloaded:
-            await self.rests.pause(caller.share, SLOW_PER_S)
+            await self.rests.pause(caller.share, SLOW_PER_S)  # it is under way no more: nothing is done for it
             raise
-        finally:
-            self.leave(caller)
 
     def enter(self, caller: Caller) -> None:
         """One more request of a caller begins. Raises Failure, and then it did not."""
@@ -101,6 +102,15 @@ class CallerLimits:
             if ledger is not None:
                 self._buckets.give_back(ledger, caller.ledger_id, weight)
             raise _refused("key", key, refusal)
+
+
+def _places_for_sums(connections: int) -> Slots:
+    """A sum keeps its connection for seconds, so one is always left for other reads, where there are two or more.
+
+    Of the rest a share leaves one to another share, where there are two or more.
+    """
+    together = max(1, min(EXTRA * SUMS_MAX, connections - 1))
+    return Slots(max(1, min(SUMS_MAX, together - 1)), together)
 
 
 def _refused(policy: Policy, rate: Rate, refusal: Refusal) -> Failure:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from koshel.access.authentication import Authentication
 from koshel.callers import ANYBODY, Caller, IssuerUnavailable, Scope, Unauthenticated
+from koshel.config.proxies import SAY_PASSED_ON
 from koshel.db.errors import StoreError
 from koshel.errors import Overloaded
 from koshel.http.authorization import token_of
@@ -45,8 +46,8 @@ class Senders:
             return ANYBODY
         asks = self._authentication.asks
         if not asks:
-            if asks is None or "x-forwarded-for" in plain.said or "forwarded" in plain.said:
-                raise NotPlain  # whether there are keys has to be asked, or there is a proxy
+            if asks is None or not SAY_PASSED_ON.isdisjoint(plain.said):
+                raise NotPlain  # whether there are keys has to be asked, or there may be a proxy
             return ANYBODY
         sent = plain.authorization
         caller = self._authentication.remembered(sent[7:]) if sent is not None and sent[:7] == b"Bearer " else None

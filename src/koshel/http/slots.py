@@ -1,8 +1,8 @@
 """Places for what only a few may do at once in a worker: nobody takes all of them from the others.
 
 A share may take all places while nobody else wants one. Beyond them only those have a place who have less than their
-equal part: of all ledgers, and in a ledger of its keys. So whoever comes without any finds one, up to EXTRA times as
-many, and what a ledger's keys have together is no more than twice its part.
+equal part: of all ledgers, and in a ledger of its keys. So whoever comes without any finds one, until all together have
+`most_together`, and what a ledger's keys have together is no more than twice its part.
 """
 
 from collections import Counter
@@ -15,10 +15,12 @@ EXTRA = 4
 
 
 class Slots:
-    """So many places."""
+    """So many places: `most` for one share, `most_together` for all, by default EXTRA times as many."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, most_together: int | None = None) -> None:
         self._most = most
+        self._most_together = EXTRA * most if most_together is None else most_together
+        assert 0 < self._most <= self._most_together
         self._houses: Counter[Hashable] = Counter()
         self._shares: Counter[Share] = Counter()
         self.taken = 0
@@ -44,7 +46,7 @@ class Slots:
         houses = len(self._houses) + (house not in self._houses)
         within = sum(one[0] == house for one in self._shares) + (share not in self._shares)
         return (
-            self.taken < EXTRA * self._most
+            self.taken < self._most_together
             and self._houses[house] * houses < 2 * self._most
             and self._shares[share] * houses * within < self._most
         )
