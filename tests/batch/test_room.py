@@ -171,7 +171,7 @@ def test_beside_a_flood_a_batch_is_no_larger_than_is_settled_in_a_moment() -> No
     left = queue.take(0.0)
     assert len(left) == round(SHARED_S / 0.000_1)
     assert OTHER in {one.share for one in left[:2]}
-    assert len(queue.take(0.0)) == 80, "those of one share are left, but the others may be back in a moment"
+    assert len(queue.take(0.0)) == 40, "those of one share are left, but the others may be back in a moment"
     while queue.take(0.0):
         pass
     assert fill(queue, FLOOD) == 2_000
