@@ -88,11 +88,16 @@ SELECT clock_timestamp();
 -- name: find_originals
 -- What commands refer to: rows that never change, so they are read before the locks, to know what to lock.
 -- Each pair carries its ledger_id in $1. Each look-up is an index probe, also where the planner has seen the tables
--- while they were empty: the session has no other way to join (see `pools.py`).
+-- while they were empty: the session has no other way to join (see `pools.py`), and MATERIALIZED keeps it from beginning
+-- with all accounts of a ledger.
+WITH t AS MATERIALIZED (
+    SELECT t.id, t.ledger_id, t.kind, t.source_account_id, t.target_account_id, t.amount, t.expires_at, t.reference
+    FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
+    INNER JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.id = wanted.id
+)
 SELECT t.id, t.ledger_id, t.kind, t.source_account_id, t.target_account_id, t.amount, a.currency, t.expires_at,
     t.reference
-FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
-INNER JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.id = wanted.id
+FROM t
 INNER JOIN account AS a
     ON a.ledger_id = t.ledger_id AND a.id = coalesce(t.source_account_id, t.target_account_id);
 
@@ -140,8 +145,7 @@ GROUP BY wanted.ledger_id, wanted.id, hold.amount;
 -- Each pair carries its ledger_id in $1.
 SELECT wanted.id, coalesce(sum(t.amount), 0) AS refunded
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
-LEFT JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.parent_id = wanted.id
-    AND t.parent_id = ANY($2::text::bigint []) AND t.kind = 'refund'
+LEFT JOIN transaction AS t ON t.ledger_id = wanted.ledger_id AND t.parent_id = wanted.id AND t.kind = 'refund'
 GROUP BY wanted.id;
 
 -- name: find_notes
