@@ -1,4 +1,4 @@
-"""Plans that are made while the tables are empty, and kept: they too find rows by their ids, and not a whole ledger's."""
+"""Plans that are made while the tables are empty, and kept: they too find rows by ids, and do not read a whole ledger."""
 
 import re
 from collections.abc import Iterator
