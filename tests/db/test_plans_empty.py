@@ -1,4 +1,4 @@
-"""Plans that are made while the tables are empty, and kept: they too find rows by ids, and do not read a whole ledger."""
+"""Plans that were made while the tables were empty, and are kept, find rows by ids and read no whole ledger."""
 
 import re
 from collections.abc import Iterator
