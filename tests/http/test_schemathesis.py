@@ -18,7 +18,7 @@ from tests.support.keyed import Authorized, new_key
 from tests.support.service import serving
 from tests.support.till import Till, made
 
-CASES = 20  # for each operation
+CASES = 12  # for each operation
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
