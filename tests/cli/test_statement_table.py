@@ -6,6 +6,7 @@ from decimal import Decimal, localcontext
 from types import SimpleNamespace
 from typing import Any, cast
 
+from koshel import account_books
 from koshel.account_books import Line
 from koshel.command_line.statement import Statement, table
 from koshel.core.commands import Kind
@@ -17,7 +18,7 @@ MOST = "999999999999999999.999999999999999999"
 async def test_what_came_in_and_what_left_are_exact() -> None:
     moment = datetime(2026, 11, 1, tzinfo=UTC)
 
-    async def lines(*_: Any, **__: Any) -> AsyncIterator[Line]:
+    async def lines() -> AsyncIterator[Line]:
         for version, change in enumerate((MOST, f"-{MOST}", MOST, f"-{MOST}"), start=1):
             one = SimpleNamespace(
                 id=version, kind=Kind.PAYMENT, ctime=moment, reference=None, source=None, target=None,
@@ -31,9 +32,9 @@ async def test_what_came_in_and_what_left_are_exact() -> None:
         return cast("Balance", SimpleNamespace(version=version, balance=zero, held=zero))
 
     account = cast("Account", SimpleNamespace(id=7, name=None, currency="ETH"))
-    ledger = cast("Any", SimpleNamespace(lines=lines))
     with localcontext(prec=3):
-        parts = [part async for part in table(Statement(ledger, account, balance(0), balance(4), None, None), "main")]
+        read = account_books.Statement(balance(0), balance(4), lines)
+        parts = [part async for part in table(Statement(account, read, None, None), "main")]
     twice = "1999999999999999999.999999999999999998"
     assert parts[-1] == f"in {twice}, out {twice}\n"
     assert f"-{MOST}" in "".join(parts)

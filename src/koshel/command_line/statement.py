@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from koshel import account_books
 from koshel.account_books import Line
 from koshel.command_line.commands import CommandError
 from koshel.command_line.tables import Table
-from koshel.core.money import ZEROS, add, plain, scale_of, subtract
-from koshel.db.wanted import FIRST_MOMENT
+from koshel.core.money import plain
 from koshel.http.problems import printable
 from koshel.ledger import Ledger
-from koshel.results import Account, Balance
+from koshel.results import Account
 from koshel.texts import AT, identifier
 from koshel.values import Invalid
 
@@ -27,35 +27,23 @@ NUMBERS = ("line", "transaction", "change", "balance", "held")
 
 
 class Statement(Struct, frozen=True):
-    """An account from one moment to another: how it stood before them and after them, and what reads its lines."""
+    """An account from one moment to another, and what the library says of it there."""
 
-    ledger: Ledger
     account: Account
-    opening: Balance
-    closing: Balance
+    read: account_books.Statement
     since: datetime | None
     until: datetime | None
 
     @property
     def count(self) -> int:
         """How many lines there are."""
-        return self.closing.version - self.opening.version
+        return self.read.closing.version - self.read.opening.version
 
     @property
     def title(self) -> str:
         """The account, by its name and its id."""
         name = self.account.name
         return f"account {self.account.id}" if name is None else f"{AT}{name} (account {self.account.id})"
-
-    async def lines(self) -> AsyncIterator[Line]:
-        """The lines, the oldest first; what came after the closing is not among them."""
-        if not self.count:
-            return
-        lines = self.ledger.lines(self.account.id, newest_first=False, since=self.since, until=self.until)
-        async for line in lines:
-            if line.version > self.closing.version:
-                return
-            yield line
 
 
 async def find(ledger: Ledger, account: str, since: datetime | None, until: datetime | None) -> Statement:
@@ -66,37 +54,24 @@ async def find(ledger: Ledger, account: str, since: datetime | None, until: date
         raise CommandError(f"{printable(account)!r} is neither the id of an account nor @ and a name") from None
     if found is None:
         raise CommandError(f"there is no account {account}")
-    opening = await _before(ledger, found, since or FIRST_MOMENT)
-    closing = await (ledger.balance(found.id) if until is None else _before(ledger, found, until))
-    return Statement(ledger, found, opening, closing, since, until)
-
-
-async def _before(ledger: Ledger, account: Account, moment: datetime) -> Balance:
-    if moment == FIRST_MOMENT:
-        return await ledger.balance(account.id, version=0)
-    return await ledger.balance(account.id, at=moment - timedelta(microseconds=1))
+    return Statement(found, await ledger.statement(found.id, since=since, until=until), since, until)
 
 
 async def table(found: Statement, ledger: str) -> AsyncIterator[str]:
     """The statement as text, some lines at a time."""
-    opening, closing = found.opening, found.closing
+    opening, closing = found.read.opening, found.read.closing
     yield f"{found.title}, ledger {ledger}, {found.account.currency}\n"
     yield f"before: balance {plain(opening.balance)}, held {plain(opening.held)}\n"
     shown, rows = Table(HEADS, NUMBERS), list[tuple[str, ...]]()
-    came_in = left = ZEROS[scale_of(closing.balance)]
-    async for line in found.lines():
+    async for line in found.read:
         rows.append(_row(found.account, line))
-        if line.change > 0:
-            came_in = add(came_in, line.change)
-        else:
-            left = subtract(left, line.change)
         if len(rows) == LINES_AT_ONCE:
             yield shown.text(rows)
             rows.clear()
     if rows or not found.count:
         yield shown.text(rows)
     yield f"after: balance {plain(closing.balance)}, held {plain(closing.held)}; "
-    yield f"in {plain(came_in)}, out {plain(left)}\n"
+    yield f"in {plain(found.read.total_in)}, out {plain(found.read.total_out)}\n"
 
 
 def _row(account: Account, line: Line) -> tuple[str, ...]:
@@ -128,17 +103,17 @@ async def picture(found: Statement, ledger: str, progress: Callable[[float], Non
             currency=found.account.currency,
             begin=begin,
             end=max(end, begin + SHORTEST),
-            balance=found.opening.balance,
-            held=found.opening.held,
+            balance=found.read.opening.balance,
+            held=found.read.opening.held,
             lines=found.count,
         )
 
     drawn: StatementPicture | None = None
-    async for line in found.lines():
+    async for line in found.read:
         moment = line.transaction.ctime
-        drawn = drawn or StatementPicture(of(moment, found.closing.ctime), moment, found.closing.ctime)
+        drawn = drawn or StatementPicture(of(moment, found.read.closing.ctime), moment, found.read.closing.ctime)
         drawn.add(moment, line.change, line.balance, line.held)
-        progress((line.version - found.opening.version) / found.count)
+        progress((line.version - found.read.opening.version) / found.count)
     if drawn is None:
         quiet = min(max(found.since or opened, opened), found.until or now, now)
         drawn = StatementPicture(of(quiet, quiet), quiet, quiet)
