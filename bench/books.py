@@ -15,12 +15,12 @@ from psycopg.rows import tuple_row
 
 from koshel.core.commands import Command, Kind, Move, OpenAccount
 from koshel.core.model import Opened, Posted
-from koshel.db import embedded
-from koshel.db.embedded import Cluster
-from koshel.db.migrate import migrate
+from koshel.db.server import embedded
+from koshel.db.server.embedded import Cluster
+from koshel.db.starting.migrate import migrate
 from koshel.db.store import StoreConfig, open_store
-from koshel.db.verify import verify
-from koshel.db.verify_checks import MORE
+from koshel.db.verifying.checks import MORE
+from koshel.db.verifying.verify import verify
 from koshel.retry import settle_again
 
 ACCOUNTS = 10_000

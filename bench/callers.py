@@ -19,9 +19,9 @@ from bench.contest import Contest, Contestant
 from bench.load import TRANSFERS, Shape
 from koshel import Ledger
 from koshel.callers import Scope
-from koshel.db import api_keys, ledgers
-from koshel.db.migrate import migrate
-from koshel.db.once import transact
+from koshel.db.access import api_keys, ledgers
+from koshel.db.starting.migrate import migrate
+from koshel.db.starting.once import transact
 from tests.support.jwt_issuer import AUDIENCE, ISSUER, jwks, rsa_signer
 
 SHAPE = Shape("uniform", 256, keys=False)

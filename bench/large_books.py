@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from bench.books import FUNDS, MAIN, Databases
 from koshel.db import queries
-from koshel.db.migrate import migrate
+from koshel.db.starting.migrate import migrate
 
 CHUNK = 1_000_000  # ids at a time: there have to be partitions for them
 STEP = 7919  # a prime: pairs come in no order that an index has

@@ -10,7 +10,7 @@ from msgspec import Struct
 from bench import servers
 from bench.books import Databases, prove, transactions
 from bench.load import LoadFailed, Shape, drive
-from koshel.db import embedded
+from koshel.db.server import embedded
 
 MILLION = 1_000_000
 STEP = 100_000

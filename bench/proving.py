@@ -6,7 +6,7 @@ import psycopg
 from msgspec import Struct
 
 from bench.books import ACCOUNTS, BooksWrong, Databases
-from koshel.db.verify import prove
+from koshel.db.verifying.verify import prove
 
 HISTORY = 2_000_000  # transactions
 QUICK_HISTORY = 200_000

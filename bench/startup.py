@@ -21,9 +21,9 @@ from statistics import median
 
 from msgspec import Struct
 
-from koshel.db import embedded
-from koshel.db.databases import database
-from koshel.db.migrate import migrate
+from koshel.db.server import embedded
+from koshel.db.starting.databases import database
+from koshel.db.starting.migrate import migrate
 
 IMPORTS = "import aiohttp, asyncpg, gunicorn, uvloop"
 ROUNDS = 7

@@ -13,9 +13,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from koshel.db import embedded, queries
-from koshel.db.embedded import Cluster
-from koshel.db.migrate import migrate
+from koshel.db import queries
+from koshel.db.server import embedded
+from koshel.db.server.embedded import Cluster
+from koshel.db.starting.migrate import migrate
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.line_writer import LineWriter
 from tests.support import leaks

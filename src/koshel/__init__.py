@@ -7,16 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from koshel.account_books import Line as Line
-    from koshel.account_books import Statement as Statement
     from koshel.config.settings import Settings as Settings
     from koshel.core.changes import Change as Change
     from koshel.core.commands import Kind as Kind
     from koshel.core.commands import Request as Request
     from koshel.core.commands import Status as Status
     from koshel.core.turnovers import Limit as Limit
-    from koshel.db.totals import Totals as Totals
-    from koshel.db.volume import Volume as Volume
+    from koshel.db.reading.totals import Totals as Totals
+    from koshel.db.reading.volume import Volume as Volume
     from koshel.errors import Conflict as Conflict
     from koshel.errors import KoshelError as KoshelError
     from koshel.errors import Misuse as Misuse
@@ -27,52 +25,54 @@ if TYPE_CHECKING:
     from koshel.errors import SchemaNotCurrent as SchemaNotCurrent
     from koshel.errors import StoreError as StoreError
     from koshel.errors import Unavailable as Unavailable
-    from koshel.exchanges import Exchange as Exchange
-    from koshel.group_results import SplitResult as SplitResult
-    from koshel.ledger import Ledger as Ledger
-    from koshel.legs import Source as Source
-    from koshel.legs import Target as Target
-    from koshel.results import Account as Account
-    from koshel.results import Balance as Balance
-    from koshel.results import Hold as Hold
-    from koshel.results import Promise as Promise
-    from koshel.results import Transaction as Transaction
-    from koshel.values import Invalid as Invalid
+    from koshel.inputs.legs import Source as Source
+    from koshel.inputs.legs import Target as Target
+    from koshel.inputs.values import Invalid as Invalid
+    from koshel.library.account_books import Line as Line
+    from koshel.library.account_books import Statement as Statement
+    from koshel.library.exchanges import Exchange as Exchange
+    from koshel.library.group_results import SplitResult as SplitResult
+    from koshel.library.ledger import Ledger as Ledger
+    from koshel.library.results import Account as Account
+    from koshel.library.results import Balance as Balance
+    from koshel.library.results import Hold as Hold
+    from koshel.library.results import Promise as Promise
+    from koshel.library.results import Transaction as Transaction
 
 __version__ = "0.2.0"
 
 _MODULES = {
-    "Account": "koshel.results",
-    "Balance": "koshel.results",
+    "Account": "koshel.library.results",
+    "Balance": "koshel.library.results",
     "Change": "koshel.core.changes",
     "Conflict": "koshel.errors",
-    "Exchange": "koshel.exchanges",
-    "Hold": "koshel.results",
-    "Invalid": "koshel.values",
+    "Exchange": "koshel.library.exchanges",
+    "Hold": "koshel.library.results",
+    "Invalid": "koshel.inputs.values",
     "Kind": "koshel.core.commands",
     "KoshelError": "koshel.errors",
-    "Ledger": "koshel.ledger",
+    "Ledger": "koshel.library.ledger",
     "Limit": "koshel.core.turnovers",
-    "Line": "koshel.account_books",
+    "Line": "koshel.library.account_books",
     "Misuse": "koshel.errors",
     "OutcomeUnknown": "koshel.errors",
     "Overloaded": "koshel.errors",
-    "Promise": "koshel.results",
+    "Promise": "koshel.library.results",
     "Promised": "koshel.errors",
     "Refused": "koshel.errors",
     "Request": "koshel.core.commands",
     "SchemaNotCurrent": "koshel.errors",
     "Settings": "koshel.config.settings",
-    "Source": "koshel.legs",
-    "SplitResult": "koshel.group_results",
-    "Statement": "koshel.account_books",
+    "Source": "koshel.inputs.legs",
+    "SplitResult": "koshel.library.group_results",
+    "Statement": "koshel.library.account_books",
     "Status": "koshel.core.commands",
     "StoreError": "koshel.errors",
-    "Target": "koshel.legs",
-    "Totals": "koshel.db.totals",
-    "Transaction": "koshel.results",
+    "Target": "koshel.inputs.legs",
+    "Totals": "koshel.db.reading.totals",
+    "Transaction": "koshel.library.results",
     "Unavailable": "koshel.errors",
-    "Volume": "koshel.db.volume",
+    "Volume": "koshel.db.reading.volume",
 }
 __all__ = [
     "Account",

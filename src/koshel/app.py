@@ -9,14 +9,14 @@ from msgspec import Struct, field
 
 from koshel import __version__
 from koshel.access.authentication import Authentication, OpenJwtCallers, open_authentication
+from koshel.asking.requests import Requests
+from koshel.asking.terms import Terms, terms_of
 from koshel.config import exposure
 from koshel.config.settings import Settings
 from koshel.db.gate import Gate
 from koshel.db.url import Target
 from koshel.engine import Engine, open_engine, store_config
-from koshel.requests import Requests
 from koshel.sampling import Sampler, open_sampler
-from koshel.terms import Terms, terms_of
 
 if TYPE_CHECKING:
     from koshel.telemetry.tracing import Tracing

@@ -20,10 +20,10 @@ from msgspec import Struct
 
 from koshel.blocked import Blocked
 from koshel.core.apart import Lines
-from koshel.db.claims import Claim, ClaimHolds, ClaimQueued
 from koshel.db.errors import DatabaseUnavailable, Obstructed, OutcomeUnknown, StoreError
+from koshel.db.settling.claims import Claim, ClaimHolds, ClaimQueued
+from koshel.db.settling.strangers import Patience
 from koshel.db.store import Delay, Store
-from koshel.db.strangers import Patience
 from koshel.outage import Outage
 from koshel.retry import settle_again, settle_claim_free_again
 from koshel.telemetry import metrics

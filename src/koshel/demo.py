@@ -15,14 +15,14 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from koshel.asking.requests import MemberRequest
 from koshel.errors import Refused
-from koshel.exchanges import Exchange
-from koshel.group_results import SplitResult
-from koshel.labels import GivenLabels
-from koshel.ledger import Ledger
-from koshel.legs import Target
-from koshel.requests import MemberRequest
-from koshel.results import Account, Promise, Transaction
+from koshel.inputs.labels import GivenLabels
+from koshel.inputs.legs import Target
+from koshel.library.exchanges import Exchange
+from koshel.library.group_results import SplitResult
+from koshel.library.ledger import Ledger
+from koshel.library.results import Account, Promise, Transaction
 
 SELLERS = 40
 BUYERS = 300

@@ -17,11 +17,11 @@ from koshel.core.commands import Command
 from koshel.core.model import Outcome
 from koshel.db.errors import DatabaseUnavailable, Obstructed, OutcomeUnknown
 from koshel.db.gate import Gate
-from koshel.db.opening import Wishes
 from koshel.db.pools import TimeLimits
-from koshel.db.proof import RISKS, Inspected
+from koshel.db.settling.strangers import Patience
+from koshel.db.starting.opening import Wishes
+from koshel.db.starting.proof import RISKS, Inspected
 from koshel.db.store import Delay, Store, StoreConfig, open_store
-from koshel.db.strangers import Patience
 from koshel.db.url import Target
 from koshel.partitions import open_partitions
 from koshel.retry import settle_again, settle_free_again

@@ -9,7 +9,7 @@ KoshelError
 │   ├── Conflict        another transaction came in between, nothing was done: roll back, begin again
 │   └── OutcomeUnknown  it may have been done: repeat it with the same key, or look
 └── Misuse              it can never succeed as it was called; nothing was sent: correct the program
-    ├── Invalid           ... one of its values: `field` and `reason` say which and why; it is in koshel.values
+    ├── Invalid           ... one of its values: `field` and `reason` say which and why; it is in koshel.inputs.values
     └── SchemaNotCurrent  ... or its database: run `koshel migrate`
 
 Where a class is raised without a message, its `meaning` is the message.

@@ -10,10 +10,10 @@ from typing import TypeVar
 from koshel.core.apart import Line, Lines
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
-from koshel.db.batches import Batches
-from koshel.db.claims import Claim
 from koshel.db.errors import Conflict, cause_of
-from koshel.db.strangers import Patience
+from koshel.db.settling.batches import Batches
+from koshel.db.settling.claims import Claim
+from koshel.db.settling.strangers import Patience
 from koshel.settle import settle
 from koshel.settle_free import settle_claim_free, settle_free
 from koshel.telemetry import metrics

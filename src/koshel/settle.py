@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from koshel.core.commands import Command
 from koshel.core.decide import decide
 from koshel.core.model import Outcome
-from koshel.db.batches import Batches
-from koshel.db.claims import Claim
+from koshel.db.settling.batches import Batches
+from koshel.db.settling.claims import Claim
 
 
 async def settle(batches: Batches, commands: Sequence[Command | Claim]) -> list[Outcome]:

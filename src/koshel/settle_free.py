@@ -8,9 +8,9 @@ from koshel.core.apart import Line, Lines, PutOff
 from koshel.core.commands import Command, Due, Execute, Group
 from koshel.core.decide import decide
 from koshel.core.model import Outcome
-from koshel.db.batches import Batches
-from koshel.db.claims import Claim, ClaimQueued
-from koshel.db.strangers import Patience
+from koshel.db.settling.batches import Batches
+from koshel.db.settling.claims import Claim, ClaimQueued
+from koshel.db.settling.strangers import Patience
 from koshel.outcomes import Outcomes
 
 

@@ -7,8 +7,8 @@ from typing import TypeAlias
 from koshel.core.commands import Command, Enqueue, Group, Split
 from koshel.core.exchanging import Exchange
 from koshel.core.model import Outcome
-from koshel.db.batches import Batches
 from koshel.db.reads import Reads
+from koshel.db.settling.batches import Batches
 from koshel.engine import Engine
 from koshel.settle import settle
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from tests.support.database import Database
 
 

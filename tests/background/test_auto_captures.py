@@ -8,9 +8,9 @@ from structlog.testing import capture_logs
 
 from koshel.core.commands import ChangeAccount, Status
 from koshel.core.model import Grouped, Posted
-from koshel.db.claims import ClaimHolds
+from koshel.db.settling.claims import ClaimHolds
+from koshel.db.settling.writing import CAPTURE_AGAIN_S
 from koshel.db.store import Store, StoreConfig, open_store
-from koshel.db.writing import CAPTURE_AGAIN_S
 from koshel.settle import settle
 from tests.support.bookkeeping import execute
 from tests.support.database import Database

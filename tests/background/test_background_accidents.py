@@ -9,11 +9,11 @@ from structlog.testing import capture_logs
 from koshel import background
 from koshel.background import Background, BackgroundLimits
 from koshel.core.model import Outcome
-from koshel.db.batches import Batches
-from koshel.db.claims import Claim, ClaimQueued
-from koshel.db.embedded import Cluster
 from koshel.db.errors import DatabaseUnavailable
 from koshel.db.pools import TimeLimits
+from koshel.db.server.embedded import Cluster
+from koshel.db.settling.batches import Batches
+from koshel.db.settling.claims import Claim, ClaimQueued
 from koshel.db.store import Delay, Store, StoreConfig, open_store
 from koshel.retry import settle_again
 from koshel.settle import settle

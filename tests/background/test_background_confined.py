@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from koshel.db.embedded import Cluster
+from koshel.db.server.embedded import Cluster
 from tests.background import test_background as background
 from tests.background import test_background_accidents as accidents
 from tests.background import test_background_blocked as blocked

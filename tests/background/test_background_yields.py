@@ -11,9 +11,9 @@ from koshel import background
 from koshel.background import BUSY_BATCH_MAX, BUSY_REST, REST_MAX_S, BackgroundLimits
 from koshel.core.commands import Command
 from koshel.core.model import Declined, Outcome, Posted, Queued, Replayed
-from koshel.db.batches import Batches
-from koshel.db.claims import Claim
 from koshel.db.pools import TimeLimits
+from koshel.db.settling.batches import Batches
+from koshel.db.settling.claims import Claim
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.retry import settle_again
 from koshel.settle import settle

@@ -12,8 +12,8 @@ from koshel.core.commands import ChangeAccount, Status
 from koshel.core.decide import decide
 from koshel.core.model import Grouped
 from koshel.db import cancelling
-from koshel.db.claims import ClaimQueued
-from koshel.db.rows import FoundTransaction
+from koshel.db.mapping.rows import FoundTransaction
+from koshel.db.settling.claims import ClaimQueued
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.settle import settle
 from tests.support.bookkeeping import execute

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from koshel.db import currencies
-from koshel.db.verify import verify
+from koshel.db.settling import currencies
+from koshel.db.verifying.verify import verify
 from tests.support.bookkeeping import execute
 from tests.support.database import Database
 

@@ -7,7 +7,7 @@ import pytest
 
 from koshel.core.decide import decide
 from koshel.core.model import Grouped, Outcome, Posted, Refusal
-from koshel.db.claims import ClaimHolds
+from koshel.db.settling.claims import ClaimHolds
 from koshel.db.store import Store
 from koshel.settle import settle
 from tests.support.bookkeeping import execute

@@ -8,7 +8,7 @@ import pytest
 from koshel.core.commands import Command
 from koshel.core.decide import decide
 from koshel.core.model import Executed, Grouped, Outcome, Posted, Queued
-from koshel.db.claims import ClaimQueued
+from koshel.db.settling.claims import ClaimQueued
 from koshel.db.store import Store
 from koshel.settle import settle
 from tests.support.bookkeeping import execute

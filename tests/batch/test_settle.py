@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from koshel.core.commands import Command
 from koshel.core.model import Declined, Opened, Posted, Refusal, Replayed
 from koshel.core.money import plain
-from koshel.db.rows import FoundTransaction
+from koshel.db.mapping.rows import FoundTransaction
 from koshel.db.store import Store
 from koshel.settle import settle
 from tests.support.database import Database

@@ -12,10 +12,10 @@ from msgspec.structs import replace
 from koshel.core.commands import ChangeAccount, Command, Status
 from koshel.core.model import Posted
 from koshel.core.money import plain
-from koshel.db.batch import Batch
-from koshel.db.batches import Batches
 from koshel.db.borrowed import borrow
 from koshel.db.namespace import Namespace
+from koshel.db.settling.batch import Batch
+from koshel.db.settling.batches import Batches
 from koshel.db.store import Store
 from koshel.settle import settle
 from tests.support.database import Database

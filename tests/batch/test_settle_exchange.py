@@ -12,7 +12,7 @@ from koshel.core.commands import UNRESOLVED, Command, EnsureAccount, OpenAccount
 from koshel.core.exchanging import Exchange
 from koshel.core.model import Declined, Found, Grouped, Opened, Outcome, Posted, Refusal, Replayed
 from koshel.db.store import Store, StoreConfig, open_store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from koshel.retry import settle_again
 from koshel.settle import settle
 from tests.batch.test_settle_law import EMPTY

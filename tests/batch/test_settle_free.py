@@ -12,8 +12,8 @@ from koshel.core.apart import Lines
 from koshel.core.commands import Command
 from koshel.core.model import Declined, Outcome, Posted, Refusal, Replayed
 from koshel.core.money import plain
-from koshel.db import known
-from koshel.db.embedded import Cluster
+from koshel.db.server.embedded import Cluster
+from koshel.db.settling import known
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.retry import settle_free_again
 from koshel.settle import settle

@@ -11,11 +11,11 @@ import pytest
 from koshel.core.apart import Line, Lines
 from koshel.core.commands import Command
 from koshel.core.model import Outcome, Posted
-from koshel.db.batch import FIRST_WAIT_MS
 from koshel.db.errors import Obstructed
-from koshel.db.lock_wait import FORGETS, LEAST_MS, TIMES, LockWait
+from koshel.db.settling.batch import FIRST_WAIT_MS
+from koshel.db.settling.lock_wait import FORGETS, LEAST_MS, TIMES, LockWait
+from koshel.db.settling.strangers import LASTS_S, Patience, Strangers
 from koshel.db.store import Store
-from koshel.db.strangers import LASTS_S, Patience, Strangers
 from koshel.settle import settle
 from koshel.settle_free import Stopped, settle_free
 from tests.support.database import Database

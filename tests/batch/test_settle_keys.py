@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from koshel.core.commands import ChangeAccount, Command, Status
 from koshel.core.model import Changed, Grouped, Opened, Posted, Queued, Refusal, Replayed
-from koshel.db.claims import Claim, ClaimHolds, ClaimQueued
+from koshel.db.settling.claims import Claim, ClaimHolds, ClaimQueued
 from koshel.db.store import Store
 from koshel.retry import settle_again
 from koshel.settle import settle

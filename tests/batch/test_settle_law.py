@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from koshel.core.commands import Command
 from koshel.core.model import Declined, Outcome, Refusal, Replayed
-from koshel.db.known import AccountNames
+from koshel.db.settling.known import AccountNames
 from koshel.db.store import Store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from koshel.settle import settle
 from tests.support.bookkeeping import execute
 from tests.support.database import Database

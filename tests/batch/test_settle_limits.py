@@ -11,7 +11,8 @@ import pytest
 from koshel.core.commands import ChangeAccount, Command, OpenAccount
 from koshel.core.model import Changed, Opened, Outcome, Refusal
 from koshel.core.turnovers import Period
-from koshel.db import embedded, turnovers
+from koshel.db.server import embedded
+from koshel.db.settling import turnovers
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.settle import settle
 from koshel.settle_free import settle_free

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from koshel.core.commands import UNRESOLVED, ChangeAccount, Command, EnsureAccount, OpenAccount
 from koshel.core.model import Refusal
 from koshel.db.store import Store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from koshel.settle import settle
 from tests.support.database import Database
 from tests.support.limited import limit

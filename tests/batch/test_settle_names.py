@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from koshel.core.commands import UNRESOLVED, ChangeAccount, Command, EnsureAccount, Move, OpenAccount, Status
 from koshel.core.decide import decide
 from koshel.core.model import Declined, Executed, Found, Grouped, Opened, Posted, Queued
-from koshel.db.claims import ClaimQueued
 from koshel.db.errors import Conflict
-from koshel.db.known import AccountNames
+from koshel.db.settling.claims import ClaimQueued
+from koshel.db.settling.known import AccountNames
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.retry import settle_again
 from koshel.settle import settle

@@ -6,7 +6,7 @@ import pytest
 
 from koshel.core.commands import Command
 from koshel.core.model import Posted, Queued, Refusal
-from koshel.db.claims import ClaimQueued
+from koshel.db.settling.claims import ClaimQueued
 from koshel.db.store import Store
 from koshel.settle import settle
 from tests.support.database import Database

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from koshel.core.commands import UNRESOLVED, OpenAccount
 from koshel.core.legs import LeftOut, SplitSource, SplitTarget
 from koshel.core.model import Grouped, Opened, Outcome, Posted, Refusal, Replayed
-from koshel.db.claims import ClaimQueued
+from koshel.db.settling.claims import ClaimQueued
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.settle import settle
 from tests.support.database import Database

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from koshel import address
-from koshel.address import is_loopback
+from koshel.config import address
+from koshel.config.address import is_loopback
 from tests.support import ipv6
 
 # What is listened on, where it is reached, and where not.

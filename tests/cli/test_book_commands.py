@@ -15,8 +15,8 @@ import pytest
 
 from koshel import Ledger
 from koshel.command_line.file_commands import ENDED_BY_SIGPIPE
-from koshel.db import volume
-from koshel.db.embedded import Cluster
+from koshel.db.reading import volume
+from koshel.db.server.embedded import Cluster
 from tests.support.clone import cloned
 from tests.support.command import environment
 from tests.support.database import Database
@@ -80,7 +80,7 @@ def test_a_long_one_is_written_while_it_is_read(
     koshel: Koshel, books: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = koshel("statement", "2", database_url=books.owner_url).printed
-    monkeypatch.setattr("koshel.book_pages.PAGE", 1)
+    monkeypatch.setattr("koshel.library.book_pages.PAGE", 1)
     assert koshel("statement", "2", database_url=books.owner_url).printed == whole
     monkeypatch.setattr("koshel.command_line.statement.LINES_AT_ONCE", 1)
     some = koshel("statement", "2", database_url=books.owner_url).printed

@@ -10,7 +10,7 @@ import pytest
 
 from koshel import __version__
 from koshel.config import settings_text
-from koshel.db.embedded import Cluster
+from koshel.db.server.embedded import Cluster
 from tests.support import command, generate
 from tests.support.database import Database
 from tests.support.ended import Koshel

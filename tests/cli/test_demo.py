@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from koshel.db.embedded import Cluster
+from koshel.db.server.embedded import Cluster
 from tests.support.bringing import balances
 from tests.support.clone import cloned
 from tests.support.database import Database

@@ -13,7 +13,7 @@ from tests.support import command
 from tests.support.database import Database
 from tests.support.waiting import wait_until
 
-SERVER = {"aiohttp", "gunicorn", "uvloop", "structlog", "koshel.supervise", "koshel.http"}
+SERVER = {"aiohttp", "gunicorn", "uvloop", "structlog", "koshel.serving.supervise", "koshel.http"}
 DRIVERS = {"asyncpg", "psycopg", "yoyo"}
 ENDS_WITHIN_S = 60
 
@@ -33,7 +33,7 @@ def program(arguments: Sequence[str]) -> list[str]:
         (["--version"], set(), SERVER | DRIVERS),
         (["serve", "--help"], set(), SERVER | DRIVERS),
         (["serve", "--port", "99999"], set(), {"aiohttp", "gunicorn", "uvloop", "yoyo"}),
-        (["openapi"], {"koshel.http.openapi"}, {"gunicorn", "uvloop", "yoyo", "psycopg"}),
+        (["openapi"], {"koshel.http.document.openapi"}, {"gunicorn", "uvloop", "yoyo", "psycopg"}),
         (["verify"], {"psycopg"}, {"aiohttp", "gunicorn", "uvloop", "yoyo", "tqdm"}),
         (["currency", "list"], {"psycopg"}, {"aiohttp", "gunicorn", "uvloop", "yoyo"}),
         (["key", "list"], {"asyncpg"}, {"aiohttp", "gunicorn", "uvloop", "yoyo"}),
@@ -71,8 +71,8 @@ def test_a_service_on_a_migrated_database_imports_no_more_than_it_serves_with(
     assert SERVER - {"koshel.http"} <= modules
     needless = {"psycopg", "yoyo", "email_validator", "difflib", "jwt", "cryptography", "opentelemetry", "requests"}
     needless |= {
-        "koshel.http.openapi",
-        "koshel.db.embedded",
+        "koshel.http.document.openapi",
+        "koshel.db.server.embedded",
         "koshel.telemetry.tracing",
         "koshel.telemetry.trace_export",
     }

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from koshel import startup
 from koshel.config.settings import Settings, SettingsError
 from koshel.config.settings_text import PREFIX, read
 from koshel.config.web_addresses import may_be_asked, without_secrets
+from koshel.serving import startup
 from tests.support.jwt_issuer import jwks, signer
 
 GIVEN = {"jwt_issuer": "https://login.example.com/", "jwt_audience": "koshel"}

@@ -12,8 +12,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from koshel.db import embedded, programs, shell
 from koshel.db.errors import EmbeddedError
+from koshel.db.server import embedded, programs
+from koshel.db.starting import shell
 from tests.support import command
 from tests.support.database import Database
 from tests.support.outage import listens

@@ -9,12 +9,12 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from koshel import address, startup
-from koshel.config import exposure
+from koshel.config import address, exposure
 from koshel.config.settings import Settings
-from koshel.db import standing
-from koshel.db.embedded import Cluster
-from koshel.db.proof import Inspected
+from koshel.db.server.embedded import Cluster
+from koshel.db.starting import standing
+from koshel.db.starting.proof import Inspected
+from koshel.serving import startup
 from tests.support import command
 from tests.support.database import Database
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
-from koshel.http.csv_lines import COLUMNS
+from koshel.http.bodies.csv_lines import COLUMNS
 from tests.support.database import Database
 from tests.support.ended import Koshel
 

@@ -6,11 +6,11 @@ from decimal import Decimal, localcontext
 from types import SimpleNamespace
 from typing import Any, cast
 
-from koshel import account_books
-from koshel.account_books import Line
 from koshel.command_line.statement import Statement, table
 from koshel.core.commands import Kind
-from koshel.results import Account, Balance
+from koshel.library import account_books
+from koshel.library.account_books import Line
+from koshel.library.results import Account, Balance
 
 MOST = "999999999999999999.999999999999999999"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from koshel import startup
 from koshel.config.settings import Settings, SettingsError
+from koshel.serving import startup
 from tests.support import command
 
 ON = Settings(tracing="on")

@@ -7,8 +7,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from koshel.db import verify as proofs
 from koshel.db.store import Store
+from koshel.db.verifying import verify as proofs
 from tests.support.bookkeeping import execute, keep_books
 from tests.support.database import Database
 from tests.support.ended import Koshel

@@ -28,7 +28,7 @@ from koshel.core.model import (
     Refusal,
     Replayed,
 )
-from koshel.db.ids import renewed
+from koshel.db.settling.ids import renewed
 from tests.support.histories import NEVER
 from tests.support.strategies import situations
 from tests.support.wallets import parts, postings, written

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from koshel.db.embedded import Cluster
+from koshel.db.server.embedded import Cluster
 from koshel.db.store import StoreConfig, open_store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from tests.support.bookkeeping import execute, keep_books
 from tests.support.clone import cloned
 from tests.support.copies import copying

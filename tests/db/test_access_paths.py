@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from koshel import filters
-from koshel.db.access_paths import PATHS_MAX, AccessPath, plan
-from koshel.db.filter_fields import ACCOUNT_FIELDS, LINE_FIELDS, TRANSACTION_FIELDS
-from koshel.db.filters import Access, Fields
-from koshel.db.wanted import NotIndexed, TooWide
+from koshel.db.reading.access_paths import PATHS_MAX, AccessPath, plan
+from koshel.db.reading.filter_fields import ACCOUNT_FIELDS, LINE_FIELDS, TRANSACTION_FIELDS
+from koshel.db.reading.filters import Access, Fields
+from koshel.db.reading.wanted import NotIndexed, TooWide
+from koshel.inputs import filters
 
 ROOT = Path(__file__).parents[2]
 DOCS = (ROOT / "docs" / "filters.md").read_text()

@@ -2,9 +2,10 @@
 
 import pytest
 
-from koshel.db import embedded, proof
-from koshel.db.advice import advice
 from koshel.db.pools import TimeLimits
+from koshel.db.server import embedded
+from koshel.db.starting import proof
+from koshel.db.starting.advice import advice
 from tests.support.database import Database
 
 GOOD = {"wal_compression": "lz4", "max_wal_size": "4096", "checkpoint_timeout": "900", "shared_buffers": "32768"}

@@ -11,10 +11,10 @@ from msgspec.structs import fields
 from koshel.core.commands import Request
 from koshel.core.decide import decide
 from koshel.core.model import Grouped, Posted
-from koshel.db import agreement
-from koshel.db.group_receipts import MemberReceipt, restored, to_receipt
-from koshel.db.sides import flat
-from koshel.db.tables import TRANSACTION
+from koshel.db.mapping.group_receipts import MemberReceipt, restored, to_receipt
+from koshel.db.mapping.sides import flat
+from koshel.db.mapping.tables import TRANSACTION
+from koshel.db.verifying import agreement
 from tests.support.wallets import account, book, capture, group, hold, kept, payment, refund, transfer, void
 
 BOOK = kept(book(account(1, "100"), account(2, "5")), hold(1, 2, "10"), payment(1, "3"))

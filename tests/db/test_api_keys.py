@@ -9,8 +9,9 @@ import pytest
 
 from koshel.api_keys import digest_of
 from koshel.callers import Caller, Scope
-from koshel.db import api_keys, once
-from koshel.db.api_keys import LastAdminKey, NewKey, NotUsable
+from koshel.db.access import api_keys
+from koshel.db.access.api_keys import LastAdminKey, NewKey, NotUsable
+from koshel.db.starting import once
 from tests.support.bookkeeping import execute
 from tests.support.database import Database
 from tests.support.settled import query

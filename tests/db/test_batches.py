@@ -11,11 +11,11 @@ import pytest
 from koshel.core.commands import Command
 from koshel.core.model import Posted, Replayed
 from koshel.db.borrowed import Borrowed, borrow
-from koshel.db.claims import Claim
 from koshel.db.errors import Conflict
 from koshel.db.namespace import Namespace
+from koshel.db.settling.claims import Claim
 from koshel.db.store import Store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from koshel.settle import settle
 from tests.support.bookkeeping import BATCHES, execute, keep_books
 from tests.support.database import Database

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from koshel.db.calls import CallLimits, Calls
 from koshel.db.errors import Crowded, DatabaseUnavailable
+from koshel.db.sharing.calls import CallLimits, Calls
 from tests.support.desk import LIMITS, LONG_S, Desk, busy
 from tests.support.flights import turn
 

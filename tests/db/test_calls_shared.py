@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from koshel.db.calls import CallLimits, Calls
 from koshel.db.errors import Crowded, DatabaseUnavailable
-from koshel.db.read_pace import FLOOR
+from koshel.db.sharing.calls import CallLimits, Calls
+from koshel.db.sharing.read_pace import FLOOR
 from koshel.shares import NOBODY, Neighbours, Share
 from tests.support.desk import LONG_S, Desk, busy
 from tests.support.flights import turn

@@ -9,9 +9,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from koshel.db.claims import ClaimQueued
+from koshel.db.settling.claims import ClaimQueued
 from koshel.db.store import Delay, Store, StoreConfig, open_store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from koshel.settle import settle
 from tests.support.bookkeeping import keep_books, move
 from tests.support.database import Database

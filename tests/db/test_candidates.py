@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from koshel.core.commands import Kind
 from koshel.core.money import SCALE_MAX, from_units, subtract
-from koshel.db.candidates import of_line
-from koshel.db.filters import Comparison, predicate
+from koshel.db.reading.candidates import of_line
+from koshel.db.reading.filters import Comparison, predicate
 
 
 @settings(max_examples=30)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from koshel.db.clocked import Clock, clocked
+from koshel.db.sharing.clocked import Clock, clocked
 
 WORK_S = 0.02
 

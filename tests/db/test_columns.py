@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from koshel.core.commands import ChangeAccount, Command, Status
 from koshel.core.decide import decide
 from koshel.core.model import Changed, Outcome, Posted
-from koshel.db import columns
-from koshel.db.tables import TRANSACTION, Mostly
+from koshel.db.mapping import columns
+from koshel.db.mapping.tables import TRANSACTION, Mostly
 from tests.support.looks import source_of
 from tests.support.wallets import (
     account,

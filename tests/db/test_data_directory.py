@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from koshel.db import embedded
 from koshel.db.errors import EmbeddedError
+from koshel.db.server import embedded
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from koshel.db.embedded import Cluster
 from koshel.db.pools import PLANNING
+from koshel.db.server.embedded import Cluster
 from tests.support.clone import cloned
 from tests.support.listed import KINDS, OLDEST_FIRST, TOP, statement
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from koshel.db import embedded
-from koshel.db.databases import database
-from koshel.db.embedded import Cluster
 from koshel.db.errors import DatabaseUnavailable, EmbeddedError
-from koshel.db.migrate import migrate
+from koshel.db.server import embedded
+from koshel.db.server.embedded import Cluster
+from koshel.db.server.upkeep import kept_up
+from koshel.db.starting.databases import database
+from koshel.db.starting.migrate import migrate
 from koshel.db.store import StoreConfig, open_store
-from koshel.db.upkeep import kept_up
 from tests.support.bookkeeping import execute
 from tests.support.server_user import another_user
 from tests.support.waiting import wait_until

@@ -12,7 +12,7 @@ from koshel.core.commands import ERASED, ChangeAccount, Command, OpenAccount, St
 from koshel.core.model import Changed, Declined, Opened, Outcome, Refusal, Replayed
 from koshel.db import erasure
 from koshel.db.store import Store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from koshel.settle import settle
 from tests.support.bookkeeping import execute
 from tests.support.database import Database

@@ -6,9 +6,9 @@ import pytest
 
 from koshel.core.decide import decide
 from koshel.core.model import Posted
-from koshel.db.lines import line
-from koshel.db.rows import FoundTransaction
-from koshel.db.totals import Totals
+from koshel.db.mapping.rows import FoundTransaction
+from koshel.db.reading.lines import line
+from koshel.db.reading.totals import Totals
 from tests.support.wallets import account, book, payment, scaled, withdrawal
 
 LONG = "12345678901234567.123456789012345678"

@@ -14,11 +14,11 @@ from koshel.batching.batcher import open_batcher
 from koshel.batching.waiting import BatcherLimits
 from koshel.core.commands import Kind, Move, OpenAccount
 from koshel.core.model import Posted
-from koshel.db.embedded import Cluster
 from koshel.db.errors import DatabaseUnavailable, OutcomeUnknown
 from koshel.db.pools import TimeLimits
+from koshel.db.server.embedded import Cluster
 from koshel.db.store import Store, StoreConfig, open_store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from koshel.retry import settle_again
 from koshel.settle import settle
 from tests.support.database import Database

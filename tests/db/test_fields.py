@@ -27,10 +27,10 @@ from koshel.core.commands import (
 )
 from koshel.core.model import Changed, Declined, Grouped, Opened, Outcome, Posted, Queued, Refusal, Replayed
 from koshel.core.money import plain
-from koshel.db.sides import flat
+from koshel.db.mapping.sides import flat
+from koshel.db.mapping.tables import ACCOUNT, TRANSACTION, Columns
 from koshel.db.store import Store, StoreConfig, open_store
-from koshel.db.tables import ACCOUNT, TRANSACTION, Columns
-from koshel.http import wire
+from koshel.http.bodies import wire
 from koshel.settle import settle
 from tests.support.database import Database
 from tests.support.samples import BY_NAME, NAMES, NOT_ASKED, asked, by_name, pair, sample

@@ -12,18 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import to_builtins
 
-from koshel import filters
 from koshel.core.commands import Kind
 from koshel.core.model import Posted
-from koshel.db import account_lists, pages, transaction_lists
-from koshel.db.filter_fields import ACCOUNT_FIELDS, LINE_FIELDS, TRANSACTION_FIELDS
-from koshel.db.filters import predicate
-from koshel.db.pages import Ask
-from koshel.db.rows import FoundTransaction
-from koshel.db.wanted import AccountsWanted, MixedOrders, NotIndexed, Order, TooWide, TransactionsWanted
-from koshel.http import wire
-from koshel.http.transactions import shown
-from koshel.moments import moment
+from koshel.db.mapping.rows import FoundTransaction
+from koshel.db.reading import account_lists, pages, transaction_lists
+from koshel.db.reading.filter_fields import ACCOUNT_FIELDS, LINE_FIELDS, TRANSACTION_FIELDS
+from koshel.db.reading.filters import predicate
+from koshel.db.reading.pages import Ask
+from koshel.db.reading.wanted import AccountsWanted, MixedOrders, NotIndexed, Order, TooWide, TransactionsWanted
+from koshel.http.bodies import wire
+from koshel.http.handlers.transactions import shown
+from koshel.inputs import filters
+from koshel.inputs.moments import moment
 from tests.db.test_transaction_lists import Books, books, said
 from tests.support.filter_texts import Made, found_filters
 

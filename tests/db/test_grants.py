@@ -4,9 +4,10 @@ import psycopg
 import pytest
 
 from koshel.core.model import Posted
-from koshel.db import embedded, migrate
+from koshel.db.server import embedded
+from koshel.db.starting import migrate
 from koshel.db.store import Store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from koshel.settle import settle
 from tests.support.bookkeeping import keep_books, move
 from tests.support.database import Database

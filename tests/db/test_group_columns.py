@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from koshel.db import exchange_columns
-from koshel.db.tables import EXCHANGE, SPLIT, Columns
+from koshel.db.mapping import exchange_columns
+from koshel.db.mapping.tables import EXCHANGE, SPLIT, Columns
 from tests.db.test_tables import inserted, names, statement
 
 

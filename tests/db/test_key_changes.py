@@ -10,11 +10,12 @@ import pytest
 
 from koshel.api_keys import digest_of, make
 from koshel.callers import Scope
-from koshel.db import api_keys, key_lookups, ledgers, once
-from koshel.db.api_keys import FoundKey, NewKey
+from koshel.db.access import api_keys, key_lookups, ledgers
+from koshel.db.access.api_keys import FoundKey, NewKey
+from koshel.db.access.key_changes import KeyChanges, open_key_changes
+from koshel.db.access.key_lookups import open_key_lookups
 from koshel.db.errors import Crowded, DatabaseUnavailable
-from koshel.db.key_changes import KeyChanges, open_key_changes
-from koshel.db.key_lookups import open_key_lookups
+from koshel.db.starting import once
 from koshel.db.store import StoreConfig, open_store
 from tests.support.database import Database
 from tests.support.keyed import new_key, revoke

@@ -3,7 +3,7 @@
 import pytest
 
 from bench.large_books import Size, fill
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from tests.support.database import Database
 from tests.support.settled import query
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from koshel.db import ledger_lookups, ledgers, once
+from koshel.db.access import ledger_lookups, ledgers
+from koshel.db.access.ledger_lookups import LedgerLookups
 from koshel.db.errors import DatabaseUnavailable
-from koshel.db.ledger_lookups import LedgerLookups
+from koshel.db.starting import once
 from tests.support.database import Database
 from tests.support.keyed import new_ledger
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from koshel.db import ledgers, once
+from koshel.db.access import ledgers
+from koshel.db.starting import once
 from tests.support.database import Database
 
 

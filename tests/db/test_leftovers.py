@@ -10,9 +10,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from koshel.db import embedded, leftovers, privileges
-from koshel.db.embedded import Cluster
 from koshel.db.errors import EmbeddedError
+from koshel.db.server import embedded, leftovers, privileges
+from koshel.db.server.embedded import Cluster
 
 PID_FILE = "{pid}\n{directory}\n1700000000\n5432\n{directory}\n\n  1234567         7\nready   \n"
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from koshel.core.commands import Command
 from koshel.core.model import AccountDetails, Posted
-from koshel.db import lines, transaction_lists
-from koshel.db.embedded import Cluster
-from koshel.db.lines import Line, State, Stretch
-from koshel.db.pages import Ask
+from koshel.db.reading import lines, transaction_lists
+from koshel.db.reading.lines import Line, State, Stretch
+from koshel.db.reading.pages import Ask
+from koshel.db.reading.wanted import FIRST_MOMENT, LAST_MOMENT, TransactionsWanted
+from koshel.db.server.embedded import Cluster
 from koshel.db.store import Store, StoreConfig, open_store
-from koshel.db.wanted import FIRST_MOMENT, LAST_MOMENT, TransactionsWanted
 from koshel.settle import settle
 from tests.support.clone import cloned
 from tests.support.settled import open_accounts, opening

@@ -10,11 +10,11 @@ import pytest
 
 from koshel.core.commands import Command, Kind, Move, OpenAccount
 from koshel.core.model import Declined, Opened, Outcome, Posted, Refusal, Replayed
-from koshel.db.embedded import Cluster
 from koshel.db.errors import Conflict, Obstructed, OutcomeUnknown
 from koshel.db.pools import TimeLimits
+from koshel.db.server.embedded import Cluster
 from koshel.db.store import Store, StoreConfig, open_store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from koshel.retry import settle_again
 from koshel.settle import settle
 from tests.support.database import Database

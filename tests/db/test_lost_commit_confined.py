@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from koshel.db.embedded import Cluster
+from koshel.db.server.embedded import Cluster
 from tests.db import test_lost_commit as lost
 from tests.support.confined import confined
 from tests.support.database import Database

@@ -12,8 +12,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from koshel.db import migrate, queries, schema
-from koshel.db.embedded import Cluster
+from koshel.db import queries
+from koshel.db.server.embedded import Cluster
+from koshel.db.starting import migrate, schema
 from tests.support import command
 from tests.support.bookkeeping import execute
 from tests.support.frozen import FROZEN

@@ -7,13 +7,15 @@ import psycopg
 import pytest
 
 from koshel.core.model import Posted
-from koshel.db import currencies, embedded, migrate, proof
-from koshel.db.embedded import Cluster
-from koshel.db.migrate import MigrationError
 from koshel.db.pools import TimeLimits
 from koshel.db.queries import qualified
+from koshel.db.server import embedded
+from koshel.db.server.embedded import Cluster
+from koshel.db.settling import currencies
+from koshel.db.starting import migrate, proof
+from koshel.db.starting.migrate import MigrationError
 from koshel.db.store import StoreConfig, open_store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from koshel.settle import settle
 from tests.support import command
 from tests.support.bookkeeping import execute, keep_books, move

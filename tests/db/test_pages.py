@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from koshel.db import pages
-from koshel.db.pages import Ask, Key, Keyed
-from koshel.db.wanted import BadPosition, Order
+from koshel.db.reading import pages
+from koshel.db.reading.pages import Ask, Key, Keyed
+from koshel.db.reading.wanted import BadPosition, Order
 
 KEYS = [{"id": n} for n in range(1, 20)]
 

@@ -7,11 +7,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from koshel import partitions
-from koshel.db import migrate
-from koshel.db.claims import ClaimQueued
 from koshel.db.errors import DatabaseUnavailable, Obstructed
+from koshel.db.settling.claims import ClaimQueued
+from koshel.db.starting import migrate
 from koshel.db.store import Store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from koshel.partitions import IDS_AHEAD_MIN, look_ahead, open_partitions
 from koshel.retry import settle_again
 from tests.support.bookkeeping import execute

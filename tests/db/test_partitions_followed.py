@@ -2,10 +2,10 @@
 
 import pytest
 
-from koshel.db.claims import ClaimQueued
 from koshel.db.reads import find_transaction
+from koshel.db.settling.claims import ClaimQueued
 from koshel.db.store import Store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from koshel.settle import settle
 from tests.support.bookkeeping import LEDGER, execute
 from tests.support.database import Database

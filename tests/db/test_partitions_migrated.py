@@ -9,10 +9,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from koshel.db import embedded, migrate, policies, queries, schema
-from koshel.db.embedded import Cluster
+from koshel.db import queries
+from koshel.db.server import embedded
+from koshel.db.server.embedded import Cluster
+from koshel.db.starting import migrate, policies, schema
 from koshel.db.store import StoreConfig, open_store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from koshel.retry import settle_again
 from tests.support.bookkeeping import execute, keep_books
 from tests.support.database import Database

@@ -9,8 +9,8 @@ import pytest
 
 from koshel.core.commands import Kind
 from koshel.db import queries
-from koshel.db.embedded import Cluster
 from koshel.db.pools import PLANNING
+from koshel.db.server.embedded import Cluster
 from tests.support.clone import cloned
 from tests.support.listed import TOP
 from tests.support.partitioned import nodes, statements

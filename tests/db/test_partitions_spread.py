@@ -3,7 +3,7 @@
 import pytest
 
 from koshel.db.store import Store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from koshel.retry import settle_again
 from tests.support.bookkeeping import execute, keep_books
 from tests.support.database import Database

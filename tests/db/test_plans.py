@@ -8,10 +8,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from koshel.db.columns import DERIVED
-from koshel.db.embedded import Cluster
+from koshel.db.mapping.columns import DERIVED
+from koshel.db.mapping.tables import TRANSACTION, Mostly
 from koshel.db.pools import PLANNING
-from koshel.db.tables import TRANSACTION, Mostly
+from koshel.db.server.embedded import Cluster
 from tests.db.test_routing import TABLE
 from tests.support import listed
 from tests.support.clone import cloned

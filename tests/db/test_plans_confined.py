@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager
 import psycopg
 import pytest
 
-from koshel.db import policies
-from koshel.db.embedded import Cluster
+from koshel.db.server.embedded import Cluster
+from koshel.db.starting import policies
 from tests.db.test_plans import EITHER, FILL, HOT, LARGE, plan_of
 from tests.support.clone import cloned
 from tests.support.confined import confined

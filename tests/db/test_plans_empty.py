@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from koshel.db import queries
-from koshel.db.embedded import Cluster
 from koshel.db.pools import PLANNING
+from koshel.db.server.embedded import Cluster
 from tests.support.clone import cloned
 from tests.support.partitioned import nodes
 

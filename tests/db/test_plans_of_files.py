@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from koshel.db import queries
-from koshel.db.embedded import Cluster
+from koshel.db.server.embedded import Cluster
 from tests.db.test_plans import EITHER, FEW_IDS, FILL, KEYS, LARGE, NAMES, plan_of
 from tests.support.clone import cloned
 from tests.support.partitioned import named_as_one

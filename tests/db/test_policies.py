@@ -5,14 +5,15 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from koshel.db import embedded, policies, proof
-from koshel.db.embedded import Cluster
 from koshel.db.errors import Unfit
-from koshel.db.migrate import MigrationError, migrate
 from koshel.db.namespace import Wish
 from koshel.db.pools import TimeLimits
+from koshel.db.server import embedded
+from koshel.db.server.embedded import Cluster
+from koshel.db.starting import policies, proof
+from koshel.db.starting.migrate import MigrationError, migrate
 from koshel.db.store import StoreConfig, open_store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from koshel.settle import settle
 from tests.support import confined as support
 from tests.support.bookkeeping import execute

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from koshel.db import privileges
 from koshel.db.errors import EmbeddedError
+from koshel.db.server import privileges
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from koshel.db import embedded, programs
 from koshel.db.errors import EmbeddedError
+from koshel.db.server import embedded, programs
 
 
 def _modes(path: Path) -> list[int]:

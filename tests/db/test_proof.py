@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from koshel.db import embedded, proof
-from koshel.db.embedded import Cluster
 from koshel.db.errors import Away, Unfit
 from koshel.db.pools import TimeLimits
-from koshel.db.schema import known
+from koshel.db.server import embedded
+from koshel.db.server.embedded import Cluster
+from koshel.db.starting import proof
+from koshel.db.starting.schema import known
 from tests.support.bookkeeping import execute
 from tests.support.database import Database
 from tests.support.outage import Postgres, own_postgres

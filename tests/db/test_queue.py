@@ -3,7 +3,7 @@
 import pytest
 
 from koshel.core.model import Posted, Queued
-from koshel.db.claims import ClaimHolds, ClaimQueued
+from koshel.db.settling.claims import ClaimHolds, ClaimQueued
 from koshel.db.store import Delay, Store
 from koshel.settle import settle
 from tests.support.bookkeeping import execute

@@ -2,7 +2,7 @@
 
 import pytest
 
-from koshel.db.read_pace import FLOOR, UNKNOWN, Pace
+from koshel.db.sharing.read_pace import FLOOR, UNKNOWN, Pace
 
 
 def pace_of(per_s: float, *, weight: int = 1, seconds: float = 3.0, target_s: float = 1.0) -> Pace:

@@ -7,10 +7,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from koshel.db import embedded, policies, proof
-from koshel.db.embedded import Cluster
 from koshel.db.pools import TimeLimits
-from koshel.db.verify import verify
+from koshel.db.server import embedded
+from koshel.db.server.embedded import Cluster
+from koshel.db.starting import policies, proof
+from koshel.db.verifying.verify import verify
 from tests.support.bookkeeping import execute
 from tests.support.clone import cloned
 from tests.support.confined import SHOP, TABLES, as_role, confined, count_of, two_ledgers

@@ -7,10 +7,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from koshel.db import embedded, policies
-from koshel.db.embedded import Cluster
 from koshel.db.errors import Unfit
-from koshel.db.migrate import migrate
+from koshel.db.server import embedded
+from koshel.db.server.embedded import Cluster
+from koshel.db.starting import policies
+from koshel.db.starting.migrate import migrate
 from koshel.db.store import StoreConfig, open_store
 from koshel.settle import settle
 from tests.support.bookkeeping import execute

@@ -4,8 +4,8 @@ import pytest
 
 from koshel.core.commands import ChangeAccount, Kind, Status
 from koshel.core.model import Posted, Queued, Refusal
-from koshel.db.claims import ClaimHolds, ClaimQueued
-from koshel.db.rows import FoundTransaction
+from koshel.db.mapping.rows import FoundTransaction
+from koshel.db.settling.claims import ClaimHolds, ClaimQueued
 from koshel.db.store import Store
 from koshel.settle import settle
 from tests.support.bookkeeping import keep_books

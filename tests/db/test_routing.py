@@ -8,9 +8,10 @@ import asyncpg
 import pytest
 from msgspec import structs
 
-from koshel.db import queries, schema
+from koshel.db import queries
 from koshel.db.errors import Conflict, translated
 from koshel.db.queries import Queries
+from koshel.db.starting import schema
 from tests.db.test_queries import OWNERS, without_comments
 
 SERVICES = [field.name for field in structs.fields(Queries) if field.name not in OWNERS]

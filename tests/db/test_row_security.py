@@ -10,10 +10,10 @@ import psycopg
 import pytest
 
 from koshel.db import queries
-from koshel.db.embedded import Cluster
 from koshel.db.queries import Queries
+from koshel.db.server.embedded import Cluster
 from koshel.db.store import StoreConfig, open_store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from koshel.settle import settle
 from tests.support import confined as support
 from tests.support.bookkeeping import execute

@@ -11,12 +11,12 @@ from koshel.core.commands import Capture, ChangeAccount, Command, Group, Hold, K
 from koshel.core.decide import decide
 from koshel.core.model import Declined, First, Grouped, Posted, Queued, Replayed
 from koshel.core.sides import Side
-from koshel.db import rows
-from koshel.db.group_receipts import GroupReceipt, MemberReceipt, restore, to_receipt
-from koshel.db.group_receipts import transactions as qualified_ids
-from koshel.db.ids import renewed
-from koshel.db.sides import flat
-from koshel.db.tables import TRANSACTION
+from koshel.db.mapping import rows
+from koshel.db.mapping.group_receipts import GroupReceipt, MemberReceipt, restore, to_receipt
+from koshel.db.mapping.group_receipts import transactions as qualified_ids
+from koshel.db.mapping.sides import flat
+from koshel.db.mapping.tables import TRANSACTION
+from koshel.db.settling.ids import renewed
 from tests.support.wallets import (
     NOW,
     account,

@@ -13,8 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from koshel.db import migrate, schema
-from koshel.db.embedded import Cluster
+from koshel.db.server.embedded import Cluster
+from koshel.db.starting import migrate, schema
 from tests.support.bookkeeping import execute
 from tests.support.table_rows import TRANSFER, Connection, insert
 

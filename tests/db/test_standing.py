@@ -10,12 +10,13 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from koshel.db import pools, proof, queries, standing
-from koshel.db.embedded import Cluster
+from koshel.db import pools, queries
 from koshel.db.errors import Away, Unfit
 from koshel.db.pools import TimeLimits
-from koshel.db.proof import Inspected
-from koshel.db.schema import known
+from koshel.db.server.embedded import Cluster
+from koshel.db.starting import proof, standing
+from koshel.db.starting.proof import Inspected
+from koshel.db.starting.schema import known
 from koshel.db.url import parse, place
 from tests.support.bookkeeping import execute
 from tests.support.database import Database

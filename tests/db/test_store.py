@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from koshel.core.commands import Kind, OpenAccount
 from koshel.core.model import Opened, Posted
-from koshel.db import embedded
 from koshel.db.errors import Crowded, DatabaseUnavailable, Obstructed
-from koshel.db.migrate import known
 from koshel.db.pools import TimeLimits
+from koshel.db.server import embedded
+from koshel.db.starting.migrate import known
 from koshel.db.store import Delay, Store, StoreConfig, open_store
 from koshel.settle import settle
 from tests.support.bookkeeping import execute, keep_books, move, opening

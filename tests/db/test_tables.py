@@ -7,13 +7,13 @@ import msgspec
 import psycopg
 import pytest
 
-from koshel import results
 from koshel.core.model import Account, AccountDetails, Posted
 from koshel.core.originals import Original
 from koshel.core.sides import Side
-from koshel.db import queries, tables
-from koshel.db.columns import DERIVED
-from koshel.db.tables import (
+from koshel.db import queries
+from koshel.db.mapping import tables
+from koshel.db.mapping.columns import DERIVED
+from koshel.db.mapping.tables import (
     ACCOUNT,
     CANCELLED,
     DECLINED,
@@ -24,7 +24,8 @@ from koshel.db.tables import (
     Columns,
     Mostly,
 )
-from koshel.http import wire
+from koshel.http.bodies import wire
+from koshel.library import results
 from tests.support.database import Database
 
 TABLES: Mapping[str, Columns] = {

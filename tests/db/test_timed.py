@@ -10,8 +10,8 @@ import pytest
 from koshel.core.commands import Command, Group
 from koshel.db.errors import Conflict, Obstructed, cause_of, translated
 from koshel.db.pools import TimeLimits
+from koshel.db.settling.timed import TimedBatch
 from koshel.db.store import Store, StoreConfig, open_store
-from koshel.db.timed import TimedBatch
 from koshel.retry import settle_again
 from koshel.settle import settle
 from koshel.settle_free import settle_free

@@ -13,10 +13,10 @@ from structlog.testing import capture_logs
 
 from koshel.core.commands import Group
 from koshel.core.model import Opened
-from koshel.db.claims import ClaimHolds, ClaimQueued
 from koshel.db.errors import Conflict, DatabaseUnavailable, Obstructed, OutcomeUnknown
 from koshel.db.lease import End
 from koshel.db.pools import TimeLimits
+from koshel.db.settling.claims import ClaimHolds, ClaimQueued
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.retry import settle_again
 from koshel.settle import settle

@@ -15,12 +15,13 @@ from msgspec import structs
 from koshel.core.book import effective_on
 from koshel.core.commands import Kind
 from koshel.core.model import Posted
-from koshel.db import queries, transaction_lists
-from koshel.db.embedded import Cluster
-from koshel.db.pages import Ask
-from koshel.db.rows import FoundTransaction
+from koshel.db import queries
+from koshel.db.mapping.rows import FoundTransaction
+from koshel.db.reading import transaction_lists
+from koshel.db.reading.pages import Ask
+from koshel.db.reading.wanted import PENDING, Listed, NotIndexed, Order, Position, TransactionsWanted, driver
+from koshel.db.server.embedded import Cluster
 from koshel.db.store import Store, StoreConfig, open_store
-from koshel.db.wanted import PENDING, Listed, NotIndexed, Order, Position, TransactionsWanted, driver
 from tests.support.clone import cloned
 from tests.support.every_kind import keep_every_kind
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from koshel.db import turns
-from koshel.db.turns import AHEAD_S, REST_MAX_S, TIME_PART, Gate, Round, Waiting
+from koshel.db.sharing import turns
+from koshel.db.sharing.turns import AHEAD_S, REST_MAX_S, TIME_PART, Gate, Round, Waiting
 from koshel.shares import NOBODY, PRESENT_S, Neighbours, Share
 
 A, B, C = (1, "a"), (1, "b"), (2, "c")

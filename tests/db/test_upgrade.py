@@ -10,10 +10,11 @@ import pytest
 
 from koshel.core.commands import Command, Kind, OpenAccount
 from koshel.core.model import Opened, Posted, Replayed
-from koshel.db import embedded, migrate, schema
-from koshel.db.embedded import Cluster
+from koshel.db.server import embedded
+from koshel.db.server.embedded import Cluster
+from koshel.db.starting import migrate, schema
 from koshel.db.store import StoreConfig, open_store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from koshel.http import answers
 from koshel.settle import settle
 from tests.support.bookkeeping import execute

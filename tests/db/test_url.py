@@ -7,10 +7,10 @@ import asyncpg
 import psycopg
 import pytest
 
-from koshel.db.embedded import Cluster
 from koshel.db.errors import Unfit
-from koshel.db.migrate import migrate
 from koshel.db.pools import TimeLimits, connect
+from koshel.db.server.embedded import Cluster
+from koshel.db.starting.migrate import migrate
 from koshel.db.url import parse
 from tests.support.database import Database
 

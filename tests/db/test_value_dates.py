@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from koshel.core.book import effective_on
 from koshel.core.commands import Command
 from koshel.core.model import AccountDetails, Posted
-from koshel.db import value_dates
-from koshel.db.embedded import Cluster
-from koshel.db.lines import State
-from koshel.db.value_dates import TooManyValueDates
+from koshel.db.reading import value_dates
+from koshel.db.reading.lines import State
+from koshel.db.reading.value_dates import TooManyValueDates
+from koshel.db.server.embedded import Cluster
 from tests.db.test_lines import Books
 from tests.support.clone import cloned
 from tests.support.wallets import capture, hold, payment, refund, transfer, void, withdrawal

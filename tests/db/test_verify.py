@@ -3,9 +3,9 @@
 import psycopg
 import pytest
 
-from koshel.db import verify as verifying
-from koshel.db import verify_checks
-from koshel.db.verify import verify
+from koshel.db.verifying import checks as verify_checks
+from koshel.db.verifying import verify as verifying
+from koshel.db.verifying.verify import verify
 from tests.support.bookkeeping import execute, timeless
 from tests.support.waiting import wait_until
 

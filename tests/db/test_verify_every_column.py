@@ -11,9 +11,9 @@ import psycopg
 import pytest
 
 from koshel.core.labelled import LABELS
-from koshel.db import verify
-from koshel.db.embedded import Cluster
+from koshel.db.server.embedded import Cluster
 from koshel.db.store import StoreConfig, open_store
+from koshel.db.verifying import verify
 from tests.support.changes import changes, columns, is_found
 from tests.support.clone import cloned
 from tests.support.every_kind import keep_every_kind

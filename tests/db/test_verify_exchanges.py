@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from koshel.core.model import Grouped, Posted
 from koshel.db.store import Store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from koshel.settle import settle
 from tests.support.bookkeeping import execute
 from tests.support.database import Database

@@ -3,7 +3,7 @@
 import pytest
 
 from koshel.db.store import Store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from koshel.settle import settle
 from tests.support.bookkeeping import execute, keep_books, opening
 from tests.support.database import Database

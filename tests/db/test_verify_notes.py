@@ -7,9 +7,9 @@ import pytest
 
 from koshel.core.commands import Command, OpenAccount
 from koshel.core.notes import Annotate
-from koshel.db.embedded import Cluster
+from koshel.db.server.embedded import Cluster
 from koshel.db.store import StoreConfig, open_store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from koshel.settle import settle
 from tests.support.bookkeeping import execute
 from tests.support.clone import cloned

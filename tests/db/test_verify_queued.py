@@ -2,7 +2,7 @@
 
 import pytest
 
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from tests.support.bookkeeping import execute, timeless
 
 # How the books, as `keep_books` leaves them, are put wrong, and what is said of it.

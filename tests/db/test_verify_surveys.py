@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from koshel.db import queries, verify, verify_checks
-from koshel.db.verify import Connection
+from koshel.db import queries
+from koshel.db.verifying import checks as verify_checks
+from koshel.db.verifying import verify
+from koshel.db.verifying.verify import Connection
 from tests.db.test_verify import WRONG as LINES
 from tests.db.test_verify_holds import WRONG as HOLDS
 from tests.db.test_verify_parents import WRONG as PARENTS

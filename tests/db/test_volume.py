@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from koshel.core.commands import Kind
-from koshel.db import queries, volume
-from koshel.db.embedded import Cluster
-from koshel.db.volume import Grouping, TooMuch, Volume
+from koshel.db import queries
+from koshel.db.reading import volume
+from koshel.db.reading.volume import Grouping, TooMuch, Volume
+from koshel.db.server.embedded import Cluster
 from tests.support.clone import cloned
 from tests.support.moved import ACCOUNTS, DECIMALS, MOVING, NOON, SIDES, Books, Moved
 

@@ -3,8 +3,8 @@
 import psycopg
 import pytest
 
-from koshel.db import words
-from koshel.db.embedded import Cluster
+from koshel.db.server.embedded import Cluster
+from koshel.db.starting import words
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from koshel.config.settings import Settings
 from koshel.config.settings_text import PREFIX, knobs
-from koshel.http.routes import ROUTES
+from koshel.http.handlers.routes import ROUTES
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from koshel import __version__
 from koshel.config.settings import Settings
 from koshel.config.settings_text import PREFIX, read
-from koshel.http.routes import ROUTES
+from koshel.http.handlers.routes import ROUTES
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 WRITABLE = "/tmp"  # noqa: S108  the one directory of a pod that is

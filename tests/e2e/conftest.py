@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from tests.support.clients import Clients, clients_of
 from tests.support.outage import Postgres, own_postgres
 from tests.support.racing import Racers, racers_of

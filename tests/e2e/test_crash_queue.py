@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from tests.support.outage import Postgres, own_postgres
 from tests.support.racing import Racers, racers_of
 from tests.support.service import Running, start, stop

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from tests.e2e.test_crash_queue import SLOW, SLOWLY, drain_some_and_crash, kill_everything, left, restartable, rows
 from tests.support.outage import Postgres, own_postgres
 from tests.support.racing import Racers, racers_of

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from koshel.db import embedded
+from koshel.db.server import embedded
 from tests.support import command
 from tests.support.load import loading, open_accounts
 from tests.support.outage import kill_postmaster, listens

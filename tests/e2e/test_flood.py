@@ -11,7 +11,7 @@ import pytest
 
 from bench import machine
 from bench.open_loop import Became, Stream, drive
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from tests.support import command
 from tests.support.outage import Postgres, own_postgres
 from tests.support.service import Running, serving

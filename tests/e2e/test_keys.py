@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from koshel import api_keys
-from koshel.db.api_keys import NewKey
+from koshel.db.access.api_keys import NewKey
 from tests.support.crowd import CONNECTIONS, PAYMENT, Crowd
 from tests.support.database import Database
 from tests.support.keyed import Client, bearer, new_key, revoke

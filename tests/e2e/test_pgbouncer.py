@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from koshel.db.embedded import Cluster
 from koshel.db.pools import TimeLimits, connect
+from koshel.db.server.embedded import Cluster
 from koshel.db.url import parse
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from tests.support import command
 from tests.support.database import Database
 from tests.support.load import loading, open_accounts

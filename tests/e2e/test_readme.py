@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from koshel.db import embedded
-from koshel.db.verify import verify
+from koshel.db.server import embedded
+from koshel.db.verifying.verify import verify
 from tests.support.service import Running, serving
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from koshel.db.embedded import Cluster
-from koshel.db.verify import verify
+from koshel.db.server.embedded import Cluster
+from koshel.db.verifying.verify import verify
 from tests.support.clients import Clients, Reply, clients_of
 from tests.support.database import Database
 from tests.support.load import loading, open_accounts

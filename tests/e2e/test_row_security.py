@@ -3,9 +3,9 @@
 import psycopg
 import pytest
 
-from koshel.db import embedded
-from koshel.db.migrate import migrate
-from koshel.db.verify import verify
+from koshel.db.server import embedded
+from koshel.db.starting.migrate import migrate
+from koshel.db.verifying.verify import verify
 from tests.support import command
 from tests.support.database import Database
 from tests.support.service import serving

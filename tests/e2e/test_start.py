@@ -13,8 +13,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from koshel.db import databases
-from koshel.db.migrate import migrate
+from koshel.db.starting import databases
+from koshel.db.starting.migrate import migrate
 from tests.support import command, ipv6
 from tests.support.bookkeeping import execute
 from tests.support.database import Database

@@ -11,7 +11,7 @@ import aiohttp
 import psycopg
 import pytest
 
-from koshel.db.embedded import Cluster
+from koshel.db.server.embedded import Cluster
 from tests.support.database import Database
 from tests.support.launch import launched, read_until, unread
 from tests.support.service import Running, stop

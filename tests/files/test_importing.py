@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from koshel import Ledger
+from koshel.asking.requests import Requests
+from koshel.asking.terms import terms_of
 from koshel.config.settings import Settings
 from koshel.core.model import Outcome
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from koshel.files.faults import FAULTS_MAX, Fault, Faulty, Stopped
 from koshel.files.importing import Result
 from koshel.files.reading import Line
 from koshel.files.settling import Settling
 from koshel.files.spool import Spool
 from koshel.files.wishes import Reader, Wish
-from koshel.requests import Requests
-from koshel.terms import terms_of
 from tests.support.bookkeeping import execute
 from tests.support.bringing import balances, bring_in
 from tests.support.database import Database

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from koshel import Ledger, Refused
 from koshel.db.store import StoreConfig, open_store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from tests.support.bookkeeping import execute, keep_books
 from tests.support.bringing import balances, bring_in, take_out
 from tests.support.database import Database

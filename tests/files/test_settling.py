@@ -9,7 +9,7 @@ import pytest
 
 from koshel import Ledger
 from koshel.db.store import StoreConfig, open_store
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from koshel.files.faults import Stopped
 from koshel.files.importing import Result
 from koshel.settle import settle

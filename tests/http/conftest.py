@@ -12,9 +12,9 @@ import pytest
 import uvloop
 
 from koshel.callers import Scope
-from koshel.db import embedded
-from koshel.db.api_keys import NewKey
-from koshel.db.embedded import Cluster
+from koshel.db.access.api_keys import NewKey
+from koshel.db.server import embedded
+from koshel.db.server.embedded import Cluster
 from tests.conftest import TEMPLATE
 from tests.support.clone import cloned
 from tests.support.keyed import Client, Keyed, new_key, new_ledger

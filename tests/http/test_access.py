@@ -16,8 +16,8 @@ from yarl import URL
 
 from koshel.callers import ANYBODY, Caller, Scope
 from koshel.config.proxies import Proxies
-from koshel.http.access import GATHERED_MAX, AccessLog, Answered, shown
-from koshel.http.watch import Watch, Watcher
+from koshel.http.connection.access import GATHERED_MAX, AccessLog, Answered, shown
+from koshel.http.connection.watch import Watch, Watcher
 from koshel.line_writer import LineWriter
 from koshel.streams import Streams
 from koshel.telemetry.metrics import NO_ROUTE

@@ -8,7 +8,7 @@ from koshel import api_keys
 from koshel.access import authentication
 from koshel.access.authentication import TRUSTED_DEAF_S, TRUSTED_S, Authentication
 from koshel.callers import Unauthenticated
-from koshel.db.api_keys import FoundKey
+from koshel.db.access.api_keys import FoundKey
 from tests.support.key_memory import CALLER, Clock, Database, remembering
 
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from koshel import api_keys
 from koshel.callers import Scope
-from koshel.db.api_keys import NewKey
+from koshel.db.access.api_keys import NewKey
+from koshel.http.handlers.routes import ROUTES
 from koshel.http.rests import REST_S
 from koshel.http.route import Route
-from koshel.http.routes import ROUTES
 from tests.support.keyed import OTHER_LANE, Client, Keyed, Said, bearer, code, headers_of, new_key, revoke
 
 PAYMENT = b'{"amount": "1"}'

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from koshel.db import value_dates
+from koshel.db.reading import value_dates
 from tests.http.conftest import OpenAccount
 from tests.http.test_refusals import assert_problem
 from tests.support.bookkeeping import execute

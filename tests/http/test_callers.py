@@ -3,8 +3,8 @@
 import pytest
 
 from koshel.callers import ANYBODY, MAIN_LEDGER, Caller, Scope
+from koshel.http.handlers.routes import ROUTES
 from koshel.http.route import Route
-from koshel.http.routes import ROUTES
 
 OPEN = {"/", "/docs", "/openapi.json", "/health/live", "/health/ready", "/problem/{code}"}
 

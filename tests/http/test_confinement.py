@@ -16,9 +16,9 @@ import psycopg
 import pytest
 
 from koshel.callers import Scope
-from koshel.db.embedded import Cluster
+from koshel.db.server.embedded import Cluster
+from koshel.http.handlers.routes import ROUTES
 from koshel.http.route import Route
-from koshel.http.routes import ROUTES
 from tests.support.clone import cloned
 from tests.support.confined import confined
 from tests.support.database import Database

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from koshel.http.connections import STOP_PATIENCE_S, Connections
+from koshel.http.connection.connections import STOP_PATIENCE_S, Connections
 from tests.support.waiting import until
 
 MOST = 10

@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from koshel.db import embedded
-from koshel.db.embedded import Cluster
+from koshel.db.server import embedded
+from koshel.db.server.embedded import Cluster
 from koshel.db.store import REHEARSALS_WAITING_MAX
 from tests.conftest import TEMPLATE
 from tests.support.clients import Clients, Reply, clients_of

@@ -7,10 +7,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from koshel.http import examples
-from koshel.http.example import Example
-from koshel.http.examples import STORY
-from koshel.http.routes import ROUTES
+from koshel.http.document import examples
+from koshel.http.document.example import Example
+from koshel.http.document.examples import STORY
+from koshel.http.handlers.routes import ROUTES
 from tests.support.database import Database
 from tests.support.documented import DOCUMENT, component
 from tests.support.service import Running, serving

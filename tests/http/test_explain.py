@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct, inspect
 
-from koshel.http.accounts import AccountChange, AccountPatch, AccountRequest
-from koshel.http.batches import BatchRequest
+from koshel.http.handlers.accounts import AccountChange, AccountPatch, AccountRequest
+from koshel.http.handlers.batches import BatchRequest
+from koshel.http.handlers.routes import ROUTES
+from koshel.http.handlers.transactions import TransactionRequest
 from koshel.http.problems import Failure, printable
 from koshel.http.receive import decode
-from koshel.http.routes import ROUTES
-from koshel.http.transactions import TransactionRequest
 
 MOVE = '"source_account_id": 1, "target_account_id": 2, "amount": "1"'
 ID_WORDS = "must be a whole number from 1 to 9223372036854775807"

@@ -9,9 +9,10 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.worker import GunicornWebWorker
 
-from koshel import supervise
-from koshel.http import access, express, protocol, response
-from koshel.http.express import MOMENT_S
+from koshel.http import response
+from koshel.http.connection import access, express, protocol
+from koshel.http.connection.express import MOMENT_S
+from koshel.serving import supervise
 from tests.support.room import Room
 from tests.support.ways import ALWAYS, BYE, Watched, cut, post
 

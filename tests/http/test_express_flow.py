@@ -6,9 +6,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from koshel.db.embedded import Cluster
+from koshel.db.server.embedded import Cluster
 from koshel.errors import Overloaded
-from koshel.http.express import UNREAD_MAX
+from koshel.http.connection.express import UNREAD_MAX
 from tests.http.conftest import Lock, locking
 from tests.support.room import Room
 from tests.support.ways import ALWAYS, BYE, WAYS, Way, post, statuses

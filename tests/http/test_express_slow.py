@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from aiohttp.web_protocol import RequestHandler
 
-from koshel.db.embedded import Cluster
+from koshel.db.server.embedded import Cluster
 from koshel.errors import Overloaded
-from koshel.http.express import UNREAD_MAX
-from koshel.http.protocol import Protocol
+from koshel.http.connection.express import UNREAD_MAX
+from koshel.http.connection.protocol import Protocol
 from tests.http.conftest import Lock, locking
 from tests.support.room import Room
 from tests.support.ways import ALWAYS, WAYS, Watched, Wire, comparable, post, statuses

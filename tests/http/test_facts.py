@@ -17,11 +17,11 @@ from koshel.core.decide import decide
 from koshel.core.legs import SplitSource
 from koshel.core.model import Declined, Refusal
 from koshel.core.notes import Annotate
-from koshel.http.fact_bases import NoFacts
-from koshel.http.facts import FACTS, REFUSALS, TYPED, code_of, type_name
+from koshel.http.document.fact_bases import NoFacts
+from koshel.http.document.facts import FACTS, REFUSALS, TYPED, code_of, type_name
+from koshel.http.handlers.routes import ROUTES
 from koshel.http.problems import PROBLEMS, Failure, no_such_account, transaction_not_found, validation_failed
 from koshel.http.refusals import refused
-from koshel.http.routes import ROUTES
 from tests.support import documented
 from tests.support.exchanges import exchange
 from tests.support.limited import limit, limiting

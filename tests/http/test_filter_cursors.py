@@ -8,9 +8,9 @@ from urllib.parse import quote
 import pytest
 from msgspec.structs import replace
 
-from koshel.filters import LENGTH_MAX
 from koshel.http import pages
 from koshel.http.pages import CURSOR_MAX, Cursor
+from koshel.inputs.filters import LENGTH_MAX
 from tests.http.conftest import OpenAccount
 from tests.http.test_cursors import MUST_BE
 from tests.http.test_filters import ids, refused

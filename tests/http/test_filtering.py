@@ -5,10 +5,10 @@ from typing import Any, cast
 
 import pytest
 
-from koshel.db.filter_fields import TRANSACTION_FIELDS
-from koshel.db.pages import FILTERED_MAX, Ask
+from koshel.db.reading.filter_fields import TRANSACTION_FIELDS
+from koshel.db.reading.pages import FILTERED_MAX, Ask
+from koshel.db.reading.wanted import Listed, TransactionsWanted
 from koshel.db.reads import weight_of
-from koshel.db.wanted import Listed, TransactionsWanted
 from koshel.http.call import Call
 from koshel.http.filtering import looked_up
 

@@ -5,7 +5,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from koshel.filters import LENGTH_MAX
+from koshel.inputs.filters import LENGTH_MAX
 from tests.http.conftest import OpenAccount
 from tests.http.test_lists import walk
 from tests.http.test_refusals import assert_problem

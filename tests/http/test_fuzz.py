@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from koshel.api_keys import LENGTH, digest_of, make
-from koshel.db import embedded
-from koshel.db.embedded import Cluster
+from koshel.db.server import embedded
+from koshel.db.server.embedded import Cluster
 from tests.conftest import TEMPLATE
 from tests.support.fuzzing import PIECES, SETTINGS, Target, header_value, headers, json_values, open_target
 

@@ -21,7 +21,7 @@ from koshel.access import jwts, signing_keys
 from koshel.access.jwts import Claims
 from koshel.access.signing_keys import Unusable
 from koshel.callers import Unauthenticated
-from koshel.db.embedded import Cluster
+from koshel.db.server.embedded import Cluster
 from tests.support.clone import cloned
 from tests.support.fuzzing import SETTINGS, Target, json_values, open_target
 from tests.support.jwt_issuer import AUDIENCE, ISSUER, TERMS, document, jwks, public_keys, rsa_signer, signer

@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from koshel.db import embedded
-from koshel.db.embedded import Cluster
-from koshel.db.verify import verify
+from koshel.db.server import embedded
+from koshel.db.server.embedded import Cluster
+from koshel.db.verifying.verify import verify
 from tests.conftest import TEMPLATE
 from tests.support.quiet import alter_tables, in_transaction
 from tests.support.service import serving

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from koshel.callers import Scope
-from koshel.db import ledgers, once
-from koshel.db.embedded import Cluster
+from koshel.db.access import ledgers
+from koshel.db.server.embedded import Cluster
+from koshel.db.starting import once
+from koshel.http.handlers.routes import ROUTES
 from koshel.http.route import Route
-from koshel.http.routes import ROUTES
 from tests.support.clone import cloned
 from tests.support.jwt_issuer import AUDIENCE, ISSUER, JwksServer, jwks_server, rsa_signer
 from tests.support.keyed import OTHER_LANE, Client, Said, bearer, code, headers_of, new_key, new_ledger

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from koshel.db.embedded import Cluster
+from koshel.db.server.embedded import Cluster
 from tests.support.clone import cloned
 from tests.support.service import Running, serving
 from tests.support.till import Till, transfer

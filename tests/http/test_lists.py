@@ -11,7 +11,7 @@ import pytest
 
 from koshel.http import pages
 from koshel.http.pages import LIMIT_MAX, Cursor
-from koshel.moments import REASON
+from koshel.inputs.moments import REASON
 from tests.http.conftest import OpenAccount
 from tests.http.test_refusals import assert_problem
 from tests.support.service import Running

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from koshel.callers import Scope
-from koshel.db.api_keys import NewKey
-from koshel.db.embedded import Cluster
+from koshel.db.access.api_keys import NewKey
+from koshel.db.server.embedded import Cluster
 from tests.support.clone import cloned
 from tests.support.keyed import OTHER_LANE, new_key
 from tests.support.launch import serving_into

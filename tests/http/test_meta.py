@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from koshel import __version__
-from koshel.http.openapi import document
+from koshel.http.document.openapi import document
+from koshel.http.handlers.routes import ROUTES
 from koshel.http.problems import PROBLEMS
-from koshel.http.routes import ROUTES
 from tests.http.conftest import Send
 from tests.support.service import Running
 from tests.support.till import Till

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from koshel.http.routes import ROUTES
+from koshel.http.handlers.routes import ROUTES
 from koshel.telemetry import metrics
 from koshel.telemetry.tally import NAME_CELLS, Asked, Histogram, Number
 from tests.http.conftest import Send

@@ -3,10 +3,10 @@ from typing import Any
 
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from koshel.http.openapi import document
+from koshel.http.document.openapi import document
+from koshel.http.handlers.routes import ROUTES
 from koshel.http.preconditions import HEADERS
 from koshel.http.problems import PROBLEMS
-from koshel.http.routes import ROUTES
 from tests.support.till import READ_ONLY
 
 

@@ -10,8 +10,9 @@ import pytest
 import re2
 import regress
 
-from koshel.http import headers, receive
-from koshel.http.members import FORMS
+from koshel.http import receive
+from koshel.http.document import headers
+from koshel.http.document.members import FORMS
 from tests.support import reserved
 from tests.support.documented import DOCUMENT
 
@@ -171,7 +172,7 @@ def test_every_parameter_and_every_reply_is_described() -> None:
 
 def sent_headers() -> Iterator[str]:
     """The headers of replies that the code names, as the names in a dictionary are."""
-    for file in sorted(Path(headers.__file__).parent.glob("*.py")):
+    for file in sorted(Path(headers.__file__).parents[1].rglob("*.py")):
         if file.name not in {"headers.py", "origins.py"}:  # what is said of them; what only browsers read
             for node in ast.walk(ast.parse(file.read_text())):
                 named = [node.slice] if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) else []

@@ -8,11 +8,11 @@ from msgspec import convert
 from multidict import CIMultiDict
 
 from koshel.config.settings import Settings
-from koshel.db import embedded
-from koshel.db.embedded import Cluster
+from koshel.db.server import embedded
+from koshel.db.server.embedded import Cluster
+from koshel.http.handlers.routes import ROUTES
 from koshel.http.origins import Origins
 from koshel.http.problems import Failure
-from koshel.http.routes import ROUTES
 from tests.conftest import TEMPLATE
 from tests.http.conftest import OpenAccount, Send
 from tests.http.test_refusals import assert_problem

@@ -6,11 +6,11 @@ import pytest
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import fields
 
-from koshel.http.openapi import document
+from koshel.http.document.openapi import document
+from koshel.http.handlers.routes import ROUTES
 from koshel.http.parameters import DryRun, MoneyHeaders, Nothing, QueryReader, names
 from koshel.http.preconditions import HEADERS
 from koshel.http.problems import Failure
-from koshel.http.routes import ROUTES
 
 
 class Page(Struct, frozen=True):

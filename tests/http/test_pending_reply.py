@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from koshel.errors import Overloaded
-from koshel.http.pending_reply import PendingReply
+from koshel.http.connection.pending_reply import PendingReply
 
 
 class Connection:

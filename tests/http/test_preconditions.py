@@ -2,11 +2,11 @@
 
 import pytest
 
+from koshel.http.handlers.routes import ROUTES
 from koshel.http.parameters import DryRun
 from koshel.http.preconditions import HEADERS, Tags, parse, versions
 from koshel.http.problems import Failure
 from koshel.http.route import Route
-from koshel.http.routes import ROUTES
 from tests.http.conftest import Send
 from tests.http.test_refusals import assert_problem
 from tests.support.till import Till, found

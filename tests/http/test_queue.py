@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from koshel.db import embedded
-from koshel.db.embedded import Cluster
+from koshel.db.server import embedded
+from koshel.db.server.embedded import Cluster
 from tests.conftest import TEMPLATE
 from tests.http.conftest import Lock, locking
 from tests.http.test_refusals import assert_problem

@@ -28,7 +28,7 @@ HAVE_NONE = {
 def test_no_handler_reads_but_in_its_callers_turn() -> None:
     found = {
         path.name
-        for path in (ROOT / "src/koshel/http").glob("*.py")
+        for path in (ROOT / "src/koshel/http").rglob("*.py")
         if "engine.store" in path.read_text(encoding="utf-8")
     }
     assert found == HAVE_NONE.keys()

@@ -18,16 +18,19 @@ import pytest
 from email_validator import rfc_constants
 from msgspec import inspect
 
+import koshel.asking
 import koshel.core
 import koshel.http
-from koshel import filter_grammar
+import koshel.inputs
+import koshel.library
 from koshel.config.settings import Settings
-from koshel.http.accounts import AccountRequest
+from koshel.http.handlers.accounts import AccountRequest
+from koshel.http.handlers.routes import ROUTES
 from koshel.http.merging import MERGED
 from koshel.http.prefer import LENGTH_MAX, parse
-from koshel.http.routes import ROUTES
 from koshel.http.server import application
-from koshel.values import CURRENCY_PATTERN, KEY_PATTERN
+from koshel.inputs import filter_grammar
+from koshel.inputs.values import CURRENCY_PATTERN, KEY_PATTERN
 from tests.http.test_explain import patterns_of
 
 pytestmark = pytest.mark.alone
@@ -40,8 +43,8 @@ TRIES = 4
 
 def modules() -> Iterator[Any]:
     """Every module of ours that a request's text passes through."""
-    for package in (koshel.http, koshel.core):
-        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+    for package in (koshel.http, koshel.core, koshel.inputs, koshel.asking, koshel.library):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             yield importlib.import_module(module.name)
     for name in sorted(
         sys.modules
@@ -116,7 +119,9 @@ def grows(pattern: "re.Pattern[Any]", short: Any, long: Any) -> bool:
 
 
 def test_the_patterns_are_found() -> None:
-    assert {"koshel.http.receive", "koshel.http.wire", "koshel.core.decide"} <= {one.__name__ for one in modules()}
+    assert {"koshel.http.receive", "koshel.http.bodies.wire", "koshel.core.decide"} <= {
+        one.__name__ for one in modules()
+    }
     assert len(PATTERNS) >= 10
     for text in (KEY_PATTERN, CURRENCY_PATTERN):
         assert repr(text) in PATTERNS

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from jsonschema_rs import ValidationError
 
-from koshel.http.facts import type_name
-from koshel.http.openapi import document
+from koshel.http.document.facts import type_name
+from koshel.http.document.openapi import document
+from koshel.http.handlers.routes import ROUTES
 from koshel.http.problems import PROBLEMS, Failure
 from koshel.http.route import Route
-from koshel.http.routes import ROUTES
 from tests.support import documented
 from tests.support.service import Running
 from tests.support.till import Till

@@ -9,8 +9,10 @@ import pytest
 from msgspec import UNSET, Struct
 from msgspec.structs import asdict, fields
 
-from koshel import checks
-from koshel.checks import checked
+from koshel.asking import checks
+from koshel.asking.checks import checked
+from koshel.asking.requests import Requests
+from koshel.asking.terms import Terms
 from koshel.core.commands import (
     Capture,
     ChangeAccount,
@@ -26,10 +28,8 @@ from koshel.core.commands import (
     Void,
 )
 from koshel.core.labelled import LABELS, labels
-from koshel.labels import Labels
-from koshel.requests import Requests
-from koshel.terms import Terms
-from koshel.values import MEMBERS_MAX, Invalid
+from koshel.inputs.labels import Labels
+from koshel.inputs.values import MEMBERS_MAX, Invalid
 
 LEDGER = 7
 TERMS = Terms(

@@ -13,11 +13,13 @@ import regress
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from koshel.http import batches, members, together, transactions
-from koshel.http.schemas import components, plain, problems
-from koshel.requests import Requests
-from koshel.terms import Terms
-from koshel.values import END, KEY_PATTERN, TEXT_PATTERN, CurrencyCode, Invalid
+from koshel.asking.requests import Requests
+from koshel.asking.terms import Terms
+from koshel.http.bodies import together
+from koshel.http.document import members
+from koshel.http.document.schemas import components, plain, problems
+from koshel.http.handlers import batches, transactions
+from koshel.inputs.values import END, KEY_PATTERN, TEXT_PATTERN, CurrencyCode, Invalid
 from tests.support.documented import component
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=40) | st.from_regex(r"\A[!-~]{1,300}\n?\Z")

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from koshel.db.embedded import Cluster
+from koshel.db.server.embedded import Cluster
 from tests.http.conftest import LIMITS as SERVED
 from tests.support.clone import cloned
 from tests.support.keyed import Authorized, new_key

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from pyarrow import parquet
 
-from koshel.db.embedded import SERVICE, Cluster
+from koshel.db.server.embedded import SERVICE, Cluster
 from koshel.db.store import StoreConfig, open_store
 from koshel.files import statements
 from koshel.files.statements import Between, export_statement
-from koshel.http.csv_lines import COLUMNS
-from koshel.moments import moment
+from koshel.http.bodies.csv_lines import COLUMNS
+from koshel.inputs.moments import moment
 from tests.http.conftest import DATABASE, Send
 from tests.support.service import Running
 from tests.support.till import Till

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from koshel.errors import Overloaded
+from koshel.http.handlers.statements import _held
 from koshel.http.slots import Slots
-from koshel.http.statements import _held
 from koshel.shares import NOBODY
 
 MOST = 16

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from koshel.db.embedded import Cluster
-from koshel.http.csv_lines import COLUMNS, safe
+from koshel.db.server.embedded import Cluster
+from koshel.http.bodies.csv_lines import COLUMNS, safe
+from koshel.http.handlers.statements import LINES_AT_ONCE
 from koshel.http.limits import STREAMS_MAX
-from koshel.http.statements import LINES_AT_ONCE
-from koshel.moments import REASON
+from koshel.inputs.moments import REASON
 from tests.http.conftest import OpenAccount, Send
 from tests.http.test_refusals import assert_problem
 from tests.support.clone import cloned

@@ -13,12 +13,12 @@ from multidict import CIMultiDict
 from koshel.app import open_service
 from koshel.config.proxies import Proxies
 from koshel.config.settings import Settings
-from koshel.http import protocol
-from koshel.http.access import AccessLog
+from koshel.http.connection import protocol
+from koshel.http.connection.access import AccessLog
+from koshel.http.connection.runner import Runner
+from koshel.http.connection.watch import Watch
 from koshel.http.origins import Origins
-from koshel.http.runner import Runner
 from koshel.http.server import application
-from koshel.http.watch import Watch
 from koshel.line_writer import LineWriter
 from koshel.streams import Streams
 from tests.process.test_traceparent import INVALID

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from opentelemetry.trace import SpanKind, StatusCode
 
 from koshel.callers import Caller, Scope
-from koshel.http import protocol
-from koshel.http.runner import Runner
+from koshel.http.connection import protocol
+from koshel.http.connection.runner import Runner
 from tests.support.database import Database
 from tests.support.settled import query
 from tests.support.traced import (

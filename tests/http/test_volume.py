@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from koshel.db.embedded import Cluster
-from koshel.db.volume import TRANSACTIONS_MAX, VOLUMES_MAX
+from koshel.db.reading.volume import TRANSACTIONS_MAX, VOLUMES_MAX
+from koshel.db.server.embedded import Cluster
 from koshel.http.limits import SUMS_MAX
 from tests.http.test_refusals import assert_problem
 from tests.support.clone import cloned

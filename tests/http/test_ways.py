@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from koshel.db.embedded import Cluster
-from koshel.db.verify import verify
+from koshel.db.server.embedded import Cluster
+from koshel.db.verifying.verify import verify
 from tests.support.http_bytes import conversation
 from tests.support.room import Room
 from tests.support.ways import ALWAYS, BYE, WAYS, cut, post, statuses

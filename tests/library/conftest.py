@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from koshel import Ledger
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from tests.support.database import Database
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from tests.library.test_books import _before, listed
 
 
 async def test_lists_take_filters(ledger: Ledger, ann: int, bob: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("koshel.book_pages.PAGE", 2)
+    monkeypatch.setattr("koshel.library.book_pages.PAGE", 2)
     moved = [
         await ledger.transfer(source=ann, target=bob, amount=amount, reference=f"r{amount}") for amount in range(1, 7)
     ]
@@ -31,7 +31,7 @@ async def test_what_is_no_filter_is_invalid(ledger: Ledger, text: Any) -> None:
 
 
 async def test_a_statement_adds_up(ledger: Ledger, ann: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("koshel.book_pages.PAGE", 3)
+    monkeypatch.setattr("koshel.library.book_pages.PAGE", 3)
     for amount in range(1, 9):
         await (ledger.pay if amount % 2 else ledger.withdraw)(ann, amount=amount)
     lines = await listed(ledger.lines(ann, newest_first=False))
@@ -67,6 +67,6 @@ async def test_a_balance_by_value_date(ledger: Ledger, ann: int, monkeypatch: py
     for wrong in ({"as_of": "2026-02-30"}, {"as_of": datetime.now(UTC)}, {"as_of": past, "version": 0}, {"as_of": 7}):
         with pytest.raises(Invalid, match="as_of"):
             await ledger.balance(ann, **wrong)
-    monkeypatch.setattr("koshel.db.value_dates.LINES_MAX", 1)
+    monkeypatch.setattr("koshel.db.reading.value_dates.LINES_MAX", 1)
     with pytest.raises(Refused, match="too-many-value-dates"):
         await ledger.balance(ann, as_of=past)

@@ -23,7 +23,7 @@ async def listed(items: AsyncIterator[T]) -> list[T]:
 async def test_lines_are_read_over_as_many_pages_as_there_are(
     ledger: Ledger, ann: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("koshel.book_pages.PAGE", 3)
+    monkeypatch.setattr("koshel.library.book_pages.PAGE", 3)
     for amount in range(1, 10):
         await ledger.withdraw(ann, amount=amount)
     found = await listed(ledger.lines(ann, newest_first=False))

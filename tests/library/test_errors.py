@@ -54,7 +54,9 @@ ARGUMENTS: dict[type[KoshelError], tuple[Any, ...]] = {
 def test_every_public_exception_is_in_the_tree() -> None:
     public = {one for name in koshel.__all__ if isinstance(one := getattr(koshel, name), type)}
     raised = {one for one in public if issubclass(one, BaseException)}
-    assert raised - {KoshelError} == {one for one in PARENTS if one.__module__ in {"koshel.errors", "koshel.values"}}
+    assert raised - {KoshelError} == {
+        one for one in PARENTS if one.__module__ in {"koshel.errors", "koshel.inputs.values"}
+    }
     for child, parent in PARENTS.items():
         assert issubclass(child, parent)
     causes = [Refused, Promised, Unavailable, Conflict, OutcomeUnknown, Misuse]

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from tests.support.bookkeeping import execute
 from tests.support.database import Database
 

@@ -9,7 +9,7 @@ from types import ModuleType
 import httpx
 import pytest
 
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from tests.support.database import Database
 from tests.support.settled import query
 

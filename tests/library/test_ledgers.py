@@ -3,7 +3,7 @@
 import pytest
 
 from koshel import Ledger, Misuse, Refused, Unavailable
-from koshel.values import Invalid
+from koshel.inputs.values import Invalid
 from tests.support.database import Database
 
 

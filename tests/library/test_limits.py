@@ -6,14 +6,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from koshel.checks import checked
+from koshel.asking.checks import checked
+from koshel.asking.requests import Requests
+from koshel.asking.terms import terms_of
 from koshel.config.settings import Settings
 from koshel.core.commands import Command, Group, Move
 from koshel.errors import Misuse
-from koshel.http.batches import MemberRequest
-from koshel.requests import Requests
-from koshel.terms import terms_of
-from koshel.values import Invalid
+from koshel.http.handlers.batches import MemberRequest
+from koshel.inputs.values import Invalid
 
 REQUESTS = Requests(1, terms_of(Settings()))
 KEYS = ["k", "k" * 255, "~!", "", "k" * 256, "two words", "schlüssel", "\x00"]

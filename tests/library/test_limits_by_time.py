@@ -9,8 +9,8 @@ from msgspec import Raw
 from koshel import Ledger
 from koshel.core.turnovers import Limit
 from koshel.errors import Refused
-from koshel.limits_by_time import limits
-from koshel.values import Invalid
+from koshel.inputs.limits_by_time import limits
+from koshel.inputs.values import Invalid
 
 
 def test_what_a_program_gives_and_what_http_gives_is_one() -> None:

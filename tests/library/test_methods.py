@@ -12,9 +12,9 @@ import pytest
 
 import koshel
 from koshel import Account, Balance, Change, Hold, Ledger, Limit, Line, Promise, Totals, Transaction
-from koshel.labels import GivenLabels
-from koshel.requests import MemberRequest, Requests
-from koshel.texts import Asked
+from koshel.asking.requests import MemberRequest, Requests
+from koshel.inputs.labels import GivenLabels
+from koshel.inputs.texts import Asked
 from tests.tidy.test_docs import DOCS
 
 ASKED = {

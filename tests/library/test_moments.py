@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from koshel.moments import LENGTH_MAX, moment
-from koshel.values import Invalid
+from koshel.inputs.moments import LENGTH_MAX, moment
+from koshel.inputs.values import Invalid
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MEANT = {

@@ -20,10 +20,11 @@ from koshel import (
     Transaction,
     Unavailable,
 )
-from koshel.db import embedded, schema
-from koshel.db.embedded import Cluster
-from koshel.db.migrate import migrate
-from koshel.db.verify import verify
+from koshel.db.server import embedded
+from koshel.db.server.embedded import Cluster
+from koshel.db.starting import schema
+from koshel.db.starting.migrate import migrate
+from koshel.db.verifying.verify import verify
 from tests.support.bookkeeping import execute
 from tests.support.database import Database
 from tests.support.settled import query, rows

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from msgspec import Raw
 from msgspec.structs import fields
 
-from koshel import texts, values
+from koshel.asking.requests import Requests
+from koshel.asking.terms import Terms
 from koshel.core.commands import Status
-from koshel.requests import Requests
-from koshel.terms import Terms
-from koshel.values import ID_MAX, Invalid
+from koshel.inputs import texts, values
+from koshel.inputs.values import ID_MAX, Invalid
 
 _requests = Requests(1, Terms("USD", Decimal(500), 60, 3_600, 3_600, Decimal(0)))
 NUMBER = "must be a number such as 12.50"

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from koshel import Invalid, Kind, Ledger, Misuse, Refused
-from koshel.db import volume
+from koshel.db.reading import volume
 from tests.support.database import Database
 
 

@@ -7,8 +7,8 @@ import asyncpg
 import pytest
 
 from koshel import Conflict, Ledger, Refused, StoreError, Transaction
-from koshel.db import columns
-from koshel.db.verify import verify
+from koshel.db.mapping import columns
+from koshel.db.verifying.verify import verify
 from tests.library.conftest import balance
 from tests.support.database import Database
 from tests.support.settled import query, waits

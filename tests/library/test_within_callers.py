@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 
 from koshel import Conflict, Hold, Ledger, Misuse, Promise, Refused, Transaction, Unavailable
-from koshel.db.embedded import Cluster
-from koshel.db.verify import verify
+from koshel.db.server.embedded import Cluster
+from koshel.db.verifying.verify import verify
 from tests.library.conftest import balance
 from tests.support.bookkeeping import execute
 from tests.support.callers import CALLERS, Caller

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from koshel.db.embedded import Cluster
+from koshel.db.server.embedded import Cluster
 from tests.library import test_ledgers as ledgers
 from tests.library import test_within as within
 from tests.support.bookkeeping import execute

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from koshel.core.commands import Kind
-from koshel.db.volume import Grouping, Volume
+from koshel.db.reading.volume import Grouping, Volume
 from koshel.pictures.volume import COLORS, CURRENCIES_MAX, NAMES_MAX, Of, drawn
 from tests.support.drawn import Drawn
 

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from koshel import startup
 from koshel.config.surroundings import without_passwords
+from koshel.serving import startup
 from tests.support import command, leaks
 from tests.support.bookkeeping import execute
 from tests.support.database import Database
@@ -129,7 +129,7 @@ def test_a_password_on_the_command_line_is_worth_a_warning() -> None:
 
 
 def test_psycopgs_words_for_a_refused_row_do_not_quote_it(database: Database) -> None:
-    from koshel.db import words  # noqa: PLC0415
+    from koshel.db.starting import words  # noqa: PLC0415
 
     with psycopg.connect(database.owner_url) as connection, pytest.raises(psycopg.Error) as refused:
         connection.execute("INSERT INTO koshel.currency (code, scale) VALUES ('zed@example.com', 2)")

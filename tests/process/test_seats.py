@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from koshel.seats import SeatedArbiter
+from koshel.serving.seats import SeatedArbiter
 
 SEATS = 3
 

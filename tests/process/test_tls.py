@@ -10,7 +10,7 @@ import pytest
 import trustme
 from structlog.testing import capture_logs
 
-from koshel.tls import Identity, Unusable, load
+from koshel.serving.tls import Identity, Unusable, load
 
 Files = tuple[Path, Path]
 PAST = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)

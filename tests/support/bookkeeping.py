@@ -35,7 +35,7 @@ import psycopg
 
 from koshel.core.commands import ChangeAccount, Command, Kind, Move, OpenAccount, Status
 from koshel.core.model import Posted
-from koshel.db.claims import Claim, ClaimHolds, ClaimQueued
+from koshel.db.settling.claims import Claim, ClaimHolds, ClaimQueued
 from koshel.db.store import Store
 from koshel.settle import settle
 from tests.support.wallets import capture, enqueue, group, hold, payment, postings, refund, transfer, void

@@ -7,16 +7,16 @@ from typing import Any
 
 import psycopg
 
+from koshel.asking.requests import Requests
+from koshel.asking.terms import terms_of
 from koshel.config.settings import Settings
-from koshel.db import ledgers
+from koshel.db.access import ledgers
 from koshel.db.export import exported
 from koshel.engine import open_engine
 from koshel.files.exporting import export_to
 from koshel.files.importing import Import, Result, Source
 from koshel.files.spool import Spool
-from koshel.requests import Requests
 from koshel.submit import settled
-from koshel.terms import terms_of
 from tests.support.database import Database
 
 BALANCES = """

@@ -9,8 +9,8 @@ import psycopg
 from msgspec import Struct
 
 from koshel.core.commands import Request
-from koshel.db.stored import Receipt
-from koshel.db.verify_checks import Check
+from koshel.db.mapping.stored import Receipt
+from koshel.db.verifying.checks import Check
 
 Connection: TypeAlias = "psycopg.Connection[Any]"
 Path: TypeAlias = tuple[str | int, ...]

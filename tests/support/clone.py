@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 import psycopg
 
-from koshel.db import embedded
-from koshel.db.embedded import Cluster
+from koshel.db.server import embedded
+from koshel.db.server.embedded import Cluster
 from tests.conftest import TEMPLATE
 from tests.support.database import Database
 

@@ -12,11 +12,12 @@ from koshel.callers import Scope
 from koshel.core.commands import ChangeAccount, Status
 from koshel.core.model import Queued
 from koshel.core.notes import Annotate
-from koshel.db import cancelling, embedded
-from koshel.db.api_keys import NewKey
-from koshel.db.claims import ClaimHolds, ClaimQueued
-from koshel.db.embedded import Cluster
-from koshel.db.migrate import migrate
+from koshel.db import cancelling
+from koshel.db.access.api_keys import NewKey
+from koshel.db.server import embedded
+from koshel.db.server.embedded import Cluster
+from koshel.db.settling.claims import ClaimHolds, ClaimQueued
+from koshel.db.starting.migrate import migrate
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.settle import settle
 from tests.support.bookkeeping import execute

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from koshel.db.calls import CallLimits, Calls
+from koshel.db.sharing.calls import CallLimits, Calls
 from koshel.shares import NOBODY, Neighbours, Share
 from tests.support.flights import turn
 

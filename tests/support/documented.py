@@ -7,8 +7,8 @@ from typing import Any
 
 from jsonschema_rs import Draft202012Validator
 
-from koshel.http import openapi
-from koshel.http.facts import type_name
+from koshel.http.document import openapi
+from koshel.http.document.facts import type_name
 
 DOCUMENT = openapi.document()
 _OF_HTTP = frozenset({"Connection", "Content-Length", "Content-Type", "Date", "Server", "Transfer-Encoding"})  # of any

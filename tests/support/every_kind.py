@@ -15,8 +15,9 @@ from koshel.core.commands import UNRESOLVED, ChangeAccount, Command, Member, Ope
 from koshel.core.legs import SplitSource, SplitTarget
 from koshel.core.model import Grouped, Queued
 from koshel.core.notes import Annotate
-from koshel.db import cancelling, currencies
-from koshel.db.claims import Claim, ClaimQueued
+from koshel.db import cancelling
+from koshel.db.settling import currencies
+from koshel.db.settling.claims import Claim, ClaimQueued
 from koshel.db.store import Delay, Store
 from koshel.settle import settle
 from tests.support.bookkeeping import LEDGER, execute, keep_books

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 from koshel.app import open_service
 from koshel.config.settings import Settings
-from koshel.http import protocol
-from koshel.http.runner import Runner
+from koshel.http.connection import protocol
+from koshel.http.connection.runner import Runner
 from koshel.http.server import SERVICE, application
 from tests.support.database import Database
 from tests.support.waiting import until

@@ -15,11 +15,12 @@ from koshel.app import open_service
 from koshel.callers import Scope
 from koshel.config.proxies import Proxies
 from koshel.config.settings import Settings
-from koshel.db import api_keys, once
-from koshel.http.access import AccessLog
-from koshel.http.runner import Runner
+from koshel.db.access import api_keys
+from koshel.db.starting import once
+from koshel.http.connection.access import AccessLog
+from koshel.http.connection.runner import Runner
+from koshel.http.connection.watch import Watch
 from koshel.http.server import application
-from koshel.http.watch import Watch
 from koshel.line_writer import LineWriter
 from koshel.streams import Streams
 from koshel.telemetry.tracing import Tracing

@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import psycopg
 
-from koshel.db import embedded, programs
-from koshel.db.migrate import migrate
-from koshel.http import openapi
+from koshel.db.server import embedded, programs
+from koshel.db.starting.migrate import migrate
+from koshel.http.document import openapi
 from koshel.telemetry import metrics
 from koshel.telemetry.tally import Histogram
 

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct, inspect
 
-from koshel.http import examples
+from koshel.http.document import examples
 from koshel.http.route import Route
-from koshel.values import ID_MAX
+from koshel.inputs.values import ID_MAX
 
 PLACE = 987_654_321_987  # stands for an id in what is to be sent
 

@@ -9,7 +9,7 @@ import pytest
 from koshel import api_keys
 from koshel.access.authentication import Authentication
 from koshel.callers import Caller, Scope
-from koshel.db.api_keys import FoundKey
+from koshel.db.access.api_keys import FoundKey
 
 CALLER = Caller(1, "main", Scope.WRITE, "7")
 

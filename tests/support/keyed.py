@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from koshel.callers import Scope
-from koshel.db import api_keys, ledgers, once
-from koshel.db.api_keys import NewKey
-from koshel.db.ledgers import LedgerRow
+from koshel.db.access import api_keys, ledgers
+from koshel.db.access.api_keys import NewKey
+from koshel.db.access.ledgers import LedgerRow
+from koshel.db.starting import once
 from tests.support.service import Answer, Running
 
 OWN_EACH_TIME = {"Date", "X-Request-Id"}

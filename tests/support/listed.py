@@ -2,7 +2,7 @@
 
 from koshel.core.commands import Kind
 from koshel.db import queries
-from koshel.db.wanted import EVERYTHING, PENDING
+from koshel.db.reading.wanted import EVERYTHING, PENDING
 
 OLDEST_FIRST = ", the oldest first"
 TOP = str(2**63 - 1)

@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from koshel.core.commands import Kind
-from koshel.db import queries, volume
+from koshel.db import queries
 from koshel.db.pools import TimeLimits, connect
+from koshel.db.reading import volume
+from koshel.db.reading.volume import Grouping, Volume
 from koshel.db.url import parse
-from koshel.db.volume import Grouping, Volume
 
 ACCOUNTS: Mapping[int, tuple[str | None, str]] = {
     1: ("users:1:main", "USD"),

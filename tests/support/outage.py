@@ -9,9 +9,10 @@ from pathlib import Path
 
 import psycopg
 
-from koshel.db import embedded, queries
-from koshel.db.embedded import Cluster
-from koshel.db.migrate import migrate
+from koshel.db import queries
+from koshel.db.server import embedded
+from koshel.db.server.embedded import Cluster
+from koshel.db.starting.migrate import migrate
 from tests.support.waiting import wait_until
 
 

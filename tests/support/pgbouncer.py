@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from koshel.db import embedded, privileges, programs
-from koshel.db.embedded import Cluster
+from koshel.db.server import embedded, privileges, programs
+from koshel.db.server.embedded import Cluster
 from tests.support.service import free_port
 from tests.support.waiting import wait_until
 

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import psycopg
 
-from koshel.db.verify import verify
+from koshel.db.verifying.verify import verify
 from tests.support.load import FUNDS, Got, Load
 
 Row: TypeAlias = tuple[Any, ...]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from koshel.db.embedded import Cluster
+from koshel.db.server.embedded import Cluster
 
 QUERY = b"Q"
 COMMIT = b"COMMIT"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from koshel.db import embedded
+from koshel.db.server import embedded
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,11 +14,11 @@ from opentelemetry.trace import format_span_id, format_trace_id
 from koshel.app import open_service
 from koshel.config.settings import Settings
 from koshel.db.errors import DatabaseUnavailable
-from koshel.http import protocol
-from koshel.http.access import AccessLog
-from koshel.http.runner import Runner
+from koshel.http.connection import protocol
+from koshel.http.connection.access import AccessLog
+from koshel.http.connection.runner import Runner
+from koshel.http.connection.watch import Watch
 from koshel.http.server import application
-from koshel.http.watch import Watch
 from koshel.telemetry.tracing import Tracing
 from tests.support.ways import BYE, Watched, Way, Wire, post
 

@@ -43,7 +43,7 @@ from koshel.core.model import (
     State,
 )
 from koshel.core.money import minus
-from koshel.db.ids import renewed
+from koshel.db.settling.ids import renewed
 
 NOW = datetime(2026, 11, 22, 10, 35, tzinfo=UTC)
 DAY = 86_400  # seconds; what a hold lasts if nothing is said

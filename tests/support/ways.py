@@ -14,10 +14,10 @@ from aiohttp.web_protocol import RequestHandler
 
 from koshel.app import open_service
 from koshel.config.settings import Settings
-from koshel.http import protocol
-from koshel.http.express import Connection
-from koshel.http.plain import Plain
-from koshel.http.runner import Runner
+from koshel.http.connection import protocol
+from koshel.http.connection.express import Connection
+from koshel.http.connection.plain import Plain
+from koshel.http.connection.runner import Runner
 from koshel.http.server import application
 
 ANSWERED_WITHIN_S = 30

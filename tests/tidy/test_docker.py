@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from koshel.command_line.cli import _parser
 from koshel.config.settings import Settings
 from koshel.config.settings_text import PREFIX, knobs, read
-from koshel.http.routes import ROUTES
+from koshel.http.handlers.routes import ROUTES
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(sys.executable).parent

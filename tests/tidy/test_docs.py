@@ -13,12 +13,12 @@ from msgspec import inspect
 from koshel import __version__
 from koshel.config.settings_text import PREFIX, knobs
 from koshel.core.model import Refusal
-from koshel.db import migrate
-from koshel.http import wire
+from koshel.db.starting import migrate
+from koshel.http.bodies import wire
+from koshel.http.handlers.routes import ROUTES
 from koshel.http.parameters import names as parameters
 from koshel.http.problems import PROBLEMS, document
 from koshel.http.route import is_optional
-from koshel.http.routes import ROUTES
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -156,7 +156,7 @@ def test_bad_input_is_answered_with_problems_that_have_these_statuses() -> None:
 def test_every_module_is_in_the_list_of_rooms_once_and_in_its_own() -> None:
     text = (DOCS / "architecture.md").read_text()
     (tree,) = re.findall(r"^```\nsrc/koshel/\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    hall, *rooms = re.split(r"^  (\w+)/", tree, flags=re.MULTILINE)
+    hall, *rooms = re.split(r"^  ([\w/]+)/ ", tree, flags=re.MULTILINE)
     for room, listed in {"": hall, **dict(zip(rooms[::2], rooms[1::2], strict=True))}.items():
         there = [path.name for path in (ROOT / "src" / "koshel" / room).glob("*.py") if not path.name.startswith("__")]
         assert sorted(re.findall(r"\b\w+\.py\b", listed)) == sorted(there), room

@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from koshel.core.model import Refusal
-from koshel.db import embedded
-from koshel.db.embedded import Cluster
+from koshel.db.server import embedded
+from koshel.db.server.embedded import Cluster
 from tests.conftest import TEMPLATE
 from tests.support import command
 from tests.support.database import Database

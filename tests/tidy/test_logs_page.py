@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from koshel.http.access import Line
+from koshel.http.connection.access import Line
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "logs.md").read_text()

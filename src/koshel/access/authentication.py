@@ -22,11 +22,11 @@ from msgspec import Struct
 
 from koshel.api_keys import digest_of
 from koshel.callers import Caller, Reason, Unauthenticated
-from koshel.db import api_keys
-from koshel.db.api_keys import FoundKey
+from koshel.db.access import api_keys
+from koshel.db.access.api_keys import FoundKey
+from koshel.db.access.key_changes import KeyChanges, open_key_changes
+from koshel.db.access.key_lookups import KeyLookups, open_key_lookups
 from koshel.db.errors import StoreError
-from koshel.db.key_changes import KeyChanges, open_key_changes
-from koshel.db.key_lookups import KeyLookups, open_key_lookups
 from koshel.db.queries import Queries
 from koshel.db.store import Store, StoreConfig
 

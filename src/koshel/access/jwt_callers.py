@@ -25,8 +25,8 @@ from koshel.access.signing_keys import SigningKey
 from koshel.access.verifications import Verifications
 from koshel.callers import Caller, Reason, Unauthenticated
 from koshel.config.settings import Settings
-from koshel.db.key_changes import KeyChanges
-from koshel.db.ledger_lookups import FoundLedger, LedgerLookups
+from koshel.db.access.key_changes import KeyChanges
+from koshel.db.access.ledger_lookups import FoundLedger, LedgerLookups
 
 REMEMBERED_MAX = 10_000  # JWTs, and as many that were refused
 REFUSED_S = 5.0  # that a JWT which was refused is not looked at again

@@ -20,7 +20,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from koshel.access.signing_keys import ALGORITHMS, SigningKey
 from koshel.api_keys import looks_secret
 from koshel.callers import JwtReason, Scope, Unauthenticated
-from koshel.texts import is_ledger_name
+from koshel.inputs.texts import is_ledger_name
 
 LENGTH_MAX = 8_000  # characters
 LEEWAY_S = 30  # that the issuer's clock may be before or behind this one's

@@ -18,12 +18,12 @@ from koshel.callers import MAIN_LEDGER, Scope
 from koshel.command_line.commands import CommandError, Options, opened
 from koshel.config.settings import Settings
 from koshel.core.commands import Status
-from koshel.texts import is_ledger_name
-from koshel.values import ID_MAX
+from koshel.inputs.texts import is_ledger_name
+from koshel.inputs.values import ID_MAX
 
 if TYPE_CHECKING:
-    from koshel.db.api_keys import KeyRow, NewKey
-    from koshel.db.ledgers import LedgerRow
+    from koshel.db.access.api_keys import KeyRow, NewKey
+    from koshel.db.access.ledgers import LedgerRow
 
 PAGE = 500
 
@@ -42,7 +42,7 @@ class _Database:
     def ask(self, work: Work[T], *arguments: Any, ledger_id: int | None = None, **named: Any) -> T:
         import asyncio
 
-        from koshel.db import once
+        from koshel.db.starting import once
 
         def bound(connection: Any, q: Any) -> Awaitable[T]:
             return work(connection, q, *arguments, **named)
@@ -53,7 +53,7 @@ class _Database:
         return self.ask(work, ledger_id, *arguments, ledger_id=ledger_id, **named)
 
     def ledger(self, name: str) -> "LedgerRow":
-        from koshel.db import ledgers
+        from koshel.db.access import ledgers
 
         found = self.ask(ledgers.find, name)
         if found is None:
@@ -61,7 +61,7 @@ class _Database:
         return found
 
     def ledger_of_key(self, key_id: int) -> int:
-        from koshel.db import api_keys
+        from koshel.db.access import api_keys
 
         found = self.ask(api_keys.ledger_of, key_id)
         if found is None:
@@ -71,7 +71,7 @@ class _Database:
 
 def create_ledger(chosen: Settings, options: Options) -> int:
     """Make a ledger."""
-    from koshel.db import ledgers
+    from koshel.db.access import ledgers
 
     name = _checked(options["name"])
     with _opened(chosen) as database:
@@ -85,7 +85,7 @@ def create_ledger(chosen: Settings, options: Options) -> int:
 
 def list_ledgers(chosen: Settings, _: Options) -> int:
     """List the ledgers."""
-    from koshel.db import ledgers
+    from koshel.db.access import ledgers
 
     with _opened(chosen) as database:
         for one in database.ask(ledgers.all_of_them):
@@ -95,7 +95,7 @@ def list_ledgers(chosen: Settings, _: Options) -> int:
 
 def rename_ledger(chosen: Settings, options: Options) -> int:
     """Give a ledger another name."""
-    from koshel.db import ledgers
+    from koshel.db.access import ledgers
 
     name = _checked(options["new_name"])
     if options["name"] == MAIN_LEDGER:
@@ -112,7 +112,7 @@ def rename_ledger(chosen: Settings, options: Options) -> int:
 
 def create_key(chosen: Settings, options: Options) -> int:
     """Make a key, and print it."""
-    from koshel.db import api_keys
+    from koshel.db.access import api_keys
 
     scope, path = Scope(options["scope"]), options["output"]
     with _output(path) as output:
@@ -128,7 +128,7 @@ def create_key(chosen: Settings, options: Options) -> int:
 
 def list_keys(chosen: Settings, options: Options) -> int:
     """List keys, of a ledger or of all."""
-    from koshel.db import ledgers
+    from koshel.db.access import ledgers
 
     with _opened(chosen) as database:
         name = options["ledger"]
@@ -142,7 +142,7 @@ def list_keys(chosen: Settings, options: Options) -> int:
 
 def revoke_key(chosen: Settings, options: Options) -> int:
     """Revoke a key."""
-    from koshel.db import api_keys
+    from koshel.db.access import api_keys
 
     key_id = options["id"]
     with _opened(chosen) as database:
@@ -162,7 +162,7 @@ def revoke_key(chosen: Settings, options: Options) -> int:
 
 def rotate_key(chosen: Settings, options: Options) -> int:
     """Make a key in place of another one, and print it."""
-    from koshel.db import api_keys
+    from koshel.db.access import api_keys
 
     key_id, overlap_s = options["id"], options["overlap"]
     with _opened(chosen) as database:
@@ -227,7 +227,7 @@ def _checked(name: str) -> str:
 
 
 def _keys(database: _Database, ledger_id: int) -> "Iterator[KeyRow]":
-    from koshel.db import api_keys
+    from koshel.db.access import api_keys
 
     before = ID_MAX
     while page := database.ask_of(ledger_id, api_keys.page, before=before, count=PAGE):

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from koshel import moments
 from koshel.callers import MAIN_LEDGER
 from koshel.command_line import book_commands
-from koshel.values import Invalid
+from koshel.inputs import moments
+from koshel.inputs.values import Invalid
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 

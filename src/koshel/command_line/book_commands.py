@@ -15,7 +15,7 @@ from koshel.files.written import STDOUT, ReaderGone, written
 
 if TYPE_CHECKING:
     from koshel import Ledger
-    from koshel.db.databases import Database
+    from koshel.db.starting.databases import Database
 
 
 def statement(chosen: Settings, options: Options) -> int:
@@ -55,8 +55,8 @@ def volume(chosen: Settings, options: Options) -> int:
     """Show how much has moved in a ledger."""
     import asyncio
 
-    from koshel.values import Invalid
-    from koshel.volumes import grouping
+    from koshel.inputs.values import Invalid
+    from koshel.library.volumes import grouping
 
     _check_times(options)
     try:
@@ -96,7 +96,7 @@ async def _volume(chosen: Settings, at: "Database", options: Options) -> None:
 async def _ledger(chosen: Settings, at: "Database", name: str) -> "AsyncIterator[Ledger]":
     """The ledger of this name. Raises CommandError."""
     from koshel.errors import Misuse
-    from koshel.ledger import Ledger
+    from koshel.library.ledger import Ledger
 
     try:
         async with Ledger.open(at.service_url, chosen, ledger=name) as ledger:

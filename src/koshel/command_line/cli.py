@@ -15,7 +15,7 @@ from koshel.config import durations, settings_text
 from koshel.config.settings import Settings, SettingsError
 from koshel.config.surroundings import nearest, of_libpq, without_passwords
 from koshel.core.money import SCALE_MAX
-from koshel.texts import is_key_name
+from koshel.inputs.texts import is_key_name
 
 EPILOG = "Every setting is a flag and a variable: --batch-max is KOSHEL_BATCH_MAX. `koshel serve --help` lists them."
 PSQL_EPILOG = r"Whatever is not a setting goes to psql: koshel psql -c '\d account'"

@@ -19,8 +19,8 @@ from koshel.config.settings_text import came_as
 from koshel.core.money import SCALE_MAX, iso_scales
 
 if TYPE_CHECKING:
-    from koshel.db.databases import Database
-    from koshel.db.proof import Inspected
+    from koshel.db.starting.databases import Database
+    from koshel.db.starting.proof import Inspected
 
 Options = Mapping[str, Any]
 
@@ -35,11 +35,12 @@ def serve(chosen: Settings, options: Options) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # Nothing that is imported becomes garbage. To look for it again and again takes a tenth of the start.
     gc.disable()
-    from koshel import address, descriptors, logs, startup, tls
-    from koshel.config import surroundings
-    from koshel.db.opening import opened
+    from koshel import descriptors, logs
+    from koshel.config import address, surroundings
+    from koshel.db.starting.opening import opened
     from koshel.engine import opening_wishes
-    from koshel.supervise import Supervisor
+    from koshel.serving import startup, tls
+    from koshel.serving.supervise import Supervisor
 
     gc.freeze()
     gc.enable()
@@ -62,7 +63,7 @@ def serve(chosen: Settings, options: Options) -> int:
 
 def migrate(chosen: Settings, options: Options) -> int:
     """Apply what is due, or only say what is."""
-    from koshel.db.migrate import due
+    from koshel.db.starting.migrate import due
 
     check = options["check"]
     with _database(chosen, make=not check) as at:
@@ -76,8 +77,8 @@ def migrate(chosen: Settings, options: Options) -> int:
 
 def add_currency(chosen: Settings, options: Options) -> int:
     """Register a currency."""
-    from koshel.db import currencies
-    from koshel.texts import is_currency_code
+    from koshel.db.settling import currencies
+    from koshel.inputs.texts import is_currency_code
 
     code, scale = options["code"], options["scale"]
     if not is_currency_code(code):
@@ -97,7 +98,7 @@ def add_currency(chosen: Settings, options: Options) -> int:
 
 def list_currencies(chosen: Settings, _: Options) -> int:
     """List the registered currencies."""
-    from koshel.db import currencies
+    from koshel.db.settling import currencies
 
     with _database(chosen) as at:
         for code, scale in currencies.registered(at.owner_url, chosen.schema):
@@ -108,7 +109,7 @@ def list_currencies(chosen: Settings, _: Options) -> int:
 def verify(chosen: Settings, options: Options) -> int:
     """Prove the books."""
     from koshel.command_line.progress import bar
-    from koshel.db.verify import prove
+    from koshel.db.verifying.verify import prove
 
     with opened(chosen) as at, bar("Proving the books") as progress:
         proof = prove(at.owner_url, chosen.schema, progress)
@@ -123,7 +124,7 @@ def verify(chosen: Settings, options: Options) -> int:
 
 def psql(chosen: Settings, options: Options) -> int:
     """Open a shell on the database; does not return where there is nothing to do after it."""
-    from koshel.db import shell
+    from koshel.db.starting import shell
 
     arguments = options["rest"][1:] if options["rest"][:1] == ["--"] else options["rest"]
     with _database(chosen) as at:
@@ -135,7 +136,7 @@ def psql(chosen: Settings, options: Options) -> int:
 
 def openapi(_: Settings, __: Options) -> int:
     """Print the OpenAPI document."""
-    from koshel.http.openapi import document
+    from koshel.http.document.openapi import document
 
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(document()), indent=2).decode() + "\n")
     return 0
@@ -145,11 +146,11 @@ def complaint(error: Exception) -> str | None:
     """The sentence for what can go wrong with a command; None for a fault."""
     import psycopg
 
-    from koshel.db import words
     from koshel.db.errors import Away, EmbeddedError, StoreError, Unfit
-    from koshel.db.migrate import MigrationError
-    from koshel.db.shell import NoShell
-    from koshel.db.standing import TooFewConnections
+    from koshel.db.starting import words
+    from koshel.db.starting.migrate import MigrationError
+    from koshel.db.starting.shell import NoShell
+    from koshel.db.starting.standing import TooFewConnections
 
     if isinstance(error, psycopg.errors.UndefinedTable):
         return "the database has no schema yet; run `koshel migrate`"
@@ -164,7 +165,7 @@ def complaint(error: Exception) -> str | None:
 @contextmanager
 def opened(chosen: Settings) -> "Iterator[Database]":
     """The database, whose schema is current. Raises CommandError."""
-    from koshel.db.migrate import due, known
+    from koshel.db.starting.migrate import due, known
 
     with _database(chosen) as at:
         missing = due(at.owner_url, chosen.schema)
@@ -176,15 +177,15 @@ def opened(chosen: Settings) -> "Iterator[Database]":
 
 
 def _database(chosen: Settings, *, make: bool = False, alone: bool = False) -> "AbstractContextManager[Database]":
-    from koshel.db import databases
+    from koshel.db.starting import databases
 
     return databases.database(chosen.database_url, chosen.data_dir, chosen.service_role, make=make, alone=alone)
 
 
 def _bring_up_to_date(chosen: Settings, options: Options, at: "Database", found: "Inspected") -> None:
     """What is still to be done when the database is there and fit. Raises what the commands complain of."""
-    from koshel import startup
-    from koshel.db import standing
+    from koshel.db.starting import standing
+    from koshel.serving import startup
 
     # As the owner if it is ours; a service role finds nothing due, or is told that it may not.
     if found.due or at.service_url != at.owner_url:
@@ -201,9 +202,10 @@ def _check_keys(chosen: Settings, at: "Database") -> None:
     """Raises CommandError if there is no key, and the service would listen beyond this machine."""
     import asyncio
 
-    from koshel import startup
     from koshel.config import exposure
-    from koshel.db import api_keys, once
+    from koshel.db.access import api_keys
+    from koshel.db.starting import once
+    from koshel.serving import startup
 
     reason = exposure.reached_by(chosen)
     if chosen.auth == "off" or chosen.jwt_issuer is not None or (reason is None and chosen.auth is None):
@@ -219,7 +221,7 @@ def _check_keys(chosen: Settings, at: "Database") -> None:
 
 
 def _apply_what_is_due(chosen: Settings, at: "Database") -> list[str]:
-    from koshel.db.migrate import migrate as apply
+    from koshel.db.starting.migrate import migrate as apply
 
     return apply(
         at.owner_url,
@@ -234,12 +236,12 @@ def _check_before_migrating(chosen: Settings, at: "Database") -> None:
     import asyncio
 
     from koshel.db.pools import TimeLimits
-    from koshel.db.proof import check_before_migrating
+    from koshel.db.starting.proof import check_before_migrating
 
     asyncio.run(check_before_migrating(at.owner_url, TimeLimits(connect_timeout_ms=chosen.connect_timeout_ms)))
 
 
 def _registered(at: "Database", schema: str | None) -> set[str]:
-    from koshel.db import currencies
+    from koshel.db.settling import currencies
 
     return {code for code, _ in currencies.registered(at.service_url, schema)}

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date
 
-    from koshel.db.databases import Database
+    from koshel.db.starting.databases import Database
     from koshel.demo import Made
     from koshel.files.importing import Source
     from koshel.files.statements import Between
-    from koshel.texts import Asked
+    from koshel.inputs.texts import Asked
 
 STATEMENT_TIMEOUT_MS = 60_000  # at least
 ENDED_BY_SIGPIPE = 128 + 13  # the status of a program that ends because nobody reads what it writes, as shells say it
@@ -47,9 +47,9 @@ def export_statement(chosen: Settings, options: Options) -> int:
     """Write an account's statement to a file."""
     import asyncio
 
-    from koshel.moments import moment
-    from koshel.texts import asked_in_path
-    from koshel.values import Invalid
+    from koshel.inputs.moments import moment
+    from koshel.inputs.texts import asked_in_path
+    from koshel.inputs.values import Invalid
 
     account, ledger = options["account"], options["ledger"]
     try:
@@ -73,7 +73,7 @@ async def _statement(
     chosen: Settings, at: "Database", options: Options, form: str, wanted: "tuple[Asked, Between]"
 ) -> int:
     from koshel.command_line.progress import bar
-    from koshel.db import ledgers
+    from koshel.db.access import ledgers
     from koshel.db.store import open_store
     from koshel.engine import store_config
     from koshel.files.statements import export_statement
@@ -144,14 +144,14 @@ def import_(chosen: Settings, options: Options) -> int:
 async def _import(chosen: Settings, at: "Database", source: "Source", ledger: str, *, dry_run: bool) -> str:
     from tempfile import TemporaryFile
 
+    from koshel.asking.requests import Requests
+    from koshel.asking.terms import terms_of
     from koshel.command_line.progress import bar
-    from koshel.db import ledgers
+    from koshel.db.access import ledgers
     from koshel.engine import open_engine
     from koshel.files.importing import Import
     from koshel.files.spool import Spool
-    from koshel.requests import Requests
     from koshel.submit import settled
-    from koshel.terms import terms_of
 
     async with open_engine(_patient(chosen), at.target, background=False) as engine:
         found = await engine.store.look(lambda connection, q: ledgers.find(connection, q, ledger))
@@ -175,8 +175,8 @@ def demo(chosen: Settings, options: Options) -> int:
     import asyncio
     from datetime import UTC, datetime, timedelta
 
-    from koshel.texts import is_ledger_name
-    from koshel.values import LEDGER_REASON
+    from koshel.inputs.texts import is_ledger_name
+    from koshel.inputs.values import LEDGER_REASON
 
     name = options["ledger"]
     if not is_ledger_name(name):
@@ -191,7 +191,7 @@ def demo(chosen: Settings, options: Options) -> int:
 async def _demo(chosen: Settings, at: "Database", name: str, seed: int, month: "date") -> "Made":
     from koshel.command_line.progress import bar
     from koshel.demo import fill
-    from koshel.ledger import Ledger
+    from koshel.library.ledger import Ledger
 
     if not await Ledger.create(at.owner_url, name, schema=chosen.schema):
         raise CommandError(f"there is a ledger {name!r} already; --ledger names another one")

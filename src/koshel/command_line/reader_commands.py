@@ -10,12 +10,12 @@ from koshel.command_line.commands import CommandError, Options, opened
 from koshel.config.settings import Settings
 
 if TYPE_CHECKING:
-    from koshel.db.databases import Database
+    from koshel.db.starting.databases import Database
 
 
 def grant_ledger(chosen: Settings, options: Options) -> int:
     """Let a role read the rows of a ledger."""
-    from koshel.db import policies
+    from koshel.db.starting import policies
 
     name, role = options["name"], options["role"]
     with opened(chosen) as at:
@@ -26,7 +26,7 @@ def grant_ledger(chosen: Settings, options: Options) -> int:
 
 def revoke_ledger(chosen: Settings, options: Options) -> int:
     """Let it read them no more."""
-    from koshel.db import policies
+    from koshel.db.starting import policies
 
     name, role = options["name"], options["role"]
     with opened(chosen) as at:
@@ -39,7 +39,8 @@ def revoke_ledger(chosen: Settings, options: Options) -> int:
 def _ledger_id(chosen: Settings, at: "Database", name: str) -> int:
     import asyncio
 
-    from koshel.db import ledgers, once
+    from koshel.db.access import ledgers
+    from koshel.db.starting import once
 
     found = asyncio.run(
         once.transact(at.owner_url, lambda connection, q: ledgers.find(connection, q, name), schema=chosen.schema)

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from koshel import account_books
-from koshel.account_books import Line
 from koshel.command_line.commands import CommandError
 from koshel.command_line.tables import Table
 from koshel.core.money import plain
 from koshel.http.problems import printable
-from koshel.ledger import Ledger
-from koshel.results import Account
-from koshel.texts import AT, identifier
-from koshel.values import Invalid
+from koshel.inputs.texts import AT, identifier
+from koshel.inputs.values import Invalid
+from koshel.library import account_books
+from koshel.library.account_books import Line
+from koshel.library.ledger import Ledger
+from koshel.library.results import Account
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from koshel import address
 from koshel.command_line.commands import CommandError
+from koshel.config import address
 from koshel.config.settings import Settings
 
 EVERY_MIN_S = 0.2

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET, Struct, json
 from msgspec.structs import asdict, replace
 
-from koshel import moments
 from koshel.command_line.commands import CommandError
 from koshel.command_line.tables import Table
 from koshel.core.commands import Kind
 from koshel.core.money import add
-from koshel.db.volume import Grouping, Volume
+from koshel.db.reading.volume import Grouping, Volume
 from koshel.errors import Refused
 from koshel.files.cells import safe
-from koshel.http.volume_bodies import LedgerVolumes, shown
-from koshel.ledger import Ledger
-from koshel.volumes import grouping
+from koshel.http.bodies.volume_bodies import LedgerVolumes, shown
+from koshel.inputs import moments
+from koshel.library.ledger import Ledger
+from koshel.library.volumes import grouping
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

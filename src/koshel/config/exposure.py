@@ -1,7 +1,6 @@
 """Whether other machines reach the service: then nobody may use it without a key, but where the settings say so."""
 
-from koshel import address
-from koshel.config import web_origins
+from koshel.config import address, web_origins
 from koshel.config.settings import Settings
 
 

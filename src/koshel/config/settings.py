@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from koshel.config import cores, proxies, web_addresses
 from koshel.config.web_origins import origins
-from koshel.values import CURRENCY_PATTERN
+from koshel.inputs.values import CURRENCY_PATTERN
 
 # A title says what a type takes where its pattern could not: it stands in messages.
 Url = Annotated[str, Meta(pattern="^postgres(ql)?://", title="a URL that begins with postgresql://")]

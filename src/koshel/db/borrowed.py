@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import asyncpg
 
-from koshel.db.batch import Batch
-from koshel.db.batches import Rehearsal
 from koshel.db.errors import MISUSES, translated
 from koshel.db.namespace import Namespace
 from koshel.db.reads import Reads, Work
 from koshel.db.row_security import confine
+from koshel.db.settling.batch import Batch
+from koshel.db.settling.batches import Rehearsal
 from koshel.errors import Misuse
 
 if TYPE_CHECKING:

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from koshel.db.mapping.rows import FoundTransaction
 from koshel.db.queries import Queries
 from koshel.db.reads import find_transaction
-from koshel.db.rows import FoundTransaction
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection

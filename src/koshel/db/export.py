@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from koshel.db import namespace, queries
 from koshel.db.patience import be_patient
-from koshel.db.verify import connect
+from koshel.db.verifying.verify import connect
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 

@@ -5,11 +5,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from koshel.core.model import AccountDetails
-from koshel.db import rows
-from koshel.db.batches import Batches
+from koshel.db.mapping import rows
+from koshel.db.mapping.rows import FoundTransaction
 from koshel.db.namespace import Namespace
 from koshel.db.queries import Queries
-from koshel.db.rows import FoundTransaction
+from koshel.db.settling.batches import Batches
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection

@@ -15,21 +15,21 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
-from koshel.db.batch import Batch
-from koshel.db.batches import Batches, Impatient
-from koshel.db.calls import CallLimits
-from koshel.db.claims import ClaimHolds, ClaimQueued
 from koshel.db.errors import Conflict, NoPartition, Obstructed, OutcomeUnknown, StoreError, translated
 from koshel.db.gate import Gate
-from koshel.db.known import Known
 from koshel.db.lease import End, commit, lease, undo
-from koshel.db.lending import Lender, LendingLimits
-from koshel.db.lock_wait import LockWait
 from koshel.db.namespace import Namespace
 from koshel.db.pools import PoolMeasure, TimeLimits, open_pool
 from koshel.db.row_security import confined
-from koshel.db.strangers import Strangers
-from koshel.db.traced import batch_maker
+from koshel.db.settling.batch import Batch
+from koshel.db.settling.batches import Batches, Impatient
+from koshel.db.settling.claims import ClaimHolds, ClaimQueued
+from koshel.db.settling.known import Known
+from koshel.db.settling.lock_wait import LockWait
+from koshel.db.settling.strangers import Strangers
+from koshel.db.settling.traced import batch_maker
+from koshel.db.sharing.calls import CallLimits
+from koshel.db.sharing.lending import Lender, LendingLimits
 from koshel.db.url import Target, parse
 from koshel.telemetry import metrics
 

@@ -6,13 +6,14 @@ from functools import partial
 
 from msgspec import UNSET
 
-from koshel.db import currencies, import_lookups
+from koshel.asking.requests import Requests
+from koshel.db import import_lookups
 from koshel.db.reads import Reads
+from koshel.db.settling import currencies
 from koshel.files.faults import Fault
 from koshel.files.keys import Once
 from koshel.files.wishes import AccountWish, TransactionWish, Wish
-from koshel.requests import Requests
-from koshel.texts import AT
+from koshel.inputs.texts import AT
 
 _REMEMBERED_MAX = 100_000  # accounts; beyond that they are looked up again
 

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from msgspec import Struct, field
 
+from koshel.asking.requests import Requests
 from koshel.core.model import Opened, Outcome, Posted
 from koshel.db.reads import Reads
 from koshel.files.checks import Checks
@@ -21,9 +22,8 @@ from koshel.files.reading import Line, lines_of
 from koshel.files.settling import Settling
 from koshel.files.spool import Spool
 from koshel.files.wishes import Reader, TransactionWish, Wish
-from koshel.requests import Requests
+from koshel.inputs.values import MEMBERS_MAX, Invalid
 from koshel.submit import Submit
-from koshel.values import MEMBERS_MAX, Invalid
 
 Progress: TypeAlias = Callable[[float], None]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from koshel import results
+from koshel.asking.requests import Requests
 from koshel.core.commands import EnsureAccount, Group, Move
 from koshel.core.model import Declined, Grouped, Outcome
 from koshel.db.borrowed import borrow
@@ -15,10 +15,10 @@ from koshel.db.queries import Queries
 from koshel.db.reads import Reads
 from koshel.files.faults import Stopped
 from koshel.files.wishes import AccountWish, Wish
-from koshel.requests import Requests
+from koshel.inputs.texts import AT
+from koshel.library import results
 from koshel.settle import settle
 from koshel.submit import Submit, alone
-from koshel.texts import AT
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection

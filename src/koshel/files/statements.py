@@ -12,15 +12,15 @@ from typing import Any, BinaryIO, TypeAlias
 from msgspec import UNSET, json
 
 from koshel.core.model import AccountDetails
-from koshel.db import lines, transaction_lists
-from koshel.db.lines import Stretch
-from koshel.db.pages import Ask
+from koshel.db.reading import lines, transaction_lists
+from koshel.db.reading.lines import Stretch
+from koshel.db.reading.pages import Ask
+from koshel.db.reading.wanted import TransactionsWanted
 from koshel.db.reads import Reads
-from koshel.db.wanted import TransactionsWanted
 from koshel.files.writing import writing
 from koshel.files.written import written
-from koshel.http import csv_lines
-from koshel.http.lines import AccountLine, shown_line
+from koshel.http.bodies import csv_lines
+from koshel.http.handlers.lines import AccountLine, shown_line
 
 LINES_AT_ONCE = 1_000
 

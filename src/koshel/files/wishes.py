@@ -8,16 +8,16 @@ from typing import Any, ClassVar, TypeAlias
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from koshel.checks import checked
+from koshel.asking.checks import checked
+from koshel.asking.requests import Requests
 from koshel.core.commands import ERASED, EnsureAccount, Kind, Move, OpenAccount
 from koshel.core.exchange import EMAIL
 from koshel.files.formats import NO_LIMIT
 from koshel.files.keys import PREFIX, Keys
 from koshel.files.reading import Line
-from koshel.labels import Labels
-from koshel.requests import Requests
-from koshel.texts import AT, Asked, asked, identifier, is_key
-from koshel.values import KEY_REASON, Invalid, amount, decimal, fields
+from koshel.inputs.labels import Labels
+from koshel.inputs.texts import AT, Asked, asked, identifier, is_key
+from koshel.inputs.values import KEY_REASON, Invalid, amount, decimal, fields
 
 NO_MONEY = frozenset({Kind.HOLD, Kind.VOID, Kind.EXPIRY})  # what moves none
 _OF_SIDES = {(True, True): Kind.TRANSFER, (False, True): Kind.PAYMENT, (True, False): Kind.WITHDRAWAL}

@@ -31,13 +31,13 @@ from koshel.core.model import (
 )
 from koshel.core.notes import Annotate
 from koshel.db.errors import OutcomeUnknown, StoreError
-from koshel.db.notes import standing
-from koshel.http import wire
+from koshel.db.settling.notes import standing
+from koshel.http.bodies import wire
+from koshel.http.bodies.exchanged import exchanged
+from koshel.http.bodies.together import BatchReply, results
 from koshel.http.call import NO_HEADERS, Call, Reply, json
-from koshel.http.exchanged import exchanged
 from koshel.http.prefer import Preference
 from koshel.http.refusals import refused
-from koshel.http.together import BatchReply, results
 from koshel.submit import weight_of
 
 REPLAYED = {"Idempotent-Replayed": "true"}

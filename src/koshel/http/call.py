@@ -7,12 +7,12 @@ import msgspec
 from msgspec import Struct
 
 from koshel.app import Service
+from koshel.asking.requests import Requests
 from koshel.callers import Caller
 from koshel.db.shared_reads import SharedReads
 from koshel.http.limits import CallerLimits
 from koshel.http.preconditions import Tags
 from koshel.http.prefer import Preference
-from koshel.requests import Requests
 from koshel.submit import Submit, rehearsed
 
 JSON = "application/json"

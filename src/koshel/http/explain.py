@@ -5,8 +5,8 @@ from typing import Any, NoReturn
 
 from msgspec import Struct, inspect
 
-from koshel.faults import faults
 from koshel.http.names import deepest, step
+from koshel.inputs.faults import faults
 
 TOO_DEEP = "is nested too deeply"
 _DIGITS_MAX = 30  # of an integer that is worth reading

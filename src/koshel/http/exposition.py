@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from koshel import __version__
-from koshel.db import schema
+from koshel.db.starting import schema
 from koshel.db.store import Store
 from koshel.errors import KoshelError
 from koshel.telemetry import metrics

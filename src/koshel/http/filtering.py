@@ -5,15 +5,15 @@ from typing import Annotated, Any, Protocol, TypeVar
 
 from msgspec import Meta
 
-from koshel import filters
-from koshel.db.filters import Expression, Fields
-from koshel.db.pages import FILTERED_MAX, Ask
+from koshel.db.reading.filters import Expression, Fields
+from koshel.db.reading.pages import FILTERED_MAX, Ask
+from koshel.db.reading.wanted import BadPosition, Listed, MixedOrders, NotIndexed, TooWide
 from koshel.db.reads import weight_of
-from koshel.db.wanted import BadPosition, Listed, MixedOrders, NotIndexed, TooWide
 from koshel.http.call import Call
 from koshel.http.pages import not_indexed
 from koshel.http.problems import parameter_invalid
-from koshel.values import Invalid
+from koshel.inputs import filters
+from koshel.inputs.values import Invalid
 
 ItemT = TypeVar("ItemT")
 

@@ -16,8 +16,8 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from msgspec import UNSET, DecodeError, Meta, Struct, UnsetType, json, structs
 
-from koshel.db.pages import Ask
-from koshel.db.wanted import Listed, NotIndexed, Order
+from koshel.db.reading.pages import Ask
+from koshel.db.reading.wanted import Listed, NotIndexed, Order
 from koshel.http.call import Call, Reply
 from koshel.http.call import json as json_reply
 from koshel.http.problems import Failure, parameter_invalid

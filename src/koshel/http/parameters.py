@@ -9,9 +9,9 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field, inspect
 
-from koshel.faults import faults
 from koshel.http.problems import parameter_invalid
-from koshel.values import Key
+from koshel.inputs.faults import faults
+from koshel.inputs.values import Key
 
 ParametersT = TypeVar("ParametersT", bound=Struct)
 

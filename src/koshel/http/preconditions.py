@@ -11,7 +11,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from koshel.http.problems import Failure, header_invalid
-from koshel.values import Versions
+from koshel.inputs.values import Versions
 
 HEADERS = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range")
 # Browsers and caches send these by themselves. RFC 9110 has a page without a date or a tag pass them over.

@@ -12,8 +12,8 @@ from koshel.http import explain
 from koshel.http.names import deepest, twice
 from koshel.http.parameters import QueryReader
 from koshel.http.problems import Failure, header_invalid, validation_failed
-from koshel.texts import is_key
-from koshel.values import KEY_REASON
+from koshel.inputs.texts import is_key
+from koshel.inputs.values import KEY_REASON
 
 ACCEPTS = {"POST": "Accept-Post", "PATCH": "Accept-Patch", "PUT": "Accept"}
 

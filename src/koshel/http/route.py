@@ -9,8 +9,8 @@ from msgspec.structs import fields, force_setattr
 
 from koshel.callers import Scope
 from koshel.core.commands import Request
-from koshel.http import wire
 from koshel.http.answers import answer
+from koshel.http.bodies import wire
 from koshel.http.call import Call, Reply
 from koshel.http.parameters import DryRun, MoneyHeaders, Nothing, names
 from koshel.http.preconditions import HEADERS

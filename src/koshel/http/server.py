@@ -22,6 +22,8 @@ from koshel.db.errors import OutcomeUnknown, StoreError
 from koshel.errors import Overloaded
 from koshel.http import authorization, preconditions, prefer, receive, request_id, traces
 from koshel.http.call import JSON, MERGE_PATCH, PROBLEM, Call, Reply
+from koshel.http.handlers.routes import ROUTES
+from koshel.http.handlers.transactions import pointer
 from koshel.http.limits import CallerLimits
 from koshel.http.merging import MERGED
 from koshel.http.origins import Origins
@@ -29,11 +31,9 @@ from koshel.http.parameters import DryRun, QueryReader, names
 from koshel.http.problems import PROBLEMS, SHOWN_MAX, Failure, printable, validation_failed
 from koshel.http.response import CALL, Response
 from koshel.http.route import Route, is_optional
-from koshel.http.routes import ROUTES
-from koshel.http.transactions import pointer
+from koshel.inputs.values import Invalid
 from koshel.rates import Buckets
 from koshel.telemetry import metrics
-from koshel.values import Invalid
 
 SERVICE = web.AppKey("service", Service)
 LIMITS = web.AppKey("limits", CallerLimits)
@@ -82,7 +82,7 @@ def _decoders(route: Route) -> "Mapping[str, msgspec.json.Decoder[Any]]":
 @cache
 def _api() -> Mapping[str, Any]:
     """The OpenAPI document, made when it is first asked for: it takes as long to make as all else here."""
-    from koshel.http import openapi  # noqa: PLC0415
+    from koshel.http.document import openapi  # noqa: PLC0415
 
     return openapi.document()
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from koshel.core.commands import Kind
 from koshel.core.money import ZEROS, add
-from koshel.db.volume import Grouping, Volume
+from koshel.db.reading.volume import Grouping, Volume
 from koshel.pictures.bins import bins
 from koshel.pictures.drawing import EDGE, FREE, Amounts, at, look, time_axis, titled
 

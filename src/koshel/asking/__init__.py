@@ -1,0 +1,1 @@
+"""The commands of callers: routes and library build them here."""

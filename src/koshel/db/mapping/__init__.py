@@ -1,0 +1,1 @@
+"""Outcomes in, arrays out; rows in, structs out."""

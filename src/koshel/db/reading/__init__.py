@@ -1,0 +1,1 @@
+"""The books, to read: lists, lines, totals."""

@@ -1,0 +1,120 @@
+"""An account's lines: what has touched it, in the order of its versions, and what it was left with after each.
+
+Versions run 1, 2, 3 ... without a gap, and in the order of time. So a balance at a moment is that of a version, and
+what lies between two moments is what lies between two versions.
+"""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct
+
+from koshel.core.commands import Kind
+from koshel.core.model import AccountDetails, Posted
+from koshel.core.money import ZEROS, scale_of, subtract
+from koshel.core.sides import Side
+from koshel.db.mapping.rows import FoundTransaction
+from koshel.db.queries import Queries
+from koshel.db.reading.wanted import LAST_MOMENT
+
+if TYPE_CHECKING:
+    from koshel.db.pools import AnyConnection
+
+AccountKey: TypeAlias = tuple[int, int]  # its ledger's id, and its own
+Versions: TypeAlias = tuple[int, int]  # the first and the last
+
+LEAVE = {Kind.WITHDRAWAL, Kind.TRANSFER, Kind.CAPTURE, Kind.REFUND}  # by which money leaves its source
+
+
+class Line(Struct, frozen=True):
+    """A transaction as it touched an account."""
+
+    found: FoundTransaction
+    side: Side
+    change: Decimal  # of the balance: zero if only what is held has changed
+
+    @property
+    def version(self) -> int:
+        """The version of the account."""
+        return self.side.version
+
+
+class State(Struct, frozen=True):
+    """What an account was left with at a version; 0: when it was opened."""
+
+    version: int
+    balance: Decimal
+    held: Decimal
+    ctime: datetime
+
+
+def line(account_id: int, found: FoundTransaction) -> Line:
+    """The line of an account that a transaction has touched."""
+    posted = found.transaction
+    assert isinstance(posted, Posted)
+    source, target = posted.source, posted.target
+    if source is not None and source.account_id == account_id:
+        leaves, zero = posted.kind in LEAVE, ZEROS[scale_of(posted.amount)]
+        return Line(found, source, subtract(zero, posted.amount) if leaves else zero)
+    assert isinstance(target, Side)
+    return Line(found, target, posted.amount)
+
+
+async def versions_between(
+    connection: "AnyConnection", q: Queries, account: AccountKey, since: datetime, until: datetime
+) -> Versions:
+    """The first and the last version from a moment on, and before another; if there is none, the last is the lower."""
+    before = await version_before(connection, q, account, since)
+    return before + 1, await version_before(connection, q, account, until)
+
+
+async def version_before(connection: "AnyConnection", q: Queries, account: AccountKey, moment: datetime) -> int:
+    """How many transactions had touched an account before a moment."""
+    return await connection.fetchval(q.find_version_before, *account, moment) or 0
+
+
+async def state(connection: "AnyConnection", q: Queries, account: AccountDetails, version: int) -> State | None:
+    """What an account was left with at a version; None if it has had none such."""
+    if version == 0:
+        zero = ZEROS[account.scale]
+        return State(0, zero, zero, account.ctime)
+    row = await connection.fetchrow(q.get_state, account.ledger_id, account.id, version)
+    if row is None:
+        return None
+    held = ZEROS[account.scale] if row["held"] is None else row["held"]
+    return State(version, row["balance"], held, row["ctime"])
+
+
+async def state_at(connection: "AnyConnection", q: Queries, account: AccountDetails, moment: datetime) -> State | None:
+    """What an account was left with at a moment, by what had touched it then."""
+    later = moment if moment == LAST_MOMENT else moment + timedelta(microseconds=1)
+    version = await version_before(connection, q, (account.ledger_id, account.id), later)
+    return await state(connection, q, account, version)
+
+
+class Stretch(Struct, frozen=True):
+    """Some of an account's lines, which follow each other, and how it stood before them and after them."""
+
+    account: AccountDetails
+    opening: State
+    closing: State
+
+    @property
+    def versions(self) -> Versions:
+        """The first and the last; the last is the lower if there is none."""
+        return self.opening.version + 1, self.closing.version
+
+
+async def stretch(
+    connection: "AnyConnection", q: Queries, account: AccountDetails, since: datetime | None, until: datetime | None
+) -> Stretch:
+    """An account's lines from a moment on, and before another; None: from the first on, to what is the last now."""
+    key = (account.ledger_id, account.id)
+    first = 0 if since is None else await version_before(connection, q, key, since)
+    last = account.version if until is None else await version_before(connection, q, key, until)
+    opening = await state(connection, q, account, first)
+    closing = await state(connection, q, account, max(first, last))
+    assert opening is not None
+    assert closing is not None, "versions have no gap"
+    return Stretch(account, opening, closing)

@@ -1,0 +1,1 @@
+"""One batch's transaction: resolve, lock, write."""

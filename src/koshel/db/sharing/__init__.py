@@ -1,0 +1,1 @@
+"""Reads and dry runs share a few connections."""

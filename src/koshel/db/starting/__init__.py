@@ -1,0 +1,1 @@
+"""Where the database is, and what the start proves of it."""

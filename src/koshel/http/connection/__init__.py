@@ -1,0 +1,1 @@
+"""A connection: the express lane, or aiohttp."""

@@ -1,0 +1,1 @@
+"""The one front door for values that callers give."""

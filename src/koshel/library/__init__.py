@@ -1,0 +1,1 @@
+"""What a program uses: `from koshel import Ledger`."""
