@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeAlias
 
-from koshel.core.commands import Command, Enqueue, Group, Split
-from koshel.core.exchanging import Exchange
+from koshel.core.commands import Command, Enqueue
 from koshel.core.model import Outcome
+from koshel.core.reach import weight_of
 from koshel.db.reads import Reads
 from koshel.db.settling.batches import Batches
 from koshel.engine import Engine
@@ -39,19 +39,6 @@ def rehearsed(reads: Reads) -> Submit:
 def alone(batches: Batches) -> Submit:
     """In one of these batches, by itself. Raises StoreError."""
     return partial(_settle_one, batches)
-
-
-def weight_of(command: Command) -> int:
-    """How many commands it counts as: a group as its members, a split as its legs, an exchange as two."""
-    match command:
-        case Group():
-            return sum(map(weight_of, command.members))
-        case Split():
-            return len(command.pairs)
-        case Exchange():
-            return 2
-        case _:
-            return 1
 
 
 async def _settle_one(batches: Batches, command: Command) -> Outcome:

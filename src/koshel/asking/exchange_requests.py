@@ -3,7 +3,6 @@
 from typing import Unpack
 
 from koshel.asking.split_requests import SplitRequests
-from koshel.core.commands import Deferrable, EnsureAccount, Split
 from koshel.core.exchanging import Exchange
 from koshel.inputs import values
 from koshel.inputs.labels import GivenLabels, given
@@ -44,14 +43,3 @@ class ExchangeRequests(SplitRequests):
             self.terms.exchange_min_balance,
             **given(labels),
         )
-
-
-def transactions_of(member: Deferrable | EnsureAccount) -> int:
-    """How many transactions a member of a batch may make."""
-    match member:
-        case Split():
-            return len(member.pairs)
-        case Exchange():
-            return 2
-        case _:
-            return 1

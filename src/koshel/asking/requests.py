@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, Unpack
 
 from msgspec import UNSET, UnsetType
 
-from koshel.asking.exchange_requests import ExchangeRequests, transactions_of
+from koshel.asking.exchange_requests import ExchangeRequests
 from koshel.core.commands import (
     Capture,
     ChangeAccount,
@@ -23,6 +23,7 @@ from koshel.core.commands import (
     Void,
 )
 from koshel.core.labelled import MetadataPatch
+from koshel.core.reach import weight_of
 from koshel.inputs import limits_by_time, values
 from koshel.inputs.labels import GivenLabels, given
 from koshel.inputs.moments import Moment, moment
@@ -230,7 +231,8 @@ class Requests(ExchangeRequests):
         """Requests that are settled together, in order; if atomic, all of them or none."""
         if not 0 < len(members) <= MEMBERS_MAX:
             raise Invalid("transactions", f"must have 1 to {MEMBERS_MAX} members")
-        if sum(map(transactions_of, members)) > MEMBERS_MAX:
+        group = Group(self.ledger_id, tuple(members), atomic, key)
+        if weight_of(group) > MEMBERS_MAX:
             raise Invalid(
                 "transactions",
                 f"must not make more than {MEMBERS_MAX} transactions, with all legs of splits, and two of an exchange",
@@ -238,7 +240,7 @@ class Requests(ExchangeRequests):
         # Its receipt would keep the email of an account that it opens, and nothing could erase that there.
         if key is not None and (opening := [at for at, one in enumerate(members) if isinstance(one, EnsureAccount)]):
             raise Invalid(f"transactions/{opening[0]}/open", "does not go with a key of the whole batch")
-        return Group(self.ledger_id, tuple(members), atomic, key)
+        return group
 
     def enqueue(self, request: Deferrable, *, execute_at: Moment | UnsetType = UNSET) -> Enqueue:
         """A request that is decided in the background: as soon as can be, or when it is time."""

@@ -34,7 +34,8 @@ def names(command: Command) -> Iterator[QualifiedName]:
     match command:
         case Group():
             for member in command.members:
-                yield from names(member)
+                if type(member) is not Move or member.source is not None or member.target is not None:
+                    yield from names(member)
         case Enqueue() | Execute():
             yield from names(command.command)
         case _:

@@ -46,6 +46,15 @@ class Reach(Struct):
     shown: set[tuple[int, int | None]] = field(default_factory=set)  # accounts, not to lock: a queued transaction's
 
 
+def weight_of(command: Command) -> int:
+    """How many transactions it may make: a group those of its members, a split one for each leg, an exchange two."""
+    if type(command) is Group:
+        return sum([1 if type(one) is Move else weight_of(one) for one in command.members])  # as nearly all are
+    if type(command) is Split:
+        return len(command.pairs)
+    return 2 if type(command) is Exchange else 1
+
+
 def references(commands: Iterable[Command]) -> set[QualifiedId]:
     """The transactions that the commands refer to."""
     found = set()
@@ -74,7 +83,12 @@ def reach(commands: Iterable[Command], originals: Mapping[int, Original]) -> Rea
             for member in command.members:
                 if member.key is not None:
                     reached.keys.add((member.ledger_id, member.key))
-                _add(reached, member, originals)
+                if type(member) is Move:
+                    reached.ledgers.add(member.ledger_id)
+                    reached.accounts.add(member.source_account_id)
+                    reached.accounts.add(member.target_account_id)
+                else:
+                    _add(reached, member, originals)
         else:
             _add(reached, command, originals)
     return reached

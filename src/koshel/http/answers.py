@@ -30,6 +30,7 @@ from koshel.core.model import (
     Replayed,
 )
 from koshel.core.notes import Annotate
+from koshel.core.reach import weight_of
 from koshel.db.errors import OutcomeUnknown, StoreError
 from koshel.db.settling.notes import standing
 from koshel.http.bodies import wire
@@ -38,7 +39,6 @@ from koshel.http.bodies.together import BatchReply, results
 from koshel.http.call import NO_HEADERS, Call, Reply, json
 from koshel.http.prefer import Preference
 from koshel.http.refusals import refused
-from koshel.submit import weight_of
 
 REPLAYED = {"Idempotent-Replayed": "true"}
 
@@ -73,11 +73,12 @@ async def answer_now(call: Call, command: Opening | ChangeAccount | Annotate) ->
 
 async def answer_together(call: Call, command: Group) -> Reply:
     """The reply to a batch, which counts as many as it has members."""
+    weight = weight_of(command)
     if call.limits is not None:
-        call.limits.weigh(call.caller, weight_of(command))
+        call.limits.weigh(call.caller, weight)
     if call.query.dry_run:
         return reply(await call.rehearse(command), dry_run=True)
-    return reply(await _settled(call, command, weight=weight_of(command)))
+    return reply(await _settled(call, command, weight))
 
 
 async def _settled(call: Call, command: Command, weight: int = 1) -> Outcome:

@@ -122,7 +122,7 @@ def _rests(transactions: Sequence[Posted]) -> list[str | None]:
     last: dict[int, Decimal] = {}
     places: dict[int, int] = {}
     for place, t in enumerate(transactions):
-        if t.rest is not None:
+        if t.rest is not None:  # a hold, or what follows one
             id_ = t.parent_id or t.id or -place  # nobody can follow it before it has an id
             last[id_] = t.rest
             if id_ not in places or transactions[places[id_]].parent_id:

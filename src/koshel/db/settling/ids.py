@@ -54,33 +54,37 @@ def _asked(command: Command) -> Command:
 
 
 async def number(
-    connection: "AnyConnection", q: Queries, ids: Ids, fresh: Sequence[Outcome], *, all_posted: bool
+    connection: "AnyConnection",
+    q: Queries,
+    ids: Ids,
+    posted: Sequence[Posted],
+    others: Sequence[Outcome],
+    *,
+    all_posted: bool,
 ) -> Numbered:
     """What is new with its ids, in order; of transactions that are posted, only `all_posted` or none.
 
-    `fresh` has the members of a group before the group. These ids are given before the rows are written, since
-    receipts and queued transactions say them.
+    These ids are given before the rows are written, since receipts and queued transactions say them.
     """
-    opened = [one for one in fresh if isinstance(one, Opened) and not one.account.id]
+    opened = [one for one in others if isinstance(one, Opened) and not one.account.id]
     given: dict[int, Any] = {}
     if opened:
         taken = await _take(connection, q.take_account_ids, len(opened))
         for one, id_ in zip(opened, taken, strict=True):
             given[id(one)] = Opened(one.command, replace(one.account, id=id_))
-    queued = [one for one in fresh if isinstance(one, Queued)]
-    posted = [one for one in fresh if isinstance(one, Posted) and not one.id] if all_posted else []
-    numbered: list[Posted | Queued] = [*queued, *posted]
+    queued = [one for one in others if isinstance(one, Queued)]
+    numbered: list[Posted | Queued] = [*queued, *(one for one in posted if all_posted and not one.id)]
     if (missing := len(numbered) - len(ids.transactions)) > 0:
         ids.transactions.extend(await _take(connection, q.take_transaction_ids, missing))
     groups: dict[int, int] = {}  # ids, by the identity of the members
-    for grouped in fresh:
+    for grouped in others:
         if isinstance(grouped, Grouped) and grouped.has_id:
             group_id = ids.groups.popleft()
-            groups |= {id(member): group_id for member in grouped.outcomes if isinstance(member, Posted)}
+            groups |= {id(member): group_id for member in grouped.outcomes if type(member) is Posted}
             given[id(grouped)] = replace(grouped, group_id=group_id)
     for each in numbered:
         given[id(each)] = replace(each, id=ids.transactions.popleft())
-    for each in (one for one in fresh if isinstance(one, Posted)):
+    for each in posted if groups else ():
         if (member_of := groups.get(id(each))) is not None:
             given[id(each)] = replace(given.get(id(each), each), group_id=member_of)
     return given
@@ -93,6 +97,8 @@ def renewed(outcomes: Iterable[Outcome], given: Numbered) -> list[Any]:
 
 def _renewed(outcome: Outcome, given: Numbered) -> Outcome:
     new: Any = given.get(id(outcome), outcome)
+    if type(new) is Posted:  # as nearly all are
+        return new
     match new:
         case Grouped():
             return Grouped(new.command, renewed(new.outcomes, given), new.group_id)

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 HISTORY_MAX = 10_000  # transactions of an account that are looked at when it is given limits
 
-_MOVES = {Posted, Declined, Replayed}  # give no account limits
-
 _windows = msgspec.json.Decoder(list[Window])
 
 
@@ -70,7 +68,7 @@ async def _history(
 async def keep(connection: "AnyConnection", q: Queries, book: Book, written: Sequence[Outcome]) -> None:
     """Write what the batch has changed of them. `written`: the outcomes with their ids."""
     before = book.state.turnovers
-    if not before and _MOVES.issuperset(map(type, written)):  # as nearly always
+    if not before and _gives_no_limits(written):  # as nearly always
         return
     opened = {account.id: account for account in _opened(written)}
     given: list[tuple[int, int, Turnover]] = []
@@ -83,6 +81,14 @@ async def keep(connection: "AnyConnection", q: Queries, book: Book, written: Seq
     for counted, query in ((moved, q.count_turnovers), (given, q.keep_turnovers)):
         if counted:
             await connection.execute(query, *_columns(counted, book.facts.now), book.facts.now)
+
+
+def _gives_no_limits(outcomes: Iterable[Outcome]) -> bool:
+    others = [one for one in outcomes if type(one) is not Posted]
+    return all(
+        _gives_no_limits(one.outcomes) if isinstance(one, Grouped) else isinstance(one, Declined | Replayed)
+        for one in others
+    )
 
 
 def _opened(outcomes: Iterable[Outcome]) -> Iterator[AccountDetails]:

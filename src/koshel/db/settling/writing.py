@@ -1,6 +1,6 @@
 """What a batch writes, in order: ids before what names them, accounts and receipts before transactions."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, TypeVar
 from uuid import UUID
@@ -38,21 +38,20 @@ async def write(
     posted = _only(Posted, outcomes)
     if len(posted) == len(outcomes) > 0:  # as nearly always: the ids come with the rows, and the receipts go with them
         return Written([*await _post(connection, q, batch_id, posted)], posted[0].ledger_id)
-    parts = list(_each_outcome(outcomes))
-    is_answering = any(map(_is_answer, parts))
-    given = await number(connection, q, ids, parts, all_posted=is_answering)
-    unanswered = [given[id(one)] for one in _only(Posted, parts) if is_answering and one.key is not None and not one.id]
+    posted, others = _apart(outcomes)
+    is_answering = any(map(_is_answer, others))
+    given = await number(connection, q, ids, posted, others, all_posted=is_answering)
+    unanswered = [given[id(one)] for one in posted if is_answering and one.key is not None and not one.id]
     numbered = renewed(outcomes, given)
-    parts = list(_each_outcome(numbered))
-    posted = _only(Posted, parts)
-    await _write_others(connection, q, parts, unanswered, now)
+    posted, others = _apart(numbered)
+    await _write_others(connection, q, posted, others, unanswered=unanswered, now=now)
     if posted:
-        groups = [one for one in parts if isinstance(one, Grouped) and not isinstance(one.command, Group)]
+        groups = [one for one in others if isinstance(one, Grouped) and not isinstance(one.command, Group)]
         renumbered = await _post(connection, q, batch_id, posted, groups)
         given = {id(old): new for old, new in zip(posted, renumbered, strict=True)}
         return Written(renewed(numbered, given), posted[0].ledger_id)
     news = [
-        one for one in parts if isinstance(one, Opened | Changed | Annotated | Queued | Executed) or _is_answer(one)
+        one for one in others if isinstance(one, Opened | Changed | Annotated | Queued | Executed) or _is_answer(one)
     ]
     ledger_ids = sorted({one.command.ledger_id for one in news})
     if ledger_ids:
@@ -61,26 +60,32 @@ async def write(
 
 
 async def _write_others(
-    connection: "AnyConnection", q: Queries, parts: Sequence[Outcome], unanswered: Sequence[Any], now: datetime
+    connection: "AnyConnection",
+    q: Queries,
+    posted: Sequence[Posted],
+    others: Sequence[Outcome],
+    *,
+    unanswered: Sequence[Any],
+    now: datetime,
 ) -> None:
     """All but the transactions; of those that have a key and no receipt yet, the receipts."""
-    if opened := _only(Opened, parts):
+    if opened := _only(Opened, others):
         await connection.execute(q.open_accounts, *columns.openings(opened))
-    if changed := _only(Changed, parts):
-        await connection.execute(q.change_accounts, *columns.changes(changed, _only(Posted, parts)))
+    if changed := _only(Changed, others):
+        await connection.execute(q.change_accounts, *columns.changes(changed, posted))
         await account_changes.record(connection, q, changed, now)
-    if annotated := _only(Annotated, parts):
+    if annotated := _only(Annotated, others):
         await notes.record(connection, q, annotated)
     # All receipts in one statement, and so in one order: a batch that has two keys and waits for the second
     # never has what another one with both is waiting for.
-    if answers := [one for one in parts if _is_answer(one)]:
+    if answers := [one for one in others if _is_answer(one)]:
         await connection.execute(q.record_receipts, *columns.receipts([*answers, *unanswered]))
-    if executed := _only(Executed, parts):
+    if executed := _only(Executed, others):
         await connection.execute(q.settle_queued, *queue_columns.executions(executed))
-    if refused := [one.command for one in _only(Declined, parts) if isinstance(one.command, AutoCapture)]:
+    if refused := [one.command for one in _only(Declined, others) if isinstance(one.command, AutoCapture)]:
         places = {(one.ledger_id, one.parent_id) for one in refused}
         await connection.execute(q.postpone_captures, *columns.pairs(places), CAPTURE_AGAIN_S)
-    if queued := _only(Queued, parts):
+    if queued := _only(Queued, others):
         await connection.execute(q.enqueue, *queue_columns.enqueued(queued))
 
 
@@ -93,14 +98,27 @@ def _is_answer(outcome: Outcome) -> TypeGuard[Recorded]:
     return isinstance(outcome, Recorded) and has_receipt(outcome)
 
 
-def _each_outcome(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
-    """The outcomes; each group's members before the group, and what an Executed has posted before it."""
+def _apart(outcomes: Iterable[Outcome]) -> tuple[list[Posted], list[Outcome]]:
+    """What is posted, which is nearly all, and the others, both in order; with them what is in groups and executed.
+
+    Each group's members come before the group, and what an Executed has posted before it.
+    """
+    posted: list[Posted] = []
+    others: list[Outcome] = []
+    _part(outcomes, posted, others)
+    return posted, others
+
+
+def _part(outcomes: Iterable[Outcome], posted: list[Posted], others: list[Outcome]) -> None:
     for outcome in outcomes:
+        if type(outcome) is Posted:
+            posted.append(outcome)
+            continue
         if isinstance(outcome, Grouped):
-            yield from _each_outcome(outcome.outcomes)
+            _part(outcome.outcomes, posted, others)
         elif isinstance(outcome, Executed) and isinstance(outcome.outcome, Posted | Grouped):
-            yield from _each_outcome([outcome.outcome])
-        yield outcome
+            _part([outcome.outcome], posted, others)
+        others.append(outcome)
 
 
 async def _post(

@@ -26,7 +26,7 @@ class LeftOut(Struct, frozen=True):
     target: Annotated[AccountName, Meta(description="The name of the target, if it has one.")] | UnsetType = UNSET
 
 
-class MemberResult(Struct, frozen=True):
+class MemberResult(Struct, frozen=True, gc=False):
     """What became of one member of a batch, or of one leg of a split."""
 
     transaction: Transaction | UnsetType = UNSET
@@ -55,6 +55,9 @@ def results(group: Grouped) -> list[MemberResult]:
     """The reply's form of what became of each member, or leg, in order."""
     replies = []
     for index, one in enumerate(group.outcomes):
+        if type(one) is Posted:  # as nearly all are
+            replies.append(MemberResult(transaction=wire.transaction(one)))
+            continue
         first = one.first if isinstance(one, Replayed) else one
         match first:
             case Posted():

@@ -105,7 +105,13 @@ def _exchanging(requests: Requests, body: MemberRequest, terms: ExchangeTerms, k
 def _member(requests: Requests, body: MemberRequest) -> RequestedMember:
     """A batch's member. Raises Invalid."""
     key = None if body.idempotency_key is UNSET else body.idempotency_key
-    if all(one is UNSET for one in (body.capture, body.void, body.refund, body.open, body.exchange)):  # as nearly all
+    if (
+        body.capture is UNSET
+        and body.void is UNSET
+        and body.refund is UNSET
+        and body.open is UNSET
+        and body.exchange is UNSET
+    ):  # as nearly all
         return _plain_member(requests, body, key)
     (name, *others) = (name for name in _REFERENCES if getattr(body, name) is not UNSET)
     for other in (*others, *_OWN_FIELDS):
