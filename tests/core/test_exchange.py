@@ -186,18 +186,18 @@ BIG = Decimal(10**17)
 @pytest.mark.parametrize(
     ("changed", "field"),
     [
-        ({"source_amount": Decimal(2)}, "exchange/source_amount"),
-        ({"rate": None, "target_amount": Decimal(2)}, "exchange/target_amount"),
-        ({"rate": Decimal(2)}, "exchange/rate"),
-        ({"source_account_id": 2}, "exchange/source_account_id"),
-        ({"target_account_id": 0, "target": "bob"}, "exchange/target"),
+        ({"source_amount": Decimal(2)}, "source_amount"),
+        ({"rate": None, "target_amount": Decimal(2)}, "target_amount"),
+        ({"rate": Decimal(2)}, "rate"),
+        ({"source_account_id": 2}, "source_account_id"),
+        ({"target_account_id": 0, "target": "bob"}, "target"),
         ({"metadata": {"a": "b"}}, "metadata"),
         ({"reference": "trip"}, "reference"),
         ({"key": "other"}, "idempotency_key"),
     ],
 )
 @pytest.mark.parametrize("source", [1, 404], ids=["exchanged", "refused"])
-def test_the_terms_of_an_exchange_are_in_a_field_of_its_member(
+def test_of_an_exchange_in_a_group_the_term_that_differs_is_named(
     source: int, changed: dict[str, object], field: str
 ) -> None:
     exchanged = exchange(source, 3, "1", rate="150")

@@ -81,6 +81,41 @@ def test_the_same_key_with_another_batch_names_what_differs(till: Till, change: 
     assert till.money(bob).balance == "3.00"
 
 
+@pytest.mark.parametrize("term", ["expires_in", "capture_at"])
+def test_of_a_hold_the_term_that_differs_is_named_as_it_was_sent(till: Till, term: str) -> None:
+    ann = till.open("10")
+    hold = {"source_account_id": ann, "target_account_id": None, "amount": "1", "hold": {"expires_in": 3_600}}
+    value = {"expires_in": 7_200, "capture_at": "2100-01-01T00:00:00Z"}[term]
+    other = hold | {"hold": {"expires_in": 3_600} | {term: value}}
+    alone, queued, batch = key_of("alone"), key_of("queued"), key_of("batch")
+    made(till.post("/transaction", hold, Idempotency_Key=alone))
+    assert till.post("/transaction", hold, Idempotency_Key=queued, Prefer="respond-async").status == 202
+    made(till.batch(hold, Idempotency_Key=batch))
+    for key in (alone, queued):
+        problem = assert_problem(till.post("/transaction", other, Idempotency_Key=key), "idempotency-key-reused")
+        assert problem["field"] == f"hold/{term}"
+    problem = assert_problem(till.batch(other, Idempotency_Key=batch), "idempotency-key-reused")
+    assert problem["field"] == f"transactions/0/hold/{term}"
+
+
+@pytest.mark.parametrize("how", ["capture", "void", "refund"])
+@pytest.mark.parametrize("whose", ["batch's", "member's"])
+def test_of_what_follows_the_field_that_names_it_is_named(till: Till, how: str, whose: str) -> None:
+    ann, bob = till.open("10"), till.open()
+    hold = {"source_account_id": ann, "target_account_id": bob, "amount": "1", "hold": {}}
+    followed = transfer(ann, bob, "1") if how == "refund" else hold
+    first, second = (made(till.post("/transaction", followed))["id"] for _ in range(2))
+    key = key_of(how)
+    if whose == "batch's":
+        made(till.batch({how: first}, Idempotency_Key=key))
+        problem = assert_problem(till.batch({how: second}, Idempotency_Key=key), "idempotency-key-reused")
+        assert problem["field"] == f"transactions/0/{how}"
+    else:
+        made(till.batch(keyed({how: first}, key)))
+        problem = assert_problem(till.batch(keyed({how: second}, key)), "batch-refused")
+        assert (problem["cause"]["code"], problem["cause"]["field"]) == ("idempotency-key-reused", how)
+
+
 def test_a_key_twice_in_one_batch_is_one_transaction(till: Till) -> None:
     ann, bob = till.open("10"), till.open()
     member = keyed(transfer(ann, bob, "4"), key_of("member"))

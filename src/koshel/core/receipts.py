@@ -20,8 +20,6 @@ from koshel.core.commands import (
     Move,
     OpenAccount,
 )
-from koshel.core.exchanging import Exchange
-from koshel.core.labelled import LABELS
 from koshel.core.legs import SplitSource, SplitTarget
 from koshel.core.model import Book, Declined, First, Grouped, Outcome, Posted, Queued, Replayed
 from koshel.core.money import rounded, scale_of
@@ -48,7 +46,6 @@ _ASKED: Mapping[type, Sequence[str]] = {
     kind: tuple(name for name in kind.__struct_fields__ if name not in _NOT_ASKED and name not in _BY_NAME.values())
     for kind in (*get_args(Deferrable), OpenAccount, ChangeAccount, Annotate)
 }
-_TERMS = frozenset(Exchange.__struct_fields__) - set(LABELS)  # a member has them in its field `exchange`
 _Leg: TypeAlias = SplitSource | SplitTarget
 _PERSONAL = frozenset({"email", "metadata", "metadata_patch"})
 
@@ -139,8 +136,7 @@ def _first_difference_of_groups(first: First, command: Group) -> str | None:
         if earlier.key != member.key:
             field = "idempotency_key"
         if field is not None:
-            is_term = isinstance(member, Exchange) and field in _TERMS
-            return f"transactions/{index}/exchange/{field}" if is_term else f"transactions/{index}/{field}"
+            return f"transactions/{index}/{field}"
     return None
 
 

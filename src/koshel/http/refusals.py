@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
-from koshel.core.commands import Capture, ChangeAccount, Hold, Kind, Move, OpenAccount, Refund, Split, Void
+from koshel.core.commands import ChangeAccount, Hold, Kind, Move, OpenAccount, Split
 from koshel.core.exchanging import Exchange
 from koshel.core.labelled import METADATA_MAX
 from koshel.core.model import Declined, Refusal
 from koshel.http.problems import Failure, account_not_found, transaction_not_found, validation_failed
+from koshel.http.sent_as import sent_as
 
 
 def refused(declined: Declined, at: str = "") -> Failure:
@@ -17,12 +18,9 @@ def refused(declined: Declined, at: str = "") -> Failure:
 
 Facts = Mapping[str, str | int]
 
-# The fields of a command that have another name in its request.
-_SENT_AS = {"expected": "If-Match", "unexpected": "If-None-Match", "metadata_patch": "metadata"}
 
-
-def _idempotency_key_reused(_: Declined, facts: Facts, __: str) -> Failure:
-    field = _SENT_AS.get(str(facts["field"]), facts["field"])
+def _idempotency_key_reused(declined: Declined, facts: Facts, at: str) -> Failure:
+    field = sent_as(declined.command, str(facts["field"]), is_member=bool(at))
     return Failure("idempotency-key-reused", f"This key came first with another request; {field} differs.", field=field)
 
 
@@ -33,8 +31,7 @@ def _unknown_currency(_: Declined, facts: Facts, __: str) -> Failure:
 
 def _transaction_not_found(declined: Declined, facts: Facts, at: str) -> Failure:
     # In the path, except for a batch's members.
-    names: Mapping[type, str] = {Capture: "capture", Void: "void", Refund: "refund"}
-    pointer = {"pointer": f"{at}/{names[type(declined.command)]}"} if at else {}
+    pointer = {"pointer": f"{at}/{sent_as(declined.command, 'parent_id', is_member=True)}"} if at else {}
     return transaction_not_found(facts["transaction_id"], **pointer)
 
 
