@@ -1,11 +1,17 @@
 """Connections: each has its limits, whatever stands between, and none is made before the gate is open."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 import pytest
 
+from koshel.db import pools
 from koshel.db.errors import DatabaseUnavailable, Unfit
 from koshel.db.gate import Gate, NotOpenYet
-from koshel.db.pools import TimeLimits, open_pool
+from koshel.db.pools import TimeLimits, connect, open_pool
 from koshel.db.store import StoreConfig, open_store
+from koshel.db.url import parse
 from tests.support.bookkeeping import execute
 from tests.support.database import Database
 
@@ -72,6 +78,36 @@ async def test_a_store_behind_a_closed_gate_is_one_without_its_database(database
                 pass
         gate.open()
         assert await store.get_account(1, 1) is None
+
+
+async def _waits() -> None:
+    await asyncio.Event().wait()
+
+
+async def _fails() -> None:
+    raise ConnectionResetError
+
+
+@pytest.mark.parametrize("meanwhile", [_waits, _fails])
+async def test_a_connection_that_is_not_prepared_to_the_end_is_closed(
+    database: Database, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], Awaitable[None]]
+) -> None:
+    """The caller is cancelled while the limits are set, or the connection is lost: then nobody else could close it."""
+    made: list[Any] = []
+    is_made = asyncio.Event()
+
+    async def prepare(connection: Any, _: TimeLimits) -> None:
+        made.append(connection)
+        is_made.set()
+        await meanwhile()
+
+    monkeypatch.setattr(pools, "_prepare", prepare)
+    connecting = asyncio.create_task(connect(parse(database.service_url), LIMITS, "test"))
+    await is_made.wait()
+    connecting.cancel()
+    (error,) = await asyncio.gather(connecting, return_exceptions=True)
+    assert isinstance(error, asyncio.CancelledError | ConnectionResetError)
+    assert made[0].is_closed()
 
 
 async def test_a_url_that_cannot_be_used_opens_no_pool() -> None:

@@ -64,7 +64,12 @@ class PoolMeasure(msgspec.Struct, frozen=True):
 async def connect(target: Target, limits: TimeLimits, name: str) -> "asyncpg.Connection[asyncpg.Record]":
     """A connection as the service has them, called `name` in pg_stat_activity. Raises what the driver raises."""
     connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(**_arguments(target, limits, name))
-    await _prepare(connection, limits)
+    try:
+        await _prepare(connection, limits)
+    except BaseException:
+        # Nobody else knows of it yet, such as a caller that is cancelled meanwhile.
+        connection.terminate()
+        raise
     return connection
 
 
