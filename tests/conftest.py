@@ -25,6 +25,7 @@ from tests.support.database import Database
 TEMPLATE = "koshel_template"
 TESTS = Path(__file__).parent
 ALONE = "alone"
+MEASURED = {"core", "batch", "library"}  # the rooms whose tests cover the core
 MEMORY = Path("/dev/shm")  # noqa: S108  where Linux keeps files in memory; only a directory made for us is used
 ROOM_MIN = 4 * 1024**3  # bytes
 _numbers = itertools.count(1)
@@ -38,11 +39,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     groups = {item: _group(item) for item in items}
     for item, group in groups.items():
         item.add_marker(pytest.mark.xdist_group(group))
+        if not _is_measured(item):
+            item.add_marker(pytest.mark.no_cover)
     items.sort(key=lambda item: groups[item] == ALONE)
 
 
 def _group(item: pytest.Item) -> str:
     return ALONE if item.get_closest_marker("alone") else item.path.relative_to(TESTS).as_posix()
+
+
+def _is_measured(item: pytest.Item) -> bool:
+    """Whether what it runs of the core counts as covered; tracing costs a third of the time or more."""
+    return item.path.relative_to(TESTS).parts[0] in MEASURED
 
 
 @pytest.fixture(scope="session", autouse=True)

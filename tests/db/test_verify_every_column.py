@@ -14,7 +14,7 @@ from koshel.core.labelled import LABELS
 from koshel.db.server.embedded import Cluster
 from koshel.db.store import StoreConfig, open_store
 from koshel.db.verifying import verify
-from tests.support.changes import changes, columns, is_found
+from tests.support.changes import changes_cleared, columns, is_found
 from tests.support.clone import cloned
 from tests.support.every_kind import keep_every_kind
 
@@ -228,10 +228,10 @@ def test_a_change_is_found_or_is_listed_with_the_reason(every_kind: str, table: 
     """A change that the database itself refuses is found too."""
     unfound: Counter[str] = Counter()
     tried = 0
-    with psycopg.connect(every_kind) as reading, verify.connect(every_kind) as connection:
+    with psycopg.connect(every_kind, autocommit=True) as reading, verify.connect(every_kind) as connection:
         connection.read_only = False
         checks = verify._checks(connection, verify._queries(connection, None))
-        for change in changes(reading, table):
+        for change in changes_cleared(reading, table, connection):
             if unfound[change.what]:  # once is enough
                 continue
             connection.execute("SAVEPOINT before")
