@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from koshel.db.verifying.verify import verify
 from tests.support.database import Database
+from tests.support.small_books import wrong_in
 
 
 @pytest.fixture
 def books(database: Database) -> Iterator[Database]:
     """The database; at the end its books are right."""
     yield database
-    assert verify(database.owner_url) == []
+    assert wrong_in(database.owner_url) == []

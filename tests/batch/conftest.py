@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from koshel.db.settling import currencies
-from koshel.db.verifying.verify import verify
 from tests.support.bookkeeping import execute
 from tests.support.database import Database
+from tests.support.small_books import wrong_in
 
 
 @pytest.fixture
@@ -19,4 +19,4 @@ def books(database: Database) -> Iterator[Database]:
     currencies.add(database.owner_url, "WEI", 18)
     currencies.add(database.owner_url, "POINTS", 0)
     yield database
-    assert verify(database.owner_url) == []
+    assert wrong_in(database.owner_url) == []

@@ -8,11 +8,11 @@ import pytest
 
 from koshel.db.server.embedded import Cluster
 from koshel.db.store import StoreConfig, open_store
-from koshel.db.verifying.verify import verify
 from tests.support.bookkeeping import execute, keep_books
 from tests.support.clone import cloned
 from tests.support.copies import copying
 from tests.support.database import Database
+from tests.support.small_books import wrong_in
 from tests.support.table_rows import Connection
 
 TABLES = (
@@ -67,4 +67,4 @@ def connection(owner: Connection) -> Iterator[Connection]:
 def proved(database: Database) -> Iterator[Database]:
     """The database; at the end its books are right."""
     yield database
-    assert verify(database.owner_url) == []
+    assert wrong_in(database.owner_url) == []

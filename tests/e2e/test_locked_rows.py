@@ -20,7 +20,7 @@ from tests.support.outage import Postgres
 
 pytestmark = pytest.mark.alone
 CALLERS = 20  # of the locked account, and as many of others
-LASTS_S = 6
+LASTS_S = 4
 KEEPS = 0.3  # of their rate, others do, on a noisy machine; where they were stopped it was 0.03
 P99_S = 1.0
 

@@ -118,6 +118,7 @@ async def test_refusals_of_wrong_keys_have_a_rate_and_right_keys_do_not_wait_for
     assert loop.time() - began >= (WRONG - 2) / REFUSALS_PER_S
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("lane", [(), ("X-Unknown: 1",)], ids=["express", "aiohttp"])
 async def test_behind_a_trusted_proxy_each_client_has_its_own_rate(
     database: Database, right: str, lane: tuple[str, ...]

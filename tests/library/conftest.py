@@ -7,8 +7,8 @@ import asyncpg
 import pytest
 
 from koshel import Ledger
-from koshel.db.verifying.verify import verify
 from tests.support.database import Database
+from tests.support.small_books import wrong_in
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -19,7 +19,7 @@ async def ledger(database: Database) -> AsyncIterator[Ledger]:
     """The main ledger, as the role that may do least."""
     async with Ledger.open(database.service_url) as ledger:
         yield ledger
-    assert verify(database.owner_url) == []
+    assert wrong_in(database.owner_url) == []
 
 
 @pytest.fixture
