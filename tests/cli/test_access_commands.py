@@ -84,7 +84,7 @@ def test_the_last_admin_key_is_revoked_with_a_warning(koshel: Koshel, database: 
     assert (first.status, first.printed, first.complained) == (0, "1: revoked\n", "")
     last = koshel("key", "revoke", "2", database_url=database.owner_url)
     assert (last.status, last.printed) == (0, "2: revoked\n")
-    assert "it was the last admin key of its ledger that lasts so long" in last.complained
+    assert "no other admin key of its ledger is valid as long" in last.complained
     assert query(database, "SELECT count(*) FROM api_key WHERE revoked_at IS NULL") == [(0,)]
 
 

@@ -36,7 +36,10 @@ def test_a_role_reads_a_ledger_and_then_no_more(koshel: Koshel, shop: Database) 
     assert (revoked.status, revoked.printed) == (0, f"{ROLE}: reads the ledger shop no more\n")
     assert query(shop, sees) == [(False,)]
     again = koshel("ledger", "revoke", "shop", ROLE, database_url=shop.owner_url)
-    assert (again.status, again.complained) == (1, f"koshel: the database role '{ROLE}' did not read the ledger shop\n")
+    assert (again.status, again.complained) == (
+        1,
+        f"koshel: the database role '{ROLE}' is not a reader of the ledger shop\n",
+    )
 
 
 @pytest.mark.parametrize(

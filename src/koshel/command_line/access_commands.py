@@ -152,10 +152,8 @@ def revoke_key(chosen: Settings, options: Options) -> int:
             revoke()
         except api_keys.LastAdminKey:
             revoke(even_the_last=True)
-            said = (
-                "it was the last admin key of its ledger that lasts so long; make another one with `koshel key create`"
-            )
-            sys.stderr.write(f"koshel: key {key_id} is revoked, and {said}\n")
+            said = "no other admin key of its ledger is valid as long; make another one with `koshel key create`"
+            sys.stderr.write(f"koshel: key {key_id} is revoked; {said}\n")
     sys.stdout.write(f"{key_id}: revoked\n")
     return 0
 

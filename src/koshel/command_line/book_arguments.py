@@ -16,7 +16,7 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 def add_to(commands: Any, command_of: Callable[..., Any]) -> None:
     """Add `statement` and `volume` to the commands; `command_of` makes one, as `cli` makes all."""
-    summary = "show what has touched an account, as a table or a picture"
+    summary = "show the statement of an account, as a table or a picture"
     shown = command_of(commands, "statement", book_commands.statement, summary)
     shown.add_argument("account", help="its id, or @ and its name")
     _add(shown)
@@ -25,17 +25,17 @@ def add_to(commands: Any, command_of: Callable[..., Any]) -> None:
     meant = "some of name_prefix:N, currency, kind and day, with commas between them (default currency,kind,day)"
     shown.add_argument("--group-by", default="currency,kind,day", metavar="WHAT", help=meant)
     forms = _add(shown)
-    forms.add_argument("--json", action="store_true", help="say it in JSON, as GET /ledger/volume does")
-    forms.add_argument("--csv", action="store_true", help="say it in CSV")
+    forms.add_argument("--json", action="store_true", help="print JSON, as GET /ledger/volume answers it")
+    forms.add_argument("--csv", action="store_true", help="print CSV")
 
 
 def _add(shown: argparse.ArgumentParser) -> Any:
     """The options of both; returns those of which only one may be given."""
-    shown.add_argument("--ledger", default=MAIN_LEDGER, help=f"whose books (default {MAIN_LEDGER})")
+    shown.add_argument("--ledger", default=MAIN_LEDGER, help=f"the ledger (default {MAIN_LEDGER})")
     shown.add_argument(
-        "--since", type=_moment, metavar="TIME", help="from then on: a time with its offset, or a day of UTC"
+        "--since", type=_moment, metavar="TIME", help="the first time: a time with its offset, or a day of UTC"
     )
-    shown.add_argument("--until", type=_moment, metavar="TIME", help="before then")
+    shown.add_argument("--until", type=_moment, metavar="TIME", help="the first time that is too late")
     forms = shown.add_mutually_exclusive_group()
     forms.add_argument("--plot", metavar="FILE", help="draw a picture instead; the name ends in .svg or .png")
     return forms

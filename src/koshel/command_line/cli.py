@@ -95,14 +95,16 @@ def _parser() -> Parser:
         "prove the books; exit 1 if they are not right, 2 if nobody could look",
         failure=2,
     )
-    verify.add_argument("--json", action="store_true", help="say it in JSON")
+    verify.add_argument("--json", action="store_true", help="print JSON")
     psql = _command(add, "psql", commands.psql, "open a shell on the database", epilog=PSQL_EPILOG, passes_on=True)
     psql.usage = "koshel psql [settings] [arguments of psql]"
     top = _command(add, "top", top_command.top, "watch what a running service does", takes=("host", "port"))
-    top.add_argument("url", nargs="?", help="where it answers (default: at the host and the port of the settings)")
-    top.add_argument("--key-file", metavar="FILE", help="has an API key of scope admin of the ledger main")
-    top.add_argument("--every", type=float, default=1.0, metavar="SECONDS", help="between two looks (default 1)")
-    top.add_argument("--once", action="store_true", help="look twice, print that, and exit")
+    top.add_argument("url", nargs="?", help="URL of the service (default: the host and the port of the settings)")
+    top.add_argument("--key-file", metavar="FILE", help="file with an API key of scope admin of the ledger main")
+    top.add_argument(
+        "--every", type=float, default=1.0, metavar="SECONDS", help="seconds between two readings (default 1)"
+    )
+    top.add_argument("--once", action="store_true", help="read the metrics twice, print the result, and exit")
     _command(add, "openapi", commands.openapi, "print the OpenAPI document")
     return parser
 
@@ -123,37 +125,48 @@ def _ledger_commands(commands_: Any) -> None:
     command.add_argument("name", help="1 to 64 characters of a-z, 0-9, _ and -")
     _command(add, "list", access_commands.list_ledgers, "list the ledgers")
     command = _command(add, "rename", access_commands.rename_ledger, "give a ledger another name")
-    command.add_argument("name", help="the name that it has")
-    command.add_argument("new_name", metavar="new-name", help="the name that it gets")
+    command.add_argument("name", help="the old name")
+    command.add_argument("new_name", metavar="new-name", help="the new name")
     summary = "let a role of PostgreSQL read the rows of a ledger, and of no other"
     for verb, run, said in (
         ("grant", reader_commands.grant_ledger, summary),
         ("revoke", reader_commands.revoke_ledger, "take that back"),
     ):
         command = _command(add, verb, run, said)
-        command.add_argument("name", help="of the ledger")
-        command.add_argument("role", help="of PostgreSQL: one that logs in, or a group of such")
+        command.add_argument("name", help="name of the ledger")
+        command.add_argument("role", help="role of PostgreSQL that logs in, or a group of such roles")
 
 
 def _key_commands(commands_: Any) -> None:
     key = commands_.add_parser("key", help="API keys", allow_abbrev=False)
     add = key.add_subparsers(title="actions", metavar="ACTION", required=True)
-    command = _command(add, "create", access_commands.create_key, "make a key, and print it, this once")
-    command.add_argument("--ledger", default=MAIN_LEDGER, help=f"whose it is (default {MAIN_LEDGER})")
-    command.add_argument("--scope", choices=list(Scope), required=True, help="each includes the one before")
-    command.add_argument("--expires", type=_lifetime, metavar="DURATION", help="after 90d, 24h, 30m or 45s")
-    command.add_argument("--name", type=_key_name, default="", help="what it is for")
+    command = _command(add, "create", access_commands.create_key, "make a key, and print it; it is shown only once")
+    command.add_argument("--ledger", default=MAIN_LEDGER, help=f"its ledger (default {MAIN_LEDGER})")
     command.add_argument(
-        "--output", metavar="FILE", help="write it there, for nobody else to read; if the file is there, make none"
+        "--scope", choices=list(Scope), required=True, help="write includes read, and admin includes write"
     )
+    command.add_argument(
+        "--expires",
+        type=_lifetime,
+        metavar="DURATION",
+        help="how long it is valid, such as 90d, 24h, 30m or 45s (default: for ever)",
+    )
+    command.add_argument("--name", type=_key_name, default="", help="what it is for")
+    command.add_argument("--output", metavar="FILE", help="write the key to a new file, which nobody else may read")
     command = _command(add, "list", access_commands.list_keys, "list keys, without the keys themselves")
-    command.add_argument("--ledger", help="of this one only")
-    command = _command(add, "revoke", access_commands.revoke_key, "make a key worthless, within a second")
+    command.add_argument("--ledger", help="only the keys of this ledger")
+    command = _command(
+        add, "revoke", access_commands.revoke_key, "revoke a key: every worker refuses it within a second"
+    )
     command.add_argument("id", type=int, help="as `koshel key list` shows it")
-    command = _command(add, "rotate", access_commands.rotate_key, "make a key in place of another one, and print it")
+    command = _command(add, "rotate", access_commands.rotate_key, "make a new key in place of an old one, and print it")
     command.add_argument("id", type=int, help="as `koshel key list` shows it")
     command.add_argument(
-        "--overlap", type=_duration, default="24h", metavar="DURATION", help="for how long the old one is still good"
+        "--overlap",
+        type=_duration,
+        default="24h",
+        metavar="DURATION",
+        help="how long the old key stays valid (default 24h)",
     )
 
 
@@ -165,7 +178,7 @@ def _account_commands(commands_: Any) -> None:
     command.add_argument(
         "account", type=access_commands.account_of, metavar="ID|@NAME", help="its id, or @ and its name"
     )
-    command.add_argument("--ledger", default=MAIN_LEDGER, help=f"where the name is looked for (default {MAIN_LEDGER})")
+    command.add_argument("--ledger", default=MAIN_LEDGER, help=f"the ledger of the name (default {MAIN_LEDGER})")
 
 
 def _duration(text: str) -> int:
@@ -177,7 +190,7 @@ def _duration(text: str) -> int:
 
 def _lifetime(text: str) -> int:
     if (lasts_s := _duration(text)) < 1:
-        raise argparse.ArgumentTypeError("a key that expires at once is none")
+        raise argparse.ArgumentTypeError("the lifetime of a key must be more than zero")
     return lasts_s
 
 

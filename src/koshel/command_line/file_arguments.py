@@ -24,8 +24,8 @@ def add_to(commands: Any, command_of: Callable[..., Any]) -> None:
         add, "statement", file_commands.export_statement, "write the statement of an account to a file"
     )
     command.add_argument("account", metavar="ACCOUNT", help="its id, or @ and its name")
-    command.add_argument("--since", metavar="TIME", help="from when on, such as 2026-06-01T00:00:00Z")
-    command.add_argument("--until", metavar="TIME", help="before when")
+    command.add_argument("--since", metavar="TIME", help="the first time, such as 2026-06-01T00:00:00Z")
+    command.add_argument("--until", metavar="TIME", help="the first time that is too late")
     _add_output(command)
     into = commands.add_parser("import", help="read a ledger's rows from a file", allow_abbrev=False)
     add = into.add_subparsers(title="kinds", metavar="KIND", required=True)
@@ -34,16 +34,16 @@ def add_to(commands: Any, command_of: Callable[..., Any]) -> None:
         command = command_of(add, kind, file_commands.import_, summary, takes=(*WHERE, "currency", "max_balance"))
         command.set_defaults(kind=kind)
         command.add_argument("file", metavar="FILE", help="CSV with a header, or JSON Lines")
-        command.add_argument("--format", choices=["jsonl", "csv"], help="whatever its name ends in")
-        command.add_argument("--ledger", default=MAIN_LEDGER, help=f"into which (default {MAIN_LEDGER})")
-        command.add_argument("--dry-run", action="store_true", help="check it, and write nothing")
-        meant = "what comes before the id of an account without a name, to make its name: old: makes old:17"
+        command.add_argument("--format", choices=["jsonl", "csv"], help="default: what its name ends in")
+        command.add_argument("--ledger", default=MAIN_LEDGER, help=f"the ledger (default {MAIN_LEDGER})")
+        command.add_argument("--dry-run", action="store_true", help="check the file, and import nothing")
+        meant = "makes names for accounts without one, from their ids: with old: account 17 gets the name old:17"
         command.add_argument("--ids-as", metavar="PREFIX", help=meant)
         if kind == "accounts":
-            command.add_argument("--without-balances", action="store_true", help="open them empty")
+            command.add_argument("--without-balances", action="store_true", help="open the accounts without money")
     command = command_of(commands, "demo", file_commands.demo, "fill a new ledger with a month of a marketplace")
-    command.add_argument("--ledger", default="demo", metavar="NAME", help="what it is called (default demo)")
-    command.add_argument("--seed", type=int, default=1, help="the same one makes the same books (default 1)")
+    command.add_argument("--ledger", default="demo", metavar="NAME", help="its name (default demo)")
+    command.add_argument("--seed", type=int, default=1, help="the same seed makes the same books (default 1)")
     command.add_argument("--month", type=_month, metavar="YYYY-MM", help="which month (default: the last one)")
 
 
@@ -54,8 +54,8 @@ def _add_output(command: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="its name ends in .jsonl, .csv or .parquet; - is standard output",
     )
-    command.add_argument("--format", choices=["jsonl", "csv", "parquet"], help="whatever the name ends in")
-    command.add_argument("--ledger", default=MAIN_LEDGER, help=f"whose rows (default {MAIN_LEDGER})")
+    command.add_argument("--format", choices=["jsonl", "csv", "parquet"], help="default: what the name ends in")
+    command.add_argument("--ledger", default=MAIN_LEDGER, help=f"the ledger (default {MAIN_LEDGER})")
 
 
 def _month(text: str) -> date:

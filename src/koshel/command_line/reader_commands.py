@@ -31,7 +31,7 @@ def revoke_ledger(chosen: Settings, options: Options) -> int:
     name, role = options["name"], options["role"]
     with opened(chosen) as at:
         if not policies.revoke(at.owner_url, chosen.schema, role, _ledger_id(chosen, at, name)):
-            raise CommandError(f"the database role {role!r} did not read the ledger {name}")
+            raise CommandError(f"the database role {role!r} is not a reader of the ledger {name}")
     sys.stdout.write(f"{role}: reads the ledger {name} no more\n")
     return 0
 

@@ -58,19 +58,19 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     # fmt: off
     database_url: Annotated[Url | None, Meta(description="PostgreSQL 15 or newer; absent: the embedded one")] = None
-    schema: Annotated[Schema | None, Meta(description="schema that the tables are in; absent: the one where they are, or koshel")] = None
-    row_security: Annotated[Literal["on", "off"] | None, Meta(description="whether PostgreSQL confines the service to the ledgers at hand, by row-level security; absent: as it is")] = None
+    schema: Annotated[Schema | None, Meta(description="schema of the tables; absent: the schema where they are, else koshel")] = None
+    row_security: Annotated[Literal["on", "off"] | None, Meta(description="whether row-level security confines each database transaction to its ledgers; absent: as it is")] = None
     data_dir: Annotated[Directory, Meta(description="where the embedded PostgreSQL keeps its data")] = "./.koshel"
     host: Annotated[Address, Meta(description="address to listen on; :: is every one, of IPv4 too")] = "127.0.0.1"
     auth: Annotated[Literal["keys", "off"] | None, Meta(description="whether callers need an API key; absent: as soon as there is one, or if host is not a loopback address")] = None
-    jwt_issuer: Annotated[Issuer | None, Meta(description="whose JWTs are taken, beside API keys; absent: none are")] = None
+    jwt_issuer: Annotated[Issuer | None, Meta(description="issuer whose JWTs are accepted, beside API keys; absent: no JWTs")] = None
     jwt_audience: Annotated[Audience | None, Meta(description="audience that a JWT must be for; needed with jwt_issuer")] = None
     jwt_keys: Annotated[Jwks | None, Meta(description="JWKS with the issuer's signing keys, a file or a URL; absent: the one that the issuer's configuration names")] = None
     jwt_ledger_claim: Annotated[Claim, Meta(description="claim of a JWT that names its ledger")] = "koshel_ledger"
     jwt_scope_claim: Annotated[Claim, Meta(description="claim of a JWT that has koshel:read, koshel:write or koshel:admin among its words")] = "scope"
     tls_certificate_file: Annotated[File | None, Meta(description="certificate, with its chain, in PEM; absent: HTTP without TLS")] = None
     tls_key_file: Annotated[File | None, Meta(description="private key of that certificate, in PEM, without a passphrase")] = None
-    trusted_proxies: Annotated[Proxies, Meta(description="addresses and networks of proxies that are believed who their client is")] = ""
+    trusted_proxies: Annotated[Proxies, Meta(description="addresses and networks of proxies that are trusted about their client's address")] = ""
     allowed_origins: Annotated[Web, Meta(description="web origins whose pages may use the service, with commas between")] = ""
     port: Annotated[int, Meta(ge=0, le=65535, description="port to listen on")] = 8080
     workers: Annotated[Processes, Meta(description="worker processes; default: the cores that it may use")] = msgspec.field(default_factory=cores.available)
@@ -94,20 +94,20 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     batch_max: Annotated[Count, Meta(description="commands settled together, at most")] = 1_000
     batches_in_flight: Annotated[Count, Meta(description="batches under way at once, in each worker and partition")] = 1
     partition_by: Annotated[Literal["database", "ledger"], Meta(description="what may share a batch; ledger: for Citus")] = "database"
-    settle_attempts: Annotated[Count, Meta(description="times a batch is tried when another transaction gets in its way")] = 5
+    settle_attempts: Annotated[Count, Meta(description="times a batch is tried when another database transaction stops it")] = 5
     queue_max: Annotated[Count, Meta(description="commands that may wait in a worker; those that came in batches, at most half of that")] = 20_000
     queue_bytes_max: Annotated[Bytes, Meta(description="bytes of request bodies that may wait in a worker")] = 16 * 1024 * 1024
-    queue_target_ms: Annotated[Milliseconds, Meta(description="time that a single command should wait at most: what would wait longer is answered `overloaded` at once")] = 150
+    queue_target_ms: Annotated[Milliseconds, Meta(description="time that a single command should wait, at most; a command that would wait longer is answered `overloaded` at once")] = 150
     queue_timeout_ms: Annotated[Milliseconds, Meta(description="a command that waited longer is answered `overloaded`")] = 10_000
-    read_target_ms: Annotated[Milliseconds, Meta(description="time that a read, or a dry run, should wait at most: what would wait longer is answered `overloaded` at once")] = 1_000
-    rate_per_key: Annotated[Rate, Meta(description="requests that a key may send a second, members of batches counted singly; 0: as many as it wants")] = 0
-    rate_per_ledger: Annotated[Rate, Meta(description="requests that all keys of a ledger may send a second; 0: as many as they want")] = 0
-    rate_window_s: Annotated[Window, Meta(description="time for which an unused rate is kept: so much of it may come at once")] = 2
-    concurrency_per_key: Annotated[Rate, Meta(description="requests of a key that may be under way at once, in each worker; 0: as many as it wants")] = 0
+    read_target_ms: Annotated[Milliseconds, Meta(description="time that a read, or a dry run, should wait, at most; one that would wait longer is answered `overloaded` at once")] = 1_000
+    rate_per_key: Annotated[Rate, Meta(description="requests that a key may send a second; each member of a batch counts as one; 0: no limit")] = 0
+    rate_per_ledger: Annotated[Rate, Meta(description="requests that all keys of a ledger together may send a second; 0: no limit")] = 0
+    rate_window_s: Annotated[Window, Meta(description="time for which unused requests are saved up; so many may come at once")] = 2
+    concurrency_per_key: Annotated[Rate, Meta(description="requests of a key that may be under way at once, in each worker; 0: no limit")] = 0
     background_batch_max: Annotated[Count, Meta(description="queued transactions, or expired holds, settled together, at most")] = 250
     background_poll_ms: Annotated[Milliseconds, Meta(description="time between two looks for what other workers queued, and for expired holds")] = 500
     background_retry_ms: Annotated[Milliseconds, Meta(description="delay before a queued transaction that an accident stopped is tried again; doubled each time")] = 1_000
-    background_retry_max_ms: Annotated[Milliseconds, Meta(description="the most that such a delay grows to")] = 300_000
+    background_retry_max_ms: Annotated[Milliseconds, Meta(description="the longest such delay")] = 300_000
     settle_connections: Annotated[Several, Meta(description="database connections for settling, in each worker, at most; half of them may wait for locks")] = 8
     read_connections: Annotated[Count, Meta(description="database connections for reading, in each worker")] = 4
     rehearsal_connections: Annotated[Count, Meta(description="database connections for dry runs, in each worker")] = 2
@@ -125,7 +125,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     receive_timeout_ms: Annotated[Milliseconds, Meta(description="time for a client to send a request, from its first byte")] = 10_000
     send_timeout_ms: Annotated[Milliseconds, Meta(description="time for a client to take an answer, or 1 KiB of it for each second")] = 10_000
     keepalive_timeout_s: Annotated[Seconds, Meta(description="time an idle connection is kept")] = 75
-    shutdown_timeout_s: Annotated[Seconds, Meta(description="time to answer what is under way when told to stop")] = 30
+    shutdown_timeout_s: Annotated[Seconds, Meta(description="time to answer the requests under way when told to stop")] = 30
     # fmt: on
 
     def __post_init__(self) -> None:

@@ -30,19 +30,19 @@ class ProblemDocument(Struct, frozen=True):
 
 
 PROBLEMS: Mapping[str, Problem] = {
-    "malformed-request": Problem(400, "Malformed request", "The request is not HTTP as it should be.", closes=True),
+    "malformed-request": Problem(400, "Malformed request", "The request is not valid HTTP.", closes=True),
     "malformed-json": Problem(400, "Malformed JSON", "The body is not JSON."),
-    "unsupported-media-type": Problem(415, "Unsupported media type", "A body that does not claim to be JSON."),
+    "unsupported-media-type": Problem(415, "Unsupported media type", "The route does not take this Content-Type."),
     "body-too-large": Problem(413, "Body too large", "The body is over the limit.", closes=True),
     "headers-too-large": Problem(431, "Headers too large", "A header line is over the limit.", closes=True),
     "request-timeout": Problem(408, "Request timeout", "The body did not arrive in time.", retryable=True, closes=True),
     "cross-site": Problem(
-        403, "Cross site", "The request comes from a page, or by a name, that is not this service's."
+        403, "Cross site", "The request comes from a page of another site, or its Host is not a name of this service."
     ),
     "unauthorized": Problem(
         401,
         "Unauthorized",
-        "The request has neither an API key nor a JWT, or one that is not known, was revoked or has expired.",
+        "The request has no API key and no JWT, or its key or JWT is unknown, revoked or expired.",
     ),
     "forbidden": Problem(403, "Forbidden", "The API key's scope does not allow this."),
     "not-found": Problem(404, "Not found", "There is no such route."),
@@ -51,15 +51,15 @@ PROBLEMS: Mapping[str, Problem] = {
     "filter-not-indexed": Problem(
         422,
         "Filter not indexed",
-        "No index finds what has these filters alone; one of add_one_of has to come with them.",
+        "No index can find what these filters ask for alone; add one of add_one_of.",
     ),
     "too-many-value-dates": Problem(
         422,
         "Too many value dates",
-        "More lines of the account are posted on one side of the day and count for the other than are summed up.",
+        "Too many lines of the account count for another day than their own to be added up.",
     ),
     "volume-too-large": Problem(
-        422, "Volume too large", "More transactions, or more sums of them, than are added up at once; see fits_until."
+        422, "Volume too large", "There are more transactions, or more sums, than one answer may have; see fits_until."
     ),
     "account-not-found": Problem(404, "Account not found", "There is no such account."),
     "transaction-not-found": Problem(404, "Transaction not found", "There is no such transaction."),
@@ -72,10 +72,12 @@ PROBLEMS: Mapping[str, Problem] = {
     "ledger-name-taken": Problem(409, "Ledger name taken", "There is a ledger of this name already."),
     "unknown-currency": Problem(422, "Unknown currency", "The currency is neither in ISO 4217 nor registered."),
     "name-taken": Problem(
-        409, "Name taken", "The name is another account's, or that account is not as it is asked for; see field."
+        409,
+        "Name taken",
+        "Another account has the name, or the account with this name has another value in a field; see field.",
     ),
     "same-account": Problem(422, "Same account", "Source equals target."),
-    "currency-mismatch": Problem(422, "Currency mismatch", "The two accounts differ in currency."),
+    "currency-mismatch": Problem(422, "Currency mismatch", "The two accounts have different currencies."),
     "same-currency": Problem(422, "Same currency", "Source and target of an exchange are in one currency."),
     "insufficient-funds": Problem(409, "Insufficient funds", "The source cannot spend that much."),
     "balance-limit-exceeded": Problem(409, "Balance limit exceeded", "The target would pass its maximum."),
@@ -86,7 +88,7 @@ PROBLEMS: Mapping[str, Problem] = {
         retryable=True,
     ),
     "hold-not-open": Problem(409, "Hold not open", "The hold is captured, voided, or not made yet."),
-    "hold-expired": Problem(409, "Hold expired", "The hold's time is up."),
+    "hold-expired": Problem(409, "Hold expired", "The hold has expired."),
     "not-a-hold": Problem(409, "Not a hold", "The transaction to be captured or voided is not a hold."),
     "not-refundable": Problem(409, "Not refundable", "The transaction has moved no money, or is a refund itself."),
     "not-posted": Problem(
@@ -99,7 +101,9 @@ PROBLEMS: Mapping[str, Problem] = {
     "account-closed": Problem(409, "Account closed", "The account is closed, for ever."),
     "account-frozen": Problem(409, "Account frozen", "The account lets no money in or out."),
     "account-not-empty": Problem(409, "Account not empty", "An account with money or holds cannot be closed."),
-    "account-not-closed": Problem(409, "Account not closed", "Personal data is erased of closed accounts only."),
+    "account-not-closed": Problem(
+        409, "Account not closed", "Only the personal data of a closed account can be erased."
+    ),
     "capture-exceeds-hold": Problem(409, "Capture exceeds hold", "The hold does not reserve that much any more."),
     "refund-exceeds-original": Problem(409, "Refund exceeds original", "Not that much of the transaction is left."),
     "batch-refused": Problem(
@@ -116,7 +120,7 @@ PROBLEMS: Mapping[str, Problem] = {
         503, "Database unavailable", "The database cannot be used; nothing was done.", retryable=True
     ),
     "issuer-unavailable": Problem(
-        503, "Issuer unavailable", "Whether a JWT is right cannot be found out now; nothing was done.", retryable=True
+        503, "Issuer unavailable", "The keys that verify JWTs cannot be read now; nothing was done.", retryable=True
     ),
     "outcome-unknown": Problem(
         503,

@@ -48,7 +48,7 @@ def _not_refundable(_: Declined, facts: Facts, __: str) -> Failure:
 def _not_posted(_: Declined, facts: Facts, __: str) -> Failure:
     # Not as `status`, which is the problem's own.
     members = {"transaction_id": facts["transaction_id"], "transaction_status": facts["status"]}
-    detail = f"Transaction {facts['transaction_id']} is {facts['status']}: only what is posted takes notes."
+    detail = f"Transaction {facts['transaction_id']} is {facts['status']}: only a posted transaction takes notes."
     return Failure("not-posted", detail, **members)
 
 
@@ -62,7 +62,7 @@ def _name_taken(declined: Declined, facts: Facts, __: str) -> Failure:
     one = f"Account {facts['account_id']} has the name {facts['name']}"
     if isinstance(declined.command, OpenAccount):
         return Failure("name-taken", f"{one} already.", **facts)
-    return Failure("name-taken", f"{one} already, and another {facts['field']} than is asked for.", **facts)
+    return Failure("name-taken", f"{one} already, with another {facts['field']} than the request has.", **facts)
 
 
 def _same_account(_: Declined, facts: Facts, __: str) -> Failure:

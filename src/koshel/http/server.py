@@ -191,7 +191,7 @@ def failure_of(error: Exception, name: str) -> Failure:
             metrics.key_refused(error.reason)
             return authorization.unauthenticated(error.reason)
         case IssuerUnavailable():
-            return Failure("issuer-unavailable", "The keys by which JWTs are verified cannot be had; nothing was done.")
+            return Failure("issuer-unavailable", "The keys that verify JWTs cannot be read now; nothing was done.")
         case Invalid():
             return validation_failed(pointer(error.field), error.reason)
         case Overloaded():

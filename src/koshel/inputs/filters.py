@@ -70,14 +70,14 @@ def why_not_found(error: NotIndexed | TooWide | MixedOrders | BadPosition) -> In
             instead = ", ".join(error.instead)
             if error.is_filter:
                 named = " and ".join(error.fields)
-                reason = f"has {named}, found by no index alone; compare one of {instead} too, in each part of an OR"
+                reason = f"has only {named}, which no index finds; compare one of {instead} too, in each part of an OR"
                 return Invalid(FILTER, reason)
-            return Invalid(error.fields[0], f"is found by no index alone; give one of {instead} too")
+            return Invalid(error.fields[0], f"has no index of its own; give one of {instead} too")
         case TooWide():
-            reason = f"must not be looked for in more than {error.most} places of the indexes, and is in {error.places}"
+            reason = f"must not need more than {error.most} look-ups in the indexes, and needs {error.places}"
             return Invalid(FILTER, reason)
         case MixedOrders():
-            return Invalid(FILTER, "must not have how names begin in one part of an OR and no names in another")
+            return Invalid(FILTER, "must not have a name with * in one part of an OR, and no name in another part")
         case _:
             return Invalid("after", "must be the `next` of a page, as it was given")
 
@@ -153,7 +153,7 @@ def _number(text: str, name: str) -> int:
 def _name(text: str, name: str) -> str | Prefix:
     begin = text.removesuffix(_ANY)
     if not is_account_name(begin) and (begin or not text):
-        raise Invalid(name, f"{ACCOUNT_NAME_REASON}, or how names begin and *")
+        raise Invalid(name, f"{ACCOUNT_NAME_REASON}, or the beginning of names and *")
     return Prefix(begin) if text.endswith(_ANY) else begin
 
 

@@ -27,7 +27,7 @@ Share = Annotated[
     str,
     Meta(
         pattern=SHARE_PATTERN,
-        description='Of the whole amount: `"85%"` or `"1/3"`; more than nothing, and at most all of it.',
+        description='Of the whole amount: `"85%"` or `"1/3"`; more than zero, and at most the whole.',
         extra={"reason": SHARE_REASON},
     ),
 ]
@@ -177,4 +177,4 @@ def _check_share(text: str) -> None:
     except (ValueError, TypeError):
         raise Invalid("share", SHARE_REASON) from None
     if not 0 < numerator <= denominator:
-        raise Invalid("share", "must be more than nothing, and at most the whole")
+        raise Invalid("share", "must be more than zero, and at most the whole")

@@ -45,7 +45,7 @@ _CURRENCY = {"reason": "must be a currency's code: 3 to 12 characters A-Z, 0-9 a
 Id = Annotated[int, Meta(ge=1, le=ID_MAX)]
 Key = Annotated[str, Meta(pattern=KEY_PATTERN, extra={"reason": KEY_REASON})]
 AccountName = Annotated[str, Meta(pattern=ACCOUNT_NAME_PATTERN, extra={"reason": ACCOUNT_NAME_REASON})]
-Email = Annotated[str, Meta(max_length=254, description="Stands for the client; need not be unique.")]
+Email = Annotated[str, Meta(max_length=254, description="The email of the account's holder; need not be unique.")]
 CurrencyCode = Annotated[
     str, Meta(pattern=CURRENCY_PATTERN, description="An ISO 4217 code, or a registered one.", extra=_CURRENCY)
 ]

@@ -82,7 +82,7 @@ class _NameTaken(NoFacts, frozen=True, kw_only=True):
     name: AccountName
     field: Annotated[
         str,
-        Meta(description="`name` for POST; for PUT the first field that the account has otherwise than is asked for."),
+        Meta(description="`name` for POST; for PUT the first field whose value the account does not have."),
     ]
 
 

@@ -90,8 +90,9 @@ def _balance(account: AccountDetails, state: State, as_of: date | UnsetType = UN
 
 def _too_many(error: TooManyValueDates) -> Failure:
     detail = (
-        f"More than {error.most} lines of account {error.account_id} are posted on one side of {error.day} and count"
-        " for the other; a balance by value date is not summed up over so many. Sum up its lines."
+        f"More than {error.most} lines of account {error.account_id} were posted by {error.day} and count for a later"
+        " day, or were posted later and count for it or an earlier one: too many to be added up. Add up the account's"
+        " lines."
     )
     return Failure("too-many-value-dates", detail, account_id=error.account_id, lines_max=error.most)
 

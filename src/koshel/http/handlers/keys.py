@@ -110,9 +110,7 @@ async def revoke_key(call: Call) -> Reply:
             [call.caller.ledger_id], lambda connection, q: api_keys.revoke(connection, q, call.caller.ledger_id, key_id)
         )
     except LastAdminKey as error:
-        detail = (
-            f"Key {key_id} is the last one of its ledger with scope admin that lasts so long; make another one first."
-        )
+        detail = f"No other key of scope admin of the ledger is valid as long as key {key_id}; make another one first."
         raise Failure("last-admin-key", detail, key_id=key_id) from error
     if found is None:
         raise key_not_found(key_id)

@@ -28,8 +28,8 @@ from koshel.inputs import moments, values
 from koshel.inputs.labels import Reference
 from koshel.inputs.values import ACCOUNT_NAME_MAX, END, AccountName, CurrencyCode, Email, Id, Invalid, Key, Name, Note
 
-_METADATA = "`metadata.plan=gold`: what has this entry; at most 5 of them."
-_NAMES = {"reason": "must be the name of an account, or how names begin and *"}
+_METADATA = "`metadata.plan=gold`: items with this entry; at most 5 entries."
+_NAMES = {"reason": "must be the name of an account, or the beginning of names and *"}
 _MOMENT = {"format": "date-time"}
 _PROBLEMS = ("database-unavailable", "overloaded", "filter-not-indexed")
 
@@ -41,7 +41,7 @@ Names = Annotated[
     Meta(
         min_length=1,
         pattern=rf"^[A-Za-z0-9_.:-]{{0,{ACCOUNT_NAME_MAX}}}\*?{END}",
-        description="`users:42`, or `users:*`: how names begin; then in the order of names.",
+        description="`users:42`, or `users:*` for all names that begin so, in the order of names.",
         extra=_NAMES,
     ),
 ]

@@ -66,10 +66,10 @@ async def get_volume(call: Call) -> Reply:
 def _too_large(error: TooMuch) -> Failure:
     said = facts(error)
     if error.what == "volumes":
-        detail = f"It comes to more than {VOLUMES_MAX} volumes; group by less, or ask for less time."
+        detail = f"The answer would have more than {VOLUMES_MAX} volumes; group by less, or ask for a shorter time."
     else:
         until = said.get("fits_until")
-        narrow = "ask for another time" if until is None else f"from its beginning until {until} it fits"
+        narrow = "ask for another time" if until is None else f"with the same beginning and until={until} it fits"
         detail = f"More than {TRANSACTIONS_MAX} transactions have moved money in this time; {narrow}."
     return Failure(TOO_LARGE, detail, **said)
 
