@@ -141,7 +141,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
         (["key", "create"], "required: --scope"),
         (["key", "create", "--scope", "owner"], "invalid choice: 'owner'"),
         (["key", "create", "--scope", "read", "--expires", "soon"], "'soon' is not a length of time"),
-        (["key", "create", "--scope", "read", "--expires", "0s"], "expires at once"),
+        (["key", "create", "--scope", "read", "--expires", "0s"], "must be more than zero"),
         (["key", "create", "--scope", "read", "--name", "x" * 101], "at most 100 characters"),
         (["key", "create", "--scope", "read", "--name", "a\nb"], "no control characters"),
         (["key", "revoke", "mine"], "invalid int value: 'mine'"),

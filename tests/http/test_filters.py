@@ -179,7 +179,7 @@ def _of_account(name: str) -> str:
         ('reference = "\\', "it goes wrong at character 14"),
         ("id in ()", "it goes wrong at character 8"),
         ("id in (" + ",".join(map(str, range(51))) + ")", "must not compare with more than 50 values"),
-        ("id in (" + ",".join(map(str, range(9))) + ")", "must not be looked for in more than 8 places"),
+        ("id in (" + ",".join(map(str, range(9))) + ")", "must not need more than 8 look-ups"),
     ],
 )
 def test_what_is_no_filter_is_refused(service: Running, text: str, why: str) -> None:
