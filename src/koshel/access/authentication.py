@@ -221,7 +221,7 @@ async def _keep_noting(authentication: Authentication) -> None:
             await authentication.renew()
             await authentication.note()
         except StoreError as error:
-            _log.debug("the use of keys could not be noted", error=str(error))
+            _log.debug("the last use of keys could not be stored", error=str(error))
 
 
 @asynccontextmanager
@@ -247,4 +247,4 @@ async def open_authentication(
                 async with asyncio.timeout(LAST_NOTE_S):
                     await authentication.note()
             except (StoreError, TimeoutError) as error:
-                _log.debug("the use of keys could not be noted", error=str(error))
+                _log.debug("the last use of keys could not be stored", error=str(error))

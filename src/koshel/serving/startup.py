@@ -32,7 +32,7 @@ def warn_of_password(flags: Mapping[str, object]) -> None:
 def warn_of_strangers(settings: Settings) -> None:
     """Where nobody is asked for a key, an address beyond this machine is worth a warning."""
     if settings.auth == "off" and (reason := exposure.reached_by(settings)) is not None:
-        _log.warning("the service is reached from beyond this machine, and asks nobody who they are", reason=reason)
+        _log.warning("other machines can reach the service, and callers need no key", reason=reason)
 
 
 def check_jwts(settings: Settings) -> None:

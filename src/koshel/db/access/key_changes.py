@@ -75,7 +75,7 @@ class KeyChanges:
                 await self._listen()
             except (*LOST, asyncpg.PostgresError) as error:
                 if not is_silent and not isinstance(error, NotOpenYet):
-                    _log.warning("changes of keys are not heard of for now", error=str(error) or type(error).__name__)
+                    _log.warning("changes of keys cannot be received now", error=str(error) or type(error).__name__)
                     is_silent = True
             if self._connection is not None:
                 pause_s, is_silent = TRY_PAUSE_S, False
