@@ -23,7 +23,7 @@ class SourceLeg(Struct, frozen=True, forbid_unknown_fields=True):
     source: Source | UnsetType = UNSET
     share: Share | UnsetType = UNSET
     max: Most | UnsetType = UNSET
-    remaining: Annotated[bool, Meta(description="Gives all that the others do not.")] | UnsetType = UNSET
+    remaining: Annotated[bool, Meta(description="This source gives what the others do not give.")] | UnsetType = UNSET
 
 
 class TargetLeg(Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,7 +33,7 @@ class TargetLeg(Struct, frozen=True, forbid_unknown_fields=True):
     target: Target | UnsetType = UNSET
     share: Share | UnsetType = UNSET
     amount: Part | UnsetType = UNSET
-    remaining: Annotated[bool, Meta(description="Gets all that the others do not.")] | UnsetType = UNSET
+    remaining: Annotated[bool, Meta(description="This target gets what the others do not get.")] | UnsetType = UNSET
 
 
 Sources = Annotated[

@@ -14,13 +14,13 @@ class LedgerVolume(Struct, frozen=True):
     """What some transactions have moved that have these things in common; what was not asked for is left out."""
 
     currency: str
-    transactions: Annotated[int, Meta(description="How many, each of them once.")]
-    total: Annotated[str, Meta(description="Their amounts together.")]
-    name_prefix: Annotated[str | None, Meta(description="null: of accounts without a name.")] | UnsetType = UNSET
+    transactions: Annotated[int, Meta(description="How many transactions, each counted once.")]
+    total: Annotated[str, Meta(description="The sum of their amounts.")]
+    name_prefix: Annotated[str | None, Meta(description="null: accounts without a name.")] | UnsetType = UNSET
     kind: Kind | UnsetType = UNSET
     day: Annotated[str, Meta(description="In UTC.", extra_json_schema={"format": "date"})] | UnsetType = UNSET
-    total_in: Annotated[str, Meta(description="What of it came into accounts of the prefix.")] | UnsetType = UNSET
-    total_out: Annotated[str, Meta(description="What of it left accounts of the prefix.")] | UnsetType = UNSET
+    total_in: Annotated[str, Meta(description="How much came into accounts of the prefix.")] | UnsetType = UNSET
+    total_out: Annotated[str, Meta(description="How much left accounts of the prefix.")] | UnsetType = UNSET
 
 
 class LedgerVolumes(Struct, frozen=True):

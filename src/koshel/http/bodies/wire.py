@@ -45,7 +45,9 @@ Amount = Annotated[Raw, money("More than zero.")]
 class Schedulable(Labels, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the body of a request that makes one transaction may say of it besides."""
 
-    execute_at: Annotated[Time, Meta(description="Not before then: the transaction is queued.")] | UnsetType = UNSET
+    execute_at: (
+        Annotated[Time, Meta(description="The transaction is queued, and not decided before this time.")] | UnsetType
+    ) = UNSET
 
 
 class Limit(Struct, frozen=True, gc=False):
@@ -90,8 +92,10 @@ class Transaction(Struct, frozen=True, gc=False):
     target_account_id: Id | None
     amount: Annotated[str | None, Meta(description="null while a queued capture, void or refund does not know it")]
     currency: Annotated[str | None, Meta(description="null if a queued transaction's accounts do not exist")]
-    parent_id: Annotated[Id | None, Meta(description="The hold of a capture, void or expiry; what a refund refunds.")]
-    group_id: Annotated[Id | None, Meta(description="The atomic batch that it came with.")]
+    parent_id: Annotated[
+        Id | None, Meta(description="Of a capture, void or expiry: its hold; of a refund: the refunded transaction.")
+    ]
+    group_id: Annotated[Id | None, Meta(description="Its atomic batch or split.")]
     idempotency_key: str | None
     metadata: Metadata
     ctime: Time

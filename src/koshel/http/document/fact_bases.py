@@ -36,10 +36,13 @@ class LimitFacts(OfAccount, frozen=True, kw_only=True):
     direction: Literal["out", "in"]
     per: Annotated[Period, Meta(description="The length of the window.")]
     limit: Money
-    left: Annotated[Money, Meta(description="What would fit now.")]
+    left: Annotated[Money, Meta(description="How much fits now.")]
     amount: Money
-    fits_at: Annotated[Time, Meta(description="When it fits, if nothing else moves; left out: not by waiting.")] | (
-        UnsetType
+    fits_at: (
+        Annotated[
+            Time, Meta(description="From when it fits, if nothing else moves; left out if waiting does not help.")
+        ]
+        | UnsetType
     ) = UNSET
 
 
@@ -47,19 +50,21 @@ class NotIndexedFacts(NoFacts, frozen=True, kw_only=True):
     """Of filters that no index finds."""
 
     parameters: list[str]
-    add_one_of: Annotated[list[str], Meta(description="Each of these parameters would do.")]
+    add_one_of: Annotated[list[str], Meta(description="Add one of these parameters.")]
 
 
 class TooManyValueDatesFacts(OfAccount, frozen=True, kw_only=True):
     """Of a balance by value date that would be a sum over too many lines."""
 
-    lines_max: Annotated[int, Meta(description="Over how many it is summed up, of each side and in each direction.")]
+    lines_max: Annotated[
+        int, Meta(description="How many lines are added up at most, of each side and in each direction.")
+    ]
 
 
 class PolicyFacts(NoFacts, frozen=True, kw_only=True):
     """Of a rate that was exceeded."""
 
-    policy: Annotated[Literal["key", "ledger", "concurrency"], Meta(description="Which limit was hit.")]
+    policy: Annotated[Literal["key", "ledger", "concurrency"], Meta(description="Which limit was reached.")]
 
 
 class FieldFacts(NoFacts, frozen=True, kw_only=True):
@@ -71,14 +76,14 @@ class FieldFacts(NoFacts, frozen=True, kw_only=True):
 class RequestIdFacts(NoFacts, frozen=True, kw_only=True):
     """Of a fault of ours."""
 
-    request_id: Annotated[str, Meta(description="By which the log has it.")]
+    request_id: Annotated[str, Meta(description="The id of the request in the log.")]
 
 
 class VolumeFacts(NoFacts, frozen=True, kw_only=True):
     """Of sums over more than may be read at once."""
 
-    transactions_max: Annotated[int, Meta(description="How many transactions may be in the time.")]
-    volumes_max: Annotated[int, Meta(description="How many volumes it may come to.")]
+    transactions_max: Annotated[int, Meta(description="How many transactions are read at most.")]
+    volumes_max: Annotated[int, Meta(description="How many volumes an answer may have.")]
     fits_until: Annotated[Time, Meta(description="With this `until` the transactions are few enough.")] | UnsetType = (
         UNSET
     )

@@ -31,7 +31,7 @@ Pointer = Annotated[str, Meta(description="A JSON pointer into the body.")]
 class FieldError(Struct, frozen=True):
     """What is wrong with one part of a request: a field of the body, a header, or a parameter."""
 
-    pointer: Annotated[str, Meta(description="A JSON pointer into the body; empty for the whole of it, or for none.")]
+    pointer: Annotated[str, Meta(description="A JSON pointer into the body; empty for a header, a parameter or all.")]
     detail: str
     header: str | UnsetType = UNSET
     parameter: str | UnsetType = UNSET
@@ -42,8 +42,8 @@ class _Errors(NoFacts, frozen=True, kw_only=True):
 
 
 class _Asked(NoFacts, frozen=True, kw_only=True):
-    account_id: Annotated[Id, Meta(description="If it was asked for by that, or is known.")] | UnsetType = UNSET
-    name: Annotated[AccountName, Meta(description="If it was asked for by that.")] | UnsetType = UNSET
+    account_id: Annotated[Id, Meta(description="If the request has it, or it is known.")] | UnsetType = UNSET
+    name: Annotated[AccountName, Meta(description="The account's name, if the request has it.")] | UnsetType = UNSET
 
 
 class _NoAccount(_Asked, frozen=True, kw_only=True):
@@ -51,14 +51,12 @@ class _NoAccount(_Asked, frozen=True, kw_only=True):
 
 
 class _NoTransaction(NoFacts, frozen=True, kw_only=True):
-    transaction_id: Annotated[Id, Meta(description="Left out if what the path has cannot be an id.")] | UnsetType = (
-        UNSET
-    )
+    transaction_id: Annotated[Id, Meta(description="Left out if the path has no possible id.")] | UnsetType = UNSET
     pointer: Pointer | UnsetType = UNSET
 
 
 class _NoSplit(NoFacts, frozen=True, kw_only=True):
-    split_id: Annotated[Id, Meta(description="Left out if what the path has cannot be an id.")] | UnsetType = UNSET
+    split_id: Annotated[Id, Meta(description="Left out if the path has no possible id.")] | UnsetType = UNSET
 
 
 class _OfKey(NoFacts, frozen=True, kw_only=True):
@@ -66,11 +64,11 @@ class _OfKey(NoFacts, frozen=True, kw_only=True):
 
 
 class _NoKey(NoFacts, frozen=True, kw_only=True):
-    key_id: Annotated[Id, Meta(description="Left out if what the path has cannot be an id.")] | UnsetType = UNSET
+    key_id: Annotated[Id, Meta(description="Left out if the path has no possible id.")] | UnsetType = UNSET
 
 
 class _Scope(NoFacts, frozen=True, kw_only=True):
-    scope: Annotated[Literal["read", "write", "admin"], Meta(description="That is needed.")]
+    scope: Annotated[Literal["read", "write", "admin"], Meta(description="The scope that is needed.")]
 
 
 class _Ledger(NoFacts, frozen=True, kw_only=True):
@@ -91,7 +89,7 @@ class _OfTransaction(NoFacts, frozen=True, kw_only=True):
 
 
 class _Version(OfAccount, frozen=True, kw_only=True):
-    version: Annotated[int, Meta(description="What it is now.")]
+    version: Annotated[int, Meta(description="The account's version now.")]
 
 
 class _Currency(NoFacts, frozen=True, kw_only=True):
@@ -116,7 +114,7 @@ class _Kind(_OfTransaction, frozen=True, kw_only=True):
 
 
 class _NotRefundable(_OfTransaction, frozen=True, kw_only=True):
-    kind: Annotated[str, Meta(extra_json_schema={"enum": _FATES}, description="Or that it is not, or never, posted.")]
+    kind: Annotated[str, Meta(extra_json_schema={"enum": _FATES}, description="Its kind, or a status if not posted.")]
 
 
 class _Decided(_OfTransaction, frozen=True, kw_only=True):
@@ -135,24 +133,24 @@ class _NotEmpty(OfAccount, frozen=True, kw_only=True):
 
 class _Spendable(NoFacts, frozen=True, kw_only=True):
     account_id: (
-        Annotated[Id, Meta(description="Left out if sources together have too little, or it would be opened by this.")]
+        Annotated[Id, Meta(description="Left out if sources together have too little, or if it is not opened yet.")]
         | UnsetType
     ) = UNSET
     name: Annotated[AccountName, Meta(description="If it has one.")] | UnsetType = UNSET
     currency: str
-    available: Annotated[Money, Meta(description="What can be spent, if money was to go.")] | UnsetType = UNSET
-    required: Annotated[Money, Meta(description="What is needed, if money was to go.")] | UnsetType = UNSET
-    missing: Annotated[Money, Meta(description="If sources together have too little.")] | UnsetType = UNSET
-    balance: Annotated[Money, Meta(description="If min_balance was to change.")] | UnsetType = UNSET
-    held: Annotated[Money, Meta(description="If min_balance was to change.")] | UnsetType = UNSET
-    min_balance: Annotated[Money, Meta(description="If it was to change: to what.")] | UnsetType = UNSET
+    available: Annotated[Money, Meta(description="What the source, or sources, can spend.")] | UnsetType = UNSET
+    required: Annotated[Money, Meta(description="What is needed.")] | UnsetType = UNSET
+    missing: Annotated[Money, Meta(description="Only if sources together have too little.")] | UnsetType = UNSET
+    balance: Annotated[Money, Meta(description="Only for a change of min_balance.")] | UnsetType = UNSET
+    held: Annotated[Money, Meta(description="Only for a change of min_balance.")] | UnsetType = UNSET
+    min_balance: Annotated[Money, Meta(description="The new min_balance, for a change of it.")] | UnsetType = UNSET
 
 
 class _Limit(OfAccount, frozen=True, kw_only=True):
     currency: str
     balance: Money
     max_balance: Money
-    amount: Annotated[Money, Meta(description="What would have come in; left out if max_balance was to change.")] | (
+    amount: Annotated[Money, Meta(description="How much would have come in; left out for a change of max_balance.")] | (
         UnsetType
     ) = UNSET
 
@@ -171,7 +169,7 @@ class _Refunded(_OfTransaction, frozen=True, kw_only=True):
 
 
 class _Cause(NoFacts, frozen=True, kw_only=True):
-    index: Annotated[int, Meta(description="Of the member that was refused, counted from 0.")]
+    index: Annotated[int, Meta(description="The position of the refused member, from 0.")]
     cause: AnyRefusal
 
 

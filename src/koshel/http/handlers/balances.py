@@ -21,9 +21,11 @@ from koshel.http.problems import Failure, parameter_invalid
 from koshel.http.route import Route
 from koshel.inputs.values import Id
 
-At = Annotated[str, Meta(max_length=64, description="As it stood then.", extra_json_schema={"format": "date-time"})]
-AsOf = Annotated[date, Meta(description="By value date: all that counts for this day or one before.")]
-Version = Annotated[int, Meta(ge=0, le=2**63 - 1, description="As it stood after that line; 0: when it was opened.")]
+At = Annotated[
+    str, Meta(max_length=64, description="The balance at this time.", extra_json_schema={"format": "date-time"})
+]
+AsOf = Annotated[date, Meta(description="The balance by value date: lines that count for this day or an earlier one.")]
+Version = Annotated[int, Meta(ge=0, le=2**63 - 1, description="The balance after this line; 0: at the opening.")]
 
 
 class BalanceQuery(Struct, frozen=True):
@@ -42,8 +44,10 @@ class Balance(Struct, frozen=True):
     version: int
     balance: str
     held: str
-    ctime: Annotated[Time, Meta(description="When it came to that: the time of its line, or of its opening.")]
-    as_of: Annotated[date, Meta(description="If it was asked for: the balance is by value date.")] | UnsetType = UNSET
+    ctime: Annotated[Time, Meta(description="Since when it is so: the time of its line, or of its opening.")]
+    as_of: (
+        Annotated[date, Meta(description="The day, if the request has one: the balance is by value date.")] | UnsetType
+    ) = UNSET
 
 
 async def get_balance(call: Call) -> Reply:

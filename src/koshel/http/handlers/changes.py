@@ -24,7 +24,7 @@ from koshel.http.route import Route
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
 
-_PAIR = Meta(min_length=2, max_length=2, description="Before the change, and after it.")
+_PAIR = Meta(min_length=2, max_length=2, description="The values before the change and after it.")
 Texts = Annotated[Sequence[str | None], _PAIR]
 
 
@@ -44,7 +44,7 @@ class ChangedAccount(Struct, frozen=True, omit_defaults=True):
 class AccountRevision(Struct, frozen=True):
     """One change of an account."""
 
-    revision: Annotated[int, Meta(description="0: its opening. Its ETag has it.")]
+    revision: Annotated[int, Meta(description="0: the opening. The account's ETag has this number.")]
     changes: ChangedAccount
     idempotency_key: str | None
     ctime: Time

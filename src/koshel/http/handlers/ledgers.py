@@ -45,11 +45,13 @@ class CurrencyTotals(Struct, frozen=True):
 
     currency: str
     accounts: Annotated[int, Meta(description="How many accounts.")]
-    balance: Annotated[str, Meta(description="Of all of them together.")]
+    balance: Annotated[str, Meta(description="The sum of their balances.")]
     held: str
-    paid_in: Annotated[str, Meta(description="What has come in from outside.")]
-    paid_out: Annotated[str, Meta(description="What has left.")]
-    balanced: Annotated[bool, Meta(description="Whether that adds up; `koshel verify` says where it does not.")]
+    paid_in: Annotated[str, Meta(description="How much has come in from outside.")]
+    paid_out: Annotated[str, Meta(description="How much has left.")]
+    balanced: Annotated[
+        bool, Meta(description="Whether `balance` is `paid_in` less `paid_out`; else `koshel verify` says where not.")
+    ]
 
 
 class LedgerTotals(Ledger, frozen=True):

@@ -31,9 +31,11 @@ class LineQuery(Between, frozen=True, kw_only=True):
 class AccountLine(Struct, frozen=True):
     """A transaction as it touched an account, and what the account was left with."""
 
-    version: Annotated[int, Meta(description="Of the account: its lines are numbered 1, 2, 3 ... without a gap.")]
+    version: Annotated[
+        int, Meta(description="The number of the line: an account's lines are numbered 1, 2, 3 ... without a gap.")
+    ]
     transaction: wire.Transaction
-    change: Annotated[str, Meta(description="Of the balance; zero if only what is held has changed.")]
+    change: Annotated[str, Meta(description="How the balance changed; zero if only `held` has changed.")]
     balance: str
     held: str
 

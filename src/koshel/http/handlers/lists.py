@@ -33,8 +33,8 @@ _NAMES = {"reason": "must be the name of an account, or the beginning of names a
 _MOMENT = {"format": "date-time"}
 _PROBLEMS = ("database-unavailable", "overloaded", "filter-not-indexed")
 
-Since = Annotated[str, Meta(max_length=moments.LENGTH_MAX, description="From then on.", extra_json_schema=_MOMENT)]
-Until = Annotated[str, Meta(max_length=moments.LENGTH_MAX, description="Before then.", extra_json_schema=_MOMENT)]
+Since = Annotated[str, Meta(max_length=moments.LENGTH_MAX, description="From this time on.", extra_json_schema=_MOMENT)]
+Until = Annotated[str, Meta(max_length=moments.LENGTH_MAX, description="Before this time.", extra_json_schema=_MOMENT)]
 Metadata = Annotated[dict[Name, Note], Meta(max_length=5, description=_METADATA)]
 Names = Annotated[
     str,
@@ -69,15 +69,24 @@ class Stretched(Protocol):
 class TransactionQuery(Between, frozen=True, kw_only=True):
     """The query of a list of transactions."""
 
-    account_id: Annotated[Id, Meta(description="What has touched this account, or waits to.")] | UnsetType = UNSET
-    account: Annotated[AccountName, Meta(description="The same, by its name.")] | UnsetType = UNSET
-    kind: Annotated[Kind, Meta(description="Of this kind.")] | UnsetType = UNSET
-    status: Annotated[TransactionStatus, Meta(description="That stand so now.")] | UnsetType = UNSET
-    group_id: Annotated[Id, Meta(description="What came in this atomic batch.")] | UnsetType = UNSET
-    parent_id: Annotated[Id, Meta(description="What follows this transaction.")] | UnsetType = UNSET
-    idempotency_key: Annotated[Key, Meta(description="What was asked for with this key.")] | UnsetType = UNSET
-    reference: Annotated[Reference, Meta(description="What is about this.")] | UnsetType = UNSET
-    effective_on: Annotated[date, Meta(description="What counts for this day.")] | UnsetType = UNSET
+    account_id: (
+        Annotated[Id, Meta(description="Transactions that have touched this account, or are queued for it.")]
+        | UnsetType
+    ) = UNSET
+    account: Annotated[AccountName, Meta(description="The same, by the account's name.")] | UnsetType = UNSET
+    kind: Annotated[Kind, Meta(description="Transactions of this kind.")] | UnsetType = UNSET
+    status: Annotated[TransactionStatus, Meta(description="Transactions that have this status now.")] | UnsetType = (
+        UNSET
+    )
+    group_id: Annotated[Id, Meta(description="Transactions of this atomic batch or split.")] | UnsetType = UNSET
+    parent_id: (
+        Annotated[Id, Meta(description="Captures, voids, expiries and refunds of this transaction.")] | UnsetType
+    ) = UNSET
+    idempotency_key: Annotated[Key, Meta(description="The transaction that was made with this key.")] | UnsetType = (
+        UNSET
+    )
+    reference: Annotated[Reference, Meta(description="Transactions with this reference.")] | UnsetType = UNSET
+    effective_on: Annotated[date, Meta(description="Transactions that count for this day.")] | UnsetType = UNSET
     metadata: Metadata = field(default_factory=dict)
     filter: Filter | UnsetType = UNSET
 
@@ -85,9 +94,9 @@ class TransactionQuery(Between, frozen=True, kw_only=True):
 class AccountQuery(PageQuery, frozen=True, kw_only=True):
     """The query of a list of accounts."""
 
-    email: Annotated[Email, Meta(description="Of this client.")] | UnsetType = UNSET
-    currency: Annotated[CurrencyCode, Meta(description="In this currency.")] | UnsetType = UNSET
-    status: Annotated[Status, Meta(description="That stand so now.")] | UnsetType = UNSET
+    email: Annotated[Email, Meta(description="Accounts with this email.")] | UnsetType = UNSET
+    currency: Annotated[CurrencyCode, Meta(description="Accounts in this currency.")] | UnsetType = UNSET
+    status: Annotated[Status, Meta(description="Accounts that have this status now.")] | UnsetType = UNSET
     name: Names | UnsetType = UNSET
     metadata: Metadata = field(default_factory=dict)
     filter: Filter | UnsetType = UNSET

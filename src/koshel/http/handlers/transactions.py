@@ -31,7 +31,9 @@ class HoldTerms(Struct, frozen=True, forbid_unknown_fields=True):
     """Reserve instead of move."""
 
     expires_in: Lifetime | UnsetType = UNSET
-    capture_at: Annotated[Time, Meta(description="Captured by itself then, if it is still open.")] | UnsetType = UNSET
+    capture_at: (
+        Annotated[Time, Meta(description="When the hold is captured by itself, if it is still open.")] | UnsetType
+    ) = UNSET
 
 
 class TransactionRequest(Schedulable, frozen=True, forbid_unknown_fields=True):
