@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from koshel.core.book import after, apply
 from koshel.core.commands import ChangeAccount, Command, Kind, Move, OpenAccount, Request, Status
-from koshel.core.decide import decide
+from koshel.core.decide import decide, decide_in_turn
 from koshel.core.model import (
     Book,
     Changed,
@@ -210,6 +210,14 @@ def test_the_clock_is_the_books() -> None:
     (posted,) = decide(BOOK, [payment(1, "1")])
     assert isinstance(posted, Posted)
     assert posted.ctime == NOW
+
+
+def test_commands_in_turn_become_the_same_each_when_it_is_asked_for() -> None:
+    commands = [command for command, _ in DONE]
+    outcomes = decide_in_turn(BOOK, [*commands, cast("Command", SimpleNamespace(ledger_id=1, key=None))])
+    assert [next(outcomes) for _ in commands] == decide(BOOK, commands)
+    with pytest.raises(AssertionError):
+        next(outcomes)
 
 
 def test_what_is_no_command_is_a_fault_of_ours_and_no_refusal() -> None:

@@ -98,6 +98,7 @@ HOT: dict[str, tuple[str, Sequence[str | None], set[str]]] = {
     "post": ("post", POST, {"account", "hold_pkey"}),
     "post_groups": ("post_groups", [*POST, "{1}", "{7}", "{1.00}", "{1}", "{8}", "{0.5}"], {"account", "hold_pkey"}),
     "post_plain": ("post_plain", POST_PLAIN, {"account"}),
+    "move_accounts": ("move_accounts", [ONES, FEW_IDS, *["{}"] * 3], {"account"}),
     "read_accounts": ("read_accounts", ["{1}", FEW_IDS, "8500"], {"account"}),
     "find_originals": ("find_originals", [ONES, FEW_HOLDS], {"transaction_pkey", "account"}),
     "find_originals of a lone caller": ("find_originals", ["{1}", "{70}"], {"transaction_pkey", "account"}),

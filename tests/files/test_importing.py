@@ -1,7 +1,6 @@
 """Imports: nothing is written of a file that has a fault, and whatever was stopped goes on when it is run again."""
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,11 @@ from koshel.asking.terms import terms_of
 from koshel.config.settings import Settings
 from koshel.core.model import Outcome
 from koshel.db.verifying.verify import verify
+from koshel.files import importing
 from koshel.files.faults import FAULTS_MAX, Fault, Faulty, Stopped
 from koshel.files.importing import Result
 from koshel.files.reading import Line
-from koshel.files.settling import Settling
+from koshel.files.settling import Settling, Stretch
 from koshel.files.spool import Spool
 from koshel.files.wishes import Reader, Wish
 from tests.support.bookkeeping import execute
@@ -169,19 +169,20 @@ def test_a_line_that_is_refused_stops_it_and_what_stands_before_is_there(paid: D
 
 def test_an_import_that_was_broken_off_goes_on(paid: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path / "t.csv", "\n".join(["source,target,amount,reference", *transfers(2_500)]))
-    settle, calls = Settling.settle, 0
+    settle, calls = Settling.settle_together, 0
 
-    async def break_off(self: Settling, wishes: Sequence[Wish]) -> list[Outcome]:
+    async def break_off(self: Settling, stretch: Stretch) -> list[Outcome]:
         nonlocal calls
         calls += 1
         if calls == 2:
             raise KeyboardInterrupt
-        return await settle(self, wishes)
+        return await settle(self, stretch)
 
-    monkeypatch.setattr(Settling, "settle", break_off)
+    monkeypatch.setattr(importing, "TOGETHER_MAX", 1)
+    monkeypatch.setattr(Settling, "settle_together", break_off)
     with pytest.raises(KeyboardInterrupt):
         bring_in(paid, "main", "transactions", path)
-    monkeypatch.setattr(Settling, "settle", settle)
+    monkeypatch.setattr(Settling, "settle_together", settle)
     result = bring_in(paid, "main", "transactions", path)
     assert (result.new, result.known) == (1_500, 1_000)
     assert balances(paid, "main")["b"] == ("USD", "25.00")
@@ -222,4 +223,17 @@ def test_what_is_kept_until_it_is_settled_is_what_was_asked_for(tmp_path: Path) 
         spool = Spool(file)
         spool.put(wishes[:3])
         spool.put(wishes[3:])
-        assert list(spool.batches()) == [wishes[:3], wishes[3:]]
+        assert list(spool.stretches(1)) == [[wishes[:3]], [wishes[3:]]]
+        assert list(spool.stretches(2)) == [[wishes[:3], wishes[3:]]]
+
+
+def test_long_lines_are_not_settled_together(tmp_path: Path) -> None:
+    reader = Reader(Requests(1, terms_of(Settings())))
+    notes = {f"note {n}": "x" * 500 for n in range(50)}
+    lines = [reader.transaction(Line(n, {"amount": 3, "target": "b", "metadata": notes}, 0)) for n in range(100)]
+    wishes = [one for one in lines if one is not None]
+    with (tmp_path / "spool").open("w+b") as file:
+        spool = Spool(file)
+        for _ in range(7):
+            spool.put(wishes)  # 2.6 MB
+        assert [len(stretch) for stretch in spool.stretches(16)] == [3, 3, 1]

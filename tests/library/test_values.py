@@ -25,6 +25,13 @@ DIGITS = "must have at most 18 digits before the point and 64 after it"
 EXACT = "must be exact: a Decimal, a str or an int"
 
 
+@pytest.mark.parametrize("text", ["0", "-0", "0.00", "-0.00", "007.50", "12.50", "-3", "9" * 18, "0" * 19 + "1", "1e2"])
+def test_a_text_is_the_number_that_it_says(text: str) -> None:
+    """To the exponent, which decides how it is written: however it is read."""
+    number = values.decimal(Decimal(text), "amount")
+    assert values.decimal(text, "amount").as_tuple() == number.as_tuple()
+
+
 @pytest.mark.parametrize(
     ("given", "value"),
     [

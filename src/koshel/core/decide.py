@@ -4,7 +4,7 @@ The law: `decide(book, a + b) == decide(book, a) + decide(after(book, decide(boo
 Where one batch ends and the next begins never changes an answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 from koshel.core.accounts import change_account, open_account
@@ -47,6 +47,13 @@ def decide(book: Book, commands: Sequence[Command]) -> list[Outcome]:
     """One outcome for each command, in order; each sees the effects of those before it."""
     ahead = after(book, ())
     return [_pass(ahead, command) for command in commands]
+
+
+def decide_in_turn(book: Book, commands: Sequence[Command]) -> Iterator[Outcome]:
+    """As `decide`, but each command only when its outcome is asked for: what was decided can be written meanwhile."""
+    ahead = after(book, ())
+    for command in commands:
+        yield _pass(ahead, command)
 
 
 def _pass(book: Book, command: Command) -> Outcome:

@@ -34,7 +34,7 @@ def names(command: Command) -> Iterator[QualifiedName]:
     match command:
         case Group():
             for member in command.members:
-                if type(member) is not Move or member.source is not None or member.target is not None:
+                if type(member) is not Move or UNRESOLVED in (member.source_account_id, member.target_account_id):
                     yield from names(member)
         case Enqueue() | Execute():
             yield from names(command.command)

@@ -45,6 +45,7 @@ class Queries(Struct, frozen=True):
     post: str
     post_groups: str
     post_plain: str
+    move_accounts: str
     take_group_ids: str
     take_transaction_ids: str
     enqueue: str
@@ -60,6 +61,7 @@ class Queries(Struct, frozen=True):
     keep_turnovers: str
     record_receipts: str
     record_batch: str
+    record_parts: str
     fence_batch: str
     find_batch: str
     get_account: str

@@ -420,6 +420,14 @@ WITH posting AS MATERIALIZED (
 )
 SELECT ledger_id, transaction_ids FROM batched;
 
+-- name: move_accounts
+-- What all parts of a batch have left the accounts with. They are locked. Each row carries its ledger_id in $1.
+UPDATE account SET balance = m.balance, held = m.held, version = m.version
+FROM unnest(
+    $1::text::bigint [], $2::text::bigint [], $3::text::numeric [], $4::text::numeric [], $5::text::bigint []
+) AS m (ledger_id, id, balance, held, version)
+WHERE account.ledger_id = m.ledger_id AND account.id = m.id;
+
 -- name: take_group_ids
 -- A sequence has no ledger.
 SELECT nextval('group_id') AS id FROM generate_series(1, $1::integer);
@@ -575,6 +583,10 @@ ORDER BY ledger_id, idempotency_key;
 -- For a batch that posts nothing but still writes. Each row carries its ledger_id in $1.
 INSERT INTO batch (ledger_id, id, transaction_ids, rules)
 SELECT ledger_id, $2::uuid, '{}', 2 FROM unnest($1::bigint []) AS b (ledger_id);
+
+-- name: record_parts
+-- For a batch that was written in parts: the ids of its transactions, in their order.
+INSERT INTO batch (ledger_id, id, transaction_ids, rules) VALUES ($1, $2, $3, 2);
 
 -- name: fence_batch
 -- Settles whether a commit happened: if the batch's own row is there, or still being committed, this

@@ -5,14 +5,16 @@ from decimal import Decimal
 from functools import partial
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from koshel.asking.requests import Requests
+from koshel.core.names import with_sides
 from koshel.db import import_lookups
 from koshel.db.reads import Reads
 from koshel.db.settling import currencies
 from koshel.files.faults import Fault
 from koshel.files.keys import Once
-from koshel.files.wishes import AccountWish, TransactionWish, Wish
+from koshel.files.wishes import AccountWish, TransactionWish, Wish, has_ids
 from koshel.inputs.texts import AT
 
 _REMEMBERED_MAX = 100_000  # accounts; beyond that they are looked up again
@@ -37,6 +39,18 @@ class Checks:
         transactions = [one for one in wishes if isinstance(one, TransactionWish)]
         found = [*await self._of_accounts(accounts), *await self._of_transactions(transactions)]
         return sorted(found, key=lambda fault: fault.line)
+
+    def with_ids(self, wishes: Sequence[Wish]) -> Sequence[Wish]:
+        """The same lines, without faults: with the ids of accounts that were only met when they were looked up."""
+        return [self._with_ids(one) if isinstance(one, TransactionWish) else one for one in wishes]
+
+    def _with_ids(self, one: TransactionWish) -> TransactionWish:
+        move = one.move
+        if has_ids(move):
+            return one
+        source = move.source_account_id if move.source is None else self.ids[move.source]
+        target = move.target_account_id if move.target is None else self.ids[move.target]
+        return replace(one, move=with_sides(move, source, target))
 
     async def _of_accounts(self, wishes: Sequence[AccountWish]) -> list[Fault]:
         await self._learn_scales({one.currency for one in wishes})
@@ -106,9 +120,9 @@ class Checks:
         return None if id_ is None else self._by_id.get(id_)
 
     def _too_fine(self, line: int, column: str, amount: Decimal, currency: str) -> Sequence[Fault]:
-        scale, exponent = self._scales[currency], amount.as_tuple().exponent
-        assert isinstance(exponent, int)
-        if -exponent <= scale or len(f"{amount:f}".partition(".")[2].rstrip("0")) <= scale:
+        scale, text = self._scales[currency], f"{amount:f}"
+        decimals = text.partition(".")[2]
+        if len(decimals) <= scale or len(decimals.rstrip("0")) <= scale:
             return ()
         return (Fault(line, column, f"has more decimals than {currency}, which has {scale}"),)
 

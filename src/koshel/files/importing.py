@@ -4,6 +4,7 @@ Each batch is atomic, and each line has a name or a key. So an import that was s
 is run again.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +25,8 @@ from koshel.files.spool import Spool
 from koshel.files.wishes import Reader, TransactionWish, Wish
 from koshel.inputs.values import MEMBERS_MAX, Invalid
 from koshel.submit import Submit
+
+TOGETHER_MAX = 8  # batches that are settled in one database transaction: others wait for their accounts for so long
 
 Progress: TypeAlias = Callable[[float], None]
 
@@ -75,7 +78,7 @@ class Import:
             if len(faults) >= FAULTS_MAX:
                 break
             if not faults:
-                self._spool.put(wishes)
+                self._spool.put(self._checks.with_ids(wishes))
         if faults:
             raise Faulty(faults[:FAULTS_MAX])
         return self._count
@@ -84,15 +87,22 @@ class Import:
         """Settle what was checked, in its order. Raises Stopped where a line is refused."""
         result = Result(passed_over=self._reader.passed_over)
         count, whole = 0, max(1, self._count)
-        for wishes in self._spool.batches():
+        stretches = map(self._settling.stretch, self._spool.stretches(TOGETHER_MAX))
+        stretch = next(stretches, None)
+        while stretch is not None:
+            # While PostgreSQL is at work, what comes next is read.
+            reading = asyncio.create_task(asyncio.to_thread(next, stretches, None))
             try:
-                outcomes = await self._settling.settle(wishes)
+                outcomes = await self._settling.settle_together(stretch)
             except Stopped as error:
                 raise Stopped(error.line, error.since, error.refused, self._order.older) from None
+            finally:
+                following = await reading
             for outcome in outcomes:
                 result.count(outcome)
-            count += len(wishes)
+            count += sum(map(len, stretch.batches))
             progress(count / whole)
+            stretch = following
         return result
 
     def _transaction(self, line: Line) -> TransactionWish | None:

@@ -8,8 +8,11 @@ from typing import Any
 from msgspec import json
 
 PREFIX = "import:"
+DIGEST_BYTES = 16
 LASTING = ("id", "kind", "source_account_id", "source", "target_account_id", "target", "amount", "currency", "ctime")
+
 _NOTHING: tuple[object, ...] = (None, "", {})
+_encode = json.Encoder(order="deterministic").encode
 
 
 class Keys:
@@ -25,27 +28,39 @@ class Keys:
 
     def key(self, values: Mapping[str, Any]) -> str:
         """The key of the next line."""
-        digest = blake2b(json.encode(_lasting(values), order="deterministic"), digest_size=16).digest()
+        digest = blake2b(_encode(_lasting(values)), digest_size=DIGEST_BYTES).digest()
         seen = self._seen.get(digest, 0) + 1
         self._seen[digest] = seen
         return f"{PREFIX}{digest.hex()}:{seen}"
 
 
 def _lasting(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a line says, as texts, so that it is the same of CSV and of JSON."""
-    said = {
-        name: one if type(one) is str or type(one) is dict else str(one)
-        for name, one in values.items()
-        if one not in _NOTHING
-    }
-    if "id" not in said or "ctime" not in said:
-        return said
-    lasting = {name: said[name] for name in LASTING if name in said}
-    try:
-        lasting["ctime"] = datetime.fromisoformat(str(said["ctime"])).astimezone(UTC).isoformat()
-    except ValueError:  # it was exported by something else
-        return said
+    """What a line says, as texts, so that it is the same of CSV and of JSON; of one that was exported, what stays."""
+    time = _time(values) if "id" in values else None
+    if time is None:
+        return {name: one if type(one) is str else _text(one) for name, one in values.items() if _says(one)}
+    lasting = {name: _text(one) for name in LASTING if _says(one := values.get(name))}
+    lasting["ctime"] = time
     return lasting
+
+
+def _time(values: Mapping[str, Any]) -> str | None:
+    """The time of a line that was exported, in UTC; None if it is no such line."""
+    if not _says(values["id"]):
+        return None
+    try:
+        time = datetime.fromisoformat(str(values.get("ctime")))
+    except ValueError:  # it was exported by something else
+        return None
+    return (time if time.tzinfo is UTC else time.astimezone(UTC)).isoformat()
+
+
+def _says(one: object) -> bool:
+    return bool(one) or one not in _NOTHING
+
+
+def _text(one: object) -> object:
+    return one if type(one) is str or type(one) is dict else str(one)
 
 
 class Once:
@@ -56,7 +71,7 @@ class Once:
 
     def is_new(self, text: str) -> bool:
         """Whether the text comes for the first time."""
-        digest = blake2b(text.encode(), digest_size=16).digest()
+        digest = blake2b(text.encode(), digest_size=DIGEST_BYTES).digest()
         if digest in self._seen:
             return False
         self._seen.add(digest)

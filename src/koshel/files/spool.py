@@ -7,6 +7,7 @@ from msgspec import msgpack
 
 from koshel.files.wishes import Wish
 
+STRETCH_BYTES_MAX = 8_000_000  # of some batches: several times as much when they are read
 _LENGTH_BYTES = 4
 
 
@@ -23,8 +24,15 @@ class Spool:
         taken = self._encode(batch)
         self._file.write(len(taken).to_bytes(_LENGTH_BYTES) + taken)
 
-    def batches(self) -> Iterator[list[Wish]]:
-        """All of them, from the first."""
+    def stretches(self, batches_max: int) -> Iterator[list[list[Wish]]]:
+        """All of them, from the first, so many at a time; or fewer, where lines are long."""
         self._file.seek(0)
-        while length := self._file.read(_LENGTH_BYTES):
-            yield self._decode(self._file.read(int.from_bytes(length)))
+        stretch, size = list[list[Wish]](), 0
+        while length := int.from_bytes(self._file.read(_LENGTH_BYTES)):
+            if len(stretch) == batches_max or (stretch and size + length > STRETCH_BYTES_MAX):
+                yield stretch
+                stretch, size = [], 0
+            stretch.append(self._decode(self._file.read(length)))
+            size += length
+        if stretch:
+            yield stretch

@@ -66,6 +66,7 @@ NotesPatch = Annotated[
 _PLAIN = re.compile(rf'"?(-?{AMOUNT_PATTERN})"?'.encode())  # nearly all there are; JSON has paired the quotes already
 # JSON's own grammar for a number; the exponent is bounded, or building the Decimal would not be.
 _NUMBER = re.compile(rb'"(-?[0-9]+(?:\.[0-9]+)?)"|(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?)')
+_PLAIN_TEXT = re.compile(f"-?{AMOUNT_PATTERN}")  # nearly all there are, of a program or of a file
 _TEXT_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?")  # as `str` writes a Decimal
 
 
@@ -162,6 +163,8 @@ def decimal(value: Given, field: str) -> Decimal:
         if match is not None:
             return Decimal(match[1].decode())
         return _bounded(_of_json(bytes(value), field), field)
+    if type(value) is str and _PLAIN_TEXT.fullmatch(value):
+        return Decimal(value) or Decimal(0)  # whatever a zero's exponent is
     if isinstance(value, bool) or not isinstance(value, Decimal | str | int):
         raise Invalid(field, "must be exact: a Decimal, a str or an int")
     if isinstance(value, str) and not _TEXT_NUMBER.fullmatch(value):

@@ -22,7 +22,7 @@ Rows: TypeAlias = Sequence[Mapping[str, Any]]  # values by the names of their co
 NOTHING = "{}"  # an array that would be all null: unnest fills it up
 
 
-class _Outside(Struct, frozen=True):
+class Outside(Struct, frozen=True):
     """In the place of a side that is the world outside."""
 
     account_id: ClassVar[None] = None
@@ -31,7 +31,7 @@ class _Outside(Struct, frozen=True):
     version: ClassVar[None] = None
 
 
-_OUTSIDE = _Outside()
+OUTSIDE = Outside()
 _ID = itemgetter(1)
 _ARRAYS = [column for column in TRANSACTION if column.mostly is not Mostly.ONE]
 _TAKE: Mapping[str, Callable[[Any], Any]] = {column.name: attrgetter(column.attribute) for column in _ARRAYS}
@@ -78,8 +78,8 @@ class Postings(NamedTuple):
 
 def postings(transactions: Sequence[Posted]) -> Postings:
     """All that is written of these transactions. They are plain if no column that is mostly nothing has a value."""
-    sources = [t.source or _OUTSIDE for t in transactions]
-    targets = [t.target or _OUTSIDE for t in transactions]
+    sources = [t.source or OUTSIDE for t in transactions]
+    targets = [t.target or OUTSIDE for t in transactions]
     places: Mapping[str, Sequence[Any]] = {"": transactions, "source": sources, "target": targets}
     are_plain = not any(map(any, map(_RARE, transactions))) and not any(
         any(map(take, places[side])) for side, takes in _RARE_OF_SIDE.items() for take in takes
@@ -94,7 +94,7 @@ def postings(transactions: Sequence[Posted]) -> Postings:
 
 
 def _lasts(
-    sources: Sequence[Side | _Outside], targets: Sequence[Side | Named | _Outside]
+    sources: Sequence[Side | Outside], targets: Sequence[Side | Named | Outside]
 ) -> tuple[list[bool], list[bool]]:
     """Whether each transaction is the last to touch its source, and its target."""
     last: dict[int | None, int] = {}

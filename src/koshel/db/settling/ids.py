@@ -115,5 +115,10 @@ async def take_account_ids(connection: "AnyConnection", q: Queries, count: int) 
     return await _take(connection, q.take_account_ids, count)
 
 
+async def take_transaction_ids(connection: "AnyConnection", q: Queries, count: int) -> Sequence[int]:
+    """Ids of transactions that may be posted."""
+    return await _take(connection, q.take_transaction_ids, count)
+
+
 async def _take(connection: "AnyConnection", query: str, count: int) -> list[int]:
     return [row["id"] for row in await connection.fetch(query, count)]
