@@ -1,4 +1,4 @@
-"""`make bench-large`: pages, balances, statements, transfers and an export of large books; all is on loopback."""
+"""`make bench-large`: pages, balances, statements, transfers and files of large books; all is on loopback."""
 
 import argparse
 import sys
@@ -11,9 +11,10 @@ from typing import Any
 from bench import machine
 from bench.books import ACCOUNTS, Databases, open_databases, prove
 from bench.large_books import Size, make
+from bench.large_files import exported, imported
 from bench.large_reads import Look, looks
 from bench.large_report import Measured, render
-from bench.large_writes import exported, sustained
+from bench.large_writes import sustained
 from bench.servers import koshel
 
 RESULTS = Path(__file__).with_name("RESULTS-large.md")
@@ -46,7 +47,10 @@ def _measured(databases: Databases, size: Size, options: Any, directory: Path) -
         settled = sustained((small, url), (ACCOUNTS, size.accounts), size, options.sustained, directory)
         prove(small)
     print("settled", flush=True)
-    rows_per_s = exported(url, directory)
+    out = exported(url, directory)
+    with databases.fresh("imported") as (other,):
+        brought = imported(other, directory)
+        prove(other)
     if options.prove:
         prove(url)
     words = ["..." if "/" in word else word for word in sys.argv[1:]]
@@ -56,7 +60,8 @@ def _measured(databases: Databases, size: Size, options: Any, directory: Path) -
         load_s,
         read,
         settled,
-        rows_per_s,
+        out,
+        brought,
         [*described, *databases.settings()],
         options.prove,
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from bench.large_books import Size
+from bench.large_files import IMPORT_ACCOUNTS, IMPORTED, Filed
 from bench.large_reads import Look
 from bench.large_writes import KINDS, MEMBERS, Settled
 from bench.markdown import table
@@ -14,6 +15,7 @@ RATIO = 1.5
 RATE, RATE_AIM = 0.85, 0.95
 READER = 0.85
 EXPORTED_PER_S = 150_000
+IMPORTED_PER_S = 25_000
 
 
 class Measured(Struct, frozen=True):
@@ -24,7 +26,8 @@ class Measured(Struct, frozen=True):
     load_s: float
     read: Sequence[Look]
     settled: Settled
-    exported_per_s: float
+    exported: Filed
+    imported: Filed
     machine: Sequence[tuple[str, str]]
     is_proved: bool = False
 
@@ -57,6 +60,12 @@ def render(measured: Measured) -> str:
         "## Transfers",
         settled,
         table(("books", "transfers/s"), [(kind, f"{measured.settled.per_s[kind]:,.0f}") for kind in KINDS]),
+        "## Files",
+        f"`koshel export` of all transactions; `koshel import` of {IMPORTED:,} between {IMPORT_ACCOUNTS:,} accounts.",
+        table(
+            ("", "transactions/s", "memory after a tenth, MB", "at the end"),
+            [_memory("export", measured.exported), _memory("import", measured.imported)],
+        ),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -81,13 +90,16 @@ def _judged(measured: Measured) -> Iterator[tuple[str, str, str, str]]:
         f"{beside / large:.2f}",
         _verdict(beside / large >= READER),
     )
-    per_s = measured.exported_per_s
-    yield (
-        "transactions/s exported as JSON Lines",
-        f"≥ {EXPORTED_PER_S:,}",
-        f"{per_s:,.0f}",
-        _verdict(per_s >= EXPORTED_PER_S),
-    )
+    yield _filed("transactions/s exported as JSON Lines", measured.exported, EXPORTED_PER_S)
+    yield _filed("transactions/s imported from JSON Lines", measured.imported, IMPORTED_PER_S)
+
+
+def _filed(what: str, filed: Filed, wanted: int) -> tuple[str, str, str, str]:
+    return what, f"≥ {wanted:,}", f"{filed.per_s:,.0f}", _verdict(filed.per_s >= wanted)
+
+
+def _memory(what: str, filed: Filed) -> tuple[str, str, str, str]:
+    return what, f"{filed.per_s:,.0f}", f"{filed.early_mb:.0f}", f"{filed.late_mb:.0f}"
 
 
 def _verdict(is_reached: bool) -> str:  # noqa: FBT001  what it is asked about

@@ -2,8 +2,6 @@
 
 import json
 import random
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +13,7 @@ import psycopg
 from msgspec import Struct
 
 from bench.large_books import Size
-from bench.servers import environment, koshel
+from bench.servers import koshel
 
 MEMBERS = 200  # of a batch
 CONNECTIONS = 2
@@ -25,7 +23,7 @@ KINDS = ("small", "large", "large beside a reader")
 
 
 class NotSettled(Exception):
-    """A batch was refused, or a reader or an export has failed."""
+    """A batch was refused, or a reader, an export or an import has failed."""
 
 
 class Settled(Struct, frozen=True):
@@ -112,18 +110,3 @@ def reading(port: int, account: int) -> Iterator[None]:
         reader.join()
     if failures:
         raise NotSettled(f"the statement was answered {failures[0]}")
-
-
-def exported(url: str, directory: Path) -> float:
-    """Transactions a second that `koshel export` writes as JSON Lines. Raises NotSettled."""
-    output = directory / "export.jsonl"
-    command = [sys.executable, "-m", "koshel", "export", "transactions", "--output", str(output)]
-    start = time.monotonic()
-    done = subprocess.run(command, env=environment({"KOSHEL_DATABASE_URL": url}), capture_output=True, check=False)
-    took = time.monotonic() - start
-    if done.returncode:
-        raise NotSettled(done.stderr.decode()[-500:])
-    with output.open("rb") as file:
-        rows = sum(1 for _ in file)
-    output.unlink()
-    return rows / took
