@@ -2907,11 +2907,12 @@ CROSS JOIN LATERAL (
 
 -- name: plan_for_export
 -- For this transaction only. Rows come in the order of an index, and the accounts beside them are looked up and
--- remembered, up to `work_mem`: whatever size the ledger has, the first row comes at once and nothing goes to disk. To
--- compile a statement takes longer than it saves. Touches no table, so no ledger.
+-- remembered, up to twice `work_mem` for each side, which is some 1,400,000 accounts: if one more is asked for in turn than
+-- fit, none is found again. Whatever size the ledger has, the first row comes at once and nothing goes to disk. To compile a
+-- statement takes longer than it saves. Touches no table, so no ledger.
 SELECT set_config(name, setting, true) FROM (VALUES
     ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), ('enable_sort', 'off'), ('enable_seqscan', 'off'),
-    ('enable_bitmapscan', 'off'), ('jit', 'off'), ('work_mem', '64MB'), ('timezone', 'UTC'),
+    ('enable_bitmapscan', 'off'), ('jit', 'off'), ('work_mem', '96MB'), ('timezone', 'UTC'),
     ('max_parallel_workers_per_gather', '0'), ('row_security', 'off')
 ) AS wanted (name, setting);
 
