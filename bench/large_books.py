@@ -123,7 +123,7 @@ def _statements(size: Size, begin: str) -> Iterator[str]:
     words = {
         "ledger": MAIN,
         "begin": begin,
-        "step": STEP,
+        "step": f"{STEP}::bigint",  # times half a million pairs it is no integer
         "funds": f"{FUNDS}.00",
         **{name: getattr(size, name) for name in ("accounts", "transactions", "hub", "pairs", "lines", "transfers")},
     }
