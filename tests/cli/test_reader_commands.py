@@ -47,7 +47,7 @@ def test_a_role_reads_a_ledger_and_then_no_more(koshel: Koshel, shop: Database) 
     [
         (("grant", "store", ROLE), "there is no ledger 'store'; `koshel ledger list` shows all"),
         (("revoke", "store", ROLE), "there is no ledger 'store'; `koshel ledger list` shows all"),
-        (("grant", "shop", "nobody"), "there is no database role 'nobody'; make it first, with CREATE ROLE"),
+        (("grant", "shop", "nobody"), "there is no database role 'nobody'; make it first"),
     ],
 )
 def test_what_is_not_there_is_said(koshel: Koshel, shop: Database, arguments: tuple[str, ...], said: str) -> None:

@@ -184,7 +184,7 @@ def _of_account(name: str) -> str:
 )
 def test_what_is_no_filter_is_refused(service: Running, text: str, why: str) -> None:
     assert why in refused(service, "/transaction", text)
-    if "places" not in why:
+    if "look-ups" not in why:
         assert why in refused(service, "/transaction", text, account="nobody"), "also where nothing can be found"
     if "fields" not in why:
         assert service.call("GET", f"/account?filter={quote(text)}").status == 422

@@ -45,7 +45,7 @@ def grant(url: str, schema: str | None, role: str, ledger_id: int) -> None:
     def work(cursor: Cursor) -> None:
         row = cursor.execute(queries.load().find_unfit_reader, (found, role)).fetchone()
         if row is None:
-            raise Unfit(f"there is no database role {role!r}; make it first, with CREATE ROLE")
+            raise Unfit(f"there is no database role {role!r}; make it first")
         if row[0] is not None:
             raise Unfit(f"the database role {role!r} {row[0]}, so PostgreSQL cannot confine it to one ledger")
         _change(cursor, queries.load().grant_ledger, found, role, ledger_id)
