@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from coverage import Coverage
 
 from koshel.db import queries
 from koshel.db.server import embedded
@@ -32,16 +33,21 @@ _numbers = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two processes run tests, each file in one of them; but those that need the machine for themselves are the last.
+    """Two processes run tests, each file in one of them: first what is measured, last what needs the machine alone.
 
-    These look at a clock.
+    The last ones look at a clock.
     """
     groups = {item: _group(item) for item in items}
     for item, group in groups.items():
         item.add_marker(pytest.mark.xdist_group(group))
-        if not _is_measured(item):
-            item.add_marker(pytest.mark.no_cover)
-    items.sort(key=lambda item: groups[item] == ALONE)
+    items.sort(key=lambda item: (groups[item] == ALONE, not _is_measured(item)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tracing ends with the first test that is not measured: it costs a third of the time or more."""
+    if not _is_measured(item) and (tracing := Coverage.current()) is not None:
+        tracing.stop()
 
 
 def _group(item: pytest.Item) -> str:
@@ -49,7 +55,7 @@ def _group(item: pytest.Item) -> str:
 
 
 def _is_measured(item: pytest.Item) -> bool:
-    """Whether what it runs of the core counts as covered; tracing costs a third of the time or more."""
+    """Whether what the test runs of the core counts as covered."""
     return item.path.relative_to(TESTS).parts[0] in MEASURED
 
 
