@@ -61,7 +61,7 @@ def test_a_page_in_the_middle_reads_little(long: tuple[str, str], name: str, ord
     url, moment = long
     page = ["2100-01-01" if order else "2020-01-01", moment, str(MIDDLE), "51"]
     arguments = {
-        "list_transactions": ["1", KINDS, *page],
+        "list_transactions": ["1", KINDS, *page, "{posted}"],
         "list_transactions_of_reference": ["1", "order 17", *page, "{posted}"],
         "list_transactions_of_account": ["1", "1", *page, "{posted}", "1", TOP, str(MIDDLE)],
     }[name]
@@ -94,7 +94,7 @@ def test_the_version_at_a_moment_is_found_by_halving(long: tuple[str, str]) -> N
     with psycopg.connect(url) as connection:
         connection.execute("UPDATE account SET version = %s WHERE id = 1", [COUNT])
         connection.commit()
-    plan = read(url, "find_version_before", ["1", "1", moment], "force_generic_plan")
+    plan = read(url, "find_states_before", ["1", "1", f"{{{moment}}}"], "force_generic_plan")
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] <= 16 * 4 * 5, (
         "steps, look-ups a step, height of an index"
     )

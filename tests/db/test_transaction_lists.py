@@ -1,7 +1,6 @@
 """Pages of transactions: filters against plain Python, each page by position, complete and once each."""
 
 import asyncio
-import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -15,7 +14,6 @@ from msgspec import structs
 from koshel.core.book import effective_on
 from koshel.core.commands import Kind
 from koshel.core.model import Posted
-from koshel.db import queries
 from koshel.db.mapping.rows import FoundTransaction
 from koshel.db.reading import transaction_lists
 from koshel.db.reading.pages import Ask
@@ -190,10 +188,3 @@ def test_what_no_index_finds_is_refused(books: Books, wanted: TransactionsWanted
     for name in refused.value.instead:
         value = {"since": datetime.now(UTC), "account_id": 1, "reference": "r", "idempotency_key": "k"}.get(name, 1)
         books.page(structs.replace(wanted, **{name: value}), Ask(10))
-
-
-def test_a_list_of_all_kinds_has_a_branch_for_each_and_for_all_that_is_pending() -> None:
-    text = queries.load().list_transactions
-    branches = re.findall(r"t\.kind = '(\w+)' AND t\.id > CASE WHEN '(\w+)' = ANY", text)
-    assert sorted(branches) == sorted((kind, kind) for kind in Kind)
-    assert re.findall(r"'(\w+)' = ANY\(\$2::text \[\]\)\n        AND b\.", text) == list(PENDING)

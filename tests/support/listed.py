@@ -7,7 +7,7 @@ from koshel.db.reading.wanted import EVERYTHING, PENDING
 OLDEST_FIRST = ", the oldest first"
 TOP = str(2**63 - 1)
 _ALL = "{" + ",".join(EVERYTHING) + "}"
-KINDS = "{" + ",".join([*Kind, *PENDING]) + "}"
+KINDS = "{" + ",".join(Kind) + "}"
 _PAGE = ["2020-01-01", "2090-01-01", TOP, "51"]
 _ANYTHING = [*9 * [None], "2020-01-01", "2100-01-01"]
 _SIDES = ("transaction_source_version", "transaction_target_version")
@@ -19,7 +19,7 @@ def _pending(*columns: str) -> set[str]:
 
 
 _LISTS: dict[str, tuple[str, list[str | None], set[str]]] = {
-    "list_transactions": ("list_transactions", ["1", KINDS, *_PAGE], {"transaction_kind", *_pending("time")}),
+    "list_transactions": ("list_transactions", ["1", KINDS, *_PAGE, _ALL], {"transaction_kind", *_pending("time")}),
     "list_transactions_of_id": (
         "list_transactions_of_id",
         ["1", "7", *_PAGE, _ALL],
@@ -69,7 +69,7 @@ _LOOK_UPS: dict[str, tuple[str, list[str | None], set[str]]] = {
         {"transaction_kind", "account"},
     ),
     "find_keyed": ("find_keyed", ["1", "key-7"], {"receipt_pkey"}),
-    "find_version_before": ("find_version_before", ["1", "7", "2026-01-01"], {"account"}),
+    "find_states_before": ("find_states_before", ["1", "7", "{2026-01-01,2026-02-01}"], {"account", *_SIDES}),
     "get_state": ("get_state", ["1", "7", "3"], {*_SIDES}),
     "find_listed_accounts": (
         "find_listed_accounts",

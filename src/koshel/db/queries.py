@@ -82,7 +82,7 @@ class Queries(Struct, frozen=True):
     find_candidates: str
     find_listed_pending: str
     find_keyed: str
-    find_version_before: str
+    find_states_before: str
     get_state: str
     sum_by_value_date: str
     sum_ledger: str

@@ -717,61 +717,33 @@ SELECT c.promise::text, NULL, c.ctime, c.request_id FROM cancelled AS c WHERE c.
 -- name: list_transactions
 -- The keys of a page, as in all that follow here: the newest first, $6 of those before the position ($4, $5), down to $3.
 -- No other condition on the time stands beside the position: an index begins at one of them, and it may be the wrong one.
--- `oldest_first` turns a list round. $2: which kinds of those that are posted, and which of what is not: of each the first
--- by its index, and of these the first. What is not named is not looked at: without a bound of ids no partition is opened.
+-- `oldest_first` turns a list round. $2: the kinds of those that are posted; $7: which of what is not. Of each kind the first
+-- by its index, and of these the first: one scan of each partition is opened for all kinds, and begun anew for each.
+WITH asked AS MATERIALIZED (
+    SELECT kind FROM unnest($2::text []) AS wanted (kind)
+)
 SELECT id, ctime, version, is_posted FROM (
-    (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
-    WHERE t.ledger_id = $1 AND t.kind = 'payment' AND t.id > CASE WHEN 'payment' = ANY($2::text []) THEN 0 END
-        AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
-    ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
-    UNION ALL
-    (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
-    WHERE t.ledger_id = $1 AND t.kind = 'withdrawal' AND t.id > CASE WHEN 'withdrawal' = ANY($2::text []) THEN 0 END
-        AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
-    ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
-    UNION ALL
-    (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
-    WHERE t.ledger_id = $1 AND t.kind = 'transfer' AND t.id > CASE WHEN 'transfer' = ANY($2::text []) THEN 0 END
-        AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
-    ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
-    UNION ALL
-    (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
-    WHERE t.ledger_id = $1 AND t.kind = 'hold' AND t.id > CASE WHEN 'hold' = ANY($2::text []) THEN 0 END
-        AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
-    ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
-    UNION ALL
-    (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
-    WHERE t.ledger_id = $1 AND t.kind = 'capture' AND t.id > CASE WHEN 'capture' = ANY($2::text []) THEN 0 END
-        AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
-    ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
-    UNION ALL
-    (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
-    WHERE t.ledger_id = $1 AND t.kind = 'void' AND t.id > CASE WHEN 'void' = ANY($2::text []) THEN 0 END
-        AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
-    ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
-    UNION ALL
-    (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
-    WHERE t.ledger_id = $1 AND t.kind = 'expiry' AND t.id > CASE WHEN 'expiry' = ANY($2::text []) THEN 0 END
-        AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
-    ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
-    UNION ALL
-    (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
-    WHERE t.ledger_id = $1 AND t.kind = 'refund' AND t.id > CASE WHEN 'refund' = ANY($2::text []) THEN 0 END
-        AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
-    ORDER BY t.ctime DESC, t.id DESC LIMIT $6)
+    SELECT of_kind.id, of_kind.ctime, NULL::bigint AS version, true AS is_posted
+    FROM asked AS k
+    CROSS JOIN LATERAL (
+        SELECT t.id, t.ctime FROM transaction AS t
+        WHERE t.ledger_id = $1 AND t.kind = k.kind
+            AND t.ctime > '-infinity' AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint)
+        ORDER BY t.ctime DESC, t.id DESC LIMIT $6
+    ) AS of_kind
     UNION ALL
     (SELECT b.id, b.ctime, NULL, false FROM queued AS b
-    WHERE b.ledger_id = $1 AND 'queued' = ANY($2::text [])
+    WHERE b.ledger_id = $1 AND 'queued' = ANY($7::text [])
         AND b.ctime > '-infinity' AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4, $5)
     ORDER BY b.ctime DESC, b.id DESC LIMIT $6)
     UNION ALL
     (SELECT b.id, b.ctime, NULL, false FROM declined AS b
-    WHERE b.ledger_id = $1 AND 'declined' = ANY($2::text [])
+    WHERE b.ledger_id = $1 AND 'declined' = ANY($7::text [])
         AND b.ctime > '-infinity' AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4, $5)
     ORDER BY b.ctime DESC, b.id DESC LIMIT $6)
     UNION ALL
     (SELECT b.id, b.ctime, NULL, false FROM cancelled AS b
-    WHERE b.ledger_id = $1 AND 'cancelled' = ANY($2::text [])
+    WHERE b.ledger_id = $1 AND 'cancelled' = ANY($7::text [])
         AND b.ctime > '-infinity' AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4, $5)
     ORDER BY b.ctime DESC, b.id DESC LIMIT $6)
 ) AS listed ORDER BY ctime DESC, id DESC LIMIT $6;
@@ -996,46 +968,47 @@ WHERE ($3::text [] IS NULL OR status = ANY($3::text []))
 -- The transaction that a key stands for, queued or posted, by primary key.
 SELECT transaction_id FROM receipt WHERE ledger_id = $1 AND idempotency_key = $2;
 
--- name: find_version_before
--- How many transactions had touched an account before a moment: its versions are in the order of time, without a gap, so
--- this halves what is left of them until there is one, by two index look-ups a step: twenty steps for a million. Ids are
--- nearly in the order of the versions, and say in which partitions to look; what was queued has an older one, and is
--- looked for in all.
+-- name: find_states_before
+-- Of each of the moments $3 how many transactions had touched an account before it, and what the last of them left it with.
+-- Versions are in the order of time, without a gap, so this halves what is left of them until there is one, by two index
+-- look-ups a step: twenty steps for a million. Ids are nearly in the order of the versions, and say in which partitions
+-- to look. What is not there, as it was queued before, is looked for in all in a step of its own; what is in none was
+-- archived, and so is the oldest. One scan of each partition is opened for all steps, and begun anew for each.
 WITH RECURSIVE halved AS (
-    SELECT 0::bigint AS low, a.version AS high, 0::bigint AS low_id, 9223372036854775807 AS high_id
-    FROM account AS a WHERE a.ledger_id = $1 AND a.id = $2
+    SELECT wanted.place, wanted.moment, 0::bigint AS low, a.version AS high, 0::bigint AS from_id,
+        9223372036854775807 AS to_id, NULL::numeric AS balance, NULL::numeric AS held, NULL::timestamptz AS ctime
+    FROM account AS a
+    CROSS JOIN unnest($3::timestamptz []) WITH ORDINALITY AS wanted (moment, place)
+    WHERE a.ledger_id = $1 AND a.id = $2
     UNION ALL
-    SELECT CASE WHEN middle.is_before THEN middle.version ELSE middle.low END,
-        CASE WHEN middle.is_before THEN middle.high ELSE middle.version - 1 END,
-        CASE WHEN middle.is_before THEN middle.id ELSE middle.low_id END,
-        CASE WHEN middle.is_before THEN middle.high_id ELSE middle.id END
+    SELECT m.place, m.moment,
+        CASE WHEN m.is_before THEN m.version ELSE m.low END,
+        CASE WHEN m.is_before = false THEN m.version - 1 ELSE m.high END,
+        CASE WHEN m.is_before THEN coalesce(m.id, 0) WHEN m.is_before = false THEN m.from_id ELSE 0 END,
+        CASE WHEN m.is_before THEN m.to_id WHEN m.is_before = false THEN m.id ELSE 9223372036854775807 END,
+        CASE WHEN m.is_before THEN m.balance_then ELSE m.balance END,
+        CASE WHEN m.is_before THEN m.held_then ELSE m.held END,
+        CASE WHEN m.is_before THEN m.ctime_then ELSE m.ctime END
     FROM (
-        SELECT b.low, b.high, b.low_id, b.high_id, b.version,
-            coalesce(near.id, far.id) AS id, coalesce(near.ctime, far.ctime) < $3::timestamptz AS is_before
-        FROM (
-            SELECT h.low, h.high, h.low_id, h.high_id, (h.low + h.high + 1) / 2 AS version FROM halved AS h WHERE h.low < h.high
-        ) AS b
+        SELECT h.*, middle.id, (h.low + h.high + 1) / 2 AS version,
+            middle.balance AS balance_then, middle.held AS held_then, middle.ctime AS ctime_then,
+            CASE WHEN middle.id IS NOT NULL THEN middle.ctime < h.moment
+                WHEN h.from_id = 0 AND h.to_id = 9223372036854775807 THEN true
+            END AS is_before
+        FROM halved AS h
         LEFT JOIN LATERAL (
-            SELECT s.id, s.ctime FROM transaction AS s
-            WHERE s.ledger_id = $1 AND s.source_account_id = $2 AND s.source_version = b.version
-                AND s.id BETWEEN b.low_id AND b.high_id
+            SELECT s.id, s.source_balance AS balance, s.source_held AS held, s.ctime FROM transaction AS s
+            WHERE s.ledger_id = $1 AND s.source_account_id = $2 AND s.source_version = (h.low + h.high + 1) / 2
+                AND s.id BETWEEN h.from_id AND h.to_id
             UNION ALL
-            SELECT t.id, t.ctime FROM transaction AS t
-            WHERE t.ledger_id = $1 AND t.target_account_id = $2 AND t.target_version = b.version
-                AND t.id BETWEEN b.low_id AND b.high_id
-        ) AS near ON true
-        LEFT JOIN LATERAL (
-            SELECT s.id, s.ctime FROM transaction AS s
-            WHERE near.id IS NULL
-                AND s.ledger_id = $1 AND s.source_account_id = $2 AND s.source_version = b.version
-            UNION ALL
-            SELECT t.id, t.ctime FROM transaction AS t
-            WHERE near.id IS NULL
-                AND t.ledger_id = $1 AND t.target_account_id = $2 AND t.target_version = b.version
-        ) AS far ON true
-    ) AS middle
+            SELECT t.id, t.target_balance, t.target_held, t.ctime FROM transaction AS t
+            WHERE t.ledger_id = $1 AND t.target_account_id = $2 AND t.target_version = (h.low + h.high + 1) / 2
+                AND t.id BETWEEN h.from_id AND h.to_id
+        ) AS middle ON true
+        WHERE h.low < h.high
+    ) AS m
 )
-SELECT low AS version FROM halved WHERE low = high;
+SELECT low AS version, balance, held, ctime FROM halved WHERE low = high ORDER BY place;
 
 -- name: get_state
 -- What an account was left with at a version, and when: by the index of its versions.

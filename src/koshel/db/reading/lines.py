@@ -4,6 +4,7 @@ Versions run 1, 2, 3 ... without a gap, and in the order of time. So a balance a
 what lies between two moments is what lies between two versions.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeAlias
@@ -16,6 +17,7 @@ from koshel.core.money import ZEROS, scale_of, subtract
 from koshel.core.sides import Side
 from koshel.db.mapping.rows import FoundTransaction
 from koshel.db.queries import Queries
+from koshel.db.reading.pages import Keyed
 from koshel.db.reading.wanted import LAST_MOMENT
 
 if TYPE_CHECKING:
@@ -65,32 +67,44 @@ async def versions_between(
     connection: "AnyConnection", q: Queries, account: AccountKey, since: datetime, until: datetime
 ) -> Versions:
     """The first and the last version from a moment on, and before another; if there is none, the last is the lower."""
-    before = await version_before(connection, q, account, since)
-    return before + 1, await version_before(connection, q, account, until)
-
-
-async def version_before(connection: "AnyConnection", q: Queries, account: AccountKey, moment: datetime) -> int:
-    """How many transactions had touched an account before a moment."""
-    return await connection.fetchval(q.find_version_before, *account, moment) or 0
+    found = await connection.fetch(q.find_states_before, *account, (since, until))
+    before, last = [row["version"] for row in found] or (0, 0)
+    return before + 1, last
 
 
 async def state(connection: "AnyConnection", q: Queries, account: AccountDetails, version: int) -> State | None:
     """What an account was left with at a version; None if it has had none such."""
     if version == 0:
-        zero = ZEROS[account.scale]
-        return State(0, zero, zero, account.ctime)
+        return _opened(account)
     row = await connection.fetchrow(q.get_state, account.ledger_id, account.id, version)
-    if row is None:
-        return None
-    held = ZEROS[account.scale] if row["held"] is None else row["held"]
-    return State(version, row["balance"], held, row["ctime"])
+    return None if row is None else _state(account, version, row)
+
+
+async def states_before(
+    connection: "AnyConnection", q: Queries, account: AccountDetails, moments: Sequence[datetime]
+) -> list[State | None]:
+    """What an account was left with before each of these moments; None: by a line that is not there any more."""
+    found = await connection.fetch(q.find_states_before, account.ledger_id, account.id, moments)
+    return [_opened(account) if row["version"] == 0 else _state(account, row["version"], row) for row in found]
 
 
 async def state_at(connection: "AnyConnection", q: Queries, account: AccountDetails, moment: datetime) -> State | None:
     """What an account was left with at a moment, by what had touched it then."""
     later = moment if moment == LAST_MOMENT else moment + timedelta(microseconds=1)
-    version = await version_before(connection, q, (account.ledger_id, account.id), later)
-    return await state(connection, q, account, version)
+    (found,) = await states_before(connection, q, account, (later,))
+    return found
+
+
+def _opened(account: AccountDetails) -> State:
+    zero = ZEROS[account.scale]
+    return State(0, zero, zero, account.ctime)
+
+
+def _state(account: AccountDetails, version: int, row: Keyed) -> State | None:
+    if row["balance"] is None:
+        return None
+    held = ZEROS[account.scale] if row["held"] is None else row["held"]
+    return State(version, row["balance"], held, row["ctime"])
 
 
 class Stretch(Struct, frozen=True):
@@ -110,11 +124,10 @@ async def stretch(
     connection: "AnyConnection", q: Queries, account: AccountDetails, since: datetime | None, until: datetime | None
 ) -> Stretch:
     """An account's lines from a moment on, and before another; None: from the first on, to what is the last now."""
-    key = (account.ledger_id, account.id)
-    first = 0 if since is None else await version_before(connection, q, key, since)
-    last = account.version if until is None else await version_before(connection, q, key, until)
-    opening = await state(connection, q, account, first)
-    closing = await state(connection, q, account, max(first, last))
+    moments = [moment for moment in (since, until) if moment is not None]
+    found = await states_before(connection, q, account, moments) if moments else []
+    opening = _opened(account) if since is None else found[0]
+    closing = await state(connection, q, account, account.version) if until is None else found[-1]
     assert opening is not None
     assert closing is not None, "versions have no gap"
-    return Stretch(account, opening, closing)
+    return Stretch(account, opening, closing if closing.version > opening.version else opening)

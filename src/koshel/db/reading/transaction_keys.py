@@ -149,7 +149,7 @@ class Finder:
         arguments: tuple[Any, ...]
         match way.by:
             case Driver.TIME:
-                arguments = (q.list_transactions, [*way.kinds, *way.tables], *page)
+                arguments = (q.list_transactions, way.kinds, *page, way.tables)
             case Driver.ID:
                 arguments = (q.list_transactions_of_id, way.value, *page, way.tables)
             case Driver.PARENT:

@@ -40,10 +40,11 @@ async def state_as_of(connection: "AnyConnection", q: Queries, account: AccountD
     All of it is of one snapshot, that of the version of the account that is given: a version never changes.
     Raises TooManyValueDates.
     """
-    by_then = await lines.version_before(connection, q, (account.ledger_id, account.id), _end_of(day))
-    version = min(by_then, account.version)
-    at_end = await lines.state(connection, q, account, version)
+    (at_end,) = await lines.states_before(connection, q, account, (_end_of(day),))
+    if at_end is not None and at_end.version > account.version:
+        at_end = await lines.state(connection, q, account, account.version)
     assert at_end is not None, "versions have no gap"
+    version = at_end.version
     row = await connection.fetchrow(
         q.sum_by_value_date, account.ledger_id, account.id, day.isoformat(), version, account.version, LINES_MAX + 1
     )
