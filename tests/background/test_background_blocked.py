@@ -116,13 +116,16 @@ async def test_a_retry_of_one_kind_does_not_begin_a_round_of_the_other(
     assert all(len(found) == 1 for found in tasks.values())
 
 
+ANN, BOB = (1, 1), (1, 2)  # lines
+
+
 def test_they_are_tried_again_after_a_while_the_longer_the_longer_it_takes_to_find_them() -> None:
     now = 0.0
     blocked = Blocked(0.5, clock=lambda: now)
     assert not blocked
-    assert blocked.put_off({7: frozenset({1}), 8: frozenset({1, 2})}, took_s=0.01) == [7, 8]
+    assert blocked.put_off({7: frozenset({ANN}), 8: frozenset({ANN, BOB})}, took_s=0.01) == [7, 8]
     assert sorted(blocked.ids) == [7, 8]
-    assert blocked.lines == {1, 2}
+    assert blocked.lines == {ANN, BOB}
     now = 0.4
     blocked.begin()
     assert sorted(blocked.ids) == [7, 8]
@@ -130,7 +133,7 @@ def test_they_are_tried_again_after_a_while_the_longer_the_longer_it_takes_to_fi
     blocked.begin()
     assert blocked
     assert not blocked.ids
-    assert blocked.put_off({7: frozenset({1}), 9: frozenset({2})}, took_s=1) == [9]
+    assert blocked.put_off({7: frozenset({ANN}), 9: frozenset({BOB})}, took_s=1) == [9]
     now = 0.5 + REST_MAX_S
     blocked.begin()
     assert sorted(blocked.ids) == [7, 9]

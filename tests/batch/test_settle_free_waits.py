@@ -48,9 +48,9 @@ async def test_commands_on_a_line_that_is_taken_are_put_off_with_what_comes_afte
         enqueue(withdrawal(ann, "1")),
         payment(cid, "1"),
     ]
-    outcomes = await settle_free(store, commands, {ann, (1, "l")})
+    outcomes = await settle_free(store, commands, {(1, ann), (1, "l")})
     assert words(outcomes) == ["-", "posted", "-", "-", "-"]
-    assert outcomes[0] == frozenset({ann})
+    assert outcomes[0] == frozenset({(1, ann)})
     assert outcomes[2] == frozenset[Line]({(1, "l")}), "what stops it"
     assert words(await settle_free(store, commands)) == ["posted", "replayed", "posted", "queued", "posted"]
 
@@ -60,7 +60,7 @@ async def test_what_is_taken_is_not_locked(store: Store, database: Database) -> 
     ann, bob = await open_accounts(store, opening(), opening())
     with locked(database, ann):
         async with asyncio.timeout(5):
-            outcomes = await settle_free(store, [payment(ann, "1"), payment(bob, "1")], {ann}, Patience.FIRST)
+            outcomes = await settle_free(store, [payment(ann, "1"), payment(bob, "1")], {(1, ann)}, Patience.FIRST)
     assert words(outcomes) == ["-", "posted"]
 
 
@@ -138,8 +138,8 @@ async def test_once_a_stranger_was_met_nothing_that_strangers_hold_is_waited_for
         async with asyncio.timeout(5):
             outcomes = await settle_free(store, commands, patience=Patience.BATCHES, watched=frozenset())
         assert words(outcomes) == ["-", "-", "posted", "posted"]
-        assert outcomes[0] == outcomes[1] == frozenset({bob})
-        assert all(isinstance(one, Stopped) and one.lasting == {bob} for one in outcomes[:2])
+        assert outcomes[0] == outcomes[1] == frozenset({(1, bob)})
+        assert all(isinstance(one, Stopped) and one.lasting == {(1, bob)} for one in outcomes[:2])
     assert words(await settle_free(store, commands[:2])) == ["posted"] * 2
 
 

@@ -7,7 +7,8 @@ from msgspec import UNSET
 from msgspec.structs import asdict, replace
 
 from koshel.core.commands import ChangeAccount, Command, OpenAccount
-from koshel.core.reach import Reach, reach, references
+from koshel.core.notes import Annotate
+from koshel.core.reach import Reach, by_ledger, qualified, reach, references
 from tests.support.exchanges import ACCOUNTS, exchange
 from tests.support.wallets import (
     account,
@@ -68,24 +69,28 @@ def test_the_references_of_many_commands_are_those_of_each() -> None:
     assert references([]) == set()
 
 
-HOLDING: dict[str, Any] = {"accounts": {1, 2}, "ledgers": {1}, "holds": {(1, HELD)}}
-PAYING: dict[str, Any] = {"accounts": {None, 2}, "ledgers": {1}}
+HOLDING: dict[str, Any] = {"accounts": {1: {1, 2}}, "holds": {(1, HELD)}}
+PAYING: dict[str, Any] = {"accounts": {1: {2}}}  # the world outside is no account
 REFUNDING: dict[str, Any] = PAYING | {"refunded": {(1, PAID)}}
 # A command, and all that it reaches; what is not named is nothing.
 REACHES: list[tuple[Command, dict[str, Any]]] = [
     (payment(2, "1"), PAYING),
     (withdrawal(2, "1"), PAYING),
-    (transfer(1, 2, "1", key="k"), {"accounts": {1, 2}, "ledgers": {1}, "keys": {(1, "k")}}),
-    (transfer(1, MISSING, "1", ledger_id=2), {"accounts": {1, MISSING}, "ledgers": {2}}),
-    (hold(1, 2, "1"), {"accounts": {1, 2}, "ledgers": {1}}),
-    (hold(1, None, "1"), {"accounts": {1, None}, "ledgers": {1}}),
+    (transfer(1, 2, "1", key="k"), {"accounts": {1: {1, 2}}, "keys": {(1, "k")}}),
+    (transfer(1, MISSING, "1", ledger_id=2), {"accounts": {2: {1, MISSING}}}),
+    (hold(1, 2, "1"), {"accounts": {1: {1, 2}}}),
+    (hold(1, None, "1"), {"accounts": {1: {1}}}),
     (capture(HELD), HOLDING),
     (capture(HELD, key="k"), HOLDING | {"keys": {(1, "k")}}),
-    (capture(OUTGOING), {"accounts": {1, None}, "ledgers": {1}, "holds": {(1, OUTGOING)}}),
+    (capture(OUTGOING), {"accounts": {1: {1}}, "holds": {(1, OUTGOING)}}),
     (void(HELD), HOLDING),
     (expire(HELD), HOLDING),
     (capture(MISSING), {"holds": {(1, MISSING)}}),
-    (void(FOREIGN), {"accounts": {5, None}, "ledgers": {2}, "holds": {(1, FOREIGN)}}),
+    # What another ledger has, and another command of the batch has found there, says nothing of accounts here.
+    (void(FOREIGN), {"holds": {(1, FOREIGN)}}),
+    (refund(PAID, ledger_id=2), {"refunded": {(2, PAID)}}),
+    (Annotate(2, PAID), {}),
+    (enqueue(refund(PAID, ledger_id=2)), {}),
     (refund(PAID), REFUNDING),
     (refund(PAID, key="k"), REFUNDING | {"keys": {(1, "k")}}),
     (refund(MISSING), {"refunded": {(1, MISSING)}}),
@@ -94,9 +99,9 @@ REACHES: list[tuple[Command, dict[str, Any]]] = [
     (OpenAccount(1, "a@example.com", "JPY"), {"currencies": {"JPY"}}),
     (OpenAccount(1, "a@example.com", UNSET, default_currency="EUR"), {"currencies": {"EUR"}}),
     (OpenAccount(2, "a@example.com", key="k"), {"currencies": {"USD"}, "keys": {(2, "k")}}),
-    (ChangeAccount(1, 2), {"accounts": {2}, "ledgers": {1}, "changed": {(1, 2)}}),
-    (ChangeAccount(1, 2, key="k"), {"accounts": {2}, "ledgers": {1}, "changed": {(1, 2)}, "keys": {(1, "k")}}),
-    (exchange(1, 2, "1", "1", key="k"), {"accounts": {1, 2, *EXCHANGES}, "ledgers": {1}, "keys": {(1, "k")}}),
+    (ChangeAccount(1, 2), {"accounts": {1: {2}}, "changed": {(1, 2)}}),
+    (ChangeAccount(1, 2, key="k"), {"accounts": {1: {2}}, "changed": {(1, 2)}, "keys": {(1, "k")}}),
+    (exchange(1, 2, "1", "1", key="k"), {"accounts": {1: {1, 2, *EXCHANGES}}, "keys": {(1, "k")}}),
     # An Enqueue locks nothing.
     (enqueue(transfer(1, 2, "1", key="k")), {"shown": {(1, 1), (1, 2)}, "keys": {(1, "k")}}),
     (enqueue(hold(1, None, "1")), {"shown": {(1, 1), (1, None)}}),
@@ -110,7 +115,7 @@ REACHES: list[tuple[Command, dict[str, Any]]] = [
 ]
 
 
-def nothing() -> dict[str, set[object]]:
+def nothing() -> dict[str, Any]:
     return asdict(Reach())
 
 
@@ -124,10 +129,19 @@ def test_a_command_reaches_what_it_names_and_the_sides_of_what_it_refers_to(
 def test_many_commands_reach_what_each_does() -> None:
     expected = nothing()
     for command, _ in REACHES:
-        for name, places in asdict(reach([command], ORIGINALS)).items():
+        found = asdict(reach([command], ORIGINALS))
+        for ledger_id, ids in found.pop("accounts").items():
+            expected["accounts"][ledger_id] |= ids
+        for name, places in found.items():
             expected[name] |= places
     assert asdict(reach([command for command, _ in REACHES], ORIGINALS)) == expected
     assert asdict(reach([], ORIGINALS)) == nothing()
+
+
+def test_ids_by_ledger_and_with_their_ledger_are_the_same() -> None:
+    both = {1: {1, 2}, 2: {1}}
+    assert qualified(both) == {(1, 1), (1, 2), (2, 1)}
+    assert by_ledger(qualified(both)) == both
 
 
 def test_what_was_not_found_is_not_looked_for_again() -> None:

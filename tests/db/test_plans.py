@@ -70,6 +70,7 @@ INSERT INTO batch SELECT 1, gen_random_uuid(), ARRAY[n], 2 FROM generate_series(
 
 MANY_IDS = "{" + ",".join(str(n) for n in range(ACCOUNTS // 2 + 1, ACCOUNTS // 2 + 501)) + "}"
 MANY_LEDGERS = "{" + ",".join(str(2 + n % 1000) for n in range(ACCOUNTS // 2 + 1, ACCOUNTS // 2 + 501)) + "}"
+OF_LEDGERS = [MANY_LEDGERS, MANY_IDS, "10500", "100"]
 FEW_IDS = "{" + ",".join(str(n * 17) for n in range(1, 501)) + "}"
 KEYS = "{" + ",".join(f"key-{n}" for n in range(2, 502)) + "}"
 NAMES = "{" + ",".join(f"users:{n * 17}" for n in range(1, 501)) + "}"
@@ -88,9 +89,11 @@ FEW_QUEUED = "{" + ",".join(str(10 * TRANSACTIONS + n * 2) for n in range(1, 501
 # statement, arguments, the indexes it must use
 HOT: dict[str, tuple[str, Sequence[str | None], set[str]]] = {
     "lock_accounts of one ledger": ("lock_accounts", ["{1}", FEW_IDS, "8500", "100"], {"account"}),
-    "lock_accounts of 500 ledgers": ("lock_accounts", [MANY_LEDGERS, MANY_IDS, "10500", "100"], {"account"}),
+    "lock_accounts of 500 ledgers": ("lock_accounts", OF_LEDGERS, {"account"}),
+    "lock_accounts_of_ledgers": ("lock_accounts_of_ledgers", OF_LEDGERS, {"account"}),
     "lock_accounts of a lone caller": ("lock_accounts", ["{1}", "{7,8}", "8", "100"], {"account"}),
     "lock_free_accounts": ("lock_free_accounts", ["{1}", FEW_IDS, "8500", "100"], {"account"}),
+    "lock_free_accounts_of_ledgers": ("lock_free_accounts_of_ledgers", OF_LEDGERS, {"account"}),
     "find_accounts": ("find_accounts", ["{1}", FEW_IDS], {"account"}),
     "find_names": ("find_names", [ONES, NAMES], {"account_by_name"}),
     "find_held": ("find_held", ["{1}", FEW_IDS], {"account"}),
@@ -210,12 +213,13 @@ def test_a_plan_that_was_made_while_the_tables_were_empty_is_of_index_probes_too
     assert not unbound, "an index that is read from one end to the other"
 
 
-def test_the_lock_takes_rows_in_ascending_order_of_their_ids(filled: str) -> None:
-    top, *below = plan_of(filled, "lock_accounts", ["{1}", FEW_IDS, "8500", "100"], "force_generic_plan")
+@pytest.mark.parametrize("case", [case for case in HOT if case.startswith("lock_")])
+def test_the_lock_takes_rows_in_ascending_order_of_their_ids(filled: str, case: str) -> None:
+    top, *below = plan_of(filled, *HOT[case][:2], "force_generic_plan")
     assert top["Node Type"] == "LockRows"
     sorts = [node["Sort Key"] for node in below if "Sort Key" in node]
     by_id = [node["Scan Direction"] for node in below if node.get("Index Name") == "account_by_id"]
-    assert sorts == [["id"]] or by_id == ["Forward"]
+    assert sorts in ([["id"]], [["a.id"]]) or by_id == ["Forward"]
 
 
 @pytest.mark.parametrize(

@@ -201,9 +201,15 @@ def test_an_account_is_read_with_every_column_that_it_has_in_the_core(name: str)
     assert selected(statement(name)) == list(AccountDetails.__struct_fields__)
 
 
-@pytest.mark.parametrize("name", ["lock_accounts", "read_accounts", "lock_free_accounts"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("lock_accounts", "lock_accounts_of_ledgers", "read_accounts"),
+        *("lock_free_accounts", "lock_free_accounts_of_ledgers"),
+    ],
+)
 def test_accounts_are_locked_with_their_columns_in_the_order_in_which_they_are_read(name: str) -> None:
-    text = statement(name)
+    text = statement(name).replace("SELECT a.ledger_id", "SELECT ledger_id")
     assert selected(text[text.index("SELECT ledger_id") :]) == [*Account.__struct_fields__, "now", "limits"]
 
 

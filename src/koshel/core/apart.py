@@ -8,11 +8,12 @@ from msgspec import Struct
 
 from koshel.core.commands import Command, Enqueue, Execute, Move
 from koshel.core.originals import Original
-from koshel.core.reach import reach, references
+from koshel.core.reach import QualifiedId, qualified, reach, references
 
-# What commands are settled in order along: an account, by its id; an idempotency key, as (ledger id, key); or a queued
-# transaction, as ("transaction", id), which a capture or a refund follows that was queued after it.
-Line: TypeAlias = int | tuple[int, str] | tuple[str, int]
+# What commands are settled in order along: an account, as (ledger id, id); an idempotency key, as (ledger id, key); or
+# a queued transaction, as (ledger id, id, "transaction"), which a capture or a refund follows that was queued after it.
+# Each has the ledger of the command: who names another ledger's id does not wait with that ledger's commands.
+Line: TypeAlias = QualifiedId | tuple[int, str] | tuple[int, int, str]
 Lines: TypeAlias = frozenset[Line]
 
 
@@ -27,11 +28,11 @@ class PutOff(Struct, frozen=True):
 def apart(
     commands: Sequence[Command],
     originals: Mapping[int, Original],
-    locked: AbstractSet[int],
+    locked: AbstractSet[QualifiedId],
     taken: Iterable[Line] = (),
     *,
     watched: AbstractSet[Line] | None = None,
-    held: AbstractSet[int] | None = None,
+    held: AbstractSet[QualifiedId] | None = None,
 ) -> list[Command | PutOff]:
     """The commands in order, with a PutOff in the place of each that has to wait.
 
@@ -45,12 +46,13 @@ def apart(
     `held`: those of the locked accounts that will be for long. A command that needs none of these, nor what is taken,
     is on no line that stops it. None: that is not known, so it is on all of them.
     """
-    waiting: set[Line | None] = set(taken)
+    waiting: set[Line] = set(taken)
     free: list[Command | PutOff] = []
     for command in commands:
         if type(command) is Move and command.key is None:  # as nearly all are
-            source, target = command.source_account_id, command.target_account_id
-            if not (source in locked or target in locked or source in waiting or target in waiting):
+            ledger_id = command.ledger_id
+            sides = (ledger_id, command.source_account_id), (ledger_id, command.target_account_id)
+            if locked.isdisjoint(sides) and waiting.isdisjoint(sides):
                 free.append(command)
                 continue
         accounts, others = _lines(command, originals)
@@ -58,7 +60,7 @@ def apart(
             accounts = set()  # it can be queued while others hold its accounts for long: it is settled in its time
         its = frozenset[Line]((*accounts, *others))
         stops = its & waiting
-        to_lock = frozenset[int]() if type(command) is Enqueue else frozenset(accounts & locked)
+        to_lock = frozenset[QualifiedId]() if type(command) is Enqueue else frozenset(accounts & locked)
         if stops or to_lock:
             also = its if watched is None else its & watched
             lasting = frozenset[Line](() if held is None else to_lock & held)
@@ -74,7 +76,7 @@ def apart(
 def lines(command: Command) -> Lines:
     """All that the command says itself that it is settled in order along."""
     accounts, others = _lines(command, {})
-    return frozenset[Line]((*accounts, *others, *(("transaction", id_) for _, id_ in references((command,)))))
+    return frozenset[Line]((*accounts, *others, *map(_queued, references((command,)))))
 
 
 def keys(command: Command) -> Lines:
@@ -83,15 +85,21 @@ def keys(command: Command) -> Lines:
 
 
 def _keys(others: Iterable[Line]) -> Lines:
-    return frozenset(one for one in others if isinstance(one, tuple) and isinstance(one[1], str))
+    return frozenset(one for one in others if isinstance(one[1], str))
 
 
-def _lines(command: Command, originals: Mapping[int, Original]) -> tuple[set[int], set[Line]]:
+def _queued(id_: QualifiedId) -> Line:
+    return *id_, "transaction"
+
+
+def _lines(command: Command, originals: Mapping[int, Original]) -> tuple[set[QualifiedId], set[Line]]:
     """The accounts of a command, and its other lines. The world outside is no account, and never locked."""
     reached = reach((command,), originals)
-    accounts = {id_ for _, id_ in reached.shown} if type(command) is Enqueue else reached.accounts
+    if type(command) is Enqueue:
+        accounts = {(ledger_id, id_) for ledger_id, id_ in reached.shown if id_ is not None}
+    else:
+        accounts = qualified(reached.accounts)
     others: set[Line] = {*reached.keys}
     if type(command) is Execute:
-        followed = {id_ for _, id_ in references((command,))}
-        others |= {("transaction", id_) for id_ in (command.id, *followed)}
-    return {id_ for id_ in accounts if id_ is not None}, others
+        others.update(map(_queued, ((command.ledger_id, command.id), *references((command,)))))
+    return accounts, others

@@ -1,7 +1,9 @@
 """What commands reach: the accounts to lock, and all else that must be read before they can be decided."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeAlias
+from collections.abc import Set as AbstractSet
+from typing import Any, TypeAlias
 
 from msgspec import UNSET, Struct, field
 
@@ -32,8 +34,9 @@ QualifiedId: TypeAlias = tuple[int, int]  # (ledger id, id)
 class Reach(Struct):
     """What a batch needs to know."""
 
-    accounts: set[int | None] = field(default_factory=set)  # to lock; None: the world outside
-    ledgers: set[int] = field(default_factory=set)  # those accounts'
+    accounts: defaultdict[int, set[int]] = field(
+        default_factory=lambda: defaultdict(set)
+    )  # to lock, by the ledger of the command that names them: an id of another ledger is no account there
     keys: set[tuple[int, str]] = field(default_factory=set)  # with their ledger ids
     currencies: set[str] = field(default_factory=set)  # of accounts to be opened
     changed: set[QualifiedId] = field(default_factory=set)  # accounts; and those that may have the name of a new one
@@ -55,6 +58,19 @@ def weight_of(command: Command) -> int:
     return 2 if type(command) is Exchange else 1
 
 
+def qualified(accounts: Mapping[int, AbstractSet[int]]) -> set[QualifiedId]:
+    """Ids by ledger, each with its ledger."""
+    return {(ledger_id, id_) for ledger_id, ids in accounts.items() for id_ in ids}
+
+
+def by_ledger(accounts: Iterable[QualifiedId]) -> dict[int, set[int]]:
+    """The ids of each ledger."""
+    found = defaultdict[int, set[int]](set)
+    for ledger_id, id_ in accounts:
+        found[ledger_id].add(id_)
+    return found
+
+
 def references(commands: Iterable[Command]) -> set[QualifiedId]:
     """The transactions that the commands refer to."""
     found = set()
@@ -72,25 +88,28 @@ def references(commands: Iterable[Command]) -> set[QualifiedId]:
 def reach(commands: Iterable[Command], originals: Mapping[int, Original]) -> Reach:
     """What must be known to decide these; `originals` are those of their references that were found."""
     reached = Reach()
+    accounts: defaultdict[int, set[Any]] = reached.accounts
     for command in commands:
         if command.key is not None:
             reached.keys.add((command.ledger_id, command.key))
         if type(command) is Move:  # as nearly all are
-            reached.ledgers.add(command.ledger_id)
-            reached.accounts.add(command.source_account_id)
-            reached.accounts.add(command.target_account_id)
+            ids = accounts[command.ledger_id]
+            ids.add(command.source_account_id)
+            ids.add(command.target_account_id)
         elif type(command) is Group:
             for member in command.members:
                 if member.key is not None:
                     reached.keys.add((member.ledger_id, member.key))
                 if type(member) is Move:
-                    reached.ledgers.add(member.ledger_id)
-                    reached.accounts.add(member.source_account_id)
-                    reached.accounts.add(member.target_account_id)
+                    ids = accounts[member.ledger_id]
+                    ids.add(member.source_account_id)
+                    ids.add(member.target_account_id)
                 else:
                     _add(reached, member, originals)
         else:
             _add(reached, command, originals)
+    for ids in accounts.values():
+        ids.discard(None)  # the world outside, which is no account: once, and not for each command
     return reached
 
 
@@ -109,21 +128,18 @@ def _add(reached: Reach, command: Command, originals: Mapping[int, Original]) ->
     elif isinstance(command, Following):
         followed = reached.refunded if isinstance(command, Refund) else reached.holds
         followed.add((command.ledger_id, command.parent_id))
-        _add_sides(reached, originals.get(command.parent_id))
+        _add_sides(reached, _original(command, command.parent_id, originals))
     elif isinstance(command, Split):
-        reached.ledgers.add(command.ledger_id)
-        reached.accounts.update(id_ for pair in command.pairs for id_ in pair)
+        _add_accounts(reached, command.ledger_id, *(id_ for pair in command.pairs for id_ in pair))
     elif isinstance(command, Execute):
         _add(reached, command.command, originals)
     elif isinstance(command, OpenAccount | EnsureAccount):
         reached.currencies.add(currency_of(command))
         if command.id:  # of an account that has the name, or of one that is to get it
-            reached.ledgers.add(command.ledger_id)
-            reached.accounts.add(command.id)
+            _add_accounts(reached, command.ledger_id, command.id)
             reached.changed.add((command.ledger_id, command.id))
     elif isinstance(command, ChangeAccount):
-        reached.ledgers.add(command.ledger_id)
-        reached.accounts.add(command.account_id)
+        _add_accounts(reached, command.ledger_id, command.account_id)
         reached.changed.add((command.ledger_id, command.account_id))
         if command.limits is not UNSET:
             reached.limited.update((command.ledger_id, command.account_id, limit.per) for limit in command.limits)
@@ -137,7 +153,7 @@ def _add(reached: Reach, command: Command, originals: Mapping[int, Original]) ->
 def _add_noted(reached: Reach, command: Annotate, originals: Mapping[int, Original]) -> None:
     """With it, how it stands; and its accounts, whose locks guard both."""
     one = command.ledger_id, command.transaction_id
-    original = originals.get(command.transaction_id)
+    original = _original(command, command.transaction_id, originals)
     if original is not None:
         reached.noted.add(one)
         (reached.holds if original.kind is Kind.HOLD else reached.refunded).add(one)
@@ -146,11 +162,19 @@ def _add_noted(reached: Reach, command: Annotate, originals: Mapping[int, Origin
 
 def _add_sides(reached: Reach, sides: Sided | Original | None) -> None:
     if sides is not None:
-        reached.ledgers.add(sides.ledger_id)
-        reached.accounts.add(sides.source_account_id)
-        reached.accounts.add(sides.target_account_id)
+        _add_accounts(reached, sides.ledger_id, sides.source_account_id, sides.target_account_id)
     if isinstance(sides, Exchange):
-        reached.accounts.update(id_ for _, id_ in sides.exchange_accounts)
+        _add_accounts(reached, sides.ledger_id, *(id_ for _, id_ in sides.exchange_accounts))
+
+
+def _add_accounts(reached: Reach, ledger_id: int, *ids: int | None) -> None:
+    reached.accounts[ledger_id].update(id_ for id_ in ids if id_ is not None)
+
+
+def _original(command: Command, id_: int, originals: Mapping[int, Original]) -> Original | None:
+    """What the command refers to, if its own ledger has that: another ledger's command may have found it."""
+    original = originals.get(id_)
+    return None if original is None or original.ledger_id != command.ledger_id else original
 
 
 def _add_shown(reached: Reach, command: Enqueue, originals: Mapping[int, Original]) -> None:
@@ -158,7 +182,7 @@ def _add_shown(reached: Reach, command: Enqueue, originals: Mapping[int, Origina
     if isinstance(request, Split):
         reached.shown.update((command.ledger_id, id_) for pair in request.pairs for id_ in pair)
         return
-    sides = request if isinstance(request, Sided) else originals.get(request.parent_id)
+    sides = request if isinstance(request, Sided) else _original(request, request.parent_id, originals)
     if sides is not None:
         reached.shown.add((command.ledger_id, sides.source_account_id))
         reached.shown.add((command.ledger_id, sides.target_account_id))

@@ -24,8 +24,10 @@ class Queries(Struct, frozen=True):
     """The statements by name; what each does and why stands above it in the file."""
 
     lock_accounts: str
+    lock_accounts_of_ledgers: str
     read_accounts: str
     lock_free_accounts: str
+    lock_free_accounts_of_ledgers: str
     find_accounts: str
     find_names: str
     find_held: str

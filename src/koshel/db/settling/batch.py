@@ -13,12 +13,13 @@ from koshel.core.commands import Command, Execute, Group, Split
 from koshel.core.exchanging import Exchange
 from koshel.core.model import Book, Facts, First, Outcome, Shown, State
 from koshel.core.originals import Original
-from koshel.core.reach import QualifiedId, Reach, reach, references
+from koshel.core.reach import QualifiedId, Reach, by_ledger, qualified, reach, references
 from koshel.db.mapping import columns, rows, stored
 from koshel.db.namespace import Namespace
 from koshel.db.queries import Queries
 from koshel.db.row_security import confine
-from koshel.db.settling import account_names, claims, currencies, notes, turnovers
+from koshel.db.settling import account_locks, account_names, claims, currencies, notes, turnovers
+from koshel.db.settling.account_locks import Accounts
 from koshel.db.settling.claims import Claim, ClaimQueued
 from koshel.db.settling.ids import Ids, take_account_ids, take_before
 from koshel.db.settling.known import Known
@@ -87,8 +88,7 @@ class Batch:
     async def lock(self, commands: Sequence[Command]) -> Book:
         """The book for these commands: accounts locked, then all the rest read, by the database's clock."""
         reached = await self._prepare(commands)
-        ids = [id_ for id_ in reached.accounts if id_ is not None]
-        return await self._read(reached, await self._lock_accounts(reached.ledgers, ids, self.wait_ms))
+        return await self._read(reached, await self._lock_accounts(reached.accounts, self.wait_ms))
 
     async def lock_free(
         self,
@@ -99,48 +99,45 @@ class Batch:
     ) -> tuple[Book, list[Command | PutOff]]:
         """As `lock`, for the commands whose accounts nobody else has locked: also the commands, as `apart` has them."""
         waits = patience is Patience.BATCHES
-        held = frozenset[int]()
+        held = frozenset[QualifiedId]()
         if waits:
-            wanted = reach(commands, self._originals)
-            held = await self._find_held(wanted.ledgers, wanted.accounts)
+            held = await self._find_held(reach(commands, self._originals).accounts)
         free: list[Command | PutOff] = [*commands]
         if taken or held:
             free = apart(commands, self._originals, held, taken, watched=watched, held=held)
         reached = await self._prepare([one for one in free if not isinstance(one, PutOff)])
-        ids = {id_ for id_ in reached.accounts if id_ is not None}
         if waits:
-            return await self._read(reached, await self._lock_accounts(reached.ledgers, [*ids], self.wait_ms)), free
+            return await self._read(reached, await self._lock_accounts(reached.accounts, self.wait_ms)), free
         if patience is Patience.FIRST:
-            await self._wait_for(reached.ledgers, ids)
-        locked = await self._lock_free(reached.ledgers, ids)
-        missing = ids - {row["id"] for row in locked}
-        if missing and (others := await self._find_accounts(reached.ledgers, missing)):
-            lasting = None if patience is Patience.NONE else await self._find_held(reached.ledgers, others)
+            await self._wait_for(reached.accounts)
+        locked = await self._lock_free(reached.accounts)
+        missing = account_locks.missing(reached.accounts, locked)
+        if missing and (others := await self._find_accounts(missing)):
+            lasting = None if patience is Patience.NONE else await self._find_held(by_ledger(others))
             if patience is Patience.SPENT and not lasting:  # it waited in vain, but for which of them cannot be told
                 self._strangers.met()
                 lasting = None
             free = apart(commands, self._originals, others, taken, watched=watched, held=lasting)
         return await self._read(reached, locked), free
 
-    async def _find_held(self, ledger_ids: AbstractSet[int], ids: AbstractSet[int | None]) -> frozenset[int]:
+    async def _find_held(self, accounts: Accounts) -> frozenset[QualifiedId]:
         """Those of the accounts that a transaction holds which is no batch's."""
-        wanted = [id_ for id_ in ids if id_ is not None]
-        found = await self.connection.fetch(self._queries.find_held, ledger_ids, wanted)
+        held = await self.connection.fetch(self._queries.find_held, [*accounts], account_locks.ids(accounts))
+        found = qualified(accounts).intersection((row["ledger_id"], row["id"]) for row in held)
         if found:
             self._strangers.met()
-        return frozenset(row["id"] for row in found)
+        return frozenset(found)
 
-    async def _wait_for(self, ledger_ids: AbstractSet[int], ids: AbstractSet[int]) -> None:
+    async def _wait_for(self, accounts: Accounts) -> None:
         """Wait for those of the accounts that strangers have locked, or else others; meanwhile no other is locked."""
         look = self.connection.transaction()  # a savepoint: what it has locked is unlocked when it is rolled back
         await look.start()
-        locked = await self._lock_free(ledger_ids, ids)
-        missing = ids - {row["id"] for row in locked}
+        missing = account_locks.missing(accounts, await self._lock_free(accounts))
         await look.rollback()
-        if others := await self._find_accounts(ledger_ids, missing):
+        if others := await self._find_accounts(missing):
             # What another batch holds is free in a moment, and must not be kept while a stranger is waited for.
-            lasting = await self._find_held(ledger_ids, others)
-            await self._lock_accounts(ledger_ids, sorted(lasting or others), FIRST_WAIT_MS)
+            lasting = await self._find_held(by_ledger(others))
+            await self._lock_accounts(by_ledger(lasting or others), FIRST_WAIT_MS)
 
     async def _prepare(self, commands: Sequence[Command]) -> Reach:
         """What takes its time, done while nobody waits for the locks yet."""
@@ -150,27 +147,20 @@ class Batch:
         self._keys = columns.texts(reached.keys) if reached.keys else []
         return reached
 
-    async def _lock_accounts(
-        self, ledger_ids: AbstractSet[int], ids: Sequence[int], wait_ms: int | None
-    ) -> list[asyncpg.Record]:
-        if not ids:
+    async def _lock_accounts(self, accounts: Accounts, wait_ms: int | None) -> list[asyncpg.Record]:
+        if not accounts:
             return await self._lock_nothing()
         if not self._locks:
-            return await self.connection.fetch(self._queries.read_accounts, ledger_ids, ids, max(ids))
-        locked = await self.connection.fetch(
-            self._queries.lock_accounts, ledger_ids, ids, max(ids), None if wait_ms is None else str(wait_ms)
-        )
+            return await account_locks.read(self.connection, self._queries, accounts)
+        locked = await account_locks.lock(self.connection, self._queries, self._known, accounts, wait_ms)
         self.locked_at = time.monotonic()
         return locked
 
-    async def _lock_free(self, ledger_ids: AbstractSet[int], ids: AbstractSet[int]) -> list[asyncpg.Record]:
-        if not ids:
+    async def _lock_free(self, accounts: Accounts) -> list[asyncpg.Record]:
+        if not accounts:
             return await self._lock_nothing()
-        query, wait_ms = self._queries.lock_free_accounts, None if self.wait_ms is None else str(self.wait_ms)
-        locked = await self.connection.fetch(query, ledger_ids, columns.ids(ids), max(ids), wait_ms)
+        locked = await account_locks.lock_free(self.connection, self._queries, self._known, accounts, self.wait_ms)
         self.locked_at = time.monotonic()
-        if new := self._known.those_unknown(ids):  # of a process that has run for a while, nearly always none
-            self._known.add({row["id"]: row["ledger_id"] for row in locked if row["id"] in new})
         return locked
 
     async def _lock_nothing(self) -> list[asyncpg.Record]:
@@ -229,14 +219,14 @@ class Batch:
             self._pending |= {id_: (ledger_id, status) for ledger_id, id_, status in pending}
             wanted = {one for one in wanted if one[1] not in self._pending}
 
-    async def _find_accounts(self, ledger_ids: AbstractSet[int], ids: AbstractSet[int]) -> set[int]:
-        """Those of the ids that are accounts of these ledgers."""
-        known = {id_: ledger_id for id_ in ids if (ledger_id := self._known.ledger(id_)) is not None}
-        if unknown := ids - known.keys():
-            found = await self.connection.fetch(self._queries.find_accounts, ledger_ids, unknown)
-            known |= {row["id"]: row["ledger_id"] for row in found}
-            self._known.add(known)
-        return {id_ for id_, ledger_id in known.items() if ledger_id in ledger_ids}
+    async def _find_accounts(self, wanted: set[QualifiedId]) -> set[QualifiedId]:
+        """Those of these that are accounts. What is another ledger's is looked up as what does not exist."""
+        known = {(ledger_id, id_) for ledger_id, id_ in wanted if self._known.ledger(id_) == ledger_id}
+        if unknown := by_ledger(wanted - known):
+            found = await self.connection.fetch(self._queries.find_accounts, [*unknown], account_locks.ids(unknown))
+            self._known.add({row["id"]: row["ledger_id"] for row in found})
+            known |= wanted.intersection((row["ledger_id"], row["id"]) for row in found)
+        return known
 
     async def _find(self, query: str, wanted: set[QualifiedId]) -> list[Any]:
         return await self.connection.fetch(query, *columns.pairs(wanted)) if wanted else []

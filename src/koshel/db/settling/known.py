@@ -67,9 +67,18 @@ class Known:
             self._ledgers.clear()
         self._ledgers |= accounts
 
-    def those_unknown(self, ids: AbstractSet[int]) -> AbstractSet[int]:
+    def those_unknown(self, ids: Iterable[int]) -> AbstractSet[int]:
         """Those of the ids that are not known."""
         return set(ids).difference(self._ledgers)  # of a dictionary itself: several times faster than of its keys
+
+    def has_all(self, accounts: Mapping[int, AbstractSet[int]]) -> bool:
+        """Whether it is known of each of the ids that it is an account of the ledger under which it stands."""
+        ledgers = self._ledgers
+        for ledger_id, ids in accounts.items():
+            for id_ in ids:
+                if ledgers.get(id_) != ledger_id:
+                    return False
+        return True
 
     def ledger(self, account_id: int) -> int | None:
         """The account's ledger; None if the account is not known."""
