@@ -10,6 +10,7 @@ import pytest
 from koshel.config.settings import Settings
 from koshel.config.settings_text import PREFIX, knobs
 from koshel.http.handlers.routes import ROUTES
+from koshel.http.problems import PROBLEMS
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -74,8 +75,24 @@ def test_slow_clients_are_cut_off_as_early_as_by_koshel() -> None:
 
 
 def test_a_proxy_sends_no_request_twice() -> None:
-    assert "proxy_next_upstream off;" in NGINX
-    assert "lb_try" not in CADDY
+    assert "proxy_next_upstream off;" in without_comments(NGINX)
+    assert not re.search(r"lb_(?:try|retr)", without_comments(CADDY))
+
+
+def test_which_repetitions_are_safe_is_said_for_each_refusal_after_which_nothing_was_done() -> None:
+    said = (
+        (DEPLOY / "README.md")
+        .read_text()
+        .partition("**Who may repeat a request.**")[2]
+        .partition("\n\nOther machines")[0]
+    )
+    safe, unsafe = said.partition("| **no**")[0].rsplit("\n", 1)
+    for code, known in PROBLEMS.items():
+        if known.status in {429, 503}:
+            assert (f"`{code}`" in unsafe, f"`{code}`" in safe) == (
+                code == "outcome-unknown",
+                code != "outcome-unknown",
+            )
 
 
 @pytest.mark.parametrize("text", PROXIES.values(), ids=PROXIES)

@@ -1,5 +1,6 @@
 """The manifests: what Kubernetes takes, what Koshel's settings are, and nothing that it could do without."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from koshel import __version__
+from koshel.callers import Scope
 from koshel.config.settings import Settings
 from koshel.config.settings_text import PREFIX, read
 from koshel.http.handlers.routes import ROUTES
@@ -84,7 +86,6 @@ def test_probes_ask_for_routes_that_are_open_to_everybody() -> None:
     assert paths == {"startup": "/health/live", "liveness": "/health/live", "readiness": "/health/ready"}
     opened = {route.path for route in ROUTES if route.scope is None}
     assert set(paths.values()) <= opened
-    assert PODS["deployment"]["metadata"]["annotations"]["prometheus.io/path"] in {route.path for route in ROUTES}
 
 
 def test_there_is_time_to_answer_what_is_under_way() -> None:
@@ -106,4 +107,45 @@ def test_the_ports_are_one() -> None:
     assert container["args"][-2:] == ["--port", str(port)]
     assert MANIFESTS["service"]["spec"]["ports"] == [{"name": "http", "port": port, "targetPort": "http"}]
     assert MANIFESTS["networkpolicy"]["spec"]["ingress"][0]["ports"] == [{"port": "http"}]
-    assert PODS["deployment"]["metadata"]["annotations"]["prometheus.io/port"] == str(port)
+    (rule,) = MANIFESTS["ingress"]["spec"]["rules"]
+    (path,) = rule["http"]["paths"]
+    assert path["backend"] == {"service": {"name": MANIFESTS["service"]["metadata"]["name"], "port": {"name": "http"}}}
+
+
+def test_only_the_ingress_controller_and_prometheus_come_in() -> None:
+    """Each by its namespace and its labels: any pod can give itself a label, and a namespace has other pods too."""
+    spec = MANIFESTS["networkpolicy"]["spec"]
+    assert spec["policyTypes"] == ["Ingress"]
+    (rule,) = spec["ingress"]
+    assert all(one.keys() == {"namespaceSelector", "podSelector"} for one in rule["from"])
+    let_in = {one["podSelector"]["matchLabels"]["app.kubernetes.io/name"] for one in rule["from"]}
+    assert let_in == {"ingress-nginx", "prometheus"}
+    assert all(
+        one["namespaceSelector"]["matchLabels"].keys() == {"kubernetes.io/metadata.name"} for one in rule["from"]
+    )
+
+
+def test_prometheus_asks_with_a_key_and_finds_the_pods_that_serve() -> None:
+    """An annotation can name no key: by one each scrape would be refused, and counted as a key that is none."""
+    assert all("prometheus.io" not in path.read_text() for path in FOLDER.rglob("*.yaml"))
+    (job,) = YAML(typ="safe").load(FOLDER.parent / "prometheus" / "kubernetes.yml")["scrape_configs"]
+    assert job["authorization"].keys() == {"credentials_file"}
+    assert Scope.ADMIN in {route.scope for route in ROUTES if route.path == job.get("metrics_path", "/metrics")}
+    kept = {rule["source_labels"][0]: rule["regex"] for rule in job["relabel_configs"] if rule.get("action") == "keep"}
+    (container,) = PODS["deployment"]["spec"]["containers"]
+    labels = PODS["deployment"]["metadata"]["labels"]
+    meta = {f"__meta_kubernetes_pod_label_{re.sub(r'[^a-z]', '_', name)}": value for name, value in labels.items()}
+    assert kept == {**meta, "__meta_kubernetes_pod_container_port_name": container["ports"][0]["name"]}
+
+
+def test_the_ingress_has_the_limits_of_koshel_and_sends_no_request_twice() -> None:
+    meta, spec = MANIFESTS["ingress"]["metadata"], MANIFESTS["ingress"]["spec"]
+    said = {name.rpartition("/")[2]: value for name, value in meta["annotations"].items()}
+    settings = Settings()
+    assert said["proxy-next-upstream"] == "off"
+    assert int(said["proxy-body-size"].removesuffix("m")) * 1024 * 1024 == settings.batch_body_bytes_max
+    answer_max_ms = settings.queue_timeout_ms + settings.lock_timeout_ms + settings.outcome_timeout_ms
+    assert int(said["proxy-read-timeout"]) * 1_000 > answer_max_ms
+    (container,) = PODS["deployment"]["spec"]["containers"]
+    allowed = {one["name"]: one.get("value") for one in container["env"]}[f"{PREFIX}ALLOWED_ORIGINS"]
+    assert spec["tls"][0]["hosts"] == [rule["host"] for rule in spec["rules"]] == [allowed.removeprefix("https://")]

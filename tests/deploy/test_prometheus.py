@@ -127,6 +127,23 @@ def test_each_alert_is_shown_to_fire() -> None:
     assert sorted(fired) == sorted(rule["alert"] for rule in rules())
 
 
+@pytest.fixture
+def in_a_pod(tmp_path: Path) -> Path:
+    """`kubernetes.yml`, its targets found in another way: not every promtool knows Kubernetes."""
+    text = (ALERTS.parent / "kubernetes.yml").read_text()
+    found = "kubernetes_sd_configs:\n      - role: pod\n"
+    assert found in text
+    (tmp_path / "alerts.yml").write_text(ALERTS.read_text())
+    path = tmp_path / "prometheus.yml"
+    path.write_text(text.replace(found, 'static_configs:\n      - targets: ["127.0.0.1:8080"]\n'))
+    return path
+
+
+def test_prometheus_agrees_with_what_it_is_told_in_kubernetes(in_a_pod: Path) -> None:
+    # --syntax-only: without the key, a file of the pod that it is for
+    test_prometheus_agrees(("check", "config", "--syntax-only", str(in_a_pod)))
+
+
 @pytest.mark.parametrize("arguments", [("test", "rules", "alerts_test.yml"), ("check", "config", "prometheus.yml")])
 def test_prometheus_agrees(arguments: tuple[str, ...]) -> None:
     promtool = shutil.which("promtool")
