@@ -1,10 +1,14 @@
 """A pending reply leaves nothing for the garbage collector, which would take a tenth of all time."""
 
+import asyncio
 import gc
 import weakref
+from collections.abc import Mapping
+from time import perf_counter
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
+from koshel.callers import Unauthenticated
 from koshel.errors import Overloaded
 from koshel.http.connection.pending_reply import PendingReply
 
@@ -44,3 +48,55 @@ def test_what_is_answered_is_gone_without_the_garbage_collector() -> None:
         assert known() is None
     finally:
         gc.enable()
+
+
+class Plain(NamedTuple):
+    """Of a plain request, what is looked at here."""
+
+    body: bytes = b"{}"
+    said: Mapping[str, str] = {}
+
+
+def resting(connection: Connection, wait_s: float) -> PendingReply:
+    """What is to be refused in a while, with nothing left of its body."""
+    plain: Any = Plain()
+    pending = PendingReply(connection, plain)
+    pending.refuse_at(asyncio.get_running_loop().time() + wait_s, Unauthenticated("unknown"))
+    assert pending.plain.body == b""
+    return pending
+
+
+async def test_what_waits_to_be_refused_is_refused_once_and_its_wait_is_none_of_the_time_it_took() -> None:
+    connection = Connection()
+    pending = resting(connection, 0.1)
+    assert not connection.replies
+    await asyncio.sleep(0.2)
+    assert connection.replies == [401]
+    assert perf_counter() - pending.started < 0.15
+    assert not pending.refuse()
+    assert connection.replies == [401]
+
+
+async def test_a_worker_that_stops_refuses_it_at_once() -> None:
+    connection = Connection()
+    pending = resting(connection, 0.1)
+    assert pending.refuse()
+    await asyncio.sleep(0.2)
+    assert connection.replies == [401]
+
+
+async def test_nothing_is_kept_of_who_hangs_up_before_it_is_refused() -> None:
+    connection = Connection()
+    pending = resting(connection, 60)
+    known = weakref.ref(connection)
+    pending.forget()
+    assert pending.done()
+    assert not pending.refuse()
+    assert not connection.replies
+    del connection
+    assert known() is None
+
+
+async def test_what_is_not_to_be_refused_is_not() -> None:
+    plain: Any = Plain()
+    assert not PendingReply(Connection(), plain).refuse()

@@ -12,6 +12,7 @@ was asked, by a clock that nobody sets.
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from hashlib import sha256
@@ -67,8 +68,7 @@ class Authentication:
     def __init__(self, *, always: bool) -> None:
         self._keys_exist = always
         self._keys_asked = -TRUSTED_S  # when it was asked whether there are keys
-        self._good: dict[bytes, _Known] = {}
-        self._bad: dict[bytes, _Known] = {}
+        self._good, self._bad = OrderedDict[bytes, _Known](), OrderedDict[bytes, _Known]()
         self._changed = 0.0  # when a change was heard of: what was asked before may be true no more
         self._jwts: JwtCallers | None = None
         self._good_jwts: Mapping[bytes, KnownJwt] = {}
@@ -199,7 +199,7 @@ class Authentication:
             known.is_used, known.noted = before.is_used, before.noted
         remembered = self._bad if known.caller is None else self._good
         if len(remembered) >= REMEMBERED_MAX:
-            del remembered[next(iter(remembered))]  # the one that was asked for longest ago
+            remembered.popitem(last=False)  # the one that was asked for longest ago
         remembered[digest] = known
 
 

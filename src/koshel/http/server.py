@@ -37,6 +37,7 @@ from koshel.telemetry import metrics
 
 SERVICE = web.AppKey("service", Service)
 LIMITS = web.AppKey("limits", CallerLimits)
+RESTED = web.RequestKey("rested", float)  # seconds for which a request has waited to be refused
 
 Serve: TypeAlias = Callable[[web.Request], Awaitable[Reply]]
 
@@ -58,6 +59,7 @@ def application(
             yield
 
     app.cleanup_ctx.append(run_service)
+    app.on_shutdown.append(_end_rests)
     origins = Origins(settings)
     wrap = partial(_wrap, origins=origins, traced=settings.tracing == "on")
     no_route = wrap(_no_route(origins))
@@ -71,6 +73,10 @@ def application(
         app.router.add_route("*", path, no_route, expect_handler=_expected)
     app.router.add_route("*", "/{path:(?s:.*)}", no_route, expect_handler=_expected)
     return app
+
+
+async def _end_rests(app: web.Application) -> None:
+    app[LIMITS].rests.end()
 
 
 def _decoders(route: Route) -> "Mapping[str, msgspec.json.Decoder[Any]]":
@@ -138,7 +144,8 @@ async def _caller(request: web.Request, route: Route) -> Caller:
         return await authorization.caller_of(request, route, request.app[SERVICE].authentication)
     except Unauthenticated:
         limits = request.app[LIMITS]
-        await limits.rests.pause(limits.proxies.client_of(request.remote, request.headers))
+        client = limits.proxies.client_of(request.remote, request.headers)
+        request[RESTED] = await limits.rests.pause_unknown(client)
         raise
 
 
@@ -165,7 +172,7 @@ def _wrap(
         if granted := origins.grant(request.method, request.headers):
             vary = ", ".join(filter(None, (reply.headers.get("Vary"), granted["Vary"])))
             reply.headers = {**reply.headers, **granted, "Vary": vary}
-        return Response(reply, name, label, began, trace)
+        return Response(reply, name, label, began + request.get(RESTED, 0.0), trace)
 
     return respond
 
@@ -213,12 +220,6 @@ def problem(failure: Failure) -> Reply:
     """The reply that a failure is."""
     known = PROBLEMS[failure.code]
     return Reply(known.status, failure.document(), failure.headers, PROBLEM, known.closes, failure.code)
-
-
-@cache
-def overloaded() -> Reply:
-    """The reply to what is too much, made once: under a flood it must cost next to nothing. It is not to be changed."""
-    return problem(failure_of(Overloaded(), ""))
 
 
 def _no_route(origins: Origins) -> Serve:

@@ -21,7 +21,7 @@ SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
 REQUESTS = Counter("koshel_http_requests_total", "Requests answered, by route and status.", "route", "status", most=500)
 REQUEST_SECONDS = Histogram(
     "koshel_http_request_duration_seconds",
-    "From a request's head to its answer, by route.",
+    "From a request's head to its answer, by route, without the wait of a refused sender.",
     *("route",),
     bounds=SECONDS,
     most=100,

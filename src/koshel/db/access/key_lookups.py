@@ -26,7 +26,7 @@ class KeyLookups:
 
     def __init__(self, changes: KeyChanges) -> None:
         self._changes = changes
-        self._waiting: dict[bytes, asyncio.Future[Found]] = {}
+        self._waiting: dict[bytes, list[asyncio.Future[Found]]] = {}  # each who waits for itself
         self._task: asyncio.Task[None] | None = None
 
     async def find(self, digest: bytes, *, is_known: bool) -> Found:
@@ -38,10 +38,12 @@ class KeyLookups:
         if waiting is None:
             if not is_known and len(self._waiting) >= WAITING_MAX:
                 raise Crowded("too many keys that nobody knows")
-            waiting = self._waiting[digest] = asyncio.get_running_loop().create_future()
+            waiting = self._waiting[digest] = []
             if self._task is None:
                 self._task = asyncio.get_running_loop().create_task(self._run())
-        return await asyncio.shield(waiting)  # others may wait for it too
+        answer: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
+        waiting.append(answer)
+        return await answer
 
     async def _run(self) -> None:
         while self._waiting:
@@ -53,7 +55,9 @@ class KeyLookups:
                 self._fail(digests, error)
             else:
                 for digest in digests:
-                    self._waiting.pop(digest).set_result((asked, found.get(digest)))
+                    for one in self._waiting.pop(digest):
+                        if not one.done():
+                            one.set_result((asked, found.get(digest)))
         self._task = None
 
     async def _look(self, digests: Sequence[bytes]) -> Mapping[bytes, FoundKey]:
@@ -64,9 +68,9 @@ class KeyLookups:
 
     def _fail(self, digests: Sequence[bytes], error: Exception) -> None:
         for digest in digests:
-            waiting = self._waiting.pop(digest)
-            waiting.set_exception(error)
-            waiting.exception()  # it is not overlooked where everybody who waited has left
+            for one in self._waiting.pop(digest):
+                if not one.done():
+                    one.set_exception(error)
 
     async def close(self) -> None:
         """Nobody gets an answer any more."""

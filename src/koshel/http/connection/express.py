@@ -19,6 +19,7 @@ from koshel.core.model import Outcome
 from koshel.db.errors import StoreError
 from koshel.errors import Overloaded
 from koshel.http.call import Reply
+from koshel.http.connection.made_once import overloaded
 from koshel.http.connection.pending_reply import PendingReply
 from koshel.http.connection.plain import NotPlain, Plain, Reader, still_to_come
 from koshel.http.connection.protocol import Protocol
@@ -28,7 +29,7 @@ from koshel.http.limits import CallerLimits
 from koshel.http.problems import Failure
 from koshel.http.response import whole
 from koshel.http.rests import Rest
-from koshel.http.server import failure_of, overloaded, problem
+from koshel.http.server import failure_of, problem
 
 if TYPE_CHECKING:
     from koshel.telemetry.tracing import Tracing
@@ -110,7 +111,7 @@ class Connection(Protocol):
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109  aiohttp's signature
         """Stop, after the reply to the request that is under way."""
-        if self._pending is not None:
+        if self._pending is not None and not self._pending.refuse():  # what waits to be refused waits no more
             self._replied = self._loop.create_future()
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
@@ -122,7 +123,7 @@ class Connection(Protocol):
         if self._pending is not None:
             if self._pending.waiting is not None:
                 self._limits.leave(self._pending.caller)
-            self._pending.connection = self._pending.waiting = None
+            self._pending.forget()
             self._pending = None
             self._mark_replied()
         self._stop_moment()

@@ -1,18 +1,21 @@
 """A request of the express lane that is under way, and where the batcher puts its outcome."""
 
+import asyncio
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from koshel.batching.waiting import Waiting
-from koshel.callers import ANYBODY
+from koshel.callers import ANYBODY, Unauthenticated
 from koshel.core.commands import Command
 from koshel.core.model import Outcome
 from koshel.http import answers, request_id
 from koshel.http.call import Reply
+from koshel.http.connection.made_once import unknown_sender
 from koshel.http.connection.plain import Plain
 from koshel.http.server import failure_of, problem
+from koshel.telemetry import metrics
 
 if TYPE_CHECKING:
     from koshel.telemetry.tracing import RequestTrace
@@ -33,7 +36,7 @@ class Connection(Protocol):
 class PendingReply:
     """A request whose reply is not sent yet, and where the batcher puts its outcome."""
 
-    __slots__ = ("caller", "connection", "error", "name", "plain", "started", "trace", "waiting")
+    __slots__ = ("_turn", "caller", "connection", "error", "name", "plain", "started", "trace", "waiting")
 
     def __init__(self, connection: Connection, plain: Plain) -> None:
         self.caller = ANYBODY  # until it is known who it is
@@ -41,6 +44,7 @@ class PendingReply:
         self.error: Exception | None = None  # what came of it when it was looked up who sends it
         self.name = request_id.named(plain.said.get("x-request-id"))
         self.plain = plain
+        self._turn: asyncio.TimerHandle | None = None  # of the refusal of a sender that nobody knows
         self.started = perf_counter()  # the loop's own clock has milliseconds
         self.trace: RequestTrace | None = None
         self.waiting: Waiting[Command, Outcome] | None = None  # None: it was refused at once
@@ -60,6 +64,31 @@ class PendingReply:
     def set_exception(self, error: Exception) -> None:
         """There is no outcome, for this reason."""
         self._reply(problem(failure_of(error, self.name)))
+
+    def refuse_at(self, due: float, error: Unauthenticated) -> None:
+        """It is refused, and told so when it is its turn. Until then its body is nothing that has to be kept."""
+        self.error, self.plain = error, self.plain._replace(body=b"")
+        self.started -= perf_counter()  # how long it takes is said without the wait
+        self._turn = asyncio.get_running_loop().call_at(due, self.refuse)
+
+    def refuse(self) -> bool:
+        """Tell it now that it is refused, if it is."""
+        if self._turn is None or self.connection is None:
+            return False
+        assert isinstance(self.error, Unauthenticated), "nothing else waits for a turn to be refused"
+        self._turn.cancel()
+        self._turn = None  # it knows this one too
+        self.started += perf_counter()
+        metrics.key_refused(self.error.reason)
+        self._reply(unknown_sender(self.error.reason))
+        return True
+
+    def forget(self) -> None:
+        """The caller hung up."""
+        self.connection = self.waiting = None
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
 
     def _reply(self, reply: Reply) -> None:
         connection, self.connection = self.connection, None

@@ -75,7 +75,7 @@ class Senders:
         """Answer when it is the turn of the client's address: at once, if few of its requests are refused."""
         address, said = str(peer[0]) if isinstance(peer, tuple) else None, pending.plain.said  # as aiohttp has it
         client = self._proxies.client(address, said.get("forwarded"), said.get("x-forwarded-for"))
-        self._loop.call_at(self._rests.turn(client, self._loop.time()), _answer, pending, error)
+        pending.refuse_at(self._rests.turn_of_unknown(client, self._loop.time()), error)
 
     async def _ask(self, pending: PendingReply, token: str, again: Callable[[], None]) -> None:
         assert self._authentication is not None, "it was asked who the token is"
@@ -87,8 +87,3 @@ class Senders:
             pending.error = NotPlain()
         if not pending.done():  # else the caller hung up
             again()
-
-
-def _answer(pending: PendingReply, error: Exception) -> None:
-    if not pending.done():
-        pending.set_exception(error)
