@@ -149,7 +149,8 @@ def test_an_account_that_nothing_has_touched_is_as_it_was_opened(books: Books) -
     state = books.at(account, LAST_MOMENT)
     assert (state.version, state.balance, state.held, state.ctime) == (0, Decimal(0), Decimal(0), account.ctime)
     assert str(state.balance) == "0.00"
-    assert books.look(lambda connection, q: lines.state(connection, q, account, 1)) is None
+    with pytest.raises(lines.HistoryArchived):
+        books.look(lambda connection, q: lines.state(connection, q, account, 1))
 
 
 def test_the_version_at_a_moment_takes_few_look_ups_however_long_the_history_is(books: Books) -> None:

@@ -53,6 +53,9 @@ PROBLEMS: Mapping[str, Problem] = {
         "Filter not indexed",
         "No index can find what these filters ask for alone; add one of add_one_of.",
     ),
+    "history-archived": Problem(
+        410, "History archived", "The transactions that the answer needs were archived; nobody can read them here."
+    ),
     "too-many-value-dates": Problem(
         422,
         "Too many value dates",

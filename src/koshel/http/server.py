@@ -19,6 +19,7 @@ from koshel.app import Service
 from koshel.callers import Caller, IssuerUnavailable, Unauthenticated
 from koshel.config.settings import Settings
 from koshel.db.errors import OutcomeUnknown, StoreError
+from koshel.db.reading.lines import HistoryArchived
 from koshel.errors import Overloaded
 from koshel.http import authorization, preconditions, prefer, receive, request_id, traces
 from koshel.http.call import JSON, MERGE_PATCH, PROBLEM, Call, Reply
@@ -201,13 +202,15 @@ def failure_of(error: Exception, name: str) -> Failure:
             return Failure("issuer-unavailable", "The keys that verify JWTs cannot be read now; nothing was done.")
         case Invalid():
             return validation_failed(pointer(error.field), error.reason)
+        case HistoryArchived():
+            detail = f"The line of account {error.account_id} that the answer needs is in an archived partition."
+            return Failure("history-archived", detail, account_id=error.account_id)
         case Overloaded():
             return Failure("overloaded", "Too much is waiting, or the service is stopping; nothing was done.")
         case OutcomeUnknown():
             _log.error("outcome unknown", request_id=name)
-            return Failure(
-                "outcome-unknown", "The commit could be neither confirmed nor denied; repeat with the same key."
-            )
+            detail = "The commit could be neither confirmed nor denied; repeat with the same key."
+            return Failure("outcome-unknown", detail)
         case StoreError():
             _log.warning("database unavailable", request_id=name, error=str(error))
             return Failure("database-unavailable", "The database cannot be used right now; nothing was done.")

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import date
 from decimal import Decimal
 from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
@@ -22,6 +23,11 @@ from koshel.inputs.values import Invalid
 from koshel.library import results
 from koshel.library.book_pages import BookPages
 from koshel.library.results import Balance, Transaction
+
+if TYPE_CHECKING:
+    from koshel.db.reads import Work
+
+T = TypeVar("T")
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -88,8 +94,8 @@ class AccountBooks(BookPages):
         """
         details = await self._details(account)
         begin, end = moments.between(since, until)
-        stretch = await self._reads.look_up(
-            details.ledger_id, lambda connection, q: lines.stretch(connection, q, details, begin, end)
+        stretch = await self._look_back(
+            details, lambda connection, q: lines.stretch(connection, q, details, begin, end)
         )
         return Statement(
             results.balance(stretch.opening), results.balance(stretch.closing), partial(self._lines_of, stretch)
@@ -125,26 +131,31 @@ class AccountBooks(BookPages):
             return await self._balance_as_of(details, moments.day(as_of, "as_of"))
         moment = None if at is None else moments.moment(at, "at")
         number = details.version if version is None else version
-        found = await self._reads.look_up(
-            details.ledger_id,
+        found = await self._look_back(
+            details,
             lambda connection, q: (
                 lines.state(connection, q, details, number)
                 if moment is None
                 else lines.state_at(connection, q, details, moment)
             ),
         )
-        assert found is not None, "versions have no gap"
         return results.balance(found)
 
     async def _balance_as_of(self, details: AccountDetails, day: date) -> Balance:
         try:
-            found = await self._reads.look_up(
-                details.ledger_id, lambda connection, q: value_dates.state_as_of(connection, q, details, day)
+            found = await self._look_back(
+                details, lambda connection, q: value_dates.state_as_of(connection, q, details, day)
             )
         except TooManyValueDates as error:
             facts = {"account_id": error.account_id, "lines_max": error.most}
             raise Refused("too-many-value-dates", facts) from None
         return results.balance(found)
+
+    async def _look_back(self, account: AccountDetails, look: "Work[T]") -> T:
+        try:
+            return await self._reads.look_up(account.ledger_id, look)
+        except lines.HistoryArchived as error:
+            raise Refused("history-archived", {"account_id": error.account_id}) from None
 
 
 def _line(found: lines.Line) -> Line:

@@ -72,24 +72,34 @@ async def versions_between(
     return before + 1, last
 
 
-async def state(connection: "AnyConnection", q: Queries, account: AccountDetails, version: int) -> State | None:
-    """What an account was left with at a version; None if it has had none such."""
+class HistoryArchived(Exception):
+    """A line of an account that is asked about is in a partition that was detached; versions have no gap otherwise."""
+
+    def __init__(self, account_id: int) -> None:
+        super().__init__(account_id)
+        self.account_id = account_id
+
+
+async def state(connection: "AnyConnection", q: Queries, account: AccountDetails, version: int) -> State:
+    """What an account was left with at a version, which it has had. Raises HistoryArchived."""
     if version == 0:
         return _opened(account)
     row = await connection.fetchrow(q.get_state, account.ledger_id, account.id, version)
-    return None if row is None else _state(account, version, row)
+    if row is None:
+        raise HistoryArchived(account.id)
+    return _state(account, version, row)
 
 
 async def states_before(
     connection: "AnyConnection", q: Queries, account: AccountDetails, moments: Sequence[datetime]
-) -> list[State | None]:
-    """What an account was left with before each of these moments; None: by a line that is not there any more."""
+) -> list[State]:
+    """What an account was left with before each of these moments. Raises HistoryArchived."""
     found = await connection.fetch(q.find_states_before, account.ledger_id, account.id, moments)
     return [_opened(account) if row["version"] == 0 else _state(account, row["version"], row) for row in found]
 
 
-async def state_at(connection: "AnyConnection", q: Queries, account: AccountDetails, moment: datetime) -> State | None:
-    """What an account was left with at a moment, by what had touched it then."""
+async def state_at(connection: "AnyConnection", q: Queries, account: AccountDetails, moment: datetime) -> State:
+    """What an account was left with at a moment, by what had touched it then. Raises HistoryArchived."""
     later = moment if moment == LAST_MOMENT else moment + timedelta(microseconds=1)
     (found,) = await states_before(connection, q, account, (later,))
     return found
@@ -100,9 +110,9 @@ def _opened(account: AccountDetails) -> State:
     return State(0, zero, zero, account.ctime)
 
 
-def _state(account: AccountDetails, version: int, row: Keyed) -> State | None:
+def _state(account: AccountDetails, version: int, row: Keyed) -> State:
     if row["balance"] is None:
-        return None
+        raise HistoryArchived(account.id)
     held = ZEROS[account.scale] if row["held"] is None else row["held"]
     return State(version, row["balance"], held, row["ctime"])
 
@@ -123,11 +133,12 @@ class Stretch(Struct, frozen=True):
 async def stretch(
     connection: "AnyConnection", q: Queries, account: AccountDetails, since: datetime | None, until: datetime | None
 ) -> Stretch:
-    """An account's lines from a moment on, and before another; None: from the first on, to what is the last now."""
+    """An account's lines from a moment on, and before another; None: from the first on, to what is the last now.
+
+    Raises HistoryArchived.
+    """
     moments = [moment for moment in (since, until) if moment is not None]
     found = await states_before(connection, q, account, moments) if moments else []
     opening = _opened(account) if since is None else found[0]
     closing = await state(connection, q, account, account.version) if until is None else found[-1]
-    assert opening is not None
-    assert closing is not None, "versions have no gap"
     return Stretch(account, opening, closing if closing.version > opening.version else opening)

@@ -38,12 +38,11 @@ async def state_as_of(connection: "AnyConnection", q: Queries, account: AccountD
     """What an account was left with at the end of a day in UTC, with the balance by value date.
 
     All of it is of one snapshot, that of the version of the account that is given: a version never changes.
-    Raises TooManyValueDates.
+    Raises TooManyValueDates, HistoryArchived.
     """
     (at_end,) = await lines.states_before(connection, q, account, (_end_of(day),))
-    if at_end is not None and at_end.version > account.version:
+    if at_end.version > account.version:
         at_end = await lines.state(connection, q, account, account.version)
-    assert at_end is not None, "versions have no gap"
     version = at_end.version
     row = await connection.fetchrow(
         q.sum_by_value_date, account.ledger_id, account.id, day.isoformat(), version, account.version, LINES_MAX + 1

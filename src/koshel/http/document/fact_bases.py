@@ -89,7 +89,12 @@ class VolumeFacts(NoFacts, frozen=True, kw_only=True):
     )
 
 
+class HistoryArchivedFacts(OfAccount, frozen=True, kw_only=True):
+    """Of what an account was before its oldest line that is still there."""
+
+
 OF_READS: Mapping[str, type[NoFacts]] = {
+    "history-archived": HistoryArchivedFacts,
     "filter-not-indexed": NotIndexedFacts,
     "too-many-value-dates": TooManyValueDatesFacts,
     "volume-too-large": VolumeFacts,

@@ -68,7 +68,6 @@ async def get_balance(call: Call) -> Reply:
             lines.state(connection, q, account, version) if at is None else lines.state_at(connection, q, account, at)
         ),
     )
-    assert found is not None, "versions have no gap"
     return json_reply(200, _balance(account, found))
 
 
@@ -110,7 +109,7 @@ ROUTES: Sequence[Route] = (
         get_balance,
         None,
         {200: Balance},
-        ("database-unavailable", "overloaded", "account-not-found", "too-many-value-dates"),
+        ("database-unavailable", "overloaded", "account-not-found", "history-archived", "too-many-value-dates"),
         query=BalanceQuery,
     ),
 )

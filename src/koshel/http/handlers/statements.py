@@ -141,7 +141,7 @@ ROUTES: Sequence[Route] = (
         get_statement,
         None,
         {200: Statement},
-        ("database-unavailable", "overloaded", "account-not-found"),
+        ("database-unavailable", "overloaded", "account-not-found", "history-archived"),
         query=StatementQuery,
         also=CSV,
     ),
