@@ -76,6 +76,7 @@ def test_a_ledger_that_is_there_is_left_alone(koshel: Koshel, shared: Database) 
     ("options", "said"),
     [
         (("--month", "2026-13"), "argument --month: '2026-13' is no month such as 2026-06"),
+        (("--month", "9999-12"), "argument --month: '9999-12' is after 9999-11"),
         (("--seed", "x"), "argument --seed: invalid int value: 'x'"),
     ],
 )

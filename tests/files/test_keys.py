@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from koshel.files.keys import Keys
+from koshel.inputs.moments import OUT_OF_RANGE
+from koshel.inputs.values import Invalid
 
 MOVED = {
     "id": 7,
@@ -46,3 +48,27 @@ def test_of_a_line_of_ones_own_all_counts_and_equal_lines_are_told_apart() -> No
     said: dict[str, Any] = {"target": "users:1", "amount": "5", "description": "lunch"}
     assert keys.key(said) == Keys().key(said | {"metadata": None})
     assert keys.key(said) not in {Keys().key(said), Keys().key(said | {"description": "dinner"})}
+
+
+FIRST, LAST = "0001-01-01T00:00:00", "9999-12-31T23:59:59.999999"
+
+
+@pytest.mark.parametrize(
+    ("said", "in_utc"),
+    [
+        (f"{FIRST}-14:00", "0001-01-01T14:00:00+00:00"),
+        (f"{FIRST}-23:59", "0001-01-01T23:59:00+00:00"),
+        (f"{FIRST}Z", f"{FIRST}+00:00"),
+        (f"{LAST}+14:00", "9999-12-31T09:59:59.999999+00:00"),
+        (f"{LAST}+00:00", f"{LAST}Z"),
+    ],
+)
+def test_a_time_at_either_end_of_the_calendar_is_known_again(said: str, in_utc: str) -> None:
+    assert Keys().key(MOVED | {"ctime": said}) == Keys().key(MOVED | {"ctime": in_utc})
+
+
+@pytest.mark.parametrize("said", [f"{FIRST}+14:00", f"{FIRST}+00:01", f"{LAST}-14:00", f"{LAST}-00:00:01"])
+def test_a_time_that_utc_has_in_no_year_is_refused(said: str) -> None:
+    with pytest.raises(Invalid) as raised:
+        Keys().key(MOVED | {"ctime": said})
+    assert (raised.value.field, raised.value.reason) == ("ctime", OUT_OF_RANGE)

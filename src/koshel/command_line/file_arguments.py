@@ -8,6 +8,7 @@ from typing import Any
 from koshel.callers import MAIN_LEDGER
 from koshel.command_line import file_commands
 
+LAST_MONTH = date(9999, 11, 1)  # what is sold in the demo's month may come back up to ten days after it
 WHERE = ("database_url", "data_dir", "service_role")  # what every command that uses the database takes
 
 
@@ -60,6 +61,9 @@ def _add_output(command: argparse.ArgumentParser) -> None:
 
 def _month(text: str) -> date:
     try:
-        return date.fromisoformat(f"{text}-01")
+        first = date.fromisoformat(f"{text}-01")
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no month such as 2026-06") from None
+    if first > LAST_MONTH:
+        raise argparse.ArgumentTypeError(f"{text!r} is after {LAST_MONTH:%Y-%m}")
+    return first

@@ -7,6 +7,9 @@ from typing import Any
 
 from msgspec import json
 
+from koshel.inputs.moments import OUT_OF_RANGE
+from koshel.inputs.values import Invalid
+
 PREFIX = "import:"
 DIGEST_BYTES = 16
 LASTING = ("id", "kind", "source_account_id", "source", "target_account_id", "target", "amount", "currency", "ctime")
@@ -27,7 +30,7 @@ class Keys:
         self._seen: dict[bytes, int] = {}
 
     def key(self, values: Mapping[str, Any]) -> str:
-        """The key of the next line."""
+        """The key of the next line. Raises Invalid."""
         digest = blake2b(_encode(_lasting(values)), digest_size=DIGEST_BYTES).digest()
         seen = self._seen.get(digest, 0) + 1
         self._seen[digest] = seen
@@ -45,14 +48,19 @@ def _lasting(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _time(values: Mapping[str, Any]) -> str | None:
-    """The time of a line that was exported, in UTC; None if it is no such line."""
+    """The time of a line that was exported, in UTC; None if it is no such line. Raises Invalid."""
     if not _says(values["id"]):
         return None
     try:
         time = datetime.fromisoformat(str(values.get("ctime")))
     except ValueError:  # it was exported by something else
         return None
-    return (time if time.tzinfo is UTC else time.astimezone(UTC)).isoformat()
+    if time.tzinfo is UTC:
+        return time.isoformat()
+    try:
+        return time.astimezone(UTC).isoformat()
+    except (OverflowError, ValueError):  # in UTC it is in the year 0 or 10000
+        raise Invalid("ctime", OUT_OF_RANGE) from None
 
 
 def _says(one: object) -> bool:

@@ -22,7 +22,7 @@ _TIME = re.compile(
 )
 _LEAP_SECOND = "60"
 _NO_LEAP_SECOND = "must have seconds from 00 to 59: a leap second is the last of a month in UTC"
-_OUT_OF_RANGE = "must be in the years 1 to 9999, in UTC"
+OUT_OF_RANGE = "must be in the years 1 to 9999, in UTC"
 
 
 def text(moment: datetime) -> str:
@@ -76,7 +76,7 @@ def _in_utc(told: datetime, field: str) -> datetime:
     try:
         return told.astimezone(UTC)
     except OverflowError:
-        raise Invalid(field, _OUT_OF_RANGE) from None
+        raise Invalid(field, OUT_OF_RANGE) from None
 
 
 def _after_leap_second(before: datetime, field: str) -> datetime:
@@ -86,7 +86,7 @@ def _after_leap_second(before: datetime, field: str) -> datetime:
     try:
         following = before + timedelta(seconds=1)
     except OverflowError:
-        raise Invalid(field, _OUT_OF_RANGE) from None
+        raise Invalid(field, OUT_OF_RANGE) from None
     if following.day != 1:
         raise Invalid(field, _NO_LEAP_SECOND)
     return following
