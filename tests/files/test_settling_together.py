@@ -12,8 +12,9 @@ from koshel.core.model import Grouped
 from koshel.db.server.embedded import Cluster
 from koshel.db.settling.parts import Parts
 from koshel.db.verifying.verify import verify
-from koshel.files import importing
+from koshel.files import together
 from koshel.files.importing import Result
+from koshel.files.together import Together
 from tests.files.test_importing import HEADER, written
 from tests.support.bookkeeping import execute
 from tests.support.bringing import bring_in
@@ -42,6 +43,12 @@ FROM account AS a INNER JOIN ledger AS l ON l.id = a.ledger_id
 LEFT JOIN turnover AS u ON u.ledger_id = a.ledger_id AND u.account_id = a.id
 WHERE l.name = '{0}' ORDER BY a.name
 """
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if it were known already that eight batches take no time."""
+    monkeypatch.setattr(together, "BATCHES_FIRST", 8)
 
 
 @pytest.fixture
@@ -81,11 +88,11 @@ def test_the_books_are_those_of_the_same_batches_one_by_one(
     assert bring_in(paid, "main", "transactions", path) == Result(new=COUNT)
     assert query(paid, "SELECT count(*) FROM batch") == [(before + 1,)]
     assert query(paid, "SELECT count(DISTINCT ctime) FROM transaction WHERE reference IS NOT NULL") == [(1,)]
-    monkeypatch.setattr(importing, "TOGETHER_MAX", 1)
+    monkeypatch.setattr(Together, "is_apart", True)
     assert bring_in(paid, "copy", "transactions", path) == Result(new=COUNT)
-    together = query(paid, BOOKS.format("main"))
-    assert len(together) == COUNT
-    assert together == query(paid, BOOKS.format("copy"))
+    books = query(paid, BOOKS.format("main"))
+    assert len(books) == COUNT
+    assert books == query(paid, BOOKS.format("copy"))
     assert query(paid, LEFT.format("main")) == query(paid, LEFT.format("copy"))
     assert verify(paid.owner_url) == []
 

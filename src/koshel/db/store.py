@@ -7,7 +7,7 @@ backend that still lives, and if there is none, the row that is left makes sure 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -26,6 +26,7 @@ from koshel.db.settling.batches import Batches, Impatient
 from koshel.db.settling.claims import ClaimHolds, ClaimQueued
 from koshel.db.settling.known import Known
 from koshel.db.settling.lock_wait import LockWait
+from koshel.db.settling.parts import Parts, Prepared
 from koshel.db.settling.strangers import Strangers
 from koshel.db.settling.traced import batch_maker
 from koshel.db.sharing.calls import CallLimits
@@ -42,6 +43,7 @@ BLOCKED = "Obstructed: another transaction has locked an account for long"  # or
 REHEARSALS_WAITING_MAX = 50  # for each connection
 
 T = TypeVar("T")
+BatchT = TypeVar("BatchT", bound=Batch)
 
 _log = structlog.get_logger()
 
@@ -94,11 +96,21 @@ class Store(Lender):
         self.strangers = Strangers()
         self._lock_wait = LockWait(config.limits.lock_timeout_ms)
 
-    @asynccontextmanager
-    async def batch(self, wait_ms: int | None = None) -> AsyncIterator[Batch]:
+    def batch(self, wait_ms: int | None = None) -> AbstractAsyncContextManager[Batch]:
         """A transaction for one batch, committed at the end; `wait_ms`: for a lock. Raises StoreError."""
         batch = self._make_batch(self.namespace, self._known, self.strangers)
         batch.wait_ms = wait_ms
+        return self._transaction(batch)
+
+    def parts(self, work: Prepared) -> AbstractAsyncContextManager[Parts]:
+        """The same for a batch in parts, which waits for a lock as those of `waiting` do. Raises StoreError."""
+        parts = Parts(self.namespace, work)
+        parts.wait_ms = self._lock_wait.ms
+        return self._transaction(parts, teaches=False)  # so long no other should wait that has locks itself
+
+    @asynccontextmanager
+    async def _transaction(self, batch: BatchT, *, teaches: bool = True) -> AsyncIterator[BatchT]:
+        """`teaches`: how long it held its locks says how long others wait for theirs."""
         end = End.NOT_REACHED
         self._batches_open += 1
         try:
@@ -113,7 +125,7 @@ class Store(Lender):
                         await undo(connection, transaction, error)
                         raise
                     end = await commit(connection, transaction)
-                    if batch.locked_at is not None:
+                    if batch.locked_at is not None and teaches:
                         self._lock_wait.held(time.monotonic() - batch.locked_at)
         except Exception as error:
             # Giving the connection back can fail too. What is committed stays so; what is lost is asked for below.

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 
 from koshel.asking.requests import Requests
 from koshel.core.model import Opened, Outcome, Posted
-from koshel.db.reads import Reads
+from koshel.db.store import Store
 from koshel.files.checks import Checks
 from koshel.files.faults import FAULTS_MAX, Fault, Faulty, Stopped
 from koshel.files.formats import IMPORTED
@@ -25,8 +25,6 @@ from koshel.files.spool import Spool
 from koshel.files.wishes import Reader, TransactionWish, Wish
 from koshel.inputs.values import MEMBERS_MAX, Invalid
 from koshel.submit import Submit
-
-TOGETHER_MAX = 8  # batches that are settled in one database transaction: others wait for their accounts for so long
 
 Progress: TypeAlias = Callable[[float], None]
 
@@ -59,11 +57,11 @@ class Result(Struct):
 class Import:
     """The import of one file into the ledger of the requests."""
 
-    def __init__(self, source: Source, requests: Requests, reads: Reads, submit: Submit, spool: Spool) -> None:
+    def __init__(self, source: Source, requests: Requests, store: Store, submit: Submit, spool: Spool) -> None:
         self._source = source
-        self._settling = Settling(requests, submit, reads)
+        self._settling = Settling(requests, submit, store)
         self._spool = spool
-        self._checks = Checks(reads, requests)
+        self._checks = Checks(store, requests)
         self._reader = Reader(requests, ids_as=source.ids_as, with_balances=source.with_balances, ids=self._checks.ids)
         self._order = Order()
         self._bytes = max(1, Path(source.path).stat().st_size)
@@ -87,7 +85,7 @@ class Import:
         """Settle what was checked, in its order. Raises Stopped where a line is refused."""
         result = Result(passed_over=self._reader.passed_over)
         count, whole = 0, max(1, self._count)
-        stretches = map(self._settling.stretch, self._spool.stretches(TOGETHER_MAX))
+        stretches = map(self._settling.stretch, self._spool.stretches(self._settling.together.count))
         stretch = next(stretches, None)
         while stretch is not None:
             # While PostgreSQL is at work, what comes next is read.

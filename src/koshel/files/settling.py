@@ -1,9 +1,10 @@
 """What lines ask for, settled: a batch of them at a time, all of it or nothing.
 
-Several batches of transactions are settled in one database transaction, which takes half the time. If anything stands
-in the way of one, nothing of them is done, and they are settled one by one, as all others are.
+Several batches of transactions are settled in one database transaction, by COPY, which takes half the time. If
+anything stands in the way of one, nothing of them is done, and they are settled one by one, as all others are.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,9 +17,10 @@ from koshel.core.model import Declined, Grouped, Outcome
 from koshel.db.borrowed import borrow
 from koshel.db.errors import Conflict, NoPartition, Obstructed
 from koshel.db.queries import Queries
-from koshel.db.reads import Reads
-from koshel.db.settling.parts import Parts, Prepared, prepared
+from koshel.db.settling.parts import Prepared, prepared
+from koshel.db.store import Store
 from koshel.files.faults import Stopped
+from koshel.files.together import Together
 from koshel.files.wishes import AccountWish, TransactionWish, Wish, has_ids
 from koshel.inputs.texts import AT
 from koshel.library import results
@@ -42,29 +44,41 @@ class Stretch(NamedTuple):
 class Settling:
     """Settles batches of one file, each as a group of commands; what opens accounts without names, as two."""
 
-    def __init__(self, requests: Requests, submit: Submit, reads: Reads) -> None:
+    def __init__(self, requests: Requests, submit: Submit, store: Store) -> None:
         self._requests = requests
         self._submit = submit
-        self._reads = reads
+        self._store = store
+        self.together = Together()  # how many batches a stretch should have
 
     def stretch(self, batches: Sequence[Sequence[Wish]]) -> Stretch:
         """Some batches, to be settled together. No connection is used, so another thread can do this."""
         groups = [self._moves(wishes) for wishes in batches]
         together = [one for one in groups if one is not None]
-        return Stretch(batches, prepared(together) if len(together) == len(batches) > 1 else None)
+        return Stretch(batches, prepared(together) if len(together) == len(batches) else None)
 
     async def settle_together(self, stretch: Stretch) -> list[Outcome]:
         """What became of each line of some batches. Raises Stopped: then what stands before the batch is done."""
-        if stretch.work is not None and not self._reads.namespace.is_confined:
+        begun, is_obstructed = time.monotonic(), False
+        outcomes: list[Outcome] | None = None
+        if stretch.work is not None and not self._store.namespace.is_confined and not self.together.is_apart:
             try:
-                return await self._reads.transact([self._requests.ledger_id], partial(self._settle_parts, stretch.work))
-            except (Conflict, Obstructed, PartRefused):
+                outcomes = await self._settle_parts(stretch.work)
+            except Obstructed:
+                is_obstructed = True
+            except (Conflict, PartRefused):
                 pass
-        return [outcome for wishes in stretch.batches for outcome in await self.settle(wishes)]
+        if outcomes is None:
+            begun = time.monotonic()
+            outcomes = [outcome for wishes in stretch.batches for outcome in await self.settle(wishes)]
+        self.together.settled(len(stretch.batches), time.monotonic() - begun)
+        if is_obstructed:
+            self.together.obstructed()
+        return outcomes
 
-    async def _settle_parts(self, work: Prepared, connection: "AnyConnection", _: Queries) -> list[Outcome]:
-        parts = await settle_parts(Parts(connection, self._reads.namespace, work))
-        return [outcome for part in parts for outcome in part.outcomes]
+    async def _settle_parts(self, work: Prepared) -> list[Outcome]:
+        async with self._store.parts(work) as parts:
+            done = await settle_parts(parts)
+        return [outcome for part in done for outcome in part.outcomes]
 
     def _moves(self, wishes: Sequence[Wish]) -> Group | None:
         """The group of a batch that has nothing but moves between accounts whose ids are known."""
@@ -78,15 +92,15 @@ class Settling:
             return await self._settle_group(wishes, self._submit, {})
         work = partial(self._settle_two, wishes=wishes, nameless=nameless)
         try:
-            return await self._reads.transact([self._requests.ledger_id], work)
+            return await self._store.transact([self._requests.ledger_id], work)
         except NoPartition:  # it has been made since
-            return await self._reads.transact([self._requests.ledger_id], work)
+            return await self._store.transact([self._requests.ledger_id], work)
 
     async def _settle_two(
         self, connection: "AnyConnection", _: Queries, *, wishes: Sequence[Wish], nameless: Sequence[AccountWish]
     ) -> list[Outcome]:
         """The same in one database transaction: what brings an account's balance must know its id, or its name."""
-        batches = borrow(connection, self._reads.namespace, rehearses=False)
+        batches = borrow(connection, self._store.namespace, rehearses=False)
         opened: dict[int, Outcome] = {}
         outcomes = await settle(batches, [one.opening for one in nameless])
         for one, outcome in zip(nameless, outcomes, strict=True):

@@ -1,6 +1,6 @@
 """What was checked, kept in a file until it is settled."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO
 
 from msgspec import msgpack
@@ -24,14 +24,14 @@ class Spool:
         taken = self._encode(batch)
         self._file.write(len(taken).to_bytes(_LENGTH_BYTES) + taken)
 
-    def stretches(self, batches_max: int) -> Iterator[list[list[Wish]]]:
-        """All of them, from the first, so many at a time; or fewer, where lines are long."""
+    def stretches(self, count: Callable[[], int]) -> Iterator[list[list[Wish]]]:
+        """All of them, from the first, each time as many as `count` says; or fewer, where lines are long."""
         self._file.seek(0)
-        stretch, size = list[list[Wish]](), 0
+        stretch, size, batches_max = list[list[Wish]](), 0, count()
         while length := int.from_bytes(self._file.read(_LENGTH_BYTES)):
             if len(stretch) == batches_max or (stretch and size + length > STRETCH_BYTES_MAX):
                 yield stretch
-                stretch, size = [], 0
+                stretch, size, batches_max = [], 0, count()
             stretch.append(self._decode(self._file.read(length)))
             size += length
         if stretch:

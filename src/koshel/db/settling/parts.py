@@ -5,22 +5,19 @@ A part is written while the next one is decided. Each account is written once, a
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from koshel.core.commands import Command, Group
 from koshel.core.model import Book, Grouped, Posted
-from koshel.core.reach import Reach, reach, weight_of
+from koshel.core.reach import Reach, reach
 from koshel.db.mapping import columns, copying
 from koshel.db.mapping.copying import Copy
 from koshel.db.namespace import Namespace
 from koshel.db.settling import turnovers
 from koshel.db.settling.batch import Batch
 from koshel.db.settling.ids import take_before, take_transaction_ids
-
-if TYPE_CHECKING:
-    from koshel.db.pools import AnyConnection
 
 
 class Prepared(NamedTuple):
@@ -29,13 +26,12 @@ class Prepared(NamedTuple):
     groups: Sequence[Group]
     reached: Reach
     keys: Sequence[str]  # the arguments of `find_receipts`
-    weight: int  # how many transactions they may make
 
 
 def prepared(groups: Sequence[Group]) -> Prepared:
     """What takes its time, done while another batch is being written."""
     reached = reach(groups, {})
-    return Prepared(groups, reached, columns.texts(reached.keys), sum(map(weight_of, groups)))
+    return Prepared(groups, reached, columns.texts(reached.keys))
 
 
 class Parts(Batch):
@@ -44,9 +40,8 @@ class Parts(Batch):
     Not where row-level security confines the service: PostgreSQL has no COPY there.
     """
 
-    def __init__(self, connection: "AnyConnection", namespace: Namespace, work: Prepared) -> None:
+    def __init__(self, namespace: Namespace, work: Prepared) -> None:
         super().__init__(namespace)
-        self.connection = connection
         self._work = work
         self._parts: list[Grouped] = []
         self._posted: list[int] = []  # ids
@@ -66,11 +61,11 @@ class Parts(Batch):
     async def write_part(self, grouped: Grouped) -> None:
         """Write what is new of an atomic group of moves; returns while it is being written."""
         group_id = self._ids.groups.popleft()
-        posted = [
-            replace(one, id=self._ids.transactions.popleft(), group_id=group_id)
-            for one in grouped.outcomes
-            if isinstance(one, Posted)
-        ]
+        new = [one for one in grouped.outcomes if isinstance(one, Posted)]
+        await self._written()
+        # Under the locks, and only for what is new: so ids follow the versions of an account, and none is lost.
+        ids = await take_transaction_ids(self.connection, self._queries, len(new)) if new else ()
+        posted = [replace(one, id=id_, group_id=group_id) for one, id_ in zip(new, ids, strict=True)]
         self._parts.append(grouped)
         await self._copy_receipts()
         if posted:
@@ -88,6 +83,7 @@ class Parts(Batch):
         await self._written()
         await self.connection.execute(q.move_accounts, *moved)
         await self.connection.execute(q.record_parts, ledger_id, self.id, self._posted)
+        self.written_ledger_id = ledger_id
         if self._book.state.turnovers:
             await turnovers.keep(self.connection, q, self._book, self._parts)
 
@@ -98,7 +94,6 @@ class Parts(Batch):
 
     async def _prepare(self, commands: Sequence[Command]) -> Reach:
         self._ids = await take_before(self.connection, self._queries, commands)
-        self._ids.transactions.extend(await take_transaction_ids(self.connection, self._queries, self._work.weight))
         self._keys = [*self._work.keys]
         return self._work.reached
 

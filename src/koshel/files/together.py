@@ -1,0 +1,38 @@
+"""How many batches of an import are settled in one database transaction.
+
+Callers wait for the accounts of these batches. So there are as many as are settled in a quarter of a second, by what
+the last ones took. After another client's lock was in the way, batches are settled one by one for a while.
+"""
+
+BATCHES_FIRST = 1  # nothing is known yet of the machine, and of the lines
+BATCHES_MAX = 8
+GROWTH = 2  # at most so many times as many as the last time
+HELD_S = 0.25  # how long accounts are locked
+APART = 8  # batches that are settled one by one after a lock was in the way
+
+
+class Together:
+    """It is told what became of the batches of one import."""
+
+    def __init__(self) -> None:
+        self._count = min(BATCHES_FIRST, BATCHES_MAX)
+        self._apart = 0  # batches that have to be settled one by one
+
+    def count(self) -> int:
+        """How many batches to take next."""
+        return 1 if self._apart else self._count
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether batches have to be settled one by one."""
+        return self._apart > 0
+
+    def settled(self, batches: int, seconds: float) -> None:
+        """So many batches have taken so long in all, together or one by one."""
+        fitting = int(HELD_S * batches / seconds) if seconds > 0 else BATCHES_MAX
+        self._count = max(1, min(fitting, batches * GROWTH, BATCHES_MAX))
+        self._apart = max(0, self._apart - batches)
+
+    def obstructed(self) -> None:
+        """Another client had locked one of the accounts: the others must not be locked while it is waited for."""
+        self._apart = APART

@@ -1,0 +1,54 @@
+"""How many batches are settled together: as many as fit into a quarter of a second; one where a lock was in the way."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from koshel.files.together import APART, BATCHES_MAX, HELD_S, Together
+
+
+@pytest.mark.parametrize(
+    ("each_s", "counts"),
+    [
+        (0.0, [1, 2, 4, 8, 8]),
+        (HELD_S / 100, [1, 2, 4, 8, 8]),
+        (HELD_S / 5, [1, 2, 4, 5, 5]),
+        (HELD_S / 1.5, [1, 1, 1]),
+        (HELD_S * 40, [1, 1, 1]),
+    ],
+)
+def test_as_many_as_fit_by_what_the_last_ones_took(each_s: float, counts: Sequence[int]) -> None:
+    together, taken = Together(), []
+    for _ in counts:
+        taken.append(together.count())
+        together.settled(taken[-1], taken[-1] * each_s)
+    assert taken == counts
+
+
+def test_when_all_becomes_slower_there_are_fewer_at_once() -> None:
+    together = Together()
+    for _ in range(4):
+        together.settled(together.count(), 0.01)
+    assert together.count() == BATCHES_MAX
+    together.settled(BATCHES_MAX, HELD_S * 4)
+    assert together.count() == 2
+    together.settled(2, HELD_S * 10)
+    assert together.count() == 1
+
+
+def test_after_a_lock_was_in_the_way_batches_go_one_by_one_for_a_while() -> None:
+    together = Together()
+    for _ in range(4):
+        together.settled(together.count(), 0.01)
+    together.obstructed()
+    for _ in range(APART):
+        assert (together.count(), together.is_apart) == (1, True)
+        together.settled(1, 0.001)
+    assert (together.count(), together.is_apart) == (2, False)
+
+
+def test_what_had_been_taken_before_the_lock_counts_among_those_that_go_one_by_one() -> None:
+    together = Together()
+    together.obstructed()
+    together.settled(APART, 0.1)
+    assert not together.is_apart
