@@ -1,13 +1,13 @@
 """How many batches of an import are settled in one database transaction.
 
-Callers wait for the accounts of these batches. So there are as many as are settled in a quarter of a second, by what
+Callers wait for the accounts of these batches. So there are as many as are settled in an eighth of a second, by what
 the last ones took. After another client's lock was in the way, batches are settled one by one for a while.
 """
 
 BATCHES_FIRST = 1  # nothing is known yet of the machine, and of the lines
 BATCHES_MAX = 8
 GROWTH = 2  # at most so many times as many as the last time
-HELD_S = 0.25  # how long accounts are locked
+HELD_S = 0.125  # how long accounts are locked
 APART = 8  # batches that are settled one by one after a lock was in the way
 
 
