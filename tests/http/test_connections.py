@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from koshel.http.connection.connections import STOP_PATIENCE_S, Connections
+from koshel.http.rests import Waits
 from tests.support.waiting import until
 
 MOST = 10
@@ -51,7 +53,7 @@ async def seconds_until(condition: Callable[[], bool]) -> float:
 
 @pytest.fixture
 def connections() -> Connections:
-    return Connections(MOST, PATIENCE_S)
+    return Connections(MOST, PATIENCE_S, OrderedDict())
 
 
 def test_as_many_as_there_may_be_stay(connections: Connections) -> None:
@@ -82,6 +84,23 @@ def test_who_is_busy_or_was_busy_since_stays(connections: Connections) -> None:
     assert gone(opened) == [1, 3, 4]
 
 
+def test_who_waits_for_a_refusal_goes_before_any_that_is_idle_the_one_that_waits_longest_first() -> None:
+    waiting: Waits = OrderedDict()
+    connections = Connections(MOST, PATIENCE_S, waiting)
+    opened = [Connection(number) for number in range(MOST)]
+    open_all(connections, opened)
+    for number in (7, 3, 5):
+        opened[number].is_idle = False
+        waiting[opened[number]] = None
+    connections.ended(opened[5])  # there is room for one
+    open_all(connections, [Connection(100), Connection(100)])
+    assert gone(opened) == [7]
+    open_all(connections, [Connection(100)])
+    assert gone(opened) == [3, 7]
+    open_all(connections, [Connection(100)])
+    assert gone(opened) == [0, 3, 7], "of those that wait only one was left, and that had ended"
+
+
 def test_if_all_are_busy_the_new_one_goes(connections: Connections) -> None:
     opened = [Connection() for _ in range(MOST)]
     for one in opened:
@@ -93,7 +112,7 @@ def test_if_all_are_busy_the_new_one_goes(connections: Connections) -> None:
 
 
 async def test_that_all_are_busy_is_not_found_out_anew_for_each_new_one() -> None:
-    connections = Connections(20_000, PATIENCE_S)
+    connections = Connections(20_000, PATIENCE_S, OrderedDict())
     opened = [Connection() for _ in range(20_000)]
     for one in opened:
         one.is_idle = False
@@ -171,7 +190,7 @@ async def test_who_is_sent_more_all_the_time_is_given_time(connections: Connecti
 
 
 async def test_a_worker_that_stops_gives_up_sooner_on_who_does_not_read() -> None:
-    connections = Connections(MOST, 60)
+    connections = Connections(MOST, 60, OrderedDict())
     stuck, reading = Connection(), Connection()
     stuck.unsent = 1_000
     reading.unsent = 100_000
@@ -194,7 +213,7 @@ async def test_a_worker_that_stops_gives_up_sooner_on_who_does_not_read() -> Non
 
 
 async def test_a_stop_does_not_wait_longer_than_it_may() -> None:
-    connections = Connections(MOST, 60)
+    connections = Connections(MOST, 60, OrderedDict())
     endless = Connection()
     endless.unsent = 1
     open_all(connections, [endless])

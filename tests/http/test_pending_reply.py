@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from koshel.callers import Unauthenticated
 from koshel.errors import Overloaded
 from koshel.http.connection.pending_reply import PendingReply
+from koshel.http.rests import Waits
 
 
 class Connection:
@@ -57,42 +58,37 @@ class Plain(NamedTuple):
     said: Mapping[str, str] = {}
 
 
-def resting(connection: Connection, wait_s: float) -> PendingReply:
+def resting(connection: Connection, wait_s: float, waiting: Waits) -> PendingReply:
     """What is to be refused in a while, with nothing left of its body."""
     plain: Any = Plain()
     pending = PendingReply(connection, plain)
-    pending.refuse_at(asyncio.get_running_loop().time() + wait_s, Unauthenticated("unknown"))
+    pending.refuse_at(asyncio.get_running_loop().time() + wait_s, Unauthenticated("unknown"), waiting)
+    assert list(waiting) == [connection]
     assert pending.plain.body == b""
     return pending
 
 
 async def test_what_waits_to_be_refused_is_refused_once_and_its_wait_is_none_of_the_time_it_took() -> None:
-    connection = Connection()
-    pending = resting(connection, 0.1)
+    connection, waiting = Connection(), Waits()
+    pending = resting(connection, 0.1, waiting)
     assert not connection.replies
     await asyncio.sleep(0.2)
     assert connection.replies == [401]
+    assert not waiting
     assert perf_counter() - pending.started < 0.15
     assert not pending.refuse()
     assert connection.replies == [401]
 
 
-async def test_a_worker_that_stops_refuses_it_at_once() -> None:
-    connection = Connection()
-    pending = resting(connection, 0.1)
+async def test_what_is_refused_before_its_turn_is_refused_once_and_nothing_is_kept_of_it() -> None:
+    """When the worker stops, or the client hangs up."""
+    connection, waiting = Connection(), Waits()
+    pending = resting(connection, 0.1, waiting)
     assert pending.refuse()
     await asyncio.sleep(0.2)
     assert connection.replies == [401]
-
-
-async def test_nothing_is_kept_of_who_hangs_up_before_it_is_refused() -> None:
-    connection = Connection()
-    pending = resting(connection, 60)
+    assert not waiting
     known = weakref.ref(connection)
-    pending.forget()
-    assert pending.done()
-    assert not pending.refuse()
-    assert not connection.replies
     del connection
     assert known() is None
 

@@ -5,17 +5,26 @@ from collections.abc import AsyncIterator
 
 from koshel.app import open_service
 from koshel.config.settings import Settings
+from koshel.descriptors import CONNECTIONS_MAX
 from koshel.http.connection import protocol
 from koshel.http.connection.runner import Runner
+from koshel.http.connection.watch import Watch
 from koshel.http.server import SERVICE, application
 from tests.support.database import Database
 from tests.support.waiting import until
 from tests.support.ways import BYE, Watched, Way, post, statuses
 
 
-async def served(database: Database, chosen: Settings, token: str) -> AsyncIterator[Way]:
+async def served(
+    database: Database,
+    chosen: Settings,
+    token: str,
+    watch: Watch | None = None,
+    connections_max: int = CONNECTIONS_MAX,
+) -> AsyncIterator[Way]:
     """A service with an account, which the token's caller has opened."""
-    runner = Runner(application(chosen, open_service(chosen, database.service_url)), chosen, None)
+    app = application(chosen, open_service(chosen, database.service_url))
+    runner = Runner(app, chosen, watch, connections_max)
     await runner.setup()
     authentication = runner.app[SERVICE].authentication
     assert authentication is not None

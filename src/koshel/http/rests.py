@@ -8,11 +8,14 @@ A caller that repeats at once what was refused would otherwise take a processor 
 good third of answering it. The more of a caller's requests are refused, over all its connections, the longer each
 rests. So its refusals take a small part of the worker's time, however many connections it has.
 
-Whoever sends wrong keys waits the longest: nothing of a client's that counts depends on how soon it hears of it. A key
-that is right waits for nobody, not even one that this process has never seen.
+Nobody waits longer than `REST_MAX_S`: a connection that waits takes a place of those that a worker may have. So more
+connections are refused more often than their rate, but never as one burst; and if there are too many connections, those
+that wait for a refusal because of a wrong key are the first to go. A key that is right waits for no refusal of another
+connection, not even one that this process has never seen.
 """
 
 import asyncio
+from collections import OrderedDict
 from contextlib import suppress
 from math import ceil
 from typing import TypeAlias
@@ -23,13 +26,14 @@ REST_S = 0.05  # at least
 REST_MAX_S = 1.0  # what a `Retry-After` asks for, too
 REFUSALS_PER_S = 500  # of one caller
 SLOW_PER_S = 100  # of those that aiohttp reads: each takes several times as long
-UNKNOWN_MAX_S = 10.0  # the most that a request waits to be refused whose sender nobody knows
-UNKNOWN_PER_S = 250  # of these, from one address
-UNKNOWN_OF_ALL_PER_S = 500  # from all addresses, and as many at once as in REST_MAX_S
+UNKNOWN_PER_S = 250  # of requests that nobody knows the sender of, from one address
+UNKNOWN_OF_ALL_PER_S = 500  # of these, from all addresses
+FLOODS_S = 0.1  # an address whose refusals are due later than this floods: those of other addresses come first
 TOGETHER_S = 0.05  # between their turns: to wake up for each alone takes longer than to refuse it
 CALLERS_MAX = 1_000  # that are remembered, before those whose rest is over are forgotten
 
 Credentials: TypeAlias = bytes | str | Share | None
+Waits: TypeAlias = OrderedDict[object, None]  # connections; the one that waits longest is the first
 
 _LEAST = 0.5  # of the longest rest: so far are those spread that would all end with it
 _STEP = 0.618_034  # the golden ratio: however many steps are taken, they are spread evenly over 0 to 1
@@ -40,49 +44,49 @@ class Rests:
 
     def __init__(self) -> None:
         self._next: dict[Credentials, float] = {}  # when the caller's next refusal is due
-        self._next_of_unknown = 0.0  # likewise, of senders whom nobody knows, whatever their addresses
+        self._next_of_all = 0.0  # likewise, of senders whom nobody knows, whatever their addresses
+        self._next_of_quiet = 0.0  # likewise, of addresses that do not flood
+        self.waiting: Waits = OrderedDict()  # connections on which one of these refusals is not sent yet
         self._place = 0.0
         self._over = asyncio.Event()
 
-    def until(self, caller: Credentials, now: float, per_s: int = REFUSALS_PER_S, most_s: float = REST_MAX_S) -> float:
+    def until(self, caller: Credentials, now: float, per_s: int = REFUSALS_PER_S) -> float:
         """When a connection on which a request was refused may be asked again."""
-        due = max(self._next.get(caller, now), now) + 1 / per_s
-        if len(self._next) >= CALLERS_MAX and caller not in self._next:
-            self._next = {known: until for known, until in self._next.items() if until > now}
-            if len(self._next) >= CALLERS_MAX:  # a flood of callers: each has the shortest rest
-                return now + REST_S
-        self._next[caller] = min(due, now + most_s)
-        return max(self._within(due, now, most_s), now + REST_S)
+        return max(self._within(self._take(caller, now, per_s) + 1 / per_s, now), now + REST_S)
 
-    def turn(self, caller: Credentials, now: float, per_s: int = REFUSALS_PER_S, most_s: float = REST_MAX_S) -> float:
+    def turn(self, caller: Credentials, now: float, per_s: int = REFUSALS_PER_S) -> float:
         """When a refusal is due that has not been sent yet: the first one at once."""
-        due = self._next.get(caller, now)
-        self.until(caller, now, per_s, most_s)
-        return max(self._within(due + 1 / per_s, now, most_s) - 1 / per_s, now)
+        return self._within(self._take(caller, now, per_s), now)
 
     def turn_of_unknown(self, address: Credentials, now: float) -> float:
         """When the refusal is due of a request that nobody knows the sender of.
 
-        An address that is not refused often is refused at once, unless many others are too.
+        All addresses share a rate. Those that do not flood come first: they wait for each other only.
         """
         if self._over.is_set():
             return now
-        due = self.turn(address, now, UNKNOWN_PER_S, UNKNOWN_MAX_S)
-        if due - now <= REST_MAX_S:  # else it floods, and others notice nothing of it
-            among_all = max(self._next_of_unknown, now) + 1 / UNKNOWN_OF_ALL_PER_S
-            self._next_of_unknown = min(among_all, now + UNKNOWN_MAX_S)
-            due = max(due, self._within(among_all - REST_MAX_S, now, UNKNOWN_MAX_S - REST_MAX_S))
-        return due if due == now else ceil(due / TOGETHER_S) * TOGETHER_S
+        due = self._take(address, now, UNKNOWN_PER_S)
+        among_all = _due(self._next_of_all, now)
+        self._next_of_all = among_all + 1 / UNKNOWN_OF_ALL_PER_S
+        if due <= now + FLOODS_S:
+            among_all = _due(self._next_of_quiet, now)
+            self._next_of_quiet = among_all + 1 / UNKNOWN_OF_ALL_PER_S
+        due = max(due, among_all)
+        if address in self._next:  # whoever has some that wait for others' turns floods too
+            self._next[address] = due + 1 / UNKNOWN_PER_S
+        return due if due == now else ceil(self._within(due, now) / TOGETHER_S) * TOGETHER_S
 
     async def pause(self, caller: Credentials, per_s: int = REFUSALS_PER_S) -> None:
         """Wait for a caller's turn."""
         await self._wait(self.turn(caller, asyncio.get_running_loop().time(), per_s))
 
-    async def pause_unknown(self, address: Credentials) -> float:
-        """Wait for the turn of a sender that nobody knows, whose request aiohttp has read; for how long, in seconds."""
-        began = asyncio.get_running_loop().time()
-        await self._wait(self.turn_of_unknown(address, began))
-        return asyncio.get_running_loop().time() - began
+    async def pause_unknown(self, address: Credentials, connection: object) -> None:
+        """Wait for the turn of a sender that nobody knows, whose request aiohttp has read."""
+        self.waiting[connection] = None
+        try:
+            await self._wait(self.turn_of_unknown(address, asyncio.get_running_loop().time()))
+        finally:
+            self.waiting.pop(connection, None)
 
     def end(self) -> None:
         """The worker stops: nobody rests any longer."""
@@ -94,12 +98,26 @@ class Rests:
                 async with asyncio.timeout_at(due):
                     await self._over.wait()
 
-    def _within(self, due: float, now: float, most_s: float) -> float:
+    def _take(self, caller: Credentials, now: float, per_s: int) -> float:
+        """When the caller's refusal is due, at most the longest rest from now; the next one is due after it."""
+        due = _due(self._next.get(caller, now), now)
+        if len(self._next) >= CALLERS_MAX and caller not in self._next:
+            self._next = {known: until for known, until in self._next.items() if until > now}
+            if len(self._next) >= CALLERS_MAX:  # a flood of callers: each has the shortest rest
+                return now
+        self._next[caller] = due + 1 / per_s
+        return due
+
+    def _within(self, due: float, now: float) -> float:
         """No later than the longest rest. What would end with that is spread: else a burst would come back as one."""
-        if due < now + most_s:
+        if due < now + REST_MAX_S:
             return due
         self._place = (self._place + _STEP) % 1.0
-        return now + most_s * (_LEAST + (1 - _LEAST) * self._place)
+        return now + REST_MAX_S * (_LEAST + (1 - _LEAST) * self._place)
+
+
+def _due(earliest: float, now: float) -> float:
+    return min(max(earliest, now), now + REST_MAX_S)
 
 
 class Rest:

@@ -21,7 +21,7 @@ from koshel.config.settings import Settings
 from koshel.db.errors import OutcomeUnknown, StoreError
 from koshel.db.reading.lines import HistoryArchived
 from koshel.errors import Overloaded
-from koshel.http import authorization, preconditions, prefer, receive, request_id, traces
+from koshel.http import authorization, preconditions, prefer, receive, refused, request_id, traces
 from koshel.http.call import JSON, MERGE_PATCH, PROBLEM, Call, Reply
 from koshel.http.handlers.routes import ROUTES
 from koshel.http.handlers.transactions import pointer
@@ -38,7 +38,6 @@ from koshel.telemetry import metrics
 
 SERVICE = web.AppKey("service", Service)
 LIMITS = web.AppKey("limits", CallerLimits)
-RESTED = web.RequestKey("rested", float)  # seconds for which a request has waited to be refused
 
 Serve: TypeAlias = Callable[[web.Request], Awaitable[Reply]]
 
@@ -107,7 +106,7 @@ def _serve(route: Route, settings: Settings) -> Serve:
     not_taken = [name for name in preconditions.HEADERS if name not in conditions]
 
     async def serve(request: web.Request) -> Reply:
-        caller = await _caller(request, route)
+        caller = await authorization.caller_of(request, route, request.app[SERVICE].authentication)
         if route.scope is None:
             return await answer(request, caller)
         return await request.app[LIMITS].within(caller, partial(answer, request, caller))
@@ -140,16 +139,6 @@ def _serve(route: Route, settings: Settings) -> Serve:
     return serve
 
 
-async def _caller(request: web.Request, route: Route) -> Caller:
-    try:
-        return await authorization.caller_of(request, route, request.app[SERVICE].authentication)
-    except Unauthenticated:
-        limits = request.app[LIMITS]
-        client = limits.proxies.client_of(request.remote, request.headers)
-        request[RESTED] = await limits.rests.pause_unknown(client)
-        raise
-
-
 def _shed(request: web.Request, caller: Caller, route: Route, bytes_max: int) -> None:
     """Raise Overloaded before the body is read, if it would be refused after that. A query may ask for a dry run."""
     if route.queues and not request.rel_url.raw_query_string:
@@ -173,7 +162,10 @@ def _wrap(
         if granted := origins.grant(request.method, request.headers):
             vary = ", ".join(filter(None, (reply.headers.get("Vary"), granted["Vary"])))
             reply.headers = {**reply.headers, **granted, "Vary": vary}
-        return Response(reply, name, label, began + request.get(RESTED, 0.0), trace)
+        response = Response(reply, name, label, began, trace)
+        if reply.code == "unauthorized":
+            await refused.wait_for_turn(request, response, request.app[LIMITS])
+        return response
 
     return respond
 

@@ -1,6 +1,7 @@
 """The open connections of a worker: how many there may be, and which have to go.
 
-too many ───────────▶ the one that has been idle longest; if none is, the new one
+too many ───────────▶ the one that has waited longest for the refusal of a wrong key; if none does, the one that
+                      has been idle longest; if none is, the new one
 answers not read ───▶ that one, after `send_timeout_ms`; when the worker stops, sooner
 """
 
@@ -12,6 +13,7 @@ from typing import Protocol
 import structlog
 from msgspec import Struct
 
+from koshel.http.rests import Waits
 from koshel.telemetry import metrics
 
 READ_RATE_MIN = 1_024  # bytes a second: a client that takes less of what waits for it counts as one that does not read
@@ -45,8 +47,9 @@ class _Unsent(Struct):
 class Connections:
     """The open connections. It is told of every one that begins and ends, and closes those that must not stay."""
 
-    def __init__(self, most: int, send_timeout_s: float) -> None:
+    def __init__(self, most: int, send_timeout_s: float, refused: Waits) -> None:
         self._most = most
+        self._refused = refused  # those that wait for the refusal of a wrong key
         self._patience_s = send_timeout_s
         self._open: dict[Peer, asyncio.Transport] = {}
         self._unsent: dict[Peer, _Unsent] = {}
@@ -76,10 +79,20 @@ class Connections:
             _log.warning("too many connections: the ones idle longest are closed", connections_max=self._most)
         self._closed += 1
         metrics.CONNECTIONS_CLOSED.add("room")
-        victim = self._longest_idle()
-        if victim is None and self._search(new):
+        if (transport := self._longest_refused()) is None:
             victim = self._longest_idle()
-        self._open.pop(victim or new).abort()
+            if victim is None and self._search(new):
+                victim = self._longest_idle()
+            transport = self._open.pop(victim or new)
+        transport.abort()
+
+    def _longest_refused(self) -> asyncio.Transport | None:
+        """Of those that wait for the refusal of a wrong key: else a flood of them would cost others their place."""
+        while self._refused:
+            peer, _ = self._refused.popitem(last=False)
+            if peer in self._open:
+                return self._open.pop(peer)
+        return None
 
     def _longest_idle(self) -> Peer | None:
         """The first of those found by the last search that has not been used since."""

@@ -119,11 +119,12 @@ class Connection(Protocol):
         await super().shutdown(timeout)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """The connection ended; a command that has not left the queue is not done."""
-        if self._pending is not None:
+        """The connection ended; a command that has not left the queue is not done, nor what is pipelined behind it."""
+        self._unread, self._at = b"", 0
+        if self._pending is not None and not self._pending.refuse():  # a refusal is counted, and in the access log
             if self._pending.waiting is not None:
                 self._limits.leave(self._pending.caller)
-            self._pending.forget()
+            self._pending.connection = self._pending.waiting = None
             self._pending = None
             self._mark_replied()
         self._stop_moment()
@@ -224,10 +225,9 @@ class Connection(Protocol):
         return True
 
     def _send(self, reply: Reply, pending: PendingReply) -> None:
-        if self.transport is None or self.transport.is_closing():
-            return
-        self.transport.write(whole(reply, pending.name, "" if pending.trace is None else pending.trace.header))
-        self._next_keepalive_close_time = self._loop.time() + self.keepalive_timeout
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(whole(reply, pending.name, "" if pending.trace is None else pending.trace.header))
+            self._next_keepalive_close_time = self._loop.time() + self.keepalive_timeout
         if self._watch is not None:
             self._watch.answered(pending, reply, self.peername)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from time import perf_counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import structlog
 
@@ -14,6 +14,7 @@ from koshel.http import answers, request_id
 from koshel.http.call import Reply
 from koshel.http.connection.made_once import unknown_sender
 from koshel.http.connection.plain import Plain
+from koshel.http.rests import Waits
 from koshel.http.server import failure_of, problem
 from koshel.telemetry import metrics
 
@@ -33,6 +34,13 @@ class Connection(Protocol):
         """Hang up."""
 
 
+class _Turn(NamedTuple):
+    """Of the refusal of a sender that nobody knows."""
+
+    timer: asyncio.TimerHandle
+    waiting: Waits  # has the connection until then
+
+
 class PendingReply:
     """A request whose reply is not sent yet, and where the batcher puts its outcome."""
 
@@ -44,7 +52,7 @@ class PendingReply:
         self.error: Exception | None = None  # what came of it when it was looked up who sends it
         self.name = request_id.named(plain.said.get("x-request-id"))
         self.plain = plain
-        self._turn: asyncio.TimerHandle | None = None  # of the refusal of a sender that nobody knows
+        self._turn: _Turn | None = None  # None: it does not wait to be refused
         self.started = perf_counter()  # the loop's own clock has milliseconds
         self.trace: RequestTrace | None = None
         self.waiting: Waiting[Command, Outcome] | None = None  # None: it was refused at once
@@ -65,30 +73,25 @@ class PendingReply:
         """There is no outcome, for this reason."""
         self._reply(problem(failure_of(error, self.name)))
 
-    def refuse_at(self, due: float, error: Unauthenticated) -> None:
+    def refuse_at(self, due: float, error: Unauthenticated, waiting: Waits) -> None:
         """It is refused, and told so when it is its turn. Until then its body is nothing that has to be kept."""
+        metrics.key_refused(error.reason)  # now: its client may hang up
         self.error, self.plain = error, self.plain._replace(body=b"")
         self.started -= perf_counter()  # how long it takes is said without the wait
-        self._turn = asyncio.get_running_loop().call_at(due, self.refuse)
+        self._turn = _Turn(asyncio.get_running_loop().call_at(due, self.refuse), waiting)
+        waiting[self.connection] = None
 
     def refuse(self) -> bool:
-        """Tell it now that it is refused, if it is."""
+        """Tell it now that it is refused, if it is: its turn has come, the worker stops, or its client hung up."""
         if self._turn is None or self.connection is None:
             return False
         assert isinstance(self.error, Unauthenticated), "nothing else waits for a turn to be refused"
-        self._turn.cancel()
-        self._turn = None  # it knows this one too
+        self._turn.timer.cancel()
+        self._turn.waiting.pop(self.connection, None)
+        self._turn = None  # its timer knows this one too
         self.started += perf_counter()
-        metrics.key_refused(self.error.reason)
         self._reply(unknown_sender(self.error.reason))
         return True
-
-    def forget(self) -> None:
-        """The caller hung up."""
-        self.connection = self.waiting = None
-        if self._turn is not None:
-            self._turn.cancel()
-            self._turn = None
 
     def _reply(self, reply: Reply) -> None:
         connection, self.connection = self.connection, None

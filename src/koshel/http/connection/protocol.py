@@ -16,7 +16,7 @@ from koshel.http.connection.connections import Connections
 from koshel.http.connection.watch import Watch, Watcher
 from koshel.http.problems import Failure
 from koshel.http.response import Response
-from koshel.http.server import failure_of, problem
+from koshel.http.server import LIMITS, failure_of, problem
 
 LINGER_S = 1  # how long the rest of a refused body is still received, so that its sender can read the reply
 
@@ -191,5 +191,6 @@ class Runner(web.AppRunner):
     async def _make_server(self) -> Server:
         settings = self._settings
         timeouts = Timeouts(settings.first_byte_timeout_ms / 1_000, settings.receive_timeout_ms / 1_000)
-        connections = Connections(self._connections_max, settings.send_timeout_ms / 1_000)
+        refused = self.app[LIMITS].rests.waiting
+        connections = Connections(self._connections_max, settings.send_timeout_ms / 1_000, refused)
         return Server(await super()._make_server(), timeouts, connections)

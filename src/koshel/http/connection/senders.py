@@ -75,7 +75,8 @@ class Senders:
         """Answer when it is the turn of the client's address: at once, if few of its requests are refused."""
         address, said = str(peer[0]) if isinstance(peer, tuple) else None, pending.plain.said  # as aiohttp has it
         client = self._proxies.client(address, said.get("forwarded"), said.get("x-forwarded-for"))
-        pending.refuse_at(self._rests.turn_of_unknown(client, self._loop.time()), error)
+        rests = self._rests
+        pending.refuse_at(rests.turn_of_unknown(client, self._loop.time()), error, rests.waiting)
 
     async def _ask(self, pending: PendingReply, token: str, again: Callable[[], None]) -> None:
         assert self._authentication is not None, "it was asked who the token is"
