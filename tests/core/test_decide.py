@@ -215,7 +215,7 @@ def test_the_clock_is_the_books() -> None:
 def test_commands_in_turn_become_the_same_each_when_it_is_asked_for() -> None:
     commands = [command for command, _ in DONE]
     outcomes = decide_in_turn(BOOK, [*commands, cast("Command", SimpleNamespace(ledger_id=1, key=None))])
-    assert [next(outcomes) for _ in commands] == decide(BOOK, commands)
+    assert [next(outcomes) for _ in commands] == decide(BOOK, commands) == [*decide_in_turn(BOOK, commands)]
     with pytest.raises(AssertionError):
         next(outcomes)
 

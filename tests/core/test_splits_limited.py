@@ -58,6 +58,11 @@ def legs(book: Book, command: Command) -> list[str] | Refusal:
             split("20", target=3, sources=[of(1, "60%"), of(2), of(1)]),
             Refusal.LIMIT_EXCEEDED,
         ),
+        (
+            {1: (limit("1d", "10"),)},
+            split("20", target=3, sources=[of(1, "60%"), of(2), of(1)], is_hold=True),
+            Refusal.LIMIT_EXCEEDED,
+        ),
         ({1: (limit("1d", "10"),)}, split("20", target=3, sources=[of(1)]), Refusal.LIMIT_EXCEEDED),
         (OUT_1, split("12", source=None, target=3, sources=[of(1), of(2)]), Refusal.LIMIT_EXCEEDED),
         (OUT_1, TO_TWO, Refusal.LIMIT_EXCEEDED),  # each leg alone would fit

@@ -27,4 +27,6 @@ def test_what_is_archived_is_gone_and_what_came_later_is_there(database: Databas
             answer = service.call("GET", f"/account/{ann}/{asked}")
             assert answer.status == 200, answer.body
             assert answer.body["balance"] == ("0.00" if asked.endswith("=0") else "17.00")
-        assert [one["transaction"]["id"] for one in service.call("GET", f"/account/{ann}/transaction").body["items"]] == [1_000_001]
+        assert [
+            one["transaction"]["id"] for one in service.call("GET", f"/account/{ann}/transaction").body["items"]
+        ] == [1_000_001]

@@ -57,7 +57,7 @@ def followers(till: Till, ann: int, bob: int) -> dict[str, tuple[str, Any, dict[
             "/transaction",
             transfer(ann, bob, "4") | {"hold": {}},
             transfer(ann, bob, "4") | {"hold": {"expires_in": 604_800}},  # what it lasts anyway, but that was not said
-            "expires_in",
+            "hold/expires_in",
         ),
     }
 

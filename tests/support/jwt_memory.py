@@ -12,7 +12,7 @@ from koshel.access.jwt_callers import JwtCallers
 from koshel.db.errors import DatabaseUnavailable
 from tests.support.jwt_issuer import TERMS, Signer, jwks
 
-MODULES = ("access.jwt_callers", "access.issuer", "db.ledger_lookups", "access.authentication")
+MODULES = ("access.jwt_callers", "access.issuer", "db.access.ledger_lookups", "access.authentication")
 
 
 class World:
