@@ -9,6 +9,7 @@ A decoded object has each name once, so a name that came twice leaves a colon ov
 
 import json
 import re
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -36,9 +37,9 @@ def twice(received: bytes) -> str | None:
     """The JSON pointer of the first name that its object has already; None if there is none. The body is JSON."""
     colons = received.count(b":")
     try:
-        if colons <= _FEW and len(_flat.decode(received)) == colons:
+        if colons <= _FEW and _is_flat_and_once(received, colons):
             return None  # one flat object, as nearly all are
-        if colons > _FEW and received.startswith(b'{"transactions"') and _names_of_batch(received) == colons:
+        if colons > _FEW and received.startswith(b'{"transactions"') and _is_batch_and_once(received, colons):
             return None  # a batch of flat objects
         whole = _whole.decode(received)
         over = colons - _names(whole)
@@ -50,10 +51,24 @@ def twice(received: bytes) -> str | None:
     return _scan(received)
 
 
-def _names_of_batch(received: bytes) -> int:
-    """How many names a batch has that has members with no objects in them."""
+def _is_flat_and_once(received: bytes, colons: int) -> bool:
+    """Whether it is one object without another in it, and each of its colons is a name's, or in a text."""
+    flat = _flat.decode(received)
+    if len(flat) == colons:
+        return True
+    return received.count(b"{") == 1 and len(flat) + b"".join(flat.values()).count(b":") == colons
+
+
+def _is_batch_and_once(received: bytes, colons: int) -> bool:
+    """The same of a batch whose members have no object in them."""
     batch = _batch.decode(received)
-    return sum(map(len, batch.transactions)) + (1 if batch.atomic is UNSET else 2)
+    members = batch.transactions
+    names = sum(map(len, members)) + (1 if batch.atomic is UNSET else 2)
+    if names == colons:
+        return True
+    if received.count(b"{") != len(members) + 1:
+        return False
+    return names + b"".join(chain.from_iterable(map(dict.values, members))).count(b":") == colons
 
 
 def _names(value: dict[str, Any] | list[Any]) -> int:
