@@ -1,5 +1,6 @@
 """The keys of lines: the same whenever and in whichever format a line is imported, and another for each other line."""
 
+import time
 from typing import Any
 
 import pytest
@@ -72,3 +73,16 @@ def test_a_time_that_utc_has_in_no_year_is_refused(said: str) -> None:
     with pytest.raises(Invalid) as raised:
         Keys().key(MOVED | {"ctime": said})
     assert (raised.value.field, raised.value.reason) == ("ctime", OUT_OF_RANGE)
+
+
+def test_a_time_without_an_offset_is_not_guessed_from_the_zone_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line is refused for it; but for its key it must not depend on where the file is read."""
+    naive = MOVED | {"ctime": "2026-11-27T09:40:53.123456"}
+    keys = set[str]()
+    for zone in ("UTC", "Asia/Tokyo", "America/Lima"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        keys.add(Keys().key(naive))
+    monkeypatch.undo()
+    time.tzset()
+    assert len(keys) == 1

@@ -137,8 +137,9 @@ def import_(chosen: Settings, options: Options) -> int:
             said = asyncio.run(_import(chosen, at, source, options["ledger"], dry_run=options["dry_run"]))
     except Faulty as error:
         sys.stderr.write("".join(f"koshel: {path}: {fault}\n" for fault in error.faults))
-        more = " or more" if len(error.faults) == FAULTS_MAX else ""
-        raise CommandError(f"{path}: nothing was imported: {len(error.faults)} faults{more}") from None
+        count = len(error.faults)
+        found = "1 fault" if count == 1 else f"{count} faults" + (" or more" if count == FAULTS_MAX else "")
+        raise CommandError(f"{path}: nothing was imported: {found}") from None
     except Stopped as error:
         raise CommandError(f"{path}: {error}") from None
     except UnfitFile as error:

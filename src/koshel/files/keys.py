@@ -55,6 +55,8 @@ def _time(values: Mapping[str, Any]) -> str | None:
         time = datetime.fromisoformat(str(values.get("ctime")))
     except ValueError:  # it was exported by something else
         return None
+    if time.tzinfo is None:  # it says no moment; and the zone of this machine is not to be guessed
+        return None
     if time.tzinfo is UTC:
         return time.isoformat()
     try:
