@@ -9,10 +9,12 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from koshel.core.commands import ChangeAccount, Command, Status
+from koshel.core.commands import ChangeAccount, Command, Kind, Split, Status
 from koshel.core.decide import decide
-from koshel.core.model import Changed, Outcome, Posted
-from koshel.db.mapping import columns
+from koshel.core.exchanging import Exchange
+from koshel.core.legs import LeftOut
+from koshel.core.model import Changed, Grouped, Outcome, Posted
+from koshel.db.mapping import columns, posting_columns
 from koshel.db.mapping.tables import TRANSACTION, Mostly
 from tests.support.looks import source_of
 from tests.support.wallets import (
@@ -32,19 +34,22 @@ from tests.support.wallets import (
 BOOK = book(account(1, "100"), account(2, "0"), account(3, "0", "WEI"))
 
 
-NAMES = [column.name for column in (*TRANSACTION, *columns.DERIVED) if column.mostly is not Mostly.ONE]
-NULLS = [column.name for column in (*TRANSACTION, *columns.DERIVED) if column.mostly is Mostly.NULL]
+NAMES = [column.name for column in (*TRANSACTION, *posting_columns.DERIVED) if column.mostly is not Mostly.ONE]
+NULLS = [column.name for column in (*TRANSACTION, *posting_columns.DERIVED) if column.mostly is Mostly.NULL]
+PLAIN_NULLS = [column.name for column in (*TRANSACTION, *posting_columns.DERIVED) if column.is_plain]
 
 
 def decided(*outcomes: Outcome) -> list[Posted]:
     return postings(outcomes)
 
 
-def arrays(posted: Sequence[Posted]) -> Mapping[str, str]:
+def arrays(
+    posted: Sequence[Posted], group_ids: Sequence[int | None] | None = None, groups: Sequence[Grouped] = ()
+) -> Mapping[str, str]:
     """What `post` or `post_plain` is told, by the names of the columns; {} of what `post_plain` is not told."""
-    are_plain, (*told, now) = columns.postings(posted)
+    are_plain, (*told, now) = posting_columns.postings(posted, group_ids, groups)
     assert now == posted[0].ctime
-    given = [name for name in NAMES if not (are_plain and name in NULLS)]
+    given = [name for name in NAMES if not (are_plain and name in NULLS) or name in PLAIN_NULLS]
     return {**dict.fromkeys(NULLS, "{}"), **dict(zip(given, told, strict=True))}
 
 
@@ -57,9 +62,28 @@ def test_pairs_and_keys_are_arrays_as_text() -> None:
 
 
 def test_of_what_is_plain_the_rest_is_not_told() -> None:
-    are_plain, told = columns.postings(decided(*decide(BOOK, [payment(1, "1"), transfer(1, 2, "2")])))
+    are_plain, told = posting_columns.postings(decided(*decide(BOOK, [payment(1, "1"), transfer(1, 2, "2")])))
     assert are_plain
-    assert len(told) == len(NAMES) - len(NULLS) + 1
+    assert len(told) == len(NAMES) - len(NULLS) + len(PLAIN_NULLS) + 1
+
+
+def test_a_group_and_an_id_that_was_given_are_plain() -> None:
+    first, second = decided(*decide(BOOK, [payment(1, "1"), transfer(1, 2, "2")]))
+    queued = replace(second, id=7)
+    assert arrays([first, queued])["id"] == "{NULL,7}"
+    assert posting_columns.postings([first, queued]).are_plain
+    assert arrays([first, second, queued], [8, 8, None])["group_id"] == "{8,8,NULL}"
+    assert arrays([first, second], [8, 8])["group_id"] == "{8,8}"
+    assert posting_columns.postings([first, second], [8, 8]).are_plain
+
+
+def test_the_first_transaction_of_a_split_or_an_exchange_counts_it() -> None:
+    paid, *legs = decided(*decide(BOOK, [payment(1, "1"), transfer(1, 2, "2"), transfer(1, 2, "3"), payment(2, "4")]))
+    nothing = LeftOut(1, 2, Decimal("0.00"), "USD")
+    split = Grouped(Split(1, Kind.TRANSFER, Decimal(5)), [nothing, *legs[:2]])
+    exchange = Grouped(Exchange(1, 1, 2, Decimal(4)), [legs[2]])
+    told = arrays([paid, *legs], [None, 8, 8, 9], [split, exchange])
+    assert (told["splits"], told["exchanges"]) == ("{NULL,1,NULL,NULL}", "{NULL,NULL,NULL,1}")
 
 
 def test_what_is_mostly_nothing_takes_no_room() -> None:
@@ -67,10 +91,10 @@ def test_what_is_mostly_nothing_takes_no_room() -> None:
     assert [name for name in NAMES if told[name] == "{}"] == [name for name in NULLS if name != "idempotency_key"]
 
 
-@pytest.mark.parametrize("name", [name for name in NULLS if name != "request"])
+@pytest.mark.parametrize("name", [name for name in NULLS if name not in {"request", *PLAIN_NULLS}])
 def test_whatever_is_mostly_nothing_and_is_something_makes_it_not_plain(name: str) -> None:
     (plain,) = decided(*decide(BOOK, [transfer(1, 2, "2")]))
-    column = {column.name: column for column in (*TRANSACTION, *columns.DERIVED)}[name]
+    column = {column.name: column for column in (*TRANSACTION, *posting_columns.DERIVED)}[name]
     value: Any = {
         "numeric": Decimal("1.00"),
         "bigint": 7,
@@ -84,7 +108,7 @@ def test_whatever_is_mostly_nothing_and_is_something_makes_it_not_plain(name: st
     else:
         moment = datetime(2026, 11, 23, tzinfo=UTC)
         changed = replace(plain, **{column.attribute or name: moment if "time" in column.sql else value[column.sql]})
-    are_plain, told = columns.postings([plain, changed])
+    are_plain, told = posting_columns.postings([plain, changed])
     assert not are_plain
     assert told[NAMES.index(name)] != "{}"
 

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from koshel.db.mapping.columns import DERIVED
+from koshel.db.mapping.posting_columns import DERIVED
 from koshel.db.mapping.tables import TRANSACTION, Mostly
 from koshel.db.pools import PLANNING
 from koshel.db.server.embedded import Cluster
@@ -81,7 +81,8 @@ NO, YES = ("{" + ",".join(500 * [word]) + "}" for word in ("false", "true"))
 _PAYMENTS = {"ledger_id": ONES, "target_account_id": FEW_IDS, "is_sources_last": NO, "is_targets_last": YES}
 _ARRAYS = [column.name for column in (*TRANSACTION, *DERIVED) if column.mostly is not Mostly.ONE]
 POST = [*(_PAYMENTS.get(name, "{}") for name in _ARRAYS), "2026-01-01", BATCH_ID]
-_PLAIN = [column.name for column in (*TRANSACTION, *DERIVED) if column.mostly in {Mostly.SAME, Mostly.DIFFERENT}]
+_OF_PLAIN = {Mostly.SAME, Mostly.DIFFERENT}
+_PLAIN = [column.name for column in (*TRANSACTION, *DERIVED) if column.mostly in _OF_PLAIN or column.is_plain]
 POST_PLAIN = [*(_PAYMENTS.get(name, "{}") for name in _PLAIN), "2026-01-01", BATCH_ID]
 FEW_HOLDS = "{" + ",".join(str(TRANSACTIONS + n * 7) for n in range(1, 501)) + "}"
 FEW_QUEUED = "{" + ",".join(str(10 * TRANSACTIONS + n * 2) for n in range(1, 501)) + "}"
@@ -99,7 +100,6 @@ HOT: dict[str, tuple[str, Sequence[str | None], set[str]]] = {
     "find_held": ("find_held", ["{1}", FEW_IDS], {"account"}),
     "find_receipts": ("find_receipts", [ONES, KEYS], {"receipt_pkey", "transaction_pkey", "account"}),
     "post": ("post", POST, {"account", "hold_pkey"}),
-    "post_groups": ("post_groups", [*POST, "{1}", "{7}", "{1.00}", "{1}", "{8}", "{0.5}"], {"account", "hold_pkey"}),
     "post_plain": ("post_plain", POST_PLAIN, {"account"}),
     "move_accounts": ("move_accounts", [ONES, FEW_IDS, *["{}"] * 3], {"account"}),
     "read_accounts": ("read_accounts", ["{1}", FEW_IDS, "8500"], {"account"}),

@@ -12,7 +12,7 @@ from koshel.core.originals import Original
 from koshel.core.sides import Side
 from koshel.db import queries
 from koshel.db.mapping import tables
-from koshel.db.mapping.columns import DERIVED
+from koshel.db.mapping.posting_columns import DERIVED
 from koshel.db.mapping.tables import (
     ACCOUNT,
     CANCELLED,
@@ -121,11 +121,11 @@ def test_post_is_told_every_column_and_writes_it() -> None:
 
 def test_what_is_plain_is_told_and_written_but_for_what_is_mostly_nothing() -> None:
     text = statement("post_plain")
-    plain = [column for column in (*TRANSACTION, *DERIVED) if column.mostly is not Mostly.NULL]
-    expected = [(column.name, column.sql) for column in told(plain)]
+    plain = [column for column in (*TRANSACTION, *DERIVED) if column.mostly is not Mostly.NULL or column.is_plain]
+    expected = [("given_id" if column.name == "id" else column.name, column.sql) for column in told(plain)]
     assert arrays(text) == expected
     into, what = inserted(text, "transaction")
-    assert set(into) == {column.name for column in TRANSACTION if column.mostly is not Mostly.NULL} | {"id", "metadata"}
+    assert set(into) == {column.name for column in TRANSACTION if column in plain} | {"metadata"}
     assert what == [{"metadata": "'{}'", "ctime": f"${len(expected) + 1}"}.get(name, name) for name in into]
     assert f"${len(expected) + 2}::uuid" in text
 
@@ -137,6 +137,7 @@ def test_what_is_plain_is_told_and_written_but_for_what_is_mostly_nothing() -> N
         ("record_receipts", "receipt", RECEIPT),
         ("record_account_changes", "account_change", [one for one in tables.ACCOUNT_CHANGE if one.name != "is_found"]),
         ("record_notes", "transaction_change", tables.TRANSACTION_CHANGE),
+        ("record_exchanges", "exchange", tables.EXCHANGE),
         ("enqueue", "queued", [column for column in QUEUED if column.name not in {"attempts", "error"}]),
     ],
 )

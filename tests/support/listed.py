@@ -2,6 +2,7 @@
 
 from koshel.core.commands import Kind
 from koshel.db import queries
+from koshel.db.reading.pages import turned
 from koshel.db.reading.wanted import EVERYTHING, PENDING
 
 OLDEST_FIRST = ", the oldest first"
@@ -87,4 +88,4 @@ LISTED = {**LISTS, **_LOOK_UPS}
 def statement(name: str) -> str:
     """A statement by its name, or the other way round."""
     found: str = getattr(queries.load(), name.removesuffix(OLDEST_FIRST))
-    return queries.oldest_first(found) if name.endswith(OLDEST_FIRST) else found
+    return turned(found, "asc" if name.endswith(OLDEST_FIRST) else "desc")

@@ -45,7 +45,6 @@ class Queries(Struct, frozen=True):
     find_receipts: str
     find_scales: str
     post: str
-    post_groups: str
     post_plain: str
     move_accounts: str
     take_group_ids: str
@@ -57,6 +56,8 @@ class Queries(Struct, frozen=True):
     change_accounts: str
     record_account_changes: str
     record_notes: str
+    record_splits: str
+    record_exchanges: str
     take_account_ids: str
     open_accounts: str
     count_turnovers: str
@@ -234,13 +235,6 @@ def qualified(statement: str, schema: str) -> str:
     literal = quoted.replace("'", "''")
     named = _TABLES.sub(lambda match: f"{match[1]} {quoted}.{match[2]}", statement)
     return _SEQUENCES.sub(lambda match: f"{match[1]}('{literal}.{match[2]}')", named)
-
-
-@cache
-def oldest_first(statement: str) -> str:
-    """The statement of a list the other way round: its order, on which side of the position it begins, and its end."""
-    turned = statement.replace(" DESC", " ASC").replace(") < ROW(", ") > ROW(")
-    return turned.replace("ctime >= $3", "ctime < $3")
 
 
 @cache

@@ -248,8 +248,9 @@ SELECT code, scale FROM currency WHERE code = ANY($1::text []);
 
 -- name: post
 -- One statement writes all that a batch posts: ids in the commands' order, both sides' last balance,
--- the transactions, their receipts, and one batch row a ledger ($27 is the batch, $26 the time), which
--- says the ids: a row for each of them would take longer.
+-- the transactions, their receipts, and one batch row a ledger ($29 is the batch, $28 the time), which
+-- says the ids: a row for each of them would take longer. It also says how many splits and exchanges it has, if any: the
+-- first transaction of each counts 1.
 -- MATERIALIZED, since nextval must be asked once a row. The rows it updates are locked already.
 -- Arrays come as text, '{1,2}': the driver's own encoder asks each element for its class.
 -- Each row carries its ledger_id in $1. The arrays are those of the columns, in the order of tables.py, and then what
@@ -267,14 +268,14 @@ WITH posting AS MATERIALIZED (
         $12::text::numeric [], $13::text::bigint [], $14::text::bigint [], $15::text::text [], $16::text::jsonb [],
         $17::text::text [], $18::text::text [], $19::text::date [],
         $20::text::timestamptz [], $21::text::timestamptz [], $22::text::boolean [], $23::text::boolean [],
-        $24::text::jsonb [], $25::text::numeric []
+        $24::text::bigint [], $25::text::bigint [], $26::text::jsonb [], $27::text::numeric []
     ) WITH ORDINALITY AS p (
         ledger_id, given_id, kind,
         source_account_id, source_balance, source_held, source_version,
         target_account_id, target_balance, target_held, target_version,
         amount, parent_id, group_id, idempotency_key, metadata, reference, description, effective_on,
-        expires_at, capture_at, is_sources_last, is_targets_last, request,
-        rest, place
+        expires_at, capture_at, is_sources_last, is_targets_last, splits, exchanges,
+        request, rest, place
     )
 ), moved AS (
     UPDATE account SET balance = m.balance, version = m.version, held = coalesce(m.held, account.held * 0)
@@ -296,7 +297,7 @@ WITH posting AS MATERIALIZED (
     SELECT ledger_id, id, kind, source_account_id, source_balance, source_held, source_version,
         target_account_id, target_balance, target_held, target_version, amount, parent_id, group_id,
         idempotency_key, coalesce(metadata, '{}'), reference, description, effective_on, expires_at,
-        capture_at, $26::timestamptz
+        capture_at, $28::timestamptz
     FROM posting
 ), receipted AS (
     INSERT INTO receipt (ledger_id, idempotency_key, transaction_id, request)
@@ -312,113 +313,31 @@ WITH posting AS MATERIALIZED (
     SELECT ledger_id, coalesce(parent_id, id), rest, coalesce(expires_at, '-infinity'), capture_at
     FROM posting WHERE rest > 0
     ON CONFLICT (ledger_id, id) DO UPDATE SET amount = excluded.amount
-), batched AS (
-    INSERT INTO batch (ledger_id, id, transaction_ids, rules)
-    SELECT ledger_id, $27::uuid, array_agg(id ORDER BY place), 2 FROM posting GROUP BY ledger_id
-    RETURNING ledger_id, transaction_ids
-)
-SELECT ledger_id, transaction_ids FROM batched;
-
--- name: post_groups
--- As `post`, of a batch that has splits or exchanges: $28 to $30 say what was split, and $31 to $33 at which rate, if one was
--- given, was exchanged, by the group. The batch says how many of each it has. A test holds the two together: `post` would take a tenth
--- longer for a lone caller, even where nothing was split.
-WITH posting AS MATERIALIZED (
-    SELECT coalesce(given_id, nextval('transaction_id')) AS id, p.*
-    FROM unnest(
-        $1::text::bigint [], $2::text::bigint [], $3::text::text [],
-        $4::text::bigint [], $5::text::numeric [], $6::text::numeric [], $7::text::bigint [],
-        $8::text::bigint [], $9::text::numeric [], $10::text::numeric [], $11::text::bigint [],
-        $12::text::numeric [], $13::text::bigint [], $14::text::bigint [], $15::text::text [], $16::text::jsonb [],
-        $17::text::text [], $18::text::text [], $19::text::date [],
-        $20::text::timestamptz [], $21::text::timestamptz [], $22::text::boolean [], $23::text::boolean [],
-        $24::text::jsonb [], $25::text::numeric []
-    ) WITH ORDINALITY AS p (
-        ledger_id, given_id, kind,
-        source_account_id, source_balance, source_held, source_version,
-        target_account_id, target_balance, target_held, target_version,
-        amount, parent_id, group_id, idempotency_key, metadata, reference, description, effective_on,
-        expires_at, capture_at, is_sources_last, is_targets_last, request,
-        rest, place
-    )
-), moved AS (
-    UPDATE account SET balance = m.balance, version = m.version, held = coalesce(m.held, account.held * 0)
-    FROM (
-        SELECT ledger_id, source_account_id AS id, source_balance AS balance, source_version AS version,
-            source_held AS held
-        FROM posting WHERE is_sources_last
-        UNION ALL
-        SELECT ledger_id, target_account_id, target_balance, target_version, target_held
-        FROM posting WHERE is_targets_last
-    ) AS m
-    WHERE account.ledger_id = m.ledger_id AND account.id = m.id
-), posted AS (
-    INSERT INTO transaction (
-        ledger_id, id, kind, source_account_id, source_balance, source_held, source_version,
-        target_account_id, target_balance, target_held, target_version, amount, parent_id, group_id,
-        idempotency_key, metadata, reference, description, effective_on, expires_at, capture_at, ctime
-    )
-    SELECT ledger_id, id, kind, source_account_id, source_balance, source_held, source_version,
-        target_account_id, target_balance, target_held, target_version, amount, parent_id, group_id,
-        idempotency_key, coalesce(metadata, '{}'), reference, description, effective_on, expires_at,
-        capture_at, $26::timestamptz
-    FROM posting
-), receipted AS (
-    INSERT INTO receipt (ledger_id, idempotency_key, transaction_id, request)
-    SELECT ledger_id, idempotency_key, id, request FROM posting
-    WHERE idempotency_key IS NOT NULL AND given_id IS NULL
-    ORDER BY ledger_id, idempotency_key
-), ended AS (
-    DELETE FROM hold USING posting
-    WHERE hold.ledger_id = posting.ledger_id AND hold.id = posting.parent_id AND posting.rest = 0
-), reserved AS (
-    INSERT INTO hold (ledger_id, id, amount, expires_at, capture_at)
-    -- Of a hold that has a row already, the times are not written.
-    SELECT ledger_id, coalesce(parent_id, id), rest, coalesce(expires_at, '-infinity'), capture_at
-    FROM posting WHERE rest > 0
-    ON CONFLICT (ledger_id, id) DO UPDATE SET amount = excluded.amount
-), parted AS MATERIALIZED (
-    SELECT ledger_id, id, amount
-    FROM unnest($28::text::bigint [], $29::text::bigint [], $30::text::numeric []) AS s (ledger_id, id, amount)
-), divided AS (
-    INSERT INTO split (ledger_id, id, amount, transaction_ids)
-    SELECT s.ledger_id, s.id, s.amount, array_agg(p.id ORDER BY p.place)
-    FROM parted AS s INNER JOIN posting AS p ON p.ledger_id = s.ledger_id AND p.group_id = s.id
-    GROUP BY s.ledger_id, s.id, s.amount
-), given AS MATERIALIZED (
-    SELECT ledger_id, id, rate
-    FROM unnest($31::text::bigint [], $32::text::bigint [], $33::text::numeric []) AS e (ledger_id, id, rate)
-), exchanged AS (
-    INSERT INTO exchange (ledger_id, source_transaction_id, target_transaction_id, rate)
-    SELECT e.ledger_id, min(p.id), max(p.id), e.rate
-    FROM given AS e INNER JOIN posting AS p ON p.ledger_id = e.ledger_id AND p.group_id = e.id
-    GROUP BY e.ledger_id, e.id, e.rate
 ), batched AS (
     INSERT INTO batch (ledger_id, id, transaction_ids, rules, splits, exchanges)
-    SELECT p.ledger_id, $27::uuid, array_agg(p.id ORDER BY p.place), 2, min(s.splits), min(e.exchanges)
-    FROM posting AS p
-    LEFT JOIN (SELECT ledger_id, count(*) AS splits FROM parted GROUP BY ledger_id) AS s ON s.ledger_id = p.ledger_id
-    LEFT JOIN (SELECT ledger_id, count(*) AS exchanges FROM given GROUP BY ledger_id) AS e ON e.ledger_id = p.ledger_id
-    GROUP BY p.ledger_id
+    SELECT ledger_id, $29::uuid, array_agg(id ORDER BY place), 2, sum(splits)::bigint, sum(exchanges)::bigint
+    FROM posting GROUP BY ledger_id
     RETURNING ledger_id, transaction_ids
 )
 SELECT ledger_id, transaction_ids FROM batched;
 
 -- name: post_plain
--- As `post`, of transactions that have nothing but what every one has: plain moves, without a key, metadata or anything
--- held. Most batches are of these alone, and the rest of `post` would take time even where it has nothing to do.
+-- As `post`, of transactions that have nothing but what every one has, and a group or an id that was given: plain moves,
+-- without a key, metadata or anything held. Most batches are of these alone, and the rest of `post` would take time
+-- even where it has nothing to do.
 WITH posting AS MATERIALIZED (
-    SELECT nextval('transaction_id') AS id, p.*
+    SELECT coalesce(given_id, nextval('transaction_id')) AS id, p.*
     FROM unnest(
-        $1::text::bigint [], $2::text::text [],
-        $3::text::bigint [], $4::text::numeric [], $5::text::bigint [],
-        $6::text::bigint [], $7::text::numeric [], $8::text::bigint [],
-        $9::text::numeric [], $10::text::boolean [], $11::text::boolean []
+        $1::text::bigint [], $2::text::bigint [], $3::text::text [],
+        $4::text::bigint [], $5::text::numeric [], $6::text::bigint [],
+        $7::text::bigint [], $8::text::numeric [], $9::text::bigint [],
+        $10::text::numeric [], $11::text::bigint [], $12::text::boolean [], $13::text::boolean [],
+        $14::text::bigint [], $15::text::bigint []
     ) WITH ORDINALITY AS p (
-        ledger_id, kind,
+        ledger_id, given_id, kind,
         source_account_id, source_balance, source_version,
         target_account_id, target_balance, target_version,
-        amount, is_sources_last, is_targets_last, place
+        amount, group_id, is_sources_last, is_targets_last, splits, exchanges, place
     )
 ), moved AS (
     UPDATE account SET balance = m.balance, version = m.version
@@ -433,14 +352,15 @@ WITH posting AS MATERIALIZED (
 ), posted AS (
     INSERT INTO transaction (
         ledger_id, id, kind, source_account_id, source_balance, source_version,
-        target_account_id, target_balance, target_version, amount, metadata, ctime
+        target_account_id, target_balance, target_version, amount, group_id, metadata, ctime
     )
     SELECT ledger_id, id, kind, source_account_id, source_balance, source_version,
-        target_account_id, target_balance, target_version, amount, '{}', $12::timestamptz
+        target_account_id, target_balance, target_version, amount, group_id, '{}', $16::timestamptz
     FROM posting
 ), batched AS (
-    INSERT INTO batch (ledger_id, id, transaction_ids, rules)
-    SELECT ledger_id, $13::uuid, array_agg(id ORDER BY place), 2 FROM posting GROUP BY ledger_id
+    INSERT INTO batch (ledger_id, id, transaction_ids, rules, splits, exchanges)
+    SELECT ledger_id, $17::uuid, array_agg(id ORDER BY place), 2, sum(splits)::bigint, sum(exchanges)::bigint
+    FROM posting GROUP BY ledger_id
     RETURNING ledger_id, transaction_ids
 )
 SELECT ledger_id, transaction_ids FROM batched;
@@ -535,6 +455,24 @@ FROM unnest(
     $1::text::bigint [], $2::text::bigint [], $3::text::bigint [], $4::text::jsonb [], $5::text::text [],
     $6::text::text []
 ) AS n (ledger_id, transaction_id, revision, metadata, description, idempotency_key);
+
+-- name: record_splits
+-- What was split, with its transactions, which `post` has written. An array of arrays would have to be rectangular, so
+-- the ids of each come as text. Each row carries its ledger_id in $1.
+INSERT INTO split (ledger_id, id, amount, transaction_ids)
+SELECT ledger_id, id, amount, transaction_ids::bigint []
+FROM unnest(
+    $1::text::bigint [], $2::text::bigint [], $3::text::numeric [], $4::text::text []
+) AS s (ledger_id, id, amount, transaction_ids);
+
+-- name: record_exchanges
+-- What was exchanged, with the rate if one was given; `post` has written its transactions. Each row carries its
+-- ledger_id in $1.
+INSERT INTO exchange (ledger_id, source_transaction_id, target_transaction_id, rate)
+SELECT ledger_id, source_transaction_id, target_transaction_id, rate
+FROM unnest(
+    $1::text::bigint [], $2::text::bigint [], $3::text::bigint [], $4::text::numeric []
+) AS e (ledger_id, source_transaction_id, target_transaction_id, rate);
 
 -- name: take_account_ids
 -- Ids before rows, since a receipt of an opening holds the whole account. A sequence has no ledger.
@@ -742,7 +680,7 @@ SELECT c.promise::text, NULL, c.ctime, c.request_id FROM cancelled AS c WHERE c.
 -- name: list_transactions
 -- The keys of a page, as in all that follow here: the newest first, $6 of those before the position ($4, $5), down to $3.
 -- No other condition on the time stands beside the position: an index begins at one of them, and it may be the wrong one.
--- `oldest_first` turns a list round. $2: the kinds of those that are posted; $7: which of what is not. Of each kind the first
+-- `turned` turns a list round. $2: the kinds of those that are posted; $7: which of what is not. Of each kind the first
 -- by its index, and of these the first: one scan of each partition is opened for all kinds, and begun anew for each.
 WITH asked AS MATERIALIZED (
     SELECT kind FROM unnest($2::text []) AS wanted (kind)

@@ -14,7 +14,7 @@ from msgspec import json
 
 from koshel.core.model import Posted
 from koshel.core.sides import Side
-from koshel.db.mapping.columns import OUTSIDE
+from koshel.db.mapping.posting_columns import OUTSIDE
 from koshel.db.mapping.tables import RECEIPT, TRANSACTION, Column, Mostly
 
 _NULL = "\\N"

@@ -5,17 +5,21 @@ from collections.abc import Sequence
 from koshel.core.exchanging import Exchange
 from koshel.core.model import Grouped
 from koshel.db.mapping import columns
-from koshel.db.mapping.tables import EXCHANGE, Column, Columns
-
-# Which two transactions it is follows from the group that they have.
-GIVEN: Columns = (EXCHANGE[0], Column("id", "bigint"), EXCHANGE[-1])
+from koshel.db.mapping.posting_columns import transactions_of
+from koshel.db.mapping.tables import EXCHANGE
 
 
 def exchanges(made: Sequence[Grouped]) -> list[str]:
-    """The arrays of `post_groups` that say what was exchanged, as text. Its transactions come with the others."""
-    return columns.arrays([*map(_row, made)], GIVEN) if made else [columns.NOTHING] * len(GIVEN)
+    """The arrays of `record_exchanges`, as text. The transactions of each have their ids."""
+    return columns.arrays([*map(_row, made)], EXCHANGE)
 
 
 def _row(one: Grouped) -> dict[str, object]:
     assert isinstance(one.command, Exchange)
-    return {"ledger_id": one.command.ledger_id, "id": one.group_id, "rate": one.command.rate}
+    source, target = transactions_of(one)
+    return {
+        "ledger_id": one.command.ledger_id,
+        "source_transaction_id": source.id,
+        "target_transaction_id": target.id,
+        "rate": one.command.rate,
+    }

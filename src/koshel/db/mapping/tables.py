@@ -32,6 +32,7 @@ class Column(Struct, frozen=True):
     mostly: Mostly = Mostly.DIFFERENT
     changes: bool = False  # of a row that is there already
     shown: bool = False  # in an answer over HTTP
+    is_plain: bool = False  # though mostly nothing: `post_plain` is told of it too
 
     @property
     def side(self) -> str:
@@ -60,13 +61,14 @@ _LABEL_TYPES = {"metadata": "jsonb", "effective_on": "date"}  # of those that ar
 
 TRANSACTION: Columns = (
     Column("ledger_id", "bigint", "ledger_id", Mostly.SAME),
-    Column("id", "bigint", "id", Mostly.NULL, shown=True),  # only what was queued has one before it is written
+    # Only what was queued has one before it is written.
+    Column("id", "bigint", "id", Mostly.NULL, shown=True, is_plain=True),
     Column("kind", "text", "kind", Mostly.SAME, shown=True),
     *_side("source"),
     *_side("target"),
     Column("amount", "numeric", "amount", shown=True),
     Column("parent_id", "bigint", "parent_id", Mostly.NULL, shown=True),
-    Column("group_id", "bigint", "group_id", Mostly.NULL, shown=True),
+    Column("group_id", "bigint", "group_id", Mostly.NULL, shown=True, is_plain=True),
     Column("idempotency_key", "text", "key", Mostly.NULL, shown=True),
     *(Column(label, _LABEL_TYPES.get(label, "text"), label, Mostly.NULL, shown=True) for label in LABELS),
     Column("expires_at", "timestamptz", "expires_at", Mostly.NULL, shown=True),

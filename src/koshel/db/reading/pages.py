@@ -8,13 +8,13 @@ No page is found by counting what comes before it: it begins where the last one 
 import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
 from itertools import islice
 from operator import itemgetter
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct, json
 
-from koshel.db.queries import oldest_first
 from koshel.db.reading.wanted import BadPosition, Listed, Order
 
 KEYS_MAX = 2_000  # that are looked at for a page
@@ -67,9 +67,12 @@ class Ask(Struct, frozen=True):
         return given
 
 
+@cache
 def turned(statement: str, order: Order) -> str:
-    """The statement of a list, in this order."""
-    return statement if order == "desc" else oldest_first(statement)
+    """The statement of a list, in this order. The other order has another end, and begins on the other side."""
+    if order == "desc":
+        return statement
+    return statement.replace(" DESC", " ASC").replace(") < ROW(", ") > ROW(").replace("ctime >= $3", "ctime < $3")
 
 
 async def page(

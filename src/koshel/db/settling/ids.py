@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -15,7 +15,14 @@ from koshel.db.queries import Queries
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
 
-Numbered: TypeAlias = Mapping[int, Opened | Posted | Queued | Grouped]  # by the identity of what had no id
+Given: TypeAlias = Mapping[int, Opened | Posted | Queued | Grouped]  # by the identity of what had no id
+
+
+class Numbers(NamedTuple):
+    """What is new with its ids, and which of the transactions are of which group."""
+
+    given: Given
+    group_ids: Sequence[int | None] | None  # of the transactions, in their order; None: they say it themselves
 
 
 class Ids(Struct):
@@ -61,10 +68,11 @@ async def number(
     others: Sequence[Outcome],
     *,
     all_posted: bool,
-) -> Numbered:
+) -> Numbers:
     """What is new with its ids, in order; of transactions that are posted, only `all_posted` or none.
 
-    These ids are given before the rows are written, since receipts and queued transactions say them.
+    These ids are given before the rows are written, since receipts and queued transactions say them, and receipts their
+    groups too. Else a transaction is made anew only when it is written: its group is told, and not given.
     """
     opened = [one for one in others if isinstance(one, Opened) and not one.account.id]
     given: dict[int, Any] = {}
@@ -73,8 +81,8 @@ async def number(
         for one, id_ in zip(opened, taken, strict=True):
             given[id(one)] = Opened(one.command, replace(one.account, id=id_))
     queued = [one for one in others if isinstance(one, Queued)]
-    numbered: list[Posted | Queued] = [*queued, *(one for one in posted if all_posted and not one.id)]
-    if (missing := len(numbered) - len(ids.transactions)) > 0:
+    needed = len(queued) + sum(all_posted and not one.id for one in posted)
+    if (missing := needed - len(ids.transactions)) > 0:
         ids.transactions.extend(await _take(connection, q.take_transaction_ids, missing))
     groups: dict[int, int] = {}  # ids, by the identity of the members
     for grouped in others:
@@ -82,20 +90,22 @@ async def number(
             group_id = ids.groups.popleft()
             groups |= {id(member): group_id for member in grouped.outcomes if type(member) is Posted}
             given[id(grouped)] = replace(grouped, group_id=group_id)
-    for each in numbered:
-        given[id(each)] = replace(each, id=ids.transactions.popleft())
-    for each in posted if groups else ():
-        if (member_of := groups.get(id(each))) is not None:
-            given[id(each)] = replace(given.get(id(each), each), group_id=member_of)
-    return given
+    for later in queued:
+        given[id(later)] = replace(later, id=ids.transactions.popleft())
+    if all_posted:
+        for each in posted:
+            id_ = each.id or ids.transactions.popleft()
+            given[id(each)] = replace(each, id=id_, group_id=groups.get(id(each)))
+        return Numbers(given, None)
+    return Numbers(given, [groups.get(id(each)) for each in posted] if groups else None)
 
 
-def renewed(outcomes: Iterable[Outcome], given: Numbered) -> list[Any]:
+def renewed(outcomes: Iterable[Outcome], given: Given) -> list[Any]:
     """The outcomes, with what was given an id in the place of what had none, wherever it is in them."""
     return [_renewed(one, given) for one in outcomes]
 
 
-def _renewed(outcome: Outcome, given: Numbered) -> Outcome:
+def _renewed(outcome: Outcome, given: Given) -> Outcome:
     new: Any = given.get(id(outcome), outcome)
     if type(new) is Posted:  # as nearly all are
         return new

@@ -11,7 +11,7 @@ from koshel.core.book import Recorded, has_receipt
 from koshel.core.commands import AutoCapture, Group, Split
 from koshel.core.exchanging import Exchange
 from koshel.core.model import Annotated, Changed, Declined, Executed, Grouped, Opened, Outcome, Posted, Queued
-from koshel.db.mapping import columns, exchange_columns, queue_columns, split_columns
+from koshel.db.mapping import columns, exchange_columns, posting_columns, queue_columns, split_columns
 from koshel.db.queries import Queries
 from koshel.db.settling import account_changes, notes
 from koshel.db.settling.ids import Ids, number, renewed
@@ -40,15 +40,16 @@ async def write(
         return Written([*await _post(connection, q, batch_id, posted)], posted[0].ledger_id)
     posted, others = _apart(outcomes)
     is_answering = any(map(_is_answer, others))
-    given = await number(connection, q, ids, posted, others, all_posted=is_answering)
+    given, group_ids = await number(connection, q, ids, posted, others, all_posted=is_answering)
     unanswered = [given[id(one)] for one in posted if is_answering and one.key is not None and not one.id]
     numbered = renewed(outcomes, given)
     posted, others = _apart(numbered)
     await _write_others(connection, q, posted, others, unanswered=unanswered, now=now)
     if posted:
         groups = [one for one in others if isinstance(one, Grouped) and not isinstance(one.command, Group)]
-        renumbered = await _post(connection, q, batch_id, posted, groups)
-        given = {id(old): new for old, new in zip(posted, renumbered, strict=True)}
+        written = await _post(connection, q, batch_id, posted, group_ids=group_ids, groups=groups)
+        given = {id(old): new for old, new in zip(posted, written, strict=True)}
+        await _record_groups(connection, q, renewed(groups, given))
         return Written(renewed(numbered, given), posted[0].ledger_id)
     news = [
         one for one in others if isinstance(one, Opened | Changed | Annotated | Queued | Executed) or _is_answer(one)
@@ -122,15 +123,28 @@ def _part(outcomes: Iterable[Outcome], posted: list[Posted], others: list[Outcom
 
 
 async def _post(
-    connection: "AnyConnection", q: Queries, batch_id: UUID, posted: Sequence[Posted], groups: Sequence[Grouped] = ()
+    connection: "AnyConnection",
+    q: Queries,
+    batch_id: UUID,
+    posted: Sequence[Posted],
+    *,
+    group_ids: Sequence[int | None] | None = None,
+    groups: Sequence[Grouped] = (),
 ) -> list[Posted]:
-    """The transactions, written, with their ids; and with them the splits and exchanges that some of them are of."""
-    are_plain, arguments = columns.postings(posted)
-    if groups:
-        splits = split_columns.splits([one for one in groups if isinstance(one.command, Split)])
-        exchanges = exchange_columns.exchanges([one for one in groups if isinstance(one.command, Exchange)])
-        batches = await connection.fetch(q.post_groups, *arguments, batch_id, *splits, *exchanges)
-    else:
-        batches = await connection.fetch(q.post_plain if are_plain else q.post, *arguments, batch_id)
+    """The transactions, written, with their ids and groups."""
+    are_plain, arguments = posting_columns.postings(posted, group_ids, groups)
+    batches = await connection.fetch(q.post_plain if are_plain else q.post, *arguments, batch_id)
     ids = {ledger_id: iter(transaction_ids) for ledger_id, transaction_ids in batches}
-    return [replace(one, id=next(ids[one.ledger_id])) for one in posted]
+    numbered = [(one, next(ids[one.ledger_id])) for one in posted]
+    if group_ids is None:
+        return [one if one.id else replace(one, id=id_) for one, id_ in numbered]
+    of = zip(numbered, group_ids, strict=True)
+    return [replace(one, id=id_, group_id=group_id) for (one, id_), group_id in of]
+
+
+async def _record_groups(connection: "AnyConnection", q: Queries, groups: Sequence[Grouped]) -> None:
+    """What was split and exchanged, once its transactions are written."""
+    if splits := [one for one in groups if isinstance(one.command, Split)]:
+        await connection.execute(q.record_splits, *split_columns.splits(splits))
+    if exchanges := [one for one in groups if isinstance(one.command, Exchange)]:
+        await connection.execute(q.record_exchanges, *exchange_columns.exchanges(exchanges))
