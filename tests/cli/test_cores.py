@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from koshel.config import cores
+from koshel.machine import cores
 
 MANY = set(range(64))
 NEWER = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate"

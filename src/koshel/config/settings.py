@@ -10,9 +10,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from koshel.config import cores, proxies, web_addresses
+from koshel.config import proxies, web_addresses
 from koshel.config.web_origins import origins
 from koshel.inputs.values import CURRENCY_PATTERN
+from koshel.machine import cores
 
 # A title says what a type takes where its pattern could not: it stands in messages.
 Url = Annotated[str, Meta(pattern="^postgres(ql)?://", title="a URL that begins with postgresql://")]

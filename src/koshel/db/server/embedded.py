@@ -27,6 +27,7 @@ from msgspec import Struct
 
 from koshel.db.errors import EmbeddedError
 from koshel.db.server import data_directory, leftovers, privileges, programs
+from koshel.machine import memory
 
 OWNER = "koshel"
 SERVICE = "koshel_service"
@@ -41,7 +42,6 @@ SOCKET_PATH = re.compile(r"[\w./-]+", re.ASCII)  # what needs no quoting for a s
 SETTINGS = {
     "listen_addresses": "",
     "max_connections": "400",
-    "shared_buffers": "256MB",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "30min",
     "wal_compression": "off",
@@ -50,6 +50,11 @@ SETTINGS = {
     "autovacuum_naptime": "15s",
     "log_checkpoints": "off",
 }
+
+
+# A quarter of the memory, as is usual, in these bounds: with less it is slow, and books of a million accounts have no
+# use for more.
+SHARED_BUFFERS_MB = (256, 2_048)
 
 
 class Cluster(Struct, frozen=True):
@@ -142,6 +147,12 @@ def _prepare(data_dir: Path) -> Cluster:
     return Cluster(directory, _socket_directory(directory, user), user)
 
 
+def shared_buffers() -> str:
+    """How much of the memory a new cluster takes for the pages of its tables; it is taken as they are read."""
+    least, most = SHARED_BUFFERS_MB
+    return f"{max(least, min(memory.available() // 4 >> 20, most))}MB"
+
+
 def _make(data_dir: Path, directory: Path, user: str | None) -> None:
     """A new cluster, whole or not at all: it gets its name when it is done."""
     half = data_dir / "postgres.half"
@@ -149,7 +160,7 @@ def _make(data_dir: Path, directory: Path, user: str | None) -> None:
     half.mkdir(mode=0o700)
     if user is not None:
         shutil.chown(half, user, user)
-    settings = [f"--set={name}={value}" for name, value in SETTINGS.items()]
+    settings = [f"--set={name}={value}" for name, value in (SETTINGS | {"shared_buffers": shared_buffers()}).items()]
     programs.run(
         "initdb",
         user,

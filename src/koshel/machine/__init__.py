@@ -1,0 +1,1 @@
+"""What the machine, or the container, gives this process: cores and memory."""
