@@ -1,7 +1,7 @@
 """The law on a real database: where one batch ends changes neither an answer nor a row."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from koshel.core.commands import Command
+from koshel.core.commands import Command, Execute, Group, Member
 from koshel.core.model import Declined, Outcome, Refusal, Replayed
+from koshel.core.originals import kind_of
 from koshel.db.settling.known import AccountNames
 from koshel.db.store import Store
 from koshel.db.verifying.verify import verify
@@ -40,8 +41,9 @@ PAST: Sequence[Sequence[Command]] = [
 ]
 # Queued transactions that are executed by their ids, in this order, and one that was refused.
 QUEUED = (
-    "INSERT INTO queued SELECT 1, n, '{}', now(), 0, NULL, now() FROM generate_series(201, 300) AS n",
-    "INSERT INTO declined VALUES (1, 150, '{}', '{}', now())",
+    """INSERT INTO queued SELECT 1, n, '{"kind": "transfer"}', now(), 0, NULL, now()
+    FROM generate_series(201, 300) AS n""",
+    """INSERT INTO declined VALUES (1, 150, '{"kind": "hold"}', '{}', now())""",
     "ALTER SEQUENCE transaction_id RESTART WITH 1001",
 )
 # Every row, but for ids, times, and the order in which they are given.
@@ -68,15 +70,25 @@ on_database = settings(
 )
 
 
-async def begin(store: Store, database: Database) -> None:
-    """Three accounts with their past, and nothing else."""
+def kinds(commands: Iterable[Command | Member]) -> Iterator[str]:
+    """What is queued is of the kind of what is executed."""
+    for one in commands:
+        if isinstance(one, Group):
+            yield from kinds(one.members)
+        elif isinstance(one, Execute):
+            kind = kind_of(one.command)
+            yield f"UPDATE queued SET promise = jsonb_build_object('kind', '{kind}') WHERE id = {one.id}"
+
+
+async def begin(store: Store, database: Database, commands: Sequence[Command]) -> None:
+    """Three accounts with their past, and what the commands will execute, and nothing else."""
     await asyncio.to_thread(execute, database.owner_url, *EMPTY)
     store._known.names = AccountNames()
     few = [opening(), opening(floor="-5"), opening()]
     assert await open_accounts(store, *[replace(one, name=f"users:{id_}") for id_, one in enumerate(few, 1)]) == [*IDS]
     for batch in PAST:
         assert not [one for one in await settle(store, batch) if isinstance(one, Declined)]
-    await asyncio.to_thread(execute, database.owner_url, *QUEUED)
+    await asyncio.to_thread(execute, database.owner_url, *QUEUED, *kinds(commands))
 
 
 async def prove(database: Database) -> None:
@@ -96,11 +108,11 @@ async def test_where_one_batch_ends_and_the_next_begins_changes_neither_an_answe
     store: Store, database: Database, commands: list[Command], data: st.DataObject
 ) -> None:
     first, second = sorted(data.draw(st.tuples(*[st.integers(0, len(commands))] * 2)))
-    await begin(store, database)
+    await begin(store, database, commands)
     whole = [timeless(one) for one in await settle(store, commands)]
     rows = await asyncio.to_thread(everything, database)
     await prove(database)
-    await begin(store, database)
+    await begin(store, database, commands)
     cut: list[Outcome] = []
     for batch in (commands[:first], commands[first:second], commands[second:]):
         cut += await settle(store, batch) if batch else []
@@ -114,7 +126,7 @@ async def test_where_one_batch_ends_and_the_next_begins_changes_neither_an_answe
 async def test_a_key_gives_its_first_answer_for_ever_to_the_last_digit(
     store: Store, database: Database, commands: list[Command]
 ) -> None:
-    await begin(store, database)
+    await begin(store, database, commands)
     first = await settle(store, commands)
     before = await asyncio.to_thread(everything, database)
     keyed = [(c, one) for c, one in zip(commands, first, strict=True) if c.key is not None and not is_reuse(one)]

@@ -84,13 +84,13 @@ async def test_what_is_only_queued_has_moved_nothing_yet(store: Store) -> None:
     await begin(store)
     outcomes = await settle(store, [enqueue(hold(1, 2, "1")), enqueue(transfer(1, 2, "900"))])
     held, refused = [one.id for one in outcomes if isinstance(one, Queued)]
-    early: list[Command] = [capture(held), void(held), refund(held), refund(refused)]
-    not_yet = [Refusal.HOLD_NOT_OPEN, Refusal.HOLD_NOT_OPEN, Refusal.NOT_REFUNDABLE, Refusal.NOT_REFUNDABLE]
+    early: list[Command] = [capture(held), void(held), refund(held), refund(refused), void(refused)]
+    not_yet = [*[Refusal.HOLD_NOT_OPEN] * 2, *[Refusal.NOT_REFUNDABLE] * 2, Refusal.NOT_A_HOLD]
     assert refusals(await settle(store, early)) == not_yet
     await settle(store, [ClaimQueued(1, 10)])
     assert refusals(await settle(store, [refund(refused), capture(refused), capture(held)])) == [
         Refusal.NOT_REFUNDABLE,
-        Refusal.HOLD_NOT_OPEN,
+        Refusal.NOT_A_HOLD,
         None,
     ]
 

@@ -1,16 +1,17 @@
 """Notes on a posted transaction: what a change leaves there, and how the transaction stands then."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from koshel.core.book import after
-from koshel.core.commands import ChangeAccount, Command, Status
+from koshel.core.commands import ChangeAccount, Command, Kind, Status
 from koshel.core.decide import decide
 from koshel.core.labelled import METADATA_MAX
 from koshel.core.model import Annotated, Declined, Refusal, Replayed
 from koshel.core.notes import Annotate
+from koshel.core.originals import Pending
 from tests.support.looks import with_queued
 from tests.support.wallets import account, book, capture, execute, hold, kept, payment, refund, transfer, void
 
@@ -96,9 +97,9 @@ def test_an_account_that_lets_no_money_move_stops_no_change_of_notes(status: Sta
 
 
 @pytest.mark.parametrize("status", ["queued", "declined", "cancelled"])
-def test_what_is_not_posted_takes_no_notes(status: str) -> None:
+def test_what_is_not_posted_takes_no_notes(status: Literal["queued", "declined", "cancelled"]) -> None:
     waiting = with_queued(BOOK, 201)
-    waiting.state.pending[201] = 1, status
+    waiting.state.pending[201] = Pending(1, Kind.PAYMENT, status)
     (refused,) = decide(waiting, [Annotate(1, 201, description="x")])
     assert isinstance(refused, Declined)
     assert (refused.refusal, refused.facts) == (Refusal.NOT_POSTED, {"transaction_id": 201, "status": status})

@@ -22,7 +22,7 @@ from koshel.core.model import (
     Replayed,
 )
 from koshel.core.money import plain, plus, rounded_limit
-from koshel.core.originals import Original
+from koshel.core.originals import Original, Pending
 from tests.support.looks import at, with_queued
 from tests.support.wallets import (
     DAY,
@@ -205,11 +205,11 @@ def test_what_was_queued_is_so_until_it_is_posted_or_declined() -> None:
     queue = with_queued(START, 201, 202)
     first, second = decide(queue, [execute(201, payment(1, "1")), execute(202, payment(404, "1"))])
     ahead = after(queue, [first])
-    assert ahead.state.pending == {202: (1, "queued")}
+    assert ahead.state.pending == {202: Pending(1, Kind.PAYMENT, "queued")}
     expected = Original(201, 1, Kind.PAYMENT, None, 1, Decimal("1.00"), "USD", None, None)
     assert isinstance(first, Executed)
     assert ahead.state.originals == START.state.originals | {201: expected}
-    assert after(ahead, [second]).state.pending == {202: (1, "declined")}
+    assert after(ahead, [second]).state.pending == {202: Pending(1, Kind.PAYMENT, "declined")}
     assert after(ahead, [second]).state.originals == ahead.state.originals
 
 

@@ -23,6 +23,7 @@ from koshel.core.model import (
     Refusal,
     Replayed,
 )
+from koshel.core.originals import kind_of
 from tests.support.looks import with_queued
 from tests.support.wallets import (
     NOW,
@@ -174,7 +175,8 @@ REFERRING: list[tuple[Request, Command, Refusal, Refusal | None]] = [
     (hold(1, 2, "5"), refund(201), R.NOT_REFUNDABLE, R.NOT_REFUNDABLE),
     (transfer(1, 2, "5"), refund(201), R.NOT_REFUNDABLE, None),
     (transfer(1, 2, "5"), refund(201, "5.01"), R.NOT_REFUNDABLE, R.REFUND_EXCEEDS_ORIGINAL),
-    (transfer(1, 2, "5"), void(201), R.HOLD_NOT_OPEN, R.NOT_A_HOLD),
+    (transfer(1, 2, "5"), void(201), R.NOT_A_HOLD, R.NOT_A_HOLD),
+    (withdrawal(3, "5"), capture(201), R.NOT_A_HOLD, R.NOT_A_HOLD),
     (capture(HELD), refund(201), R.NOT_REFUNDABLE, None),
     (refund(PAID), refund(201), R.NOT_REFUNDABLE, R.NOT_REFUNDABLE),
     (withdrawal(3, "5"), refund(201), R.NOT_REFUNDABLE, R.NOT_REFUNDABLE),  # refused: the account is closed
@@ -186,7 +188,7 @@ REFERRING: list[tuple[Request, Command, Refusal, Refusal | None]] = [
 def test_what_is_executed_can_be_referred_to_at_once_and_not_before(
     request_: Request, command: Command, before: Refusal, refusal: Refusal | None
 ) -> None:
-    early, _, late = decide(queue(201), [command, execute(201, request_), command])
+    early, _, late = decide(with_queued(BOOK, 201, kind=kind_of(request_)), [command, execute(201, request_), command])
     assert _answer(early) is before
     assert _answer(late) is (refusal or Posted)
 

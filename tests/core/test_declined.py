@@ -8,12 +8,13 @@ import pytest
 from msgspec.structs import replace
 
 from koshel.core.book import after
-from koshel.core.commands import ChangeAccount, Command, EnsureAccount, OpenAccount, Status
+from koshel.core.commands import ChangeAccount, Command, EnsureAccount, Kind, OpenAccount, Status
 from koshel.core.decide import decide
 from koshel.core.labelled import METADATA_MAX
 from koshel.core.legs import SplitSource, SplitTarget
 from koshel.core.model import Declined, Refusal
 from koshel.core.notes import Annotate
+from koshel.core.originals import Pending
 from tests.support.exchanges import exchange
 from tests.support.looks import at
 from tests.support.split_legs import split, to
@@ -69,7 +70,7 @@ _EARLIER = kept(
 )
 BOOK = at(NOW + timedelta(seconds=60), _EARLIER)
 BOOK = after(BOOK, decide(BOOK, [expire(EXPIRED)]))
-BOOK.state.pending = {201: (1, "queued"), 202: (1, "declined")}
+BOOK.state.pending = {201: Pending(1, Kind.TRANSFER, "queued"), 202: Pending(1, Kind.HOLD, "declined")}
 
 FACTS: list[tuple[Command, Refusal, Facts]] = [
     (payment(1, "2", key="used"), R.IDEMPOTENCY_KEY_REUSED, {"field": "amount"}),
@@ -125,7 +126,9 @@ FACTS: list[tuple[Command, Refusal, Facts]] = [
     (Annotate(1, 404), R.TRANSACTION_NOT_FOUND, {"transaction_id": 404}),
     (Annotate(1, 201), R.NOT_POSTED, {"transaction_id": 201, "status": "queued"}),
     (refund(HELD), R.NOT_REFUNDABLE, {"transaction_id": HELD, "kind": "hold"}),
-    (refund(201), R.NOT_REFUNDABLE, {"transaction_id": 201, "kind": "queued"}),
+    (refund(201), R.NOT_REFUNDABLE, {"transaction_id": 201, "kind": "transfer", "status": "queued"}),
+    (capture(201), R.NOT_A_HOLD, {"transaction_id": 201, "kind": "transfer"}),
+    (void(201), R.NOT_A_HOLD, {"transaction_id": 201, "kind": "transfer"}),
     (hold(2, 2, "1"), R.SAME_ACCOUNT, {"account_id": 2}),
     (hold(1, 404, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "target_account_id"}),
     (ChangeAccount(1, 404), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "account_id"}),

@@ -8,9 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from koshel.core.book import after
-from koshel.core.commands import ChangeAccount, Command, Group, Member, Request, Status
+from koshel.core.commands import ChangeAccount, Command, Group, Kind, Member, Request, Status
 from koshel.core.decide import decide
 from koshel.core.model import Declined, Executed, Grouped, Outcome, Posted, Refusal, Replayed
+from koshel.core.originals import Pending
 from tests.support.looks import target_of
 from tests.support.wallets import (
     account,
@@ -224,4 +225,4 @@ def test_what_is_due_is_executed_together_an_answer_each() -> None:
     assert _answers([one.outcome if isinstance(one, Executed) else one for one in outcome.outcomes]) == [
         *(Posted, R.INSUFFICIENT_FUNDS, Posted, Posted)
     ]
-    assert after(before, [outcome]).state.pending == {202: (1, "declined")}
+    assert after(before, [outcome]).state.pending == {202: Pending(1, Kind.WITHDRAWAL, "declined")}

@@ -2,16 +2,19 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import cast
+from typing import Literal, cast
 
 import pytest
 from msgspec.structs import replace
 
 from koshel.core.book import after
-from koshel.core.commands import ChangeAccount, Command, Status
+from koshel.core.commands import ChangeAccount, Command, Deferrable, Kind, Status
 from koshel.core.decide import decide
 from koshel.core.model import Book, Declined, Outcome, Posted, Refusal, Replayed
-from tests.support.looks import at
+from koshel.core.originals import Pending, kind_of
+from tests.support.exchanges import exchange
+from tests.support.looks import at, with_queued
+from tests.support.split_legs import split, to
 from tests.support.wallets import (
     NOW,
     account,
@@ -174,6 +177,28 @@ NO_HOLD: list[tuple[int, Refusal]] = [
 def test_only_a_hold_can_be_captured_or_voided_or_expire(parent_id: int, refusal: Refusal) -> None:
     for command in (capture(parent_id), capture(parent_id, "1"), void(parent_id), expire(parent_id)):
         assert last_of(BOOK, command) == (refusal, None)
+
+
+@pytest.mark.parametrize("status", ["queued", "declined", "cancelled"])
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.HOLD])
+def test_what_is_no_hold_is_none_before_it_is_posted_either(
+    kind: Kind, status: Literal["queued", "declined", "cancelled"]
+) -> None:
+    before = with_queued(BOOK, 201)
+    before.state.pending[201] = Pending(1, kind, status)
+    for command in (capture(201), capture(201, "1"), void(201), expire(201)):
+        (outcome,) = decide(before, [command])
+        assert outcome == Declined(command, R.NOT_A_HOLD, {"transaction_id": 201, "kind": kind})
+        assert last_of(before, replace(command, ledger_id=2)) == (R.TRANSACTION_NOT_FOUND, None)
+
+
+def test_a_queued_exchange_and_a_queued_split_are_of_the_kind_of_what_they_make() -> None:
+    asked: list[Deferrable] = [exchange(1, 2, "1", "1"), split("1", source=1, targets=[to(2, "1")])]
+    before = kept(BOOK, *map(enqueue, asked), first_id=201)
+    for place, one in enumerate(asked):
+        id_ = 201 + place
+        assert (before.state.pending[id_].kind, kind_of(one)) == (Kind.TRANSFER, Kind.TRANSFER)
+        assert last_of(before, capture(id_)) == (R.NOT_A_HOLD, None)
 
 
 def test_a_hold_that_waits_for_its_turn_or_was_refused_is_not_open() -> None:

@@ -12,6 +12,7 @@ from koshel.core.commands import Command, Kind
 from koshel.core.decide import decide
 from koshel.core.enqueue import due
 from koshel.core.model import Book, Declined, Outcome, Posted, Queued, Refusal, Replayed
+from koshel.core.originals import Pending
 from tests.support.looks import at
 from tests.support.wallets import (
     DAY,
@@ -157,7 +158,7 @@ def test_a_hold_that_has_ended_before_is_left_as_it_is(end: Command | None, expe
 )
 def test_what_follows_a_cancelled_transaction_is_refused(command: Command, expected: Refusal) -> None:
     start = after(BOOK, [])
-    start.state.pending[201] = 1, "cancelled"
+    start.state.pending[201] = Pending(1, Kind.HOLD, "cancelled")
     outcome = one(start, command)
     assert isinstance(outcome, Declined)
     assert outcome.refusal is expected

@@ -154,7 +154,12 @@ def test_a_queued_transaction_moves_nothing_until_it_is_executed(till: Till) -> 
     declined = till.decided(till.enqueue(f"/account/{till.open()}/withdrawal", {"amount": "5"})["id"])["id"]
     refund = assert_problem(till.refund(declined), "not-refundable")
     assert refund["detail"] == f"Transaction {declined} cannot be refunded: it is declined."
+    assert (refund["kind"], refund["transaction_status"]) == ("withdrawal", "declined")
     for answer in (till.capture(declined), till.void(declined)):
+        assert assert_problem(answer, "not-a-hold")["kind"] == "withdrawal"
+    hold = till.enqueue("/transaction", transfer(till.open(), till.open(), "5") | {"hold": {}})["id"]
+    till.decided(hold)
+    for answer in (till.capture(hold), till.void(hold)):
         assert assert_problem(answer, "hold-not-open")["hold_status"] == "declined"
 
 

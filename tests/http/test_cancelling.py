@@ -26,10 +26,19 @@ def test_what_is_cancelled_stays_so_and_says_when_and_by_which_request(till: Til
     assert found(till.cancel(waiting["id"], X_Request_Id="another")) == cancelled == till.transaction(waiting["id"])
     again = schedule(till, body, at, Idempotency_Key=key)
     assert (again.status, again.body) == (202, waiting), "its key says what it said"
-    assert_problem(till.post(f"/transaction/{waiting['id']}/refund"), "not-refundable")
-    assert (
-        assert_problem(till.post(f"/transaction/{waiting['id']}/void"), "hold-not-open")["hold_status"] == "cancelled"
-    )
+    refund = assert_problem(till.refund(waiting["id"]), "not-refundable")
+    assert (refund["kind"], refund["transaction_status"]) == ("transfer", "cancelled")
+    for answer in (till.void(waiting["id"]), till.capture(waiting["id"])):
+        problem = assert_problem(answer, "not-a-hold")
+        assert problem["kind"] == "transfer"
+        assert problem["detail"] == f"Transaction {waiting['id']} is a transfer, not a hold."
+
+
+def test_a_hold_that_was_cancelled_is_not_open(till: Till) -> None:
+    hold = queued(schedule(till, transfer(till.open("5"), till.open(), "5") | {"hold": {}}, ahead(hours=1)))["id"]
+    found(till.cancel(hold))
+    for answer in (till.void(hold), till.capture(hold)):
+        assert assert_problem(answer, "hold-not-open")["hold_status"] == "cancelled"
 
 
 def test_a_request_without_a_name_is_known_by_the_one_that_it_is_given(till: Till) -> None:

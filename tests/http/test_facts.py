@@ -12,11 +12,12 @@ import pytest
 from jsonschema_rs import ValidationError
 from msgspec.structs import replace
 
-from koshel.core.commands import UNRESOLVED, ChangeAccount, Command, EnsureAccount, OpenAccount, Status
+from koshel.core.commands import UNRESOLVED, ChangeAccount, Command, EnsureAccount, Kind, OpenAccount, Status
 from koshel.core.decide import decide
 from koshel.core.legs import SplitSource
 from koshel.core.model import Declined, Refusal
 from koshel.core.notes import Annotate
+from koshel.core.originals import Pending
 from koshel.http.document.fact_bases import NoFacts
 from koshel.http.document.facts import FACTS, REFUSALS, TYPED, code_of, type_name
 from koshel.http.handlers.routes import ROUTES
@@ -72,7 +73,7 @@ BOOK = at(
     ),
 )
 LATE = 107
-BOOK.state.pending = {201: (1, "queued"), 202: (1, "declined")}
+BOOK.state.pending = {201: Pending(1, Kind.TRANSFER, "queued"), 202: Pending(1, Kind.HOLD, "declined")}
 
 # The exchange account that it needs is not there, and may not go below zero.
 NEW = replace(exchange(1, 3, "1", "1", accounts=(("KWD", 405), ("USD", 404))), default_min_balance=Decimal(0))
@@ -102,7 +103,7 @@ REFUSED: list[tuple[Command, str]] = [
     (exchange(1, 2, "1", "1", accounts=(("USD", 404),)), "same-currency"),
     (payment(1, "0.001"), "validation-failed"),
     (capture(BRIEF), "hold-not-open"),
-    (void(201), "hold-not-open"),
+    (void(202), "hold-not-open"),
     (capture(LATE), "hold-expired"),
     (ChangeAccount(1, 1, expected=((1, 1),)), "version-mismatch"),
     (payment(5, "1"), "account-closed"),
@@ -134,6 +135,21 @@ def test_a_refusal_has_the_facts_of_its_type(command: Command, code: str) -> Non
     assert problem["code"] == code
     documented.problem(problem)
     msgspec.convert(problem, TYPED[code], strict=True)
+
+
+def test_what_is_not_posted_cannot_be_refunded_and_says_its_kind_and_its_status() -> None:
+    problem = content(refund(201))
+    assert (problem["kind"], problem["transaction_status"]) == ("transfer", "queued")
+    assert problem["detail"] == "Transaction 201 cannot be refunded: it is queued."
+    assert content(refund(HELD)).keys() == problem.keys() - {"transaction_status"}
+
+
+@pytest.mark.parametrize("status", ["queued", "declined", "cancelled"])
+def test_a_refusal_that_an_earlier_version_has_kept_is_answered_as_it_was_then(status: str) -> None:
+    kept = Declined(refund(201), Refusal.NOT_REFUNDABLE, {"transaction_id": 201, "kind": status})
+    problem = refused(kept).content()
+    assert (problem["kind"], problem["detail"]) == (status, f"Transaction 201 cannot be refunded: it is {status}.")
+    assert "transaction_status" not in problem
 
 
 def test_funds_are_insufficient_for_a_payment_or_for_a_limit_and_each_has_facts_of_its_own() -> None:

@@ -97,6 +97,7 @@ def test_a_hold_that_is_queued_is_not_open_yet(till: Till, lock: Lock, word: str
         problem = assert_problem(till.post(f"/transaction/{hold}/{word}"), "hold-not-open")
         assert (problem["hold_status"], problem["detail"]) == ("queued", f"Hold {hold} is queued.")
         refund = assert_problem(till.refund(hold), "not-refundable")
+        assert (refund["kind"], refund["transaction_status"]) == ("hold", "queued")
         assert refund["detail"] == f"Transaction {hold} cannot be refunded: it is queued."
         refused = till.batch({word: hold})
         assert assert_problem(refused, "batch-refused")["cause"]["code"] == "hold-not-open"

@@ -94,20 +94,21 @@ class Wallets(SplitRules):
         deed = outcome_of(self.model.make, wish)
         if isinstance(deed, Refused):
             assert (decided["status"], decided["problem"]["code"]) == ("declined", deed.code)
-            self.model.declined.append(queued["id"])
+            self.model.declined[queued["id"]] = wish.kind
         else:
             agree(decided, deed)
             self.model.deeds[queued["id"]] = deed
 
     @rule(sketch=SKETCHES)
     def ask_for_tomorrow_and_call_it_off(self, sketch: Sketch) -> None:
-        path, body = request(wish_of(self.model, sketch))
+        wish = wish_of(self.model, sketch)
+        path, body = request(wish)
         tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
         answer = self.till.post(path, body | {"execute_at": tomorrow})
         assert answer.status == 202
         cancelled = self.till.cancel(answer.body["id"])
         assert (cancelled.status, cancelled.body["status"]) == (200, "cancelled")
-        self.model.declined.append(answer.body["id"])  # what follows it is refused alike
+        self.model.declined[answer.body["id"]] = wish.kind  # what follows it is refused alike
 
     @rule(target=keyed, sketch=SKETCHES)
     def ask_with_a_key(self, sketch: Sketch) -> tuple[str, dict[str, Any], str, Answer]:

@@ -17,6 +17,7 @@ from koshel.core.labelled import METADATA_MAX
 from koshel.core.legs import SplitTarget
 from koshel.core.model import Book, Refusal
 from koshel.core.notes import Annotate
+from koshel.core.originals import Pending
 from tests.support.exchanges import exchange
 from tests.support.limited import limited
 from tests.support.looks import at
@@ -107,7 +108,7 @@ def over(scene: Scene) -> None:
 
 
 def waiting(scene: Scene) -> None:
-    scene.book.state.pending[PAID] = 1, "queued"
+    scene.book.state.pending[PAID] = Pending(1, Kind.PAYMENT, "queued")
 
 
 def refunded(scene: Scene) -> None:

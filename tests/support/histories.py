@@ -9,8 +9,9 @@ from random import Random
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from koshel.core.commands import ChangeAccount, Command, Status
+from koshel.core.commands import ChangeAccount, Command, Kind, Status
 from koshel.core.model import Account, Book
+from koshel.core.originals import Pending
 from tests.support.limited import limit, limiting
 from tests.support.looks import at
 from tests.support.wallets import NOW, account, book, capture, expire, group, hold, kept, move, refund, void
@@ -63,9 +64,9 @@ def _book(dice: Random) -> Book:
     later += [limiting(one, limit("1d", "3", "4")) for one in IDS if dice.random() < 0.2]
     later += [move(1, dice.choice(ACROSS), "1") for _ in range(2)]
     settled = kept(settled, *later, first_id=NEVER)
-    settled.state.pending = dict.fromkeys(range(QUEUED_IDS[0], QUEUED_IDS[0] + 100), (1, "queued")) | {
-        REFUSED_ID: (1, "declined")
-    }
+    kind = dice.choice((Kind.HOLD, Kind.TRANSFER))
+    waiting = dict.fromkeys(range(QUEUED_IDS[0], QUEUED_IDS[0] + 100), Pending(1, kind, "queued"))
+    settled.state.pending = waiting | {REFUSED_ID: Pending(1, kind, "declined")}
     return settled
 
 

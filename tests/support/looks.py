@@ -4,7 +4,9 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from koshel.core.commands import Kind
 from koshel.core.model import Book, Posted
+from koshel.core.originals import Pending
 from koshel.core.sides import Side
 
 
@@ -13,9 +15,9 @@ def at(now: datetime, one: Book) -> Book:
     return Book(replace(one.facts, now=now), one.state)
 
 
-def with_queued(one: Book, *ids: int) -> Book:
-    """The same book, with these transactions queued in ledger 1."""
-    return Book(one.facts, replace(one.state, pending=dict.fromkeys(ids, (1, "queued"))))
+def with_queued(one: Book, *ids: int, kind: Kind = Kind.PAYMENT) -> Book:
+    """The same book, with these transactions queued in ledger 1, each of this kind."""
+    return Book(one.facts, replace(one.state, pending=dict.fromkeys(ids, Pending(1, kind, "queued"))))
 
 
 def accounts_of(posted: Posted) -> tuple[int | None, int | None]:

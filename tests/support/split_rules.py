@@ -84,7 +84,7 @@ class SplitRules(RuleBasedStateMachine):
         if made is None:
             if way == "later":
                 assert answer.body["status"] == "declined"
-                self.model.declined.append(answer.body["id"])
+                self.model.declined[answer.body["id"]] = answer.body["kind"]
             else:
                 assert answer.status == 409 or answer.body["code"] == "same-account", answer
             return

@@ -69,7 +69,7 @@ class Model:
 
     purses: dict[int, Purse] = field(default_factory=dict)
     deeds: dict[int, Deed] = field(default_factory=dict)
-    declined: list[int] = field(default_factory=list)  # queued transactions
+    declined: dict[int, str] = field(default_factory=dict)  # the kinds of queued transactions, by id
 
     def make(self, wish: Wish) -> Deed:
         """The transaction, which has no id yet. What follows another has that one's reference. Raises Refused."""
@@ -182,7 +182,8 @@ class Model:
     def _parent(self, wish: Wish) -> Deed:
         assert wish.parent is not None
         if wish.parent in self.declined:
-            raise Refused("not-refundable" if wish.kind == "refund" else "hold-not-open")
+            is_hold = self.declined[wish.parent] == "hold"
+            raise Refused("not-refundable" if wish.kind == "refund" else "hold-not-open" if is_hold else "not-a-hold")
         if wish.parent not in self.deeds:
             raise Refused("transaction-not-found")
         return self.deeds[wish.parent]

@@ -43,6 +43,7 @@ from koshel.core.model import (
     State,
 )
 from koshel.core.money import minus
+from koshel.core.originals import Pending
 from koshel.db.settling.ids import renewed
 
 NOW = datetime(2026, 11, 22, 10, 35, tzinfo=UTC)
@@ -127,7 +128,7 @@ def written(start: Book, outcomes: list[Outcome], ids: Iterator[int]) -> Book:
             ahead.state.refunded[one.id] = minus(one.amount, one.amount)
             ahead.state.noted[one.id] = one, 0
         elif isinstance(one, Queued):
-            ahead.state.pending[one.id] = one.command.ledger_id, "queued"
+            ahead.state.pending[one.id] = Pending(one.command.ledger_id, one.kind, "queued")
     return ahead
 
 

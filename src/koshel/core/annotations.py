@@ -21,8 +21,8 @@ def annotate(book: Book, command: Annotate) -> Annotated | Declined:
     """The transaction with other notes. Neither a frozen nor a closed account stops that, since no money moves."""
     id_ = command.transaction_id
     pending = book.state.pending.get(id_)
-    if pending is not None and pending[0] == command.ledger_id:
-        return declined.not_posted(command, pending[1])
+    if pending is not None and pending.ledger_id == command.ledger_id:
+        return declined.not_posted(command, pending)
     if id_ not in book.state.noted or book.state.noted[id_][0].ledger_id != command.ledger_id:
         return declined.transaction_not_found(command)
     posted, revision = book.state.noted[id_]

@@ -29,7 +29,7 @@ from koshel.core.model import (
     State,
 )
 from koshel.core.money import TOPS, minus, plus
-from koshel.core.originals import Original
+from koshel.core.originals import Original, Pending, kind_of
 from koshel.core.sides import Side
 from koshel.core.turnovers import Turnover, Turnovers
 
@@ -106,7 +106,8 @@ def _execute(state: State, executed: Executed) -> None:
     """Its id has been known since it was queued, so later commands may refer to it."""
     id_, outcome = executed.command.id, executed.outcome
     if isinstance(outcome, Declined):
-        state.pending[id_] = executed.command.ledger_id, "declined"
+        command = executed.command
+        state.pending[id_] = Pending(command.ledger_id, kind_of(command.command), "declined")
         return
     state.pending.pop(id_, None)
     for posted in outcome.outcomes if isinstance(outcome, Grouped) else [outcome]:

@@ -19,7 +19,7 @@ from koshel.core.exchanging import Exchange
 from koshel.core.model import Account, Book, Declined, Refusal
 from koshel.core.money import minus, plain
 from koshel.core.notes import Annotate
-from koshel.core.originals import Original
+from koshel.core.originals import Original, Pending
 
 
 def key_reused(command: Command, field: str) -> Declined:
@@ -33,19 +33,22 @@ def transaction_not_found(command: HoldEnd | Refund | Annotate) -> Declined:
     return Declined(command, Refusal.TRANSACTION_NOT_FOUND, {"transaction_id": wanted})
 
 
-def not_posted(command: Annotate, status: str) -> Declined:
+def not_posted(command: Annotate, pending: Pending) -> Declined:
     """What is to be annotated is `queued`, `declined` or `cancelled`."""
-    return Declined(command, Refusal.NOT_POSTED, {"transaction_id": command.transaction_id, "status": status})
+    return Declined(command, Refusal.NOT_POSTED, {"transaction_id": command.transaction_id, "status": pending.status})
 
 
-def not_a_hold(command: HoldEnd, original: Original) -> Declined:
-    """What is to be captured or voided is something else."""
+def not_a_hold(command: HoldEnd, original: Original | Pending) -> Declined:
+    """What is to be captured or voided is something else, whether it is posted or not."""
     return Declined(command, Refusal.NOT_A_HOLD, {"transaction_id": command.parent_id, "kind": original.kind})
 
 
-def not_refundable(command: Refund, kind: str) -> Declined:
-    """What is to be refunded has moved no money: its kind, or that it is `queued`, `declined` or `cancelled`."""
-    return Declined(command, Refusal.NOT_REFUNDABLE, {"transaction_id": command.parent_id, "kind": kind})
+def not_refundable(command: Refund, original: Original | Pending) -> Declined:
+    """What is to be refunded has moved no money: by its kind, or since it is `queued`, `declined` or `cancelled`."""
+    facts: dict[str, str | int] = {"transaction_id": command.parent_id, "kind": original.kind}
+    if isinstance(original, Pending):
+        facts["status"] = original.status
+    return Declined(command, Refusal.NOT_REFUNDABLE, facts)
 
 
 def same_account(book: Book, command: Sided | Split, account_id: int | None, name: str | None) -> Declined:

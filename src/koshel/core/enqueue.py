@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from msgspec import UNSET
 
 from koshel.core import declined_times
-from koshel.core.commands import UNRESOLVED, Deferrable, Enqueue, Hold, Kind, Refund, Sided, Split
+from koshel.core.commands import UNRESOLVED, Deferrable, Enqueue, Hold, Refund, Sided, Split
 from koshel.core.exchanging import Exchange
 from koshel.core.holds import expiry
 from koshel.core.legs import AccountIdPair
 from koshel.core.model import Book, Declined, Queued, Shown
 from koshel.core.money import rounded
+from koshel.core.originals import kind_of
 
 
 def enqueue(book: Book, command: Enqueue) -> Queued | Declined:
@@ -29,7 +30,7 @@ def enqueue(book: Book, command: Enqueue) -> Queued | Declined:
     amount = request.amount
     return Queued(
         command=command,
-        kind=Kind.TRANSFER if isinstance(request, Exchange) else request.kind,
+        kind=kind_of(request),
         source_account_id=source_id or None,
         target_account_id=target_id or None,
         amount=rounded(amount, known[2]) if known and amount is not None else amount,

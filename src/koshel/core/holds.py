@@ -115,8 +115,9 @@ def release(book: Book, command: Void | Expire) -> Posted | Declined:
 def _hold(book: Book, command: HoldEnd) -> Original | Declined:
     """The hold that the command names, if it is one."""
     pending = book.state.pending.get(command.parent_id)
-    if pending is not None and pending[0] == command.ledger_id:
-        return declined.hold_not_open(command, pending[1])
+    if pending is not None and pending.ledger_id == command.ledger_id:
+        is_hold = pending.kind is Kind.HOLD
+        return declined.hold_not_open(command, pending.status) if is_hold else declined.not_a_hold(command, pending)
     original = book.state.originals.get(command.parent_id)
     if original is None or original.ledger_id != command.ledger_id:
         return declined.transaction_not_found(command)

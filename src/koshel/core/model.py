@@ -31,7 +31,7 @@ from koshel.core.commands import (
 from koshel.core.labelled import Labelled, Metadata
 from koshel.core.legs import LeftOut
 from koshel.core.notes import Annotate
-from koshel.core.originals import Original, TransactionStatus
+from koshel.core.originals import Original, Pending, TransactionStatus
 from koshel.core.sides import Named, Side
 from koshel.core.turnovers import Limit, Turnovers
 
@@ -226,7 +226,7 @@ class State(Struct):
     holds: dict[int, Decimal | Kind] = field(default_factory=dict)  # by id: what it reserves, or what has ended it
     refunded: dict[int, Decimal] = field(default_factory=dict)  # by the original's id: the sum of its refunds
     noted: dict[int, tuple[Posted, int]] = field(default_factory=dict)  # by id: with its notes of now, and its revision
-    pending: dict[int, tuple[int, str]] = field(default_factory=dict)  # by id: ledger id, and its status
+    pending: dict[int, Pending] = field(default_factory=dict)  # by id, of what is referred to and not posted
     turnovers: Turnovers = field(default_factory=dict)  # of accounts that have limits by time, or may get some
 
     def copy(self) -> "State":

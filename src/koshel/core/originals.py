@@ -6,7 +6,8 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from koshel.core.commands import Kind
+from koshel.core.commands import Deferrable, Kind
+from koshel.core.exchanging import Exchange
 
 TransactionStatus: TypeAlias = Literal[
     "posted", "held", "captured", "voided", "expired", "queued", "declined", "cancelled"
@@ -25,3 +26,16 @@ class Original(Struct, frozen=True, gc=False):
     currency: str
     expires_at: datetime | None  # a hold's
     reference: str | None  # what follows keeps it, unless another is given
+
+
+class Pending(Struct, frozen=True, gc=False):
+    """What of a transaction that is not posted is needed to refuse what would follow it."""
+
+    ledger_id: int
+    kind: Kind  # that it would have if it were posted
+    status: Literal["queued", "declined", "cancelled"]
+
+
+def kind_of(request: Deferrable) -> Kind:
+    """The kind of the transaction that a request would make. An exchange makes two transfers."""
+    return Kind.TRANSFER if isinstance(request, Exchange) else request.kind

@@ -38,11 +38,11 @@ def refund(book: Book, command: Refund) -> Posted | Declined:
 def _original(book: Book, command: Refund) -> Original | Declined:
     """The transaction to be refunded, if it is one that can be."""
     pending = book.state.pending.get(command.parent_id)
-    if pending is not None and pending[0] == command.ledger_id:
-        return declined.not_refundable(command, pending[1])
+    if pending is not None and pending.ledger_id == command.ledger_id:
+        return declined.not_refundable(command, pending)
     original = book.state.originals.get(command.parent_id)
     if original is None or original.ledger_id != command.ledger_id:
         return declined.transaction_not_found(command)
     if original.kind not in REFUNDABLE:
-        return declined.not_refundable(command, original.kind)
+        return declined.not_refundable(command, original)
     return original

@@ -141,15 +141,15 @@ LEFT JOIN account AS d ON d.ledger_id = t.ledger_id AND d.id = t.target_account_
 
 -- name: find_pending
 -- Of what is no transaction: what was queued to become one. Each pair carries its ledger_id in $1.
-SELECT q.ledger_id, q.id, 'queued' AS status
+SELECT q.ledger_id, q.id, q.promise ->> 'kind' AS kind, 'queued' AS status
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
 INNER JOIN queued AS q ON q.ledger_id = wanted.ledger_id AND q.id = wanted.id
 UNION ALL
-SELECT d.ledger_id, d.id, 'declined'
+SELECT d.ledger_id, d.id, d.promise ->> 'kind', 'declined'
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
 INNER JOIN declined AS d ON d.ledger_id = wanted.ledger_id AND d.id = wanted.id
 UNION ALL
-SELECT c.ledger_id, c.id, 'cancelled'
+SELECT c.ledger_id, c.id, c.promise ->> 'kind', 'cancelled'
 FROM unnest($1::text::bigint [], $2::text::bigint []) AS wanted (ledger_id, id)
 INNER JOIN cancelled AS c ON c.ledger_id = wanted.ledger_id AND c.id = wanted.id;
 

@@ -41,21 +41,25 @@ def _not_a_hold(_: Declined, facts: Facts, __: str) -> Failure:
 
 
 def _not_refundable(_: Declined, facts: Facts, __: str) -> Failure:
-    detail = f"Transaction {facts['transaction_id']} cannot be refunded: it is {_article(facts['kind'])}."
-    return Failure("not-refundable", detail, **facts)
+    kind = str(facts["kind"])
+    # A refusal that an earlier version has kept says the status as the kind, and is answered as it was then.
+    what = facts.get("status") or (_article(kind) if kind in set(Kind) else kind)
+    detail = f"Transaction {facts['transaction_id']} cannot be refunded: it is {what}."
+    return Failure("not-refundable", detail, **_with_status(facts, "transaction_status"))
 
 
 def _not_posted(_: Declined, facts: Facts, __: str) -> Failure:
-    # Not as `status`, which is the problem's own.
-    members = {"transaction_id": facts["transaction_id"], "transaction_status": facts["status"]}
     detail = f"Transaction {facts['transaction_id']} is {facts['status']}: only a posted transaction takes notes."
-    return Failure("not-posted", detail, **members)
+    return Failure("not-posted", detail, **_with_status(facts, "transaction_status"))
 
 
 def _article(kind: str | int) -> str:
-    return (
-        str(kind) if kind in {"queued", "declined", "cancelled"} else f"{'an' if kind == Kind.EXPIRY else 'a'} {kind}"
-    )
+    return f"{'an' if kind == Kind.EXPIRY else 'a'} {kind}"
+
+
+def _with_status(facts: Facts, name: str) -> Facts:
+    """The facts, with the status, if there is one, by another name: `status` is the problem's own."""
+    return {name if fact == "status" else fact: value for fact, value in facts.items()}
 
 
 def _name_taken(declined: Declined, facts: Facts, __: str) -> Failure:
@@ -108,9 +112,8 @@ def _time_out_of_range(_: Declined, facts: Facts, at: str) -> Failure:
 
 
 def _hold_not_open(_: Declined, facts: Facts, __: str) -> Failure:
-    # Not as `status`, which is the problem's own.
-    members = {"transaction_id": facts["transaction_id"], "hold_status": facts["status"]}
-    return Failure("hold-not-open", f"Hold {facts['transaction_id']} is {facts['status']}.", **members)
+    detail = f"Hold {facts['transaction_id']} is {facts['status']}."
+    return Failure("hold-not-open", detail, **_with_status(facts, "hold_status"))
 
 
 def _hold_expired(_: Declined, facts: Facts, __: str) -> Failure:

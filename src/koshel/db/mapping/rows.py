@@ -18,7 +18,7 @@ from koshel.core.model import (
     Queued,
 )
 from koshel.core.money import ZEROS
-from koshel.core.originals import Original, TransactionStatus
+from koshel.core.originals import Original, Pending, TransactionStatus
 from koshel.core.turnovers import Limit
 from koshel.db.mapping.sides import sides
 from koshel.db.mapping.stored import Receipt
@@ -87,6 +87,11 @@ def original(row: Record) -> Original:
     fields = {name: row[name] for name in Original.__struct_fields__}
     fields["kind"] = Kind(fields["kind"])
     return Original(**fields)
+
+
+def pending(row: Record) -> tuple[int, Pending]:
+    """A row of `find_pending`: the id, and what is there."""
+    return row["id"], Pending(row["ledger_id"], Kind(row["kind"]), row["status"])
 
 
 def posted(row: Record, request: Request | None = None) -> Posted:

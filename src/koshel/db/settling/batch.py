@@ -12,7 +12,7 @@ from koshel.core.apart import Line, PutOff, apart
 from koshel.core.commands import Command, Execute, Group, Split
 from koshel.core.exchanging import Exchange
 from koshel.core.model import Book, Facts, First, Outcome, Shown, State
-from koshel.core.originals import Original
+from koshel.core.originals import Original, Pending
 from koshel.core.reach import QualifiedId, Reach, by_ledger, qualified, reach, references
 from koshel.db.mapping import columns, rows, stored
 from koshel.db.namespace import Namespace
@@ -60,7 +60,7 @@ class Batch:
         self._ids = Ids()
         self._keys: list[str] = []  # the arguments of `find_receipts`, made before the locks
         self._originals: dict[int, Original] = {}
-        self._pending: dict[int, tuple[int, str]] = {}
+        self._pending: dict[int, Pending] = {}
 
     @property
     def _queries(self) -> Queries:
@@ -215,8 +215,7 @@ class Batch:
             for original in map(rows.original, await self._find(self._queries.find_originals, wanted)):
                 self._originals[original.id] = original
             wanted = {one for one in wanted if one[1] not in self._originals}
-            pending = await self._find(self._queries.find_pending, wanted)
-            self._pending |= {id_: (ledger_id, status) for ledger_id, id_, status in pending}
+            self._pending |= map(rows.pending, await self._find(self._queries.find_pending, wanted))
             wanted = {one for one in wanted if one[1] not in self._pending}
 
     async def _find_accounts(self, wanted: set[QualifiedId]) -> set[QualifiedId]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct, field
 
 from koshel.core.commands import AutoCapture, Execute, Expire, Group
+from koshel.core.originals import Pending
 from koshel.db.mapping import rows
 from koshel.db.queries import Queries
 
@@ -59,14 +60,15 @@ async def claim(connection: "AnyConnection", q: Queries, wanted: Claim) -> Group
     return Group(ledger_id, tuple(rows.execution(ledger_id, row) for row in due), atomic=False)
 
 
-async def ripe(connection: "AnyConnection", q: Queries, group: Group, pending: Mapping[int, tuple[int, str]]) -> Group:
+async def ripe(connection: "AnyConnection", q: Queries, group: Group, pending: Mapping[int, Pending]) -> Group:
     """The group without what follows a queued transaction that is not in the group: that stays queued too."""
     kept: dict[int, Execute] = {}
     early: dict[int, int] = {}  # parent's id by its own
     for member in group.members:
         assert isinstance(member, Execute)
         parent_id = member.command.parent_id
-        is_queued = parent_id is not None and pending.get(parent_id, (0, ""))[1] == "queued"
+        parent = None if parent_id is None else pending.get(parent_id)
+        is_queued = parent is not None and parent.status == "queued"
         if parent_id is not None and is_queued and parent_id < member.id and parent_id not in kept:
             early[member.id] = parent_id
         else:

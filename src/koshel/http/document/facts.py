@@ -24,7 +24,7 @@ from koshel.http.document.fact_bases import (
 from koshel.http.problems import PROBLEMS
 from koshel.inputs.values import AccountName, Id
 
-_FATES = [*Kind, "queued", "declined", "cancelled"]  # of a transaction that cannot be refunded
+_Pending = Literal["queued", "declined", "cancelled"]  # of a transaction that is not posted
 Pointer = Annotated[str, Meta(description="A JSON pointer into the body.")]
 
 
@@ -113,16 +113,16 @@ class _Kind(_OfTransaction, frozen=True, kw_only=True):
     kind: Kind
 
 
-class _NotRefundable(_OfTransaction, frozen=True, kw_only=True):
-    kind: Annotated[str, Meta(extra_json_schema={"enum": _FATES}, description="Its kind, or a status if not posted.")]
-
-
 class _Decided(_OfTransaction, frozen=True, kw_only=True):
     transaction_status: Literal["posted", "held", "captured", "voided", "expired", "declined"]
 
 
 class _NotPosted(_OfTransaction, frozen=True, kw_only=True):
-    transaction_status: Literal["queued", "declined", "cancelled"]
+    transaction_status: _Pending
+
+
+class _NotRefundable(_Kind, frozen=True, kw_only=True):
+    transaction_status: Annotated[_Pending, Meta(description="Only if it is not posted.")] | UnsetType = UNSET
 
 
 class _NotEmpty(OfAccount, frozen=True, kw_only=True):
