@@ -61,6 +61,7 @@ def test_a_change_is_refused_if_the_account_is_not_as_it_is_known(till: Till, if
     problem = assert_problem(change_if(till, ann, if_match, status="frozen"), "version-mismatch")
     assert (problem["account_id"], problem["version"]) == (ann, 1)
     assert problem["detail"] == f'Account {ann} is at "1.1"; read it again.'
+    assert problem["etag"] == '"1.1"' == till.etag(ann)
     assert till.account(ann) == before
 
 
@@ -69,7 +70,20 @@ def test_money_that_moved_meanwhile_is_a_mismatch_too(till: Till) -> None:
     etag = till.etag(ann)
     made(till.pay(ann, "1"))
     problem = assert_problem(change_if(till, ann, etag, max_balance="5"), "version-mismatch")
-    assert problem["detail"] == f'Account {ann} is at "2"; read it again.'
+    assert (problem["detail"], problem["etag"]) == (f'Account {ann} is at "2"; read it again.', '"2"')
+
+
+def test_the_etag_of_a_mismatch_is_good_for_the_next_change_even_if_the_version_is_the_same(till: Till) -> None:
+    ann = till.open("5")
+    first = till.etag(ann)
+    found(till.change(ann, metadata={}))
+    headers = {"If_Match": first, "Idempotency_Key": f"late-{ann}"}
+    refused = till.change(ann, headers, metadata={"a": "b"})
+    problem = assert_problem(refused, "version-mismatch")
+    assert refused.headers["ETag"] == problem["etag"] != first
+    found(change_if(till, ann, problem["etag"], metadata={"a": "b"}))
+    again = till.change(ann, headers, metadata={"a": "b"})
+    assert (again.body, again.headers["ETag"]) == (problem, problem["etag"]), "of the account as it was then"
 
 
 def test_the_etag_of_a_change_is_good_for_the_next(till: Till) -> None:

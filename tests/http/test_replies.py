@@ -64,6 +64,7 @@ def test_an_account_comes_with_its_etag() -> None:
         ("get_account", "200"),
         ("get_account", "304"),
         ("change_account", "200"),
+        ("change_account", "412"),
     }
 
 

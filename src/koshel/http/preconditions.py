@@ -79,6 +79,11 @@ def versions(if_match: Tags | None, if_none_match: Tags | None) -> tuple[Version
     return expected, None if if_none_match.any else _versions(if_none_match.strong | if_none_match.weak)
 
 
+def tag(version: int, revision: int) -> str:
+    """The ETag of an account: its version, and after a dot how often it was changed otherwise, if it was."""
+    return f'"{version}.{revision}"' if revision else f'"{version}"'
+
+
 def _versions(values: frozenset[str]) -> Versions:
     """The versions that tags name. A tag that no account can have names none."""
     matches = (_VERSION.fullmatch(value) for value in values)

@@ -6,6 +6,7 @@ from koshel.core.commands import ChangeAccount, Hold, Kind, Move, OpenAccount, S
 from koshel.core.exchanging import Exchange
 from koshel.core.labelled import METADATA_MAX
 from koshel.core.model import Declined, Refusal
+from koshel.http.preconditions import tag
 from koshel.http.problems import Failure, account_not_found, transaction_not_found, validation_failed
 from koshel.http.sent_as import sent_as
 
@@ -121,15 +122,14 @@ def _hold_expired(_: Declined, facts: Facts, __: str) -> Failure:
 
 
 def _version_mismatch(declined: Declined, facts: Facts, __: str) -> Failure:
-    tag = f"{facts['version']}.{facts['revision']}" if facts["revision"] else f"{facts['version']}"
-    command = declined.command
+    is_at = int(facts["version"]), int(facts["revision"])
+    command, etag = declined.command, tag(*is_at)
     assert isinstance(command, ChangeAccount)
-    is_at = facts["version"], facts["revision"]
     expected = command.expected is None or is_at in command.expected
     rest = "If-None-Match rules that out" if expected else "read it again"
-    detail = f'Account {facts["account_id"]} is at "{tag}"; {rest}.'
+    detail = f"Account {facts['account_id']} is at {etag}; {rest}."
     members = {name: fact for name, fact in facts.items() if name != "revision"}
-    return Failure("version-mismatch", detail, **members)
+    return Failure("version-mismatch", detail, {"ETag": etag}, **members, etag=etag)
 
 
 def _account_closed(_: Declined, facts: Facts, __: str) -> Failure:

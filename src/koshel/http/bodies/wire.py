@@ -21,6 +21,7 @@ from koshel.core.originals import TransactionStatus
 from koshel.core.turnovers import Period
 from koshel.db.mapping.rows import FoundTransaction
 from koshel.http.bodies import asked
+from koshel.http.preconditions import tag
 from koshel.inputs.labels import Labels
 from koshel.inputs.values import AMOUNT_PATTERN, AccountName, Id
 
@@ -242,5 +243,5 @@ class QueueHealth(Struct, frozen=True):
 
 
 def etag(account: AccountDetails) -> str:
-    """The account's version, and after a dot how often it was changed otherwise, if it was."""
-    return f'"{account.version}.{account.revision}"' if account.revision else f'"{account.version}"'
+    """The account's ETag, as a header has it."""
+    return tag(account.version, account.revision)

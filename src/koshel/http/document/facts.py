@@ -89,7 +89,8 @@ class _OfTransaction(NoFacts, frozen=True, kw_only=True):
 
 
 class _Version(OfAccount, frozen=True, kw_only=True):
-    version: Annotated[int, Meta(description="The account's version now.")]
+    version: Annotated[int, Meta(description="The account's version then.")]
+    etag: Annotated[str, Meta(description="The account's ETag then, with its quotes, as If-Match takes it.")]
 
 
 class _Currency(NoFacts, frozen=True, kw_only=True):

@@ -131,6 +131,8 @@ def _refused(route: Route, status: int) -> Iterable[str]:
     yield from _ALWAYS
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} and route.scope is not None:
         yield "WWW-Authenticate"
+    if status == HTTPStatus.PRECONDITION_FAILED:
+        yield "ETag"
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         yield "Retry-After"
     if status == HTTPStatus.TOO_MANY_REQUESTS:
