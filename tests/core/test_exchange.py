@@ -206,4 +206,4 @@ def test_of_an_exchange_in_a_group_the_term_that_differs_is_named(
     settled = after(OLD, decide(OLD, [first]))
     assert refusal(settled, again) == (R.IDEMPOTENCY_KEY_REUSED, {"field": f"transactions/1/{field}"})
     of_another_kind = replace(first, members=(first.members[0], payment(1, "1")))
-    assert refusal(settled, of_another_kind) == (R.IDEMPOTENCY_KEY_REUSED, {"field": "transactions/1/kind"})
+    assert refusal(settled, of_another_kind) == (R.IDEMPOTENCY_KEY_REUSED, {"field": "transactions/1/exchange"})

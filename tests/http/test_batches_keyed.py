@@ -62,9 +62,9 @@ def test_a_refused_batch_stays_refused_and_uses_no_members_key_up(till: Till) ->
         ({"transactions": 1}, "transactions"),
         ({"amount": "3"}, "transactions/1/amount"),
         ({"idempotency_key": "other"}, "transactions/1/idempotency_key"),
-        ({"target_account_id": None}, "transactions/1/kind"),
+        ({"target_account_id": None}, "transactions/1/target_account_id"),
         ({"metadata": {"a": "b"}}, "transactions/1/metadata"),
-        ({"hold": {}}, "transactions/1/kind"),
+        ({"hold": {}}, "transactions/1/hold"),
     ],
 )
 def test_the_same_key_with_another_batch_names_what_differs(till: Till, change: dict[str, Any], field: str) -> None:
@@ -113,7 +113,8 @@ def test_of_what_follows_the_field_that_names_it_is_named(till: Till, how: str, 
     else:
         made(till.batch(keyed({how: first}, key)))
         problem = assert_problem(till.batch(keyed({how: second}, key)), "batch-refused")
-        assert (problem["cause"]["code"], problem["cause"]["field"]) == ("idempotency-key-reused", how)
+        cause = problem["cause"]
+        assert (cause["code"], cause["field"]) == ("idempotency-key-reused", f"transactions/0/{how}")
 
 
 def test_a_key_twice_in_one_batch_is_one_transaction(till: Till) -> None:
@@ -134,11 +135,65 @@ def test_a_key_twice_in_one_batch_for_other_requests_is_refused(till: Till) -> N
     members = [keyed(transfer(ann, bob, "4"), key), keyed(transfer(ann, bob, "5"), key)]
     problem = assert_problem(till.batch(*members), "batch-refused")
     assert (problem["index"], problem["cause"]["code"]) == (1, "idempotency-key-reused")
-    assert problem["cause"]["field"] == "amount"
+    assert problem["cause"]["field"] == "transactions/1/amount"
     assert till.account(bob)["version"] == 0
     answer = till.batch(*members, atomic=False)
     assert problems(answer) == [None, "idempotency-key-reused"]
+    assert answer.body["results"][1]["problem"]["field"] == "transactions/1/amount"
     assert till.money(bob).balance == "4.00"
+
+
+OTHERWISE: list[tuple[dict[str, Any], str]] = [
+    ({"amount": "3"}, "transactions/1/amount"),
+    ({"target_account_id": None}, "transactions/1/target_account_id"),
+    ({"hold": {}}, "transactions/1/hold"),
+    ({"hold": {"expires_in": 60}}, "transactions/1/hold"),
+]
+
+
+@pytest.mark.parametrize(("change", "field"), OTHERWISE)
+def test_the_key_of_a_member_that_was_used_alone_names_the_field_in_the_batch(
+    till: Till, change: dict[str, Any], field: str
+) -> None:
+    ann, bob, key = till.open("10"), till.open(), key_of("alone")
+    made(till.post("/transaction", transfer(ann, bob, "1"), Idempotency_Key=key))
+    answer = till.batch(transfer(ann, bob, "2"), keyed(transfer(ann, bob, "1") | change, key), atomic=False)
+    assert problems(answer) == [None, "idempotency-key-reused"]
+    problem = answer.body["results"][1]["problem"]
+    assert (problem["field"], problem["detail"]) == (
+        field,
+        f"This key came first with another request; {field} differs.",
+    )
+
+
+def test_the_key_of_a_member_that_was_used_on_a_route_of_another_sort_differs_in_kind(till: Till) -> None:
+    key = key_of("opening")
+    ann = made(till.post("/account", {"email": "ann@example.com"}, Idempotency_Key=key))["id"]
+    answer = till.batch(keyed(transfer(None, ann, "1"), key), atomic=False)
+    assert answer.body["results"][0]["problem"]["field"] == "kind"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"hold": {}}, "hold"),
+        ({"target_account_id": None, "hold": {}}, "hold"),
+        ({"target_account_id": ..., "targets": 1}, "targets"),
+        ({"source_account_id": ..., "sources": 1}, "sources"),
+    ],
+)
+def test_what_only_one_of_two_requests_has_is_named_as_it_is_sent(
+    till: Till, change: dict[str, Any], field: str
+) -> None:
+    ann, bob = till.open("20"), till.open("20")
+    legs = {"targets": [{"target_account_id": bob, "share": "100%"}], "sources": [{"source_account_id": ann}]}
+    plain = transfer(ann, bob, "1")
+    other = {name: legs.get(name, value) for name, value in (plain | change).items() if value is not ...}
+    for at, (first, again) in enumerate([(plain, other), (other, plain)]):
+        key = key_of(f"one-route-{at}")
+        made(till.post("/transaction", first, Idempotency_Key=key))
+        problem = assert_problem(till.post("/transaction", again, Idempotency_Key=key), "idempotency-key-reused")
+        assert problem["field"] == field
 
 
 @pytest.mark.parametrize("atomic", [True, False])

@@ -52,7 +52,7 @@ def followers(till: Till, ann: int, bob: int) -> dict[str, tuple[str, Any, dict[
         "all": (f"/transaction/{hold}/capture", None, {"amount": "10"}, "amount"),
         "void": (f"/transaction/{hold}/void", None, {"metadata": {"why": "late"}}, "metadata"),
         "refund": (f"/transaction/{paid}/refund", {"amount": "4"}, {}, "amount"),
-        "hold": ("/transaction", transfer(ann, bob, "4") | {"hold": {}}, transfer(ann, bob, "4"), "kind"),
+        "hold": ("/transaction", transfer(ann, bob, "4") | {"hold": {}}, transfer(ann, bob, "4"), "hold"),
         "lifetime": (
             "/transaction",
             transfer(ann, bob, "4") | {"hold": {}},

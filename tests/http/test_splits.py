@@ -99,7 +99,7 @@ def test_the_same_key_gives_the_same_answer(till: Till) -> None:
         ({"amount": "11"}, "amount"),
         ({"targets": 1}, "targets"),
         ({"targets": "share"}, "targets/0/share"),
-        ({"hold": {}}, "kind"),
+        ({"hold": {}}, "hold"),
         ({"metadata": {"a": "b"}}, "metadata"),
     ],
 )

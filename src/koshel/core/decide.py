@@ -56,9 +56,9 @@ def decide_in_turn(book: Book, commands: Sequence[Command]) -> Iterator[Outcome]
         yield _pass(ahead, command)
 
 
-def _pass(book: Book, command: Command) -> Outcome:
+def _pass(book: Book, command: Command, *, is_member: bool = False) -> Outcome:
     """The command's outcome; the book moves past it, in place."""
-    outcome: Outcome | None = replay(book, command)
+    outcome: Outcome | None = replay(book, command, is_member=is_member)
     if outcome is None:
         if type(command) is Move:  # as nearly all are
             outcome = move(book, command)
@@ -74,7 +74,7 @@ def _pass(book: Book, command: Command) -> Outcome:
 
 def _pass_group(book: Book, group: Group) -> Grouped | Declined:
     ahead = after(book, ())
-    outcome = grouped(group, [_pass(ahead, member) for member in group.members])
+    outcome = grouped(group, [_pass(ahead, member, is_member=True) for member in group.members])
     if isinstance(outcome, Grouped):
         book.state = ahead.state  # it is past the members already
     remember(book.state, outcome)

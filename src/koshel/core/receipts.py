@@ -11,22 +11,30 @@ from koshel.core import declined
 from koshel.core.book import asked
 from koshel.core.commands import (
     ERASED,
+    Capture,
     ChangeAccount,
     Command,
     Deferrable,
     Enqueue,
     Group,
+    Hold,
+    Kind,
     Member,
     Move,
     OpenAccount,
+    Refund,
+    Split,
+    Void,
 )
+from koshel.core.exchanging import Exchange
 from koshel.core.legs import SplitSource, SplitTarget
 from koshel.core.model import Book, Declined, First, Grouped, Outcome, Posted, Queued, Replayed
 from koshel.core.money import rounded, scale_of
 from koshel.core.notes import Annotate
 
 # Fields that are not what the caller asked for: whose the key is and the key itself, which led here, and what our own
-# settings say where the caller said nothing. Every other field is compared, in its order in the struct.
+# settings say where the caller said nothing. Every other field is compared, in its order in the struct; last the kind,
+# which no caller sends, since it follows from the sides and from `hold`.
 _NOT_ASKED = frozenset(
     {
         "ledger_id",
@@ -43,15 +51,26 @@ _NOT_ASKED = frozenset(
 # An account is compared as it was asked for: by its name, or if it was asked for by none, by its id.
 _BY_NAME = {"source_account_id": "source", "target_account_id": "target", "account_id": "account"}
 _ASKED: Mapping[type, Sequence[str]] = {
-    kind: tuple(name for name in kind.__struct_fields__ if name not in _NOT_ASKED and name not in _BY_NAME.values())
+    kind: sorted(
+        [name for name in kind.__struct_fields__ if name not in _NOT_ASKED and name not in _BY_NAME.values()],
+        key="kind".__eq__,
+    )
     for kind in (*get_args(Deferrable), OpenAccount, ChangeAccount, Annotate)
+}
+# The field that only requests of this type have.
+_MARKS: Mapping[type, str] = {
+    Hold: "hold",
+    Capture: "capture",
+    Void: "void",
+    Refund: "refund",
+    Exchange: "exchange",
 }
 _Leg: TypeAlias = SplitSource | SplitTarget
 _PERSONAL = frozenset({"email", "metadata", "metadata_patch"})
 
 
-def replay(book: Book, command: Command) -> Replayed | Declined | None:
-    """What the command's key has already answered; None if this key is new, or there is none."""
+def replay(book: Book, command: Command, *, is_member: bool = False) -> Replayed | Declined | None:
+    """What the key of a command, or of a group's member, has already answered; None if it is new, or there is none."""
     if command.key is None:
         return None
     first = book.state.receipts.get((command.ledger_id, command.key))
@@ -61,7 +80,8 @@ def replay(book: Book, command: Command) -> Replayed | Declined | None:
         field = _first_difference_of_groups(first, command)
     else:
         now = command.command if isinstance(command, Enqueue) else command
-        field = first_difference(_request(first), _as_rounded(first, now) if isinstance(first, Posted) else now)
+        again = _as_rounded(first, now) if isinstance(first, Posted) else now
+        field = first_difference(_request(first), again, is_member=is_member)
         if field is None and _execute_at(first) != _execute_at(command):
             field = "execute_at"
     return Replayed(first) if field is None else declined.key_reused(command, field)
@@ -81,10 +101,18 @@ def _execute_at(asked: First | Command) -> datetime | UnsetType:
     return command.execute_at if isinstance(command, Enqueue) else UNSET
 
 
-def first_difference(was: Command, command: Command) -> str | None:
-    """The first field that the two ask otherwise; None if it is the same request."""
-    if type(command) is not type(was):
+def first_difference(was: Command, command: Command, *, is_member: bool = False) -> str | None:
+    """The first field that the two ask otherwise; None if it is the same request.
+
+    `kind`: nothing can be compared, since they are requests of two routes. All members of groups are of one.
+    """
+    if not (is_member and isinstance(was, Deferrable)) and _route(was) != _route(command):
         return "kind"
+    before, now = _marks(was), _marks(command)
+    for mark in (*now, *before):
+        if (mark in before) != (mark in now):
+            return mark
+    assert type(was) is type(command), "of one route, and with the same marks"
     asked = _ASKED[type(was)]
     if isinstance(was, OpenAccount | ChangeAccount) and was.email == ERASED:
         asked = [field for field in asked if field not in _PERSONAL]  # nobody knows any more what these were
@@ -98,6 +126,22 @@ def first_difference(was: Command, command: Command) -> str | None:
             if difference is not None:
                 return difference
     return None
+
+
+def _route(command: Command) -> type | Kind:
+    """What stands for the route of a request that is no member."""
+    if isinstance(command, Move):
+        return command.kind
+    return Kind.TRANSFER if isinstance(command, Hold | Split) else type(command)
+
+
+def _marks(command: Command) -> Sequence[str]:
+    """The fields that make it another request than a transfer, if it has such."""
+    if isinstance(command, Split):
+        legs = "sources" if command.sources else "targets"
+        return (legs, "hold") if command.kind is Kind.HOLD else (legs,)
+    mark = _MARKS.get(type(command))
+    return () if mark is None else (mark,)
 
 
 _LEGS = frozenset({"sources", "targets"})
@@ -130,9 +174,9 @@ def _first_difference_of_groups(first: First, command: Group) -> str | None:
     answers: Sequence[Outcome | Member] = first.outcomes if isinstance(first, Grouped) else group.members
     for index, (earlier, answer, member) in enumerate(zip(group.members, answers, command.members, strict=True)):
         if isinstance(answer, Posted):
-            field = first_difference(asked(answer), _as_rounded(answer, member))
+            field = first_difference(asked(answer), _as_rounded(answer, member), is_member=True)
         else:
-            field = first_difference(earlier, member)
+            field = first_difference(earlier, member, is_member=True)
         if earlier.key != member.key:
             field = "idempotency_key"
         if field is not None:

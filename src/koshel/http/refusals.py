@@ -21,7 +21,11 @@ Facts = Mapping[str, str | int]
 
 
 def _idempotency_key_reused(declined: Declined, facts: Facts, at: str) -> Failure:
-    field = sent_as(declined.command, str(facts["field"]), is_member=bool(at))
+    field = str(facts["field"])
+    if field != "kind":  # which is no field, but says that the first request was one of another route
+        member = "/".join(at.split("/")[1:3])  # without `exchange`: not all fields of an exchange are in there
+        sent = sent_as(declined.command, field, is_member=bool(at))
+        field = f"{member}/{sent}" if member else sent
     return Failure("idempotency-key-reused", f"This key came first with another request; {field} differs.", field=field)
 
 

@@ -70,7 +70,10 @@ class PolicyFacts(NoFacts, frozen=True, kw_only=True):
 class FieldFacts(NoFacts, frozen=True, kw_only=True):
     """Of a key that came with another request."""
 
-    field: Annotated[str, Meta(description="The first field, or header, that differs.")]
+    field: Annotated[
+        str,
+        Meta(description="The first field, or header, that differs, as it is sent. `kind`: it was another route."),
+    ]
 
 
 class RequestIdFacts(NoFacts, frozen=True, kw_only=True):
