@@ -156,6 +156,11 @@ def test_what_cannot_be_read_is_said_in_one_line(koshel: Koshel, arguments: list
     assert ended.complained.count("\n") == 1
 
 
+def test_a_scope_that_there_is_not_is_told_those_that_there_are(koshel: Koshel) -> None:
+    said = koshel("key", "create", "--scope", "owner").complained.replace("'", "")  # not every Python quotes them
+    assert "(choose from read, write, admin)" in said
+
+
 def test_a_ledger_is_renamed_and_listed(koshel: Koshel, database: Database) -> None:
     for name in ("shop", "bank"):
         koshel("ledger", "create", name, database_url=database.owner_url)
