@@ -210,6 +210,7 @@ def test_the_same_key_gives_the_same_queued_transaction(till: Till, amount: str)
         assert (again.status, again.body) == (202, first.body)
         assert again.headers["Location"] == first.headers["Location"]
         assert again.headers["Idempotent-Replayed"] == "true"
+        assert again.headers.get("Preference-Applied") == prefer.get("Prefer"), "what this request asks for"
     other = till.post(path, {"amount": "7"}, Prefer="respond-async", Idempotency_Key=key)
     assert assert_problem(other, "idempotency-key-reused")["field"] == "amount"
     assert till.transaction(first.body["id"]) == decided

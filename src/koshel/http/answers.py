@@ -102,7 +102,7 @@ async def _enqueue(call: Call, command: Deferrable) -> Reply:
                 raise
             outcome = None  # nothing was done, so it can still be queued
         if outcome is not None:
-            return reply(outcome, {"Preference-Applied": f"wait={prefer.wait_s}"})
+            return reply(outcome, {"Preference-Applied": f"wait={prefer.wait_s}"}, prefer=prefer)
     outcome = await _settled(call, call.requests.enqueue(command))
     engine.background.wake()
     return reply(outcome, prefer=prefer)
@@ -134,13 +134,14 @@ def reply(
     """The reply that an outcome is. Raises Failure, which is a reply too, if it was declined."""
     if type(outcome) is Posted:  # as nearly all are
         return _first(outcome, headers, 200 if dry_run else 201)
+    first = outcome.first if isinstance(outcome, Replayed) else outcome
+    if isinstance(first, Queued) and prefer is not None:
+        headers = {**headers, "Preference-Applied": prefer.applied}
     if isinstance(outcome, Replayed):
         return _first(outcome.first, {**headers, **REPLAYED})
     assert not isinstance(outcome, Executed | LeftOut)
     if isinstance(outcome, Found):
         return json(200, wire.account(outcome.account), {"ETag": wire.etag(outcome.account)})
-    if isinstance(outcome, Queued) and prefer is not None:
-        headers = {**headers, "Preference-Applied": prefer.applied}
     return _first(outcome, headers, 200 if dry_run else 201)
 
 
