@@ -128,7 +128,6 @@ FACTS: list[tuple[Command, Refusal, Facts]] = [
     (refund(HELD), R.NOT_REFUNDABLE, {"transaction_id": HELD, "kind": "hold"}),
     (refund(201), R.NOT_REFUNDABLE, {"transaction_id": 201, "kind": "transfer", "status": "queued"}),
     (capture(201), R.NOT_A_HOLD, {"transaction_id": 201, "kind": "transfer"}),
-    (void(201), R.NOT_A_HOLD, {"transaction_id": 201, "kind": "transfer"}),
     (hold(2, 2, "1"), R.SAME_ACCOUNT, {"account_id": 2}),
     (hold(1, 404, "1"), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "target_account_id"}),
     (ChangeAccount(1, 404), R.ACCOUNT_NOT_FOUND, {"account_id": 404, "field": "account_id"}),

@@ -174,27 +174,6 @@ def test_it_is_a_member_of_a_batch_with_a_group_of_its_own(till: Till, ann: int,
     assert assert_problem(reused, "idempotency-key-reused")["field"] == "transactions/0/exchange/rate"
 
 
-@pytest.mark.parametrize(
-    ("changed", "field"),
-    [
-        ({"rate": "0.51"}, "exchange/rate"),
-        ({"source_account_id": 1}, "exchange/source_account_id"),
-        ({"reference": "home"}, "reference"),
-    ],
-)
-def test_the_key_of_an_exchange_in_a_batch_names_the_field_that_differs_where_it_is_sent(
-    till: Till, ann: int, bob: int, changed: dict[str, Any], field: str
-) -> None:
-    asked = member(ann, bob, rate="0.50") | {"reference": "trip", "idempotency_key": str(uuid4())}
-    results(till.batch(asked))
-    beside = {name: value for name, value in changed.items() if name in asked}
-    other = asked | {"exchange": asked["exchange"] | (changed if not beside else {})} | beside
-    paid = {"source_account_id": bob, "target_account_id": None, "amount": "5"}
-    moved = paid | {"idempotency_key": asked["idempotency_key"]}
-    fields = [one["problem"]["field"] for one in results(till.batch(paid, other, moved, atomic=False))[1:]]
-    assert fields == [f"transactions/1/{field}", "transactions/2/exchange"]
-
-
 def test_a_member_before_it_may_open_an_account_that_it_names(till: Till, ann: int) -> None:
     name = f"traveller:{uuid4()}"
     opening = {"open": {"name": name, "email": "t@example.com", "currency": "MXN"}}

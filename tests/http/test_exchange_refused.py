@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from tests.http.test_exchange import exchange, moved
+from tests.http.test_exchange_later import member
 from tests.http.test_refusals import assert_problem
-from tests.support.till import Till
+from tests.support.till import Till, made
 
 LONG = "0." + "0" * 63 + "1"
 
@@ -117,3 +118,25 @@ def test_a_key_gives_the_same_answer_refusals_too_and_knows_another_request(till
     assert refusals[0].body == refusals[1].body
     assert_problem(refusals[1], "insufficient-funds")
     assert till.account(sides[0])["balance"] == "90.00"
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"rate": "0.51"}, "exchange/rate"),
+        ({"source_account_id": 1}, "exchange/source_account_id"),
+        ({"reference": "home"}, "reference"),
+    ],
+)
+def test_the_key_of_an_exchange_in_a_batch_names_the_field_that_differs_where_it_is_sent(
+    till: Till, sides: tuple[int, int], changed: dict[str, Any], field: str
+) -> None:
+    key = {"idempotency_key": f"batch-trip-{sides[0]}"}
+    asked = member(*sides, rate="0.50") | {"reference": "trip"} | key
+    made(till.batch(asked))
+    is_term = field.startswith("exchange/")
+    other = asked | ({"exchange": asked["exchange"] | changed} if is_term else changed)
+    paid = {"source_account_id": sides[0], "target_account_id": None, "amount": "5"}
+    results = till.batch(paid, other, paid | key, atomic=False).body["results"]
+    fields = [one["problem"]["field"] for one in results[1:]]
+    assert fields == [f"transactions/1/{field}", "transactions/2/exchange"]

@@ -104,20 +104,19 @@ def _change(state: State, outcome: Changed | Annotated) -> None:
 
 def _execute(state: State, executed: Executed) -> None:
     """Its id has been known since it was queued, so later commands may refer to it."""
-    id_, outcome = executed.command.id, executed.outcome
+    command, outcome = executed.command, executed.outcome
     if isinstance(outcome, Declined):
-        command = executed.command
-        state.pending[id_] = Pending(command.ledger_id, kind_of(command.command), "declined")
+        state.pending[command.id] = Pending(command.ledger_id, kind_of(command.command), "declined")
         return
-    state.pending.pop(id_, None)
+    state.pending.pop(command.id, None)
     for posted in outcome.outcomes if isinstance(outcome, Grouped) else [outcome]:
         if isinstance(posted, Opened):
             apply(state, posted)  # by an exchange
         elif isinstance(posted, Posted):
             if posted.id:
-                state.originals[id_] = original(posted)
-                state.refunded[id_] = minus(posted.amount, posted.amount)
-                state.noted[id_] = posted, 0
+                state.originals[command.id] = original(posted)
+                state.refunded[command.id] = minus(posted.amount, posted.amount)
+                state.noted[command.id] = posted, 0
             _post(state, posted)
 
 
