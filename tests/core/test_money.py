@@ -4,7 +4,7 @@ from decimal import Decimal, Inexact, InvalidOperation
 
 import pytest
 
-from koshel.core.money import CEILING, SCALE_MAX, iso_scales, minus, plain, plus, rounded, rounded_limit
+from koshel.core.money import CEILING, SCALE_MAX, has_no_unit, iso_scales, minus, plain, plus, rounded, rounded_limit
 
 ROUNDINGS = [
     ("0", 2, "0.00"),
@@ -98,9 +98,17 @@ def test_iso_currencies_know_their_scale(code: str, scale: int) -> None:
     assert iso_scales()[code] == scale
 
 
-@pytest.mark.parametrize("code", ["XAU", "XXX", "POINTS", "usd", ""])
-def test_a_currency_without_a_smallest_unit_has_no_scale(code: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "is_iso"), [("XAU", True), ("XXX", True), ("POINTS", False), ("usd", False), ("", False)]
+)
+def test_a_currency_without_a_smallest_unit_has_no_scale(code: str, *, is_iso: bool) -> None:
     assert code not in iso_scales()
+    assert has_no_unit(code) is is_iso
+
+
+@pytest.mark.parametrize("code", ["USD", "JPY"])
+def test_a_currency_with_decimals_has_a_smallest_unit_even_if_they_are_none(code: str) -> None:
+    assert not has_no_unit(code)
 
 
 def test_every_iso_scale_is_one_that_sums_can_hold() -> None:

@@ -21,6 +21,9 @@ def sized(body: bytes) -> dict[str, str]:
         (b'{"a\\nb": 1}', "validation-failed"),
         (b'{"email": "ann@example.com", "min_balance": ' + b"[" * 9_000 + b"]" * 9_000 + b"}", "validation-failed"),
         (b"[" * 19_000, "validation-failed"),
+        (b"[" * 1_000, "validation-failed"),  # that it is not JSON further on, nobody reads
+        (b"[" * 1_000 + b"]" * 1_000 + b"?", "validation-failed"),
+        (b"[" * 900, "malformed-json"),
         (b'{"email": "\\ud800"}', "malformed-json"),
         (b'{"email": "ann@example.com", "max_balance": "\\ud800"}', "malformed-json"),
     ],

@@ -152,6 +152,18 @@ def test_a_refusal_that_an_earlier_version_has_kept_is_answered_as_it_was_then(s
     assert "transaction_status" not in problem
 
 
+@pytest.mark.parametrize(
+    ("code", "detail"),
+    [
+        ("GOLD", "GOLD is neither in ISO 4217 nor registered with `koshel currency add`."),
+        ("XAU", "ISO 4217 has no decimals for XAU; register it with them, as `koshel currency add XAU --scale 4`."),
+    ],
+)
+def test_of_a_currency_that_cannot_be_used_it_is_said_what_to_do(code: str, detail: str) -> None:
+    problem = content(OpenAccount(1, "a@example.com", code))
+    assert (problem["currency"], problem["detail"]) == (code, detail)
+
+
 def test_funds_are_insufficient_for_a_payment_or_for_a_limit_and_each_has_facts_of_its_own() -> None:
     funds = [content(one).keys() for one, code in REFUSED if code == "insufficient-funds"]
     paying, limiting, together, exchanging = funds

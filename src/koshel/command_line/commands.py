@@ -185,6 +185,7 @@ def _database(chosen: Settings, *, make: bool = False, alone: bool = False) -> "
 def _bring_up_to_date(chosen: Settings, options: Options, at: "Database", found: "Inspected") -> None:
     """What is still to be done when the database is there and fit. Raises what the commands complain of."""
     from koshel.db.starting import standing
+    from koshel.inputs.texts import unknown_currency
     from koshel.serving import startup
 
     # As the owner if it is ours; a service role finds nothing due, or is told that it may not.
@@ -192,7 +193,7 @@ def _bring_up_to_date(chosen: Settings, options: Options, at: "Database", found:
         _apply_what_is_due(chosen, at)
     if chosen.currency not in iso_scales() and chosen.currency not in _registered(at, chosen.schema):
         name = came_as("currency", options)
-        raise CommandError(f"{name}: {chosen.currency} is neither in ISO 4217 nor registered")
+        raise CommandError(f"{name}: {unknown_currency(chosen.currency)}")
     _check_keys(chosen, at)
     standing.say_which(found, at.target)
     standing.check_connections(found, startup.wanted(chosen))

@@ -87,6 +87,11 @@ def plain(amount: Decimal) -> str:
     return text if "E" not in text else f"{amount:f}"
 
 
+def has_no_unit(code: str) -> bool:
+    """Whether ISO 4217 has the code and no decimals for it."""
+    return code in iso4217.raw_table and code not in iso_scales()
+
+
 @cache
 def iso_scales() -> dict[str, int]:
     """Decimals by ISO 4217 code, for the codes that have any (gold, XAU, has no smallest unit)."""

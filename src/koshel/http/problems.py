@@ -73,7 +73,9 @@ PROBLEMS: Mapping[str, Problem] = {
         409, "Last admin key", "Without the API key nobody could make keys of its ledger over HTTP any more."
     ),
     "ledger-name-taken": Problem(409, "Ledger name taken", "There is a ledger of this name already."),
-    "unknown-currency": Problem(422, "Unknown currency", "The currency is neither in ISO 4217 nor registered."),
+    "unknown-currency": Problem(
+        422, "Unknown currency", "The currency is not registered, and ISO 4217 has no decimals for it."
+    ),
     "name-taken": Problem(
         409,
         "Name taken",

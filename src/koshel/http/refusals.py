@@ -9,6 +9,7 @@ from koshel.core.model import Declined, Refusal
 from koshel.http.preconditions import tag
 from koshel.http.problems import Failure, account_not_found, transaction_not_found, validation_failed
 from koshel.http.sent_as import sent_as
+from koshel.inputs.texts import unknown_currency
 
 
 def refused(declined: Declined, at: str = "") -> Failure:
@@ -30,8 +31,7 @@ def _idempotency_key_reused(declined: Declined, facts: Facts, at: str) -> Failur
 
 
 def _unknown_currency(_: Declined, facts: Facts, __: str) -> Failure:
-    detail = f"{facts['currency']} is neither in ISO 4217 nor registered with `koshel currency add`."
-    return Failure("unknown-currency", detail, **facts)
+    return Failure("unknown-currency", f"{unknown_currency(str(facts['currency']))}.", **facts)
 
 
 def _transaction_not_found(declined: Declined, facts: Facts, at: str) -> Failure:

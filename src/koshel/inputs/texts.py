@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from koshel.core.commands import UNRESOLVED
+from koshel.core.money import has_no_unit
 from koshel.inputs.values import (
     ACCOUNT_NAME_MAX,
     ACCOUNT_NAME_PATTERN,
@@ -69,6 +70,13 @@ def is_key(text: str) -> bool:
 def is_currency_code(text: str) -> bool:
     """Whether the text can be the code of a currency."""
     return _CODE.fullmatch(text) is not None
+
+
+def unknown_currency(code: str) -> str:
+    """Why the decimals of a currency are not known, and what to do if they should be."""
+    if has_no_unit(code):
+        return f"ISO 4217 has no decimals for {code}; register it with them, as `koshel currency add {code} --scale 4`"
+    return f"{code} is neither in ISO 4217 nor registered with `koshel currency add`"
 
 
 def is_ledger_name(text: object) -> bool:
