@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from koshel import Ledger
-from koshel.command_line.file_commands import ENDED_BY_SIGPIPE
+from koshel.command_line.running import ENDED_BY_SIGPIPE
 from koshel.db.reading import volume
 from koshel.db.server.embedded import Cluster
 from tests.support.clone import cloned

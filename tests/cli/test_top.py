@@ -77,6 +77,20 @@ def test_where_there_is_nothing_to_be_seen_one_line_says_why(arguments: list[str
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize("every", ["nan", "inf", "-inf", "0", "0.1", "-1", "86401", "soon", "1e999"])
+def test_a_pause_that_is_none_is_refused(every: str) -> None:
+    status, printed, said = top("http://127.0.0.1:1", "--once", f"--every={every}")
+    assert (status, printed) == (2, "")
+    assert said.startswith(f"koshel top: argument --every: {every!r} is no number of seconds from 0.2 to 86400; ")
+
+
+@pytest.mark.parametrize(("flag", "value"), [("--host", "127.0.0.1"), ("--port", "1")])
+def test_a_url_and_an_address_are_not_taken_together(flag: str, value: str) -> None:
+    status, printed, said = top("http://127.0.0.1:1", flag, value, "--once")
+    assert (status, printed) == (1, "")
+    assert said == f"koshel: {flag} and a URL both say where the service is: give one of them\n"
+
+
 def test_a_service_without_metrics_is_no_fault(database: Database) -> None:
     with serving(database.service_url, workers="1", metrics="off") as service:
         status, _, said = top(service.url, "--once")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from koshel.command_line.cli import _parser
+from koshel.command_line.arguments import command_line
 from koshel.config.settings import Settings
 from koshel.config.settings_text import PREFIX, knobs, read
 from koshel.http.handlers.routes import ROUTES
@@ -51,7 +51,7 @@ def environment_of(service: Mapping[str, Any]) -> dict[str, str]:
 
 def assert_is_a_command(command: Sequence[str]) -> None:
     assert command[0] == "koshel"
-    assert _parser().parse_args(command[1:]).run
+    assert command_line().parse_args(command[1:]).run
 
 
 def test_the_compose_file_follows_the_specification() -> None:

@@ -9,9 +9,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from koshel.command_line.commands import CommandError, Options, opened
-from koshel.command_line.file_commands import ENDED_BY_SIGPIPE
 from koshel.config.settings import Settings
-from koshel.files.written import STDOUT, ReaderGone, written
+from koshel.files.written import STDOUT, written
 
 if TYPE_CHECKING:
     from koshel import Ledger
@@ -24,11 +23,8 @@ def statement(chosen: Settings, options: Options) -> int:
 
     _check_times(options)
     _check_picture("statement", options["plot"])
-    try:
-        with opened(chosen) as at:
-            asyncio.run(_statement(chosen, at, options))
-    except ReaderGone:
-        return ENDED_BY_SIGPIPE
+    with opened(chosen) as at:
+        asyncio.run(_statement(chosen, at, options))
     return 0
 
 
@@ -66,11 +62,8 @@ def volume(chosen: Settings, options: Options) -> int:
     if options["plot"] is not None and by.by_day == bool(by.name_parts):
         raise CommandError("--plot draws days or names: --group-by must have day, or name_prefix, and not both")
     _check_picture("volume", options["plot"])
-    try:
-        with opened(chosen) as at:
-            asyncio.run(_volume(chosen, at, options))
-    except ReaderGone:
-        return ENDED_BY_SIGPIPE
+    with opened(chosen) as at:
+        asyncio.run(_volume(chosen, at, options))
     return 0
 
 

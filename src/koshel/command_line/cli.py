@@ -1,228 +1,32 @@
-"""The command line: what was asked for, in which words it is refused, and with which status it ends."""
+"""Where every command begins.
 
-import argparse
+Nothing else is imported before, so that Ctrl-C ends a command also while it imports what it needs.
+"""
+
 import os
 import sys
-import traceback
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Sequence
 
-from koshel import __version__
-from koshel.callers import MAIN_LEDGER, Scope
-from koshel.command_line import access_commands, book_arguments, commands, file_arguments, reader_commands, top_command
-from koshel.command_line.file_arguments import WHERE
-from koshel.config import durations, settings_text
-from koshel.config.settings import Settings, SettingsError
-from koshel.config.surroundings import nearest, of_libpq, without_passwords
-from koshel.core.money import SCALE_MAX
-from koshel.inputs.texts import is_key_name
-
-EPILOG = "Every setting is a flag and a variable: --batch-max is KOSHEL_BATCH_MAX. `koshel serve --help` lists them."
-PSQL_EPILOG = r"Whatever is not a setting goes to psql: koshel psql -c '\d account'"
-
-Run = Callable[[Settings, Mapping[str, Any]], int]
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse, with one line for what cannot be parsed instead of the usage too."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and exit."""
-        self.exit(2, f"{self.prog}: {without_passwords(message)}; see {self.prog} --help\n")
-
-    def refuse(self, unknown: Sequence[str]) -> NoReturn:
-        """Say which arguments nobody knows, and exit."""
-        flag = unknown[0].partition("=")[0]
-        near = nearest(flag, self._option_string_actions) if flag.startswith("--") else None
-        hint = "" if near is None else f" (the nearest is {near})"
-        self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+INTERRUPTED = 128 + 2  # the status of a program that SIGINT ends, as shells say it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    parsed, rest = _parser().parse_known_args(arguments)
-    options = vars(parsed)
-    parser: Parser = options.pop("parser")
-    if rest and not options["passes_on"]:
-        parser.refuse(rest)
-    run: Run = options.pop("run")
-    names = {knob.name for knob in settings_text.knobs()}
-    flags = {name: value for name, value in options.items() if name in names}
-    environment = dict(os.environ)
     try:
-        chosen = settings_text.read(environment, flags)
-        if chosen.database_url is None:
-            # They say where some other database is, and libpq would heed them for the embedded one too.
-            for name in of_libpq(environment):
-                del os.environ[name]
-        return run(chosen, options | {"rest": rest, "environment": environment})
+        _fill_closed_descriptors()
+        from koshel.command_line import running  # noqa: PLC0415  it imports all that a command line needs
+
+        return running.run(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:
-        return 130
-    except Exception as error:
-        said = str(error) if isinstance(error, SettingsError) else commands.complaint(error)
-        if said is None:
-            if options["failure"] == 1:
-                raise
-            traceback.print_exc()  # else the status would be Python's own, which has another meaning here
-        else:
-            sys.stderr.write(f"koshel: {' '.join(said.split())}\n")
-        return int(options["failure"])
+        return INTERRUPTED
 
 
-def _parser() -> Parser:
-    parser = Parser(prog="koshel", description="Wallets on PostgreSQL.", epilog=EPILOG, allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=f"koshel {__version__}")
-    add = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _command(add, "serve", commands.serve, "serve the HTTP API; migrates first", takes=None)
-    migrate = _command(
-        add,
-        "migrate",
-        commands.migrate,
-        "bring the database's schema up to date",
-        takes=(*WHERE, "row_security", "migration_lock_timeout_ms"),
-    )
-    migrate.add_argument("--check", action="store_true", help="change nothing; exit 1 if a migration is due")
-    _currency_commands(add)
-    _ledger_commands(add)
-    _key_commands(add)
-    _account_commands(add)
-    file_arguments.add_to(add, _command)
-    book_arguments.add_to(add, _command)
-    verify = _command(
-        add,
-        "verify",
-        commands.verify,
-        "prove the books; exit 1 if they are not right, 2 if nobody could look",
-        failure=2,
-    )
-    verify.add_argument("--json", action="store_true", help="print JSON")
-    psql = _command(add, "psql", commands.psql, "open a shell on the database", epilog=PSQL_EPILOG, passes_on=True)
-    psql.usage = "koshel psql [settings] [arguments of psql]"
-    top = _command(add, "top", top_command.top, "watch what a running service does", takes=("host", "port"))
-    top.add_argument("url", nargs="?", help="URL of the service (default: the host and the port of the settings)")
-    top.add_argument("--key-file", metavar="FILE", help="file with an API key of scope admin of the ledger main")
-    top.add_argument(
-        "--every", type=float, default=1.0, metavar="SECONDS", help="seconds between two readings (default 1)"
-    )
-    top.add_argument("--once", action="store_true", help="read the metrics twice, print the result, and exit")
-    _command(add, "openapi", commands.openapi, "print the OpenAPI document")
-    return parser
-
-
-def _currency_commands(commands_: Any) -> None:
-    currency = commands_.add_parser("currency", help="currencies that ISO 4217 does not know", allow_abbrev=False)
-    add = currency.add_subparsers(title="actions", metavar="ACTION", required=True)
-    command = _command(add, "add", commands.add_currency, "register a currency")
-    command.add_argument("code", help="3 to 12 characters of A-Z, 0-9 and _")
-    command.add_argument("--scale", type=int, required=True, help=f"its decimals, 0 to {SCALE_MAX}")
-    _command(add, "list", commands.list_currencies, "list the registered currencies")
-
-
-def _ledger_commands(commands_: Any) -> None:
-    ledger = commands_.add_parser("ledger", help="ledgers, each with accounts and keys of its own", allow_abbrev=False)
-    add = ledger.add_subparsers(title="actions", metavar="ACTION", required=True)
-    command = _command(add, "create", access_commands.create_ledger, "make a ledger")
-    command.add_argument("name", help="1 to 64 characters of a-z, 0-9, _ and -")
-    _command(add, "list", access_commands.list_ledgers, "list the ledgers")
-    command = _command(add, "rename", access_commands.rename_ledger, "give a ledger another name")
-    command.add_argument("name", help="the old name")
-    command.add_argument("new_name", metavar="new-name", help="the new name")
-    summary = "let a role of PostgreSQL read the rows of a ledger, and of no other"
-    for verb, run, said in (
-        ("grant", reader_commands.grant_ledger, summary),
-        ("revoke", reader_commands.revoke_ledger, "take that back"),
-    ):
-        command = _command(add, verb, run, said)
-        command.add_argument("name", help="name of the ledger")
-        command.add_argument("role", help="role of PostgreSQL that logs in, or a group of such roles")
-
-
-def _key_commands(commands_: Any) -> None:
-    key = commands_.add_parser("key", help="API keys", allow_abbrev=False)
-    add = key.add_subparsers(title="actions", metavar="ACTION", required=True)
-    command = _command(add, "create", access_commands.create_key, "make a key, and print it; it is shown only once")
-    command.add_argument("--ledger", default=MAIN_LEDGER, help=f"its ledger (default {MAIN_LEDGER})")
-    command.add_argument(
-        "--scope",
-        choices=[scope.value for scope in Scope],
-        required=True,
-        help="write includes read, and admin includes write",
-    )
-    command.add_argument(
-        "--expires",
-        type=_lifetime,
-        metavar="DURATION",
-        help="how long it is valid, such as 90d, 24h, 30m or 45s (default: for ever)",
-    )
-    command.add_argument("--name", type=_key_name, default="", help="what it is for")
-    command.add_argument("--output", metavar="FILE", help="write the key to a new file, which nobody else may read")
-    command = _command(add, "list", access_commands.list_keys, "list keys, without the keys themselves")
-    command.add_argument("--ledger", help="only the keys of this ledger")
-    command = _command(
-        add, "revoke", access_commands.revoke_key, "revoke a key: every worker refuses it within a second"
-    )
-    command.add_argument("id", type=int, help="as `koshel key list` shows it")
-    command = _command(add, "rotate", access_commands.rotate_key, "make a new key in place of an old one, and print it")
-    command.add_argument("id", type=int, help="as `koshel key list` shows it")
-    command.add_argument(
-        "--overlap",
-        type=_duration,
-        default="24h",
-        metavar="DURATION",
-        help="how long the old key stays valid (default 24h)",
-    )
-
-
-def _account_commands(commands_: Any) -> None:
-    account = commands_.add_parser("account", help="personal data of accounts", allow_abbrev=False)
-    add = account.add_subparsers(title="actions", metavar="ACTION", required=True)
-    summary = "erase the email and the metadata of a closed account, wherever they are kept"
-    command = _command(add, "erase", access_commands.erase_account, summary)
-    command.add_argument(
-        "account", type=access_commands.account_of, metavar="ID|@NAME", help="its id, or @ and its name"
-    )
-    command.add_argument("--ledger", default=MAIN_LEDGER, help=f"the ledger of the name (default {MAIN_LEDGER})")
-
-
-def _duration(text: str) -> int:
-    try:
-        return durations.seconds(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _lifetime(text: str) -> int:
-    if (lasts_s := _duration(text)) < 1:
-        raise argparse.ArgumentTypeError("the lifetime of a key must be more than zero")
-    return lasts_s
-
-
-def _key_name(text: str) -> str:
-    if not is_key_name(text):
-        raise argparse.ArgumentTypeError("the name of a key has at most 100 characters, and no control characters")
-    return text
-
-
-def _command(
-    commands_: Any,
-    name: str,
-    run: Run,
-    summary: str,
-    *,
-    takes: Sequence[str] | None = WHERE,
-    epilog: str = EPILOG,
-    passes_on: bool = False,
-    failure: int = 1,
-) -> Parser:
-    """A command that takes these settings, or all; `failure` is its status when it could not do what it should."""
-    parser: Parser = commands_.add_parser(
-        name, help=summary, description=summary[0].upper() + summary[1:] + ".", epilog=epilog, allow_abbrev=False
-    )
-    parser.set_defaults(run=run, parser=parser, passes_on=passes_on, failure=failure)
-    group = parser.add_argument_group("settings")
-    for knob in settings_text.knobs():
-        if takes is None or knob.name in takes:
-            default = "" if knob.default is None else f" (default {knob.default})"
-            flag = f"--{knob.name.replace('_', '-')}"
-            group.add_argument(flag, metavar=knob.metavar, help=knob.description + default)
-    return parser
+def _fill_closed_descriptors() -> None:
+    """Let nothing else, such as a connection to the database, get the number of a stream that is closed."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest free number: this one
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w")

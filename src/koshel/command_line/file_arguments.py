@@ -9,7 +9,7 @@ from koshel.callers import MAIN_LEDGER
 from koshel.command_line import file_commands
 
 LAST_MONTH = date(9999, 11, 1)  # what is sold in the demo's month may come back up to ten days after it
-WHERE = ("database_url", "data_dir", "service_role")  # what every command that uses the database takes
+WHERE = ("database_url", "data_dir", "schema")  # what every command that uses the database takes
 
 
 def add_to(commands: Any, command_of: Callable[..., Any]) -> None:
@@ -32,7 +32,8 @@ def add_to(commands: Any, command_of: Callable[..., Any]) -> None:
     add = into.add_subparsers(title="kinds", metavar="KIND", required=True)
     for kind in ("accounts", "transactions"):
         summary = f"check a file of {kind}, then import them"
-        command = command_of(add, kind, file_commands.import_, summary, takes=(*WHERE, "currency", "max_balance"))
+        opens = ("currency", "max_balance") if kind == "accounts" else ()
+        command = command_of(add, kind, file_commands.import_, summary, takes=(*WHERE, *opens))
         command.set_defaults(kind=kind)
         command.add_argument("file", metavar="FILE", help="CSV with a header, or JSON Lines")
         command.add_argument("--format", choices=["jsonl", "csv"], help="default: what its name ends in")

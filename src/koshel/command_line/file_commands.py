@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 STATEMENT_TIMEOUT_MS = 60_000  # at least
 GC_THRESHOLD = 500_000  # more objects than there were, before an import looks for garbage
-ENDED_BY_SIGPIPE = 128 + 13  # the status of a program that ends because nobody reads what it writes, as shells say it
 
 
 def export(chosen: Settings, options: Options) -> int:
@@ -96,14 +95,11 @@ def _written(options: Options, write: "Callable[[str], int]", what: str) -> int:
     """Write a file, say how many lines it has, and return the status."""
     from koshel.files.exporting import format_of
     from koshel.files.faults import UnfitFile
-    from koshel.files.written import ReaderGone
 
     try:
         count = write(format_of(options["output"], options["format"]))
     except UnfitFile as error:
         raise CommandError(str(error)) from None
-    except ReaderGone:
-        return ENDED_BY_SIGPIPE
     sys.stderr.write(f"koshel: {count} {what}\n")
     return 0
 

@@ -7,11 +7,15 @@ from koshel.command_line.commands import CommandError
 from koshel.config import address
 from koshel.config.settings import Settings
 
-EVERY_MIN_S = 0.2
+EVERY_MIN_S, EVERY_MAX_S = 0.2, 86_400.0
 
 
 def top(chosen: Settings, options: Mapping[str, Any]) -> int:
     """Show what a service does, until interrupted or once. Raises CommandError."""
+    url = options["url"]
+    for name in ("host", "port"):
+        if url is not None and options[name] is not None:
+            raise CommandError(f"--{name} and a URL both say where the service is: give one of them")
     try:
         from rich.console import Console  # noqa: PLC0415  who does not watch needs none of it
     except ImportError as error:
@@ -19,10 +23,10 @@ def top(chosen: Settings, options: Mapping[str, Any]) -> int:
     from koshel.command_line import top as view  # noqa: PLC0415
     from koshel.telemetry.readings import NotReadable  # noqa: PLC0415
 
-    url = options["url"] or address.url(chosen.host.strip("[]"), chosen.port)
-    every_s = max(options["every"], EVERY_MIN_S)
+    if url is None:
+        url = address.url(chosen.host.strip("[]"), chosen.port)
     try:
-        view.watch(Console(), url, options["key_file"], every_s, once=options["once"])
+        view.watch(Console(), url, options["key_file"], options["every"], once=options["once"])
     except NotReadable as error:
         raise CommandError(str(error)) from error
     return 0
