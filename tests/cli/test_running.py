@@ -30,6 +30,7 @@ COMMANDS: Sequence[Sequence[str]] = (
     ["serve", "--port", "0"],
 )
 PRINTING: Sequence[Sequence[str]] = (["ledger", "list"], ["migrate", "--check"], ["openapi"], ["verify"], ["volume"])
+LOOKING = (["verify"], ["migrate", "--check"])  # 1 says what was found
 NO_TEXT = os.fsdecode(b"\xff")
 
 
@@ -51,14 +52,14 @@ def test_where_nobody_can_see_what_it_prints_a_command_does_nothing(
     database: Database, arguments: Sequence[str]
 ) -> None:
     ended = run(database, ">&-", *arguments)
-    assert (ended.returncode, ended.stderr) == (2 if arguments == ["verify"] else 1, CLOSED)
+    assert (ended.returncode, ended.stderr) == (2 if arguments in LOOKING else 1, CLOSED)
     assert query(database, "SELECT (SELECT count(*) FROM ledger), (SELECT count(*) FROM api_key)") == [(1, 0)]
 
 
 @pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
 def test_what_cannot_be_written_is_said_once(database: Database, arguments: Sequence[str]) -> None:
     ended = run(database, ">/dev/full", *arguments)
-    assert (ended.returncode, ended.stderr) == (2 if arguments == ["verify"] else 1, FULL)
+    assert (ended.returncode, ended.stderr) == (2 if arguments in LOOKING else 1, FULL)
 
 
 @pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)

@@ -18,7 +18,9 @@ from koshel.serving import startup
 from tests.support import command
 from tests.support.database import Database
 
-FOUND = Inspected(database="koshel", role="koshel_service", version="18.1", room=97, due=[], unsafe=[], advice=[])
+FOUND = Inspected(
+    database="koshel", role="koshel_service", version="18.1", room=97, due=[], unknown=[], unsafe=[], advice=[]
+)
 
 
 @pytest.fixture

@@ -115,5 +115,5 @@ def test_a_role_may_be_granted_what_it_needs_more_than_once(database: Database) 
 
 
 def test_a_role_that_does_not_exist_is_named(database: Database) -> None:
-    with pytest.raises(migrate.MigrationError, match='role "nobody; here" does not exist'):
+    with pytest.raises(migrate.MigrationError, match='make it first, as a superuser: CREATE ROLE "nobody; here" LOGIN'):
         migrate.migrate(database.owner_url, service_role="nobody; here")

@@ -114,7 +114,7 @@ async def test_a_server_that_does_not_answer_is_given_up() -> None:
 )
 def test_a_place_is_shown_without_its_password(url: str, place: str) -> None:
     with capture_logs() as log:
-        standing.say_which(Inspected("wallet", "ann", "18.1", 97, [], [], []), parse(url))
+        standing.say_which(Inspected("wallet", "ann", "18.1", 97, [], [], [], []), parse(url))
     assert [(line["at"], line["database"], line["role"]) for line in log] == [(place, "wallet", "ann")]
 
 

@@ -60,6 +60,8 @@ def read(given: Sequence[str]) -> dict[str, Any]:
     its_own: Parser = options.pop("parser")
     if rest and not options["passes_on"]:
         its_own.refuse(rest)
+    if options.get("check"):
+        options["failure"] = 2  # 1 says what was found
     return options | {"rest": rest}
 
 
@@ -76,7 +78,9 @@ def command_line() -> Parser:
         "bring the database's schema up to date",
         takes=(*WHERE, "service_role", "row_security", "migration_lock_timeout_ms"),
     )
-    migrate.add_argument("--check", action="store_true", help="change nothing; exit 1 if a migration is due")
+    migrate.add_argument(
+        "--check", action="store_true", help="change nothing; exit 1 if anything is due, 2 if nobody could look"
+    )
     _currency_commands(add)
     _ledger_commands(add)
     _key_commands(add)

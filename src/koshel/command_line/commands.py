@@ -61,7 +61,7 @@ def verify(chosen: Settings, options: Options) -> int:
     from koshel.command_line.progress import bar
     from koshel.db.verifying.verify import prove
 
-    with opened(chosen) as at, bar("Proving the books") as progress:
+    with opened(chosen, to_prove=True) as at, bar("Proving the books") as progress:
         proof = prove(at.owner_url, chosen.schema, progress)
     if options["json"]:
         sys.stdout.write(msgspec.json.encode(proof).decode() + "\n")
@@ -116,16 +116,23 @@ def complaint(error: Exception) -> str | None:
 
 
 @contextmanager
-def opened(chosen: Settings) -> "Iterator[Database]":
-    """The database, whose schema is current. Raises CommandError."""
-    from koshel.db.starting.migrate import due, known
+def opened(chosen: Settings, *, to_prove: bool = False) -> "Iterator[Database]":
+    """The database, whose schema is current; if it is newer, that is said. Raises CommandError.
+
+    `to_prove`: whoever does not know the whole schema can prove nothing of it.
+    """
+    from koshel.db.starting.migrate import compare, known
 
     with database(chosen) as at:
-        missing = due(at.owner_url, chosen.schema)
-        if missing == known():
+        found = compare(at.owner_url, chosen.schema)
+        if found.due == known():
             raise CommandError("the database has no schema yet; run `koshel migrate`")
-        if missing:
-            raise CommandError(f"the schema lacks {', '.join(missing)}; run `koshel migrate`")
+        if found.due:
+            raise CommandError(f"the schema lacks {', '.join(found.due)}; run `koshel migrate`")
+        if found.unknown and to_prove:
+            raise CommandError(f"{found.newer}: prove the books with the version that has migrated them")
+        if found.unknown:
+            sys.stderr.write(f"koshel: {found.newer}\n")
         yield at
 
 

@@ -53,16 +53,23 @@ def serve(chosen: Settings, options: Options) -> int:
 
 def migrate(chosen: Settings, options: Options) -> int:
     """Apply what is due, or only say what is."""
-    from koshel.db.starting.migrate import due
+    from koshel.db.starting.checked import check
 
-    check = options["check"]
-    with database(chosen, make=not check) as at:
-        if chosen.database_url is not None and not check:  # and the lock of migrations is its session's
+    role, wish, only_check = chosen.service_role, chosen.row_security, options["check"]
+    with database(chosen, make=not only_check) as at:
+        if role not in {None, at.service_role}:
+            raise CommandError(f"the embedded database has its own role for the service, {at.service_role}")
+        if chosen.database_url is not None and not only_check:  # and the lock of migrations is its session's
             _check_before_migrating(chosen, at)
-        names = due(at.owner_url, chosen.schema) if check else _apply_what_is_due(chosen, at)
-    verb = "due" if check else "applied"
-    sys.stdout.write("".join(f"{verb}: {name}\n" for name in names) or "The schema is current.\n")
-    return 1 if check and names else 0
+        applied = [] if only_check else _apply_what_is_due(chosen, at)
+        found = check(at.owner_url, schema=chosen.schema, service_role=at.service_role, row_security=wish)
+    due = [f"due: {name}" for name in found.migrations.due] + [f"due: {said}" for said in found.wanting]
+    newer = found.migrations.newer
+    current = f"{newer[0].upper()}{newer[1:]}." if newer else "The schema is current."
+    sys.stdout.write("".join(f"{line}\n" for line in [*(f"applied: {name}" for name in applied), *due]))
+    if newer or not (applied or due):
+        sys.stdout.write(f"{current}\n")
+    return 1 if only_check and due else 0
 
 
 def _bring_up_to_date(chosen: Settings, options: Options, at: "Database", found: "Inspected") -> None:

@@ -140,6 +140,7 @@ class Queries(Struct, frozen=True):
     read_speed_settings: str
     read_backend: str
     missing_rights: str
+    make_role: str
     find_unconfined: str
     applied_migrations: str
     lock_migrations: str

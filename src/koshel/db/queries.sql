@@ -1500,8 +1500,8 @@ WHERE name IN ('wal_compression', 'max_wal_size', 'checkpoint_timeout', 'shared_
 SELECT pg_backend_pid();
 
 -- name: missing_rights
--- What grant_service grants and the role of this session lacks, of the tables, columns and sequences that are there.
--- $1 is the schema, to which rights belong, and not to a ledger.
+-- What grant_service grants and the role $2 lacks, of the tables, columns and sequences that are there; null: the role of
+-- this session. $1 is the schema, to which rights belong, and not to a ledger.
 WITH wanted (relation, privilege, columns) AS (
     SELECT unnest(ARRAY['ledger', 'currency', 'account', 'transaction', 'receipt', 'batch', 'hold', 'queued',
         'declined', 'cancelled', 'turnover', 'split', 'exchange', 'transaction_change', 'account_change', 'api_key',
@@ -1530,29 +1530,37 @@ found AS (
         WHERE n.nspname = $1::text AND c.relname = relation
     ) AS oid
     FROM wanted
-)
+),
+
+asked AS (SELECT coalesce($2::text, current_user)::name AS role)
 
 SELECT 'USAGE ON SCHEMA ' || nspname AS missing, 0 AS place
-FROM pg_namespace WHERE nspname = $1::text AND NOT has_schema_privilege(oid, 'USAGE')
+FROM pg_namespace, asked WHERE nspname = $1::text AND NOT has_schema_privilege(role, oid, 'USAGE')
 UNION ALL
 SELECT privilege || ' ON ' || relation, place
-FROM found
+FROM found, asked
 WHERE oid IS NOT NULL AND columns IS NULL AND NOT CASE privilege
-    WHEN 'USAGE' THEN has_sequence_privilege(oid, privilege)
-    ELSE has_table_privilege(oid, privilege)
+    WHEN 'USAGE' THEN has_sequence_privilege(role, oid, privilege)
+    ELSE has_table_privilege(role, oid, privilege)
 END
 UNION ALL
 SELECT privilege || ' (' || string_agg(attname, ', ' ORDER BY attnum) || ') ON ' || relation, place
 FROM found
 INNER JOIN pg_attribute ON attrelid = oid AND attname = ANY(columns)
-WHERE NOT has_column_privilege(oid, attnum, 'UPDATE')
+CROSS JOIN asked
+WHERE NOT has_column_privilege(role, oid, attnum, 'UPDATE')
 GROUP BY privilege, relation, place
 UNION ALL
 SELECT 'EXECUTE ON FUNCTION ' || proname, 100
-FROM pg_proc
+FROM pg_proc, asked
 WHERE pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND proname = ANY('{erase_account,make_partitions}')
-    AND NOT has_function_privilege(oid, 'EXECUTE')
+    AND NOT has_function_privilege(role, oid, 'EXECUTE')
 ORDER BY place;
+
+-- name: make_role
+-- How to make the role $1, which belongs to no ledger; nothing if it is there.
+SELECT format('CREATE ROLE %I LOGIN PASSWORD ''…''', $1::text) AS statement
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = $1::text);
 
 -- name: find_unconfined
 -- Why row-level security does not hold the role of this session, in words; nothing: it does, in every table that has a

@@ -13,6 +13,7 @@ from koshel.db.namespace import Wish
 from koshel.db.patience import be_patient
 from koshel.db.starting import policies, words
 from koshel.db.starting import schema as migrations
+from koshel.db.starting.schema import Compared
 from koshel.db.url import parse
 
 if TYPE_CHECKING:
@@ -32,18 +33,23 @@ class MigrationError(Exception):
     """The schema could not be read or brought up to date."""
 
 
-def due(url: str, schema: str | None = None) -> list[str]:
-    """Names of those that the database lacks, in order. Changes nothing. Raises MigrationError."""
+def compare(url: str, schema: str | None = None) -> Compared:
+    """What it lacks, and what it has that this version does not know. Changes nothing. Raises MigrationError."""
     try:
         with psycopg.connect(url, row_factory=tuple_row) as connection:
             be_patient(connection, LOCK_TIMEOUT_MS, in_transaction=True)
             q = queries.load(namespace.of_owner(connection, schema))
             applied = {name for (name,) in connection.execute(q.applied_migrations)}
     except psycopg.errors.UndefinedTable:
-        return known()
+        applied = set()
     except psycopg.Error as error:
-        raise _translated(error, LOCK_TIMEOUT_MS, url) from error
-    return [name for name in known() if name not in applied]
+        raise translated(error, LOCK_TIMEOUT_MS, url) from error
+    return migrations.compared(applied)
+
+
+def due(url: str, schema: str | None = None) -> list[str]:
+    """Names of those that the database lacks, in order. Changes nothing. Raises MigrationError."""
+    return compare(url, schema).due
 
 
 def migrate(
@@ -57,12 +63,15 @@ def migrate(
     """Apply what is due, then grant the service role what it needs. Returns the names applied.
 
     `schema`: that of the tables, made if it is not there; None: where they are, or `koshel`. `row_security`: see
-    `policies`. Waits while another process does the same. Raises MigrationError.
+    `policies`. Waits while another process does the same. Raises MigrationError; if there is no such role, nothing was
+    done.
     """
     try:
         with psycopg.connect(url, autocommit=True, cursor_factory=psycopg.RawCursor) as guard:
             _take_turn(guard)
             be_patient(guard, lock_timeout_ms, in_transaction=False)
+            if service_role is not None:
+                check_role(guard, service_role)
             found = namespace.of_owner(guard, schema)
             names = due(url, found)
             if names:
@@ -77,7 +86,7 @@ def migrate(
     except Unfit as error:
         raise MigrationError(str(error)) from error
     except psycopg.Error as error:
-        raise _translated(error, lock_timeout_ms, url) from error
+        raise translated(error, lock_timeout_ms, url) from error
     return names
 
 
@@ -89,11 +98,20 @@ def _make_partitions(connection: "psycopg.Connection[Any]", schema: str) -> None
         _log.warning("partitions of transactions are not made yet", error=str(error).splitlines()[0])
 
 
+def check_role(connection: "psycopg.Connection[Any]", role: str) -> None:
+    """Raises MigrationError if there is no such role."""
+    row = psycopg.RawCursor(connection, row_factory=tuple_row).execute(queries.load().make_role, (role,)).fetchone()
+    if row is not None:
+        said = f"there is no database role {role!r}, so nothing was done"
+        raise MigrationError(f"{said}: make it first, as a superuser: {row[0]}")
+
+
 def _role(url: str) -> str:
     return str(parse(url).arguments["user"])
 
 
-def _translated(error: psycopg.Error, lock_timeout_ms: int, url: str) -> MigrationError:
+def translated(error: psycopg.Error, lock_timeout_ms: int, url: str) -> MigrationError:
+    """What the driver says, in our words."""
     if isinstance(error, psycopg.errors.LockNotAvailable):
         return MigrationError(
             f"the migration gave up after {lock_timeout_ms / 1_000:g} s of waiting for a lock that another transaction "

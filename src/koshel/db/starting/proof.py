@@ -60,6 +60,7 @@ class Inspected(Struct, frozen=True):
     version: str
     room: int  # connections that this role may have at once
     due: list[str]  # migrations that the schema lacks
+    unknown: list[str]  # ... and that it has of a newer version of Koshel
     unsafe: list[str]  # settings that are off, since somebody said that they know
     advice: list[str]  # what would make it faster
 
@@ -94,11 +95,13 @@ async def inspect(
         if not granted_later:
             await _refuse_missing(connection, namespace)
             await _refuse_unconfined(connection, namespace, row_security)
-        due = await _due(connection, namespace)
+        found = await _compared(connection, namespace)
     for name in unsafe:
         if name not in known:
             raise Unfit(f"{name} is off: {RISKS[name]}; set it on, or say KOSHEL_ALLOW_{name.upper()}_OFF=true")
-    return Inspected(row["database"], row["role"], row["version"], row["room"], due, unsafe, advice(speed))
+    return Inspected(
+        row["database"], row["role"], row["version"], row["room"], found.due, found.unknown, unsafe, advice(speed)
+    )
 
 
 async def check_rights(
@@ -112,16 +115,16 @@ async def check_rights(
         await _refuse_unconfined(connection, namespace, row_security)
 
 
-async def _due(connection: "Connection", namespace: Namespace) -> list[str]:
+async def _compared(connection: "Connection", namespace: Namespace) -> migrations.Compared:
     try:
         applied = {name for (name,) in await connection.fetch(namespace.queries.applied_migrations)}
     except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError):
         applied = set()  # the latter only where rights are granted later: whoever grants them migrates first
-    return [name for name in migrations.known() if name not in applied]
+    return migrations.compared(applied)
 
 
 async def _refuse_missing(connection: "Connection", namespace: Namespace) -> None:
-    found = await connection.fetch(queries.load().missing_rights, namespace.name)
+    found = await connection.fetch(queries.load().missing_rights, namespace.name, None)
     missing = [one["missing"] for one in found]
     if missing:
         row = await connection.fetchrow(queries.load().read_server)

@@ -26,6 +26,8 @@ class Wanted(Struct, frozen=True):
 def say_which(found: Inspected, target: Target) -> None:
     """Which database it is, and as whom: a misspelt variable shows here."""
     _log.info("this is the database", at=place(target), database=found.database, role=found.role, version=found.version)
+    if found.unknown:
+        _log.warning("the schema is newer than this version of Koshel", unknown=found.unknown)
 
 
 def check_connections(found: Inspected, wanted: Wanted) -> None:
