@@ -15,6 +15,7 @@ import pytest
 
 from koshel import Ledger
 from koshel.command_line.running import ENDED_BY_SIGPIPE
+from koshel.config import extras
 from koshel.db.reading import volume
 from koshel.db.server.embedded import Cluster
 from tests.support.clone import cloned
@@ -24,7 +25,6 @@ from tests.support.drawn import Drawn
 from tests.support.ended import Koshel
 
 MOVED = {"payment": ("2026-01-01", "100.00"), "transfer": ("2026-01-02", "30.00"), "withdrawal": ("2026-02-01", "5.00")}
-
 WITHOUT = "import sys; sys.modules['matplotlib'] = None; from koshel.command_line.cli import main; sys.exit(main())"
 
 
@@ -228,7 +228,7 @@ def test_without_matplotlib_it_says_what_to_install_and_prints_tables_all_the_sa
         )
 
     drawn = run(*command, "--plot", "out.svg")
-    said = f"koshel: koshel {command[0]} --plot draws with matplotlib: install koshel[plot], or matplotlib itself\n"
+    said = f"koshel: koshel {command[0]} --plot draws with matplotlib: {extras.how_to_install('plot')}\n"
     assert (drawn.returncode, drawn.stdout, drawn.stderr) == (1, "", said)
     assert run(*command).returncode == 0
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from koshel.command_line.top import view
+from koshel.config import extras
 from koshel.telemetry.metrics import TABLE
 from koshel.telemetry.readings import Between, Reading
 from tests.support.command import environment
@@ -110,7 +111,7 @@ def test_without_rich_it_says_what_to_install() -> None:
         "import sys; sys.modules['rich'] = None; from koshel.command_line.cli import main; raise SystemExit(main())"
     )
     status, _, said = top("--once", program=program)
-    assert (status, said) == (1, "koshel: koshel top draws with rich: install koshel[top], or rich itself\n")
+    assert (status, said) == (1, f"koshel: koshel top draws with rich: {extras.how_to_install('top')}\n")
 
 
 def test_it_asks_for_metrics_that_there_are() -> None:

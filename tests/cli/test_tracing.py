@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from koshel.config import extras
 from koshel.config.settings import Settings, SettingsError
 from koshel.serving import startup
 from tests.support import command
@@ -19,7 +20,7 @@ def test_without_the_extra_the_start_says_how_to_install_it(tmp_path: Path, monk
     ended = command.run("serve", tracing="on", data_dir=str(tmp_path / "data"))
     assert ended.returncode == 1
     assert ended.stdout == ""
-    assert ended.stderr == "koshel: KOSHEL_TRACING=on needs OpenTelemetry: install koshel[tracing]\n"
+    assert ended.stderr == f"koshel: KOSHEL_TRACING=on needs OpenTelemetry: {extras.how_to_install('tracing')}\n"
     assert not (tmp_path / "data").exists()
 
 

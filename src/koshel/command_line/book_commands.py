@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from koshel.command_line.commands import CommandError, Options, opened
+from koshel.config import extras
 from koshel.config.settings import Settings
 from koshel.files.written import STDOUT, written
 
@@ -111,7 +112,7 @@ def _check_picture(command: str, path: str | None) -> None:
     try:
         from koshel.pictures.drawing import SUFFIXES
     except ImportError as error:
-        message = f"koshel {command} --plot draws with matplotlib: install koshel[plot], or matplotlib itself"
-        raise CommandError(message) from error
+        said = f"koshel {command} --plot draws with matplotlib: {extras.how_to_install('plot')}"
+        raise CommandError(said) from error
     if PurePath(path).suffix.lower() not in SUFFIXES:
         raise CommandError(f"{path}: the name must end in {' or '.join(SUFFIXES)}")

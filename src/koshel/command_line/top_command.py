@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from koshel.command_line.commands import CommandError
-from koshel.config import address
+from koshel.config import address, extras
 from koshel.config.settings import Settings
 
 EVERY_MIN_S, EVERY_MAX_S = 0.2, 86_400.0
@@ -19,7 +19,7 @@ def top(chosen: Settings, options: Mapping[str, Any]) -> int:
     try:
         from rich.console import Console  # noqa: PLC0415  who does not watch needs none of it
     except ImportError as error:
-        raise CommandError("koshel top draws with rich: install koshel[top], or rich itself") from error
+        raise CommandError(f"koshel top draws with rich: {extras.how_to_install('top')}") from error
     from koshel.command_line import top as view  # noqa: PLC0415
     from koshel.telemetry.readings import NotReadable  # noqa: PLC0415
 

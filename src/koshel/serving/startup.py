@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import structlog
 
 from koshel import __version__
-from koshel.config import exposure, surroundings, web_addresses
+from koshel.config import exposure, extras, surroundings, web_addresses
 from koshel.config.settings import Settings, SettingsError
 from koshel.config.surroundings import PREFIX, without_passwords
 from koshel.db.starting.standing import Wanted
@@ -45,7 +45,8 @@ def check_jwts(settings: Settings) -> None:
     try:
         from koshel.access import jwks_source, signing_keys  # noqa: PLC0415  who takes no JWTs need not have what they need
     except ImportError as error:
-        raise SettingsError("KOSHEL_JWT_ISSUER needs PyJWT and cryptography: install koshel[jwt]") from error
+        said = f"KOSHEL_JWT_ISSUER needs PyJWT and cryptography: {extras.how_to_install('jwt')}"
+        raise SettingsError(said) from error
     if settings.jwt_keys is not None and not web_addresses.is_web_address(settings.jwt_keys):
         try:
             signing_keys.read(jwks_source.read_file(settings.jwt_keys))
@@ -75,7 +76,8 @@ def check_tracing(settings: Settings, environment: Mapping[str, str]) -> None:
 
         trace_export.check(__version__)
     except ImportError as error:
-        raise SettingsError(f"{PREFIX}TRACING=on needs OpenTelemetry: install koshel[tracing]") from error
+        said = f"{PREFIX}TRACING=on needs OpenTelemetry: {extras.how_to_install('tracing')}"
+        raise SettingsError(said) from error
     except (ValueError, RuntimeError) as error:
         raise SettingsError(f"OpenTelemetry cannot be set up: {error}") from error
 
