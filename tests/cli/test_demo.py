@@ -1,5 +1,8 @@
 """`koshel demo`: a ledger with a month of a marketplace, the same each time, and right."""
 
+import asyncio
+import os
+import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -70,6 +73,19 @@ def test_a_ledger_that_is_there_is_left_alone(koshel: Koshel, shared: Database) 
     assert (ended.status, ended.printed) == (1, "")
     assert ended.complained == "koshel: there is a ledger 'demo' already; --ledger names another one\n"
     assert balances(shared, "demo") == {}
+
+
+def test_a_demo_that_is_stopped_says_what_is_there(
+    koshel: Koshel, shared: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stopped(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr("koshel.demo.fill", stopped)
+    ended = koshel("demo", "--ledger", "stopped", database_url=shared.owner_url)
+    assert (ended.status, ended.printed) == (130, "")
+    assert ended.complained == "koshel: the ledger stopped is there, and half filled; --ledger names another one\n"
 
 
 @pytest.mark.parametrize(

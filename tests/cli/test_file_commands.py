@@ -3,6 +3,8 @@
 import asyncio
 import csv
 import json
+import os
+import signal
 import subprocess
 import sys
 from decimal import Decimal
@@ -154,7 +156,7 @@ def test_an_import_says_what_it_did_and_a_dry_run_what_it_would(
     done = koshel(*command, database_url=database.owner_url)
     assert done.printed == (
         "2 accounts were imported, 0 were there already.\n"
-        "Passed over: 1 accounts that were frozen or closed, and are open.\n"
+        "Passed over, accounts that were frozen or closed, and are open: 1.\n"
     )
     again = koshel(*command, database_url=database.owner_url)
     assert again.printed.startswith("0 accounts were imported, 2 were there already.\n")
@@ -204,3 +206,31 @@ def test_the_columns_are_those_of_the_page() -> None:
 @pytest.mark.parametrize("kind", IMPORTED)
 def test_every_column_of_an_export_may_be_in_an_import(kind: str) -> None:
     assert set(COLUMNS[kind]) == set(IMPORTED[kind])
+
+
+def test_an_import_that_is_stopped_says_how_to_go_on(
+    koshel: Koshel, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stopped(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr("koshel.files.importing.Import.run", stopped)
+    path = tmp_path / "a.csv"
+    path.write_text("name,email\nann,ann@example.com\n")
+    ended = koshel("import", "accounts", str(path), database_url=database.owner_url)
+    assert (ended.status, ended.printed) == (130, "")
+    assert ended.complained == f"koshel: {path}: what was imported stays; the same command goes on from there\n"
+
+
+@pytest.mark.parametrize(
+    ("place", "said"), [("", "Is a directory"), ("nowhere/a.csv", "No such file or directory"), ("a.csv", None)]
+)
+def test_where_a_file_cannot_be_the_place_that_was_asked_for_is_named(
+    koshel: Koshel, books: Database, tmp_path: Path, place: str, said: str | None
+) -> None:
+    path = tmp_path / place
+    ended = koshel("export", "accounts", "--output", str(path), "--format", "csv", database_url=books.owner_url)
+    if said is not None:
+        assert (ended.status, ended.complained) == (1, f"koshel: {path}: {said}\n")
+    assert [one.name for one in tmp_path.iterdir()] == ([] if said else ["a.csv"])

@@ -52,8 +52,6 @@ def test_a_stretch_without_lines_is_a_file_without_rows(
         (("@bob",), "there is no account @bob in the ledger main"),
         (("ann",), "id must be a whole number from 1 to 9223372036854775807"),
         (("@a b",), "id must be an id, or @ and the name of an account"),
-        (("1", "--since", "yesterday"), "--since must be a time such as "),
-        (("1", "--until", "0000-01-01T00:00:00Z"), "--until must be a time such as "),
         (("1", "--since", "2026-01-02T00:00:00Z", "--until", "2026-01-01T00:00:00Z"), "--since must not be after"),
         (("1", "--ledger", "shop"), "there is no ledger 'shop'; `koshel ledger list` shows all"),
         (("1", "--output", "s.txt"), "s.txt: the name must end in .jsonl or .csv or .parquet, or --format must say"),
@@ -68,3 +66,24 @@ def test_what_cannot_be_is_said_and_leaves_nothing(
     assert ended.complained.startswith(f"koshel: {said}")
     assert ended.complained.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("text", ["yesterday", "0000-01-01T00:00:00Z", "2026-02-30", "2026-01-02T00:00:00"])
+def test_what_is_neither_a_time_nor_a_day_is_refused(koshel: Koshel, text: str) -> None:
+    for flag in ("--since", "--until"):
+        ended = koshel("export", "statement", "1", "--output", "-", flag, text)
+        assert (ended.status, ended.printed) == (2, "")
+        assert f"argument {flag}: {text!r} must be a time such as " in ended.complained
+        assert "or a day such as 2027-01-31" in ended.complained
+
+
+def test_a_day_is_its_first_moment_in_utc(koshel: Koshel, books: Database, tmp_path: Path) -> None:
+    written = []
+    for begin, end in (("2000-01-01", "2100-01-01"), ("2000-01-01T00:00:00Z", "2100-01-01T00:00:00Z")):
+        path = tmp_path / "s.csv"
+        between = ("--since", begin, "--until", end)
+        ended = koshel("export", "statement", "1", "--output", str(path), *between, database_url=books.service_url)
+        assert ended.status == 0
+        written.append(path.read_text())
+    assert written[0] == written[1]
+    assert len(written[0].splitlines()) > 1

@@ -1,17 +1,11 @@
-"""The arguments of the commands that show the books: whose they are, from when to when, and how to show them."""
+"""The arguments of the commands that show the books: whose they are, and how to show them."""
 
 import argparse
-import re
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from koshel.callers import MAIN_LEDGER
-from koshel.command_line import book_commands
-from koshel.inputs import moments
-from koshel.inputs.values import Invalid
-
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+from koshel.command_line import book_commands, times
 
 
 def add_to(commands: Any, command_of: Callable[..., Any]) -> None:
@@ -32,17 +26,7 @@ def add_to(commands: Any, command_of: Callable[..., Any]) -> None:
 def _add(shown: argparse.ArgumentParser) -> Any:
     """The options of both; returns those of which only one may be given."""
     shown.add_argument("--ledger", default=MAIN_LEDGER, help=f"the ledger (default {MAIN_LEDGER})")
-    shown.add_argument(
-        "--since", type=_moment, metavar="TIME", help="the first time: a time with its offset, or a day of UTC"
-    )
-    shown.add_argument("--until", type=_moment, metavar="TIME", help="the first time that is too late")
+    times.add_to(shown)
     forms = shown.add_mutually_exclusive_group()
     forms.add_argument("--plot", metavar="FILE", help="draw a picture instead; the name ends in .svg or .png")
     return forms
-
-
-def _moment(text: str) -> datetime:
-    try:
-        return moments.moment(f"{text}T00:00:00Z" if _DAY.fullmatch(text) else text, "it")
-    except Invalid as error:
-        raise argparse.ArgumentTypeError(f"{text!r} {error.reason}, or a day such as 2027-01-31") from None

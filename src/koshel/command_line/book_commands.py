@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from koshel.command_line import times
 from koshel.command_line.commands import CommandError, Options, opened
 from koshel.config import extras
 from koshel.config.settings import Settings
@@ -22,7 +23,7 @@ def statement(chosen: Settings, options: Options) -> int:
     """Show an account's statement."""
     import asyncio
 
-    _check_times(options)
+    times.between(options)
     _check_picture("statement", options["plot"])
     with opened(chosen) as at:
         asyncio.run(_statement(chosen, at, options))
@@ -55,7 +56,7 @@ def volume(chosen: Settings, options: Options) -> int:
     from koshel.inputs.values import Invalid
     from koshel.library.volumes import grouping
 
-    _check_times(options)
+    times.between(options)
     try:
         by = grouping(options["group_by"].split(","))
     except Invalid as error:
@@ -97,12 +98,6 @@ async def _ledger(chosen: Settings, at: "Database", name: str) -> "AsyncIterator
             yield ledger
     except Misuse as error:
         raise CommandError(str(error)) from error
-
-
-def _check_times(options: Options) -> None:
-    since, until = options["since"], options["until"]
-    if since is not None and until is not None and since > until:
-        raise CommandError("--since must not be after --until")
 
 
 def _check_picture(command: str, path: str | None) -> None:

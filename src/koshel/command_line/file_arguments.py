@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from koshel.callers import MAIN_LEDGER
-from koshel.command_line import file_commands
+from koshel.command_line import file_commands, times
 
 LAST_MONTH = date(9999, 11, 1)  # what is sold in the demo's month may come back up to ten days after it
 WHERE = ("database_url", "data_dir", "schema")  # what every command that uses the database takes
@@ -25,8 +25,7 @@ def add_to(commands: Any, command_of: Callable[..., Any]) -> None:
         add, "statement", file_commands.export_statement, "write the statement of an account to a file"
     )
     command.add_argument("account", metavar="ACCOUNT", help="its id, or @ and its name")
-    command.add_argument("--since", metavar="TIME", help="the first time, such as 2026-06-01T00:00:00Z")
-    command.add_argument("--until", metavar="TIME", help="the first time that is too late")
+    times.add_to(command)
     _add_output(command)
     into = commands.add_parser("import", help="read a ledger's rows from a file", allow_abbrev=False)
     add = into.add_subparsers(title="kinds", metavar="KIND", required=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from koshel.command_line import times
 from koshel.command_line.commands import CommandError, Options, opened
 from koshel.config.settings import Settings
 
@@ -48,24 +49,19 @@ def export_statement(chosen: Settings, options: Options) -> int:
     """Write an account's statement to a file."""
     import asyncio
 
-    from koshel.inputs.moments import moment
     from koshel.inputs.texts import asked_in_path
     from koshel.inputs.values import Invalid
 
     account, ledger = options["account"], options["ledger"]
     try:
         wanted = asked_in_path(account)
-        since, until = (
-            None if options[name] is None else moment(options[name], f"--{name}") for name in ("since", "until")
-        )
     except Invalid as error:
         raise CommandError(str(error)) from None
-    if since is not None and until is not None and since > until:
-        raise CommandError("--since must not be after --until")
+    between = times.between(options)
 
     def write(form: str) -> int:
         with opened(chosen) as at:
-            return asyncio.run(_statement(chosen, at, options, form, (wanted, (since, until))))
+            return asyncio.run(_statement(chosen, at, options, form, (wanted, between)))
 
     return _written(options, write, f"lines of the account {account} of the ledger {ledger}")
 
@@ -145,6 +141,7 @@ def import_(chosen: Settings, options: Options) -> int:
 
 
 async def _import(chosen: Settings, at: "Database", source: "Source", ledger: str, *, dry_run: bool) -> str:
+    from asyncio import CancelledError
     from tempfile import TemporaryFile
 
     from koshel.asking.requests import Requests
@@ -167,9 +164,15 @@ async def _import(chosen: Settings, at: "Database", source: "Source", ledger: st
                 count = await work.check(progress)
             if dry_run:
                 return f"{count} {source.kind} can be imported.\n"
-            with bar(f"Importing {source.path}") as progress:
-                result = await work.run(progress)
-    passed = "".join(f"Passed over: {many} {what}.\n" for what, many in sorted(result.passed_over.items()))
+            try:
+                with bar(f"Importing {source.path}") as progress:
+                    result = await work.run(progress)
+            except CancelledError:  # by Ctrl-C
+                sys.stderr.write(
+                    f"koshel: {source.path}: what was imported stays; the same command goes on from there\n"
+                )
+                raise
+    passed = "".join(f"Passed over, {what}: {many}.\n" for what, many in sorted(result.passed_over.items()))
     return f"{result.new} {source.kind} were imported, {result.known} were there already.\n{passed}"
 
 
@@ -198,9 +201,13 @@ async def _demo(chosen: Settings, at: "Database", name: str, seed: int, month: "
 
     if not await Ledger.create(at.owner_url, name, schema=chosen.schema):
         raise CommandError(f"there is a ledger {name!r} already; --ledger names another one")
-    async with Ledger.open(at.service_url, _patient(chosen), ledger=name) as ledger:
-        with bar(f"Filling {name}") as progress:
-            return await fill(ledger, seed, month, progress)
+    try:
+        async with Ledger.open(at.service_url, _patient(chosen), ledger=name) as ledger:
+            with bar(f"Filling {name}") as progress:
+                return await fill(ledger, seed, month, progress)
+    except BaseException:  # by Ctrl-C too, which cancels this
+        sys.stderr.write(f"koshel: the ledger {name} is there, and half filled; --ledger names another one\n")
+        raise
 
 
 def _patient(chosen: Settings) -> Settings:

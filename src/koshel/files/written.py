@@ -19,7 +19,8 @@ class ReaderGone(Exception):
 def written(path: str) -> Iterator[BinaryIO]:
     """To write to. If that fails, what stood at the path stands there still, and nothing else is left behind.
 
-    Raises OSError; ReaderGone for standard output, which takes whatever is written to it from then on.
+    What is there and is no file, such as a pipe or a device, is written to as it is. Raises OSError, which names this
+    path; ReaderGone for standard output, which takes whatever is written to it from then on.
     """
     if path == STDOUT:
         try:
@@ -31,13 +32,30 @@ def written(path: str) -> Iterator[BinaryIO]:
                 os.dup2(nothing.fileno(), sys.stdout.fileno())
             raise ReaderGone from None
         return
+    place = Path(path)
+    if place.exists() and not place.is_file():
+        with place.open("wb", buffering=_BUFFER_BYTES) as file:
+            yield file
+        return
     part = Path(f"{path}.part")
     try:
-        with part.open("wb", buffering=_BUFFER_BYTES) as file:
+        with _named(part, path), part.open("wb", buffering=_BUFFER_BYTES) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
+        with _named(part, path):
+            part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def _named(part: Path, path: str) -> Iterator[None]:
+    """What the system says of one file, said of the other: of what was asked for."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename != str(part):
+            raise
+        raise OSError(error.errno, error.strerror, path) from error

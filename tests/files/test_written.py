@@ -1,0 +1,50 @@
+"""A file that is written is there as a whole or not at all, and what is no file stays what it is."""
+
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from koshel.files.written import written
+
+
+def test_it_is_there_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"before")
+    with written(str(path)) as file:
+        file.write(b"after")
+        assert path.read_bytes() == b"before"
+    assert path.read_bytes() == b"after"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_device_is_written_to_and_stays_a_device() -> None:
+    with written(os.devnull) as file:
+        file.write(b"nothing")
+    assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
+    assert not Path(f"{os.devnull}.part").exists()
+    with pytest.raises(OSError, match="No space left"), written("/dev/full") as file:
+        file.write(b"nothing")
+
+
+def test_a_pipe_is_written_to(tmp_path: Path) -> None:
+    path, read = tmp_path / "pipe", list[bytes]()
+    os.mkfifo(path)
+    reader = threading.Thread(target=lambda: read.append(path.read_bytes()))
+    reader.start()
+    with written(str(path)) as file:
+        file.write(b"a line")
+    reader.join(10)
+    assert read == [b"a line"]
+
+
+@pytest.mark.parametrize("place", ["", "nowhere/a.csv"])
+def test_what_cannot_be_written_is_named_as_it_was_asked_for(tmp_path: Path, place: str) -> None:
+    path = str(tmp_path / place)
+    with pytest.raises(OSError, match=r"\[Errno") as refused, written(path):
+        raise AssertionError("nothing is to be written")
+    assert refused.value.filename == path
+    assert refused.value.filename2 is None
+    assert not list(tmp_path.iterdir())
