@@ -8,8 +8,8 @@ It may be run again and again: what it finds there, it leaves as it is.
 """
 
 import asyncio
+import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
 ATTEMPTS_MAX = 5
-
-EMBEDDED = Path(".koshel/postgres")  # where `koshel serve` keeps the PostgreSQL that comes with it
 
 # In a schema of its own: the database may have orders already that are somebody else's.
 ORDERS = """
@@ -126,11 +124,19 @@ async def main(dsn: str) -> None:
         await connection.close()
 
 
+def embedded() -> str:
+    """Where the PostgreSQL is that `koshel serve` has started in this directory."""
+    found = subprocess.run([sys.executable, "-m", "koshel", "url"], stdout=subprocess.PIPE, text=True, check=False)
+    if found.returncode:
+        sys.exit("run it where `koshel serve` runs, or name a database: python examples/library.py postgresql://...")
+    return found.stdout.strip()
+
+
 if __name__ == "__main__":
     match sys.argv[1:]:
         case [dsn]:
             asyncio.run(main(dsn))
-        case [] if EMBEDDED.exists():
-            asyncio.run(main(f"postgresql://koshel@/postgres?host={EMBEDDED.resolve()}"))
+        case []:
+            asyncio.run(main(embedded()))
         case _:
-            sys.exit("usage: python examples/library.py [postgresql://...]; without a URL where `koshel serve` runs")
+            sys.exit("usage: python examples/library.py [postgresql://...]")

@@ -16,10 +16,7 @@ from tests.support.database import Database
 from tests.support.ended import Koshel
 
 COMMANDS: Sequence[list[str]] = (
-    [],
-    ["serve"],
-    ["migrate"],
-    ["currency"],
+    *([], ["serve"], ["migrate"], ["currency"]),
     ["currency", "add"],
     ["currency", "list"],
     ["ledger"],
@@ -33,6 +30,7 @@ COMMANDS: Sequence[list[str]] = (
     ["key", "rotate"],
     ["verify"],
     ["psql"],
+    ["url"],
     ["openapi"],
 )
 LOOKING = (["verify"], ["migrate", "--check"])  # 1 says what was found
@@ -57,7 +55,7 @@ def test_help_reads(koshel: Koshel, arguments: list[str]) -> None:
 
 def test_the_first_help_names_every_command(koshel: Koshel) -> None:
     printed = koshel("--help").printed
-    for name in ("serve", "migrate", "currency", "ledger", "key", "verify", "psql", "top", "openapi"):
+    for name in ("serve", "migrate", "currency", "ledger", "key", "verify", "psql", "url", "top", "openapi"):
         assert re.search(rf"^ +{name} +\w.*$", printed, re.MULTILINE)
 
 

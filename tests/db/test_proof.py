@@ -236,3 +236,9 @@ async def test_a_database_in_another_encoding_is_refused_before_it_is_migrated(c
                 await proof.check_before_migrating(cluster.url(database="test_ascii"), LIMITS)
         finally:
             connection.execute("DROP DATABASE test_ascii WITH (FORCE)")
+
+
+async def test_migrations_of_a_newer_version_are_found(database: Database) -> None:
+    execute(database.owner_url, f"INSERT INTO _yoyo_migration VALUES ('{'0' * 64}', '0099.of_tomorrow', now())")
+    found = await proof.inspect(database.service_url, LIMITS, NOBODY_KNOWS)
+    assert (found.due, found.unknown) == ([], ["0099.of_tomorrow"])

@@ -143,3 +143,13 @@ async def test_a_url_that_cannot_be_read_is_unfit() -> None:
 def test_what_is_asked_of_the_server_is_one_row(database: Database) -> None:
     with psycopg.connect(database.service_url) as connection:
         assert len(connection.execute(queries.load().read_server.encode()).fetchall()) == 1
+
+
+def test_a_schema_that_is_newer_than_the_version_is_warned_of() -> None:
+    for unknown in ([], ["0099.of_tomorrow"]):
+        with capture_logs() as log:
+            standing.say_which(
+                Inspected("wallet", "ann", "18.1", 97, [], unknown, [], []), parse("postgresql://db/wallet")
+            )
+        warned = [(line["event"], line["unknown"]) for line in log if line["log_level"] == "warning"]
+        assert warned == ([("the schema is newer than this version of Koshel", unknown)] if unknown else [])

@@ -97,6 +97,8 @@ def command_line() -> Parser:
     verify.add_argument("--json", action="store_true", help="print JSON")
     psql = _command(add, "psql", commands.psql, "open a shell on the database", epilog=PSQL_EPILOG, passes_on=True)
     psql.usage = "koshel psql [settings] [arguments of psql]"
+    summary = "print the URL of the embedded database, for programs that use the library"
+    _command(add, "url", commands.url, summary, takes=("data_dir",))
     top = _command(add, "top", top_command.top, "watch what a running service does", takes=("host", "port"))
     top.add_argument("url", nargs="?", help="URL of the service (default: the host and the port of the settings)")
     top.add_argument("--key-file", metavar="FILE", help="file with an API key of scope admin of the ledger main")

@@ -84,6 +84,15 @@ def psql(chosen: Settings, options: Options) -> int:
     raise AssertionError("psql has taken this process over")
 
 
+def url(chosen: Settings, _: Options) -> int:
+    """Print the URL of the embedded database, as its owner; not of another one, whose URL may have a password."""
+    if chosen.database_url is not None:
+        raise CommandError("KOSHEL_DATABASE_URL is the URL of the database; `koshel url` is for the embedded one")
+    with database(chosen) as at:
+        sys.stdout.write(f"{at.owner_url}\n")
+    return 0
+
+
 def openapi(_: Settings, __: Options) -> int:
     """Print the OpenAPI document."""
     from koshel.http.document.openapi import document
