@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -103,3 +104,20 @@ def test_other_commands_work_on_a_newer_schema_and_say_it(koshel: Koshel, newer:
     ended = koshel("ledger", "create", "shop", database_url=newer.owner_url)
     assert (ended.status, ended.printed, ended.complained) == (0, "shop\n", f"koshel: the {SAID}\n")
     assert query(newer, "SELECT count(*) FROM ledger") == [(2,)]
+
+
+def test_a_check_waits_for_a_lock_no_longer_than_it_is_told(koshel: Koshel, database: Database) -> None:
+    with psycopg.connect(database.owner_url) as holder:
+        holder.execute("LOCK TABLE koshel._yoyo_migration IN ACCESS EXCLUSIVE MODE")
+        ended = koshel("migrate", "--check", "--migration-lock-timeout-ms", "50", database_url=database.owner_url)
+    assert (ended.status, ended.printed) == (2, "")
+    assert "gave up after 0.05 s" in ended.complained
+
+
+def test_the_embedded_database_has_a_role_and_takes_no_other(koshel: Koshel, tmp_path: Path) -> None:
+    ended = koshel("migrate", "--service-role", "somebody", data_dir=str(tmp_path))
+    assert (ended.status, ended.printed) == (1, "")
+    assert ended.complained == (
+        "koshel: the embedded database has its own role for the service, koshel_service; name no other\n"
+    )
+    assert not list(tmp_path.iterdir())

@@ -143,7 +143,10 @@ def _key_commands(commands_: Any) -> None:
     command = _command(add, "create", key_commands.create_key, "make a key, and print it; it is shown only once")
     command.add_argument("--ledger", default=MAIN_LEDGER, help=f"its ledger (default {MAIN_LEDGER})")
     command.add_argument(
-        "--scope", choices=[scope.value for scope in Scope], required=True, help="write includes read, and admin includes write"
+        "--scope",
+        choices=[scope.value for scope in Scope],
+        required=True,
+        help="write includes read, and admin includes write",
     )
     command.add_argument(
         "--expires",

@@ -19,7 +19,14 @@ ENDED_BY_SIGPIPE = 128 + 13  # the status of a program that ends because nobody 
 
 def run(given: Sequence[str]) -> int:
     """Run what the arguments ask for; returns the exit status."""
-    options = arguments.read(given)
+    try:
+        return _ended(arguments.read(given))
+    finally:
+        _drop_what_cannot_be_written()
+
+
+def _ended(options: dict[str, Any]) -> int:
+    """The status with which a command has ended; what it complains of is said."""
     failure: int = options["failure"]
     try:
         status = _run(options)
@@ -35,8 +42,6 @@ def run(given: Sequence[str]) -> int:
         else:
             sys.stderr.write(f"koshel: {' '.join(said.split())}\n")
         status = failure
-    if sys.stdout is not None:
-        _drop_what_cannot_be_written()
     return status
 
 
@@ -62,6 +67,8 @@ def _run(options: dict[str, Any]) -> int:
 
 def _drop_what_cannot_be_written() -> None:
     """What is left to be printed, and cannot be: the end of the process would try it again, and complain."""
+    if sys.stdout is None:
+        return
     try:
         sys.stdout.flush()
     except OSError:

@@ -55,14 +55,18 @@ def migrate(chosen: Settings, options: Options) -> int:
     """Apply what is due, or only say what is."""
     from koshel.db.starting.checked import check
 
-    role, wish, only_check = chosen.service_role, chosen.row_security, options["check"]
+    only_check = options["check"]
     with database(chosen, make=not only_check) as at:
-        if role not in {None, at.service_role}:
-            raise CommandError(f"the embedded database has its own role for the service, {at.service_role}")
         if chosen.database_url is not None and not only_check:  # and the lock of migrations is its session's
             _check_before_migrating(chosen, at)
         applied = [] if only_check else _apply_what_is_due(chosen, at)
-        found = check(at.owner_url, schema=chosen.schema, service_role=at.service_role, row_security=wish)
+        found = check(
+            at.owner_url,
+            schema=chosen.schema,
+            service_role=at.service_role,
+            row_security=chosen.row_security,
+            lock_timeout_ms=chosen.migration_lock_timeout_ms,
+        )
     due = [f"due: {name}" for name in found.migrations.due] + [f"due: {said}" for said in found.wanting]
     newer = found.migrations.newer
     current = f"{newer[0].upper()}{newer[1:]}." if newer else "The schema is current."

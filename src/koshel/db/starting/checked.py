@@ -22,20 +22,20 @@ class Checked(Struct, frozen=True):
 
 
 def check(
-    url: str, *, schema: str | None = None, service_role: str | None = None, row_security: Wish = None
+    url: str, *, schema: str | None, service_role: str | None, row_security: Wish, lock_timeout_ms: int
 ) -> Checked:
     """What is due, and what the service's role lacks if one is named. Changes nothing. Raises MigrationError."""
-    found = migrate.compare(url, schema)
+    found = migrate.compare(url, schema, lock_timeout_ms)
     if found.due:  # and with the tables the rights to them
         return Checked(found, [])
     try:
         with psycopg.connect(url) as connection:
-            be_patient(connection, migrate.LOCK_TIMEOUT_MS, in_transaction=True)
+            be_patient(connection, lock_timeout_ms, in_transaction=True)
             return Checked(
                 found, [*_wanting(connection, namespace.of_owner(connection, schema), service_role, row_security)]
             )
     except psycopg.Error as error:
-        raise migrate.translated(error, migrate.LOCK_TIMEOUT_MS, url) from error
+        raise migrate.translated(error, lock_timeout_ms, url) from error
 
 
 def _wanting(connection: "psycopg.Connection[Any]", schema: str, role: str | None, wish: Wish) -> Iterator[str]:

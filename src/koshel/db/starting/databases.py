@@ -39,6 +39,10 @@ def database(
         return
     from koshel.db.server import embedded  # noqa: PLC0415  a service that was told its database has no use for these
 
+    if service_role not in {None, embedded.SERVICE}:
+        raise EmbeddedError(
+            f"the embedded database has its own role for the service, {embedded.SERVICE}; name no other"
+        )
     if not make and not embedded.exists(Path(data_dir)):
         raise EmbeddedError(
             f"there is no database: KOSHEL_DATABASE_URL is not set, and there is no embedded one in {data_dir}; "

@@ -33,17 +33,18 @@ class MigrationError(Exception):
     """The schema could not be read or brought up to date."""
 
 
-def compare(url: str, schema: str | None = None) -> Compared:
+def compare(url: str, schema: str | None = None, lock_timeout_ms: int | None = None) -> Compared:
     """What it lacks, and what it has that this version does not know. Changes nothing. Raises MigrationError."""
+    patience_ms = LOCK_TIMEOUT_MS if lock_timeout_ms is None else lock_timeout_ms
     try:
         with psycopg.connect(url, row_factory=tuple_row) as connection:
-            be_patient(connection, LOCK_TIMEOUT_MS, in_transaction=True)
+            be_patient(connection, patience_ms, in_transaction=True)
             q = queries.load(namespace.of_owner(connection, schema))
             applied = {name for (name,) in connection.execute(q.applied_migrations)}
     except psycopg.errors.UndefinedTable:
         applied = set()
     except psycopg.Error as error:
-        raise translated(error, LOCK_TIMEOUT_MS, url) from error
+        raise translated(error, patience_ms, url) from error
     return migrations.compared(applied)
 
 
