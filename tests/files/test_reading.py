@@ -1,6 +1,7 @@
 """Files as programs and spreadsheets write them, and files that are none."""
 
 from collections.abc import Sequence
+from json import loads
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,10 @@ def test_utf_16_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
         (b'name\n"a\n', ["line 2: unexpected end of data; what follows was not read"]),
         (b'name\n"a"b\n', ["line 2: ',' expected after '\"'; what follows was not read"]),
         (b"name,metadata\na,[1]\n", ["line 2: metadata must be an object of JSON that has texts"]),
+        (b'metadata\n"{""a"":""1"",""a"":""2""}"\n', ["line 2: metadata/a comes twice in its object"]),
+        (b'metadata\n"{""a"":""1"",""\\u0061"":""1""}"\n', ["line 2: metadata/a comes twice in its object"]),
+        (b'metadata.a,metadata\n1,"{""a"":""2""}"\n', ["line 2: metadata.a is in the column metadata too"]),
+        (b'metadata,metadata.a\n"{""a"":""1""}",1\n', ["line 2: metadata.a is in the column metadata too"]),
         (b"name\n" + 5_000 * b"a\n" + b"\0\n", "line 5002: has the character U+0000; what follows was not read"),
         (b"name\n" + (LINE_BYTES_MAX + 1) * b"a", "line 2: is longer than 1048576 bytes; what follows was not read"),
         (b"name\n" + 200_000 * b"a", "line 2: field larger than field limit (131072); what follows was not read"),
@@ -103,3 +108,41 @@ def test_json_that_cannot_be_read_says_where(tmp_path: Path, content: bytes, fau
 
 def test_what_follows_a_line_that_is_no_json_is_read(tmp_path: Path) -> None:
     assert read(tmp_path / "f", b'nonsense\n{"name":"a"}\n', "jsonl") == ["line 1: is no JSON", (2, {"name": "a"})]
+
+
+@pytest.mark.parametrize(
+    ("line", "column"),
+    [
+        (b'{"name":"ann","name":"bob","amount":1}', "name"),
+        (b'{"name":"ann","name":"ann"}', "name"),
+        (b'{"name" :"ann","name":"bob"}', "name"),
+        (b'{"name"\t:"ann","name":"bob"}', "name"),
+        (b'{"name":"ann","name"\r:"bob"}', "name"),
+        (b'{"name":"ann","na\\u006de":"bob"}', "name"),
+        (b'{"name":"a\\":b","amount":1,"name":"bob"}', "name"),
+        (b'{"name":":","amount":1,"amount" :2}', "amount"),
+        (b'{"name":"ann","metadata":{"a":"1","a":"2"}}', "metadata/a"),
+        (b'{"name":"ann","metadata":{"a":"1"},"metadata":{"a":"1"}}', "metadata"),
+        (b'{"name":"ann","metadata":{"a":"1"},"metadata":{}}', "metadata"),
+        (b'{"name":{"a":1,"a":2}}', "name/a"),
+        (b'{"metadata":{"\xc3\xa9\\u001b":"1","\xc3\xa9\\u001b":"2"}}', "metadata/\u00e9?"),
+    ],
+)
+def test_a_name_that_comes_twice_in_an_object_is_a_fault_of_its_line(tmp_path: Path, line: bytes, column: str) -> None:
+    found = read(tmp_path / "f", b'{"name":"a"}\n' + line + b'\n{"name":"b"}\n', "jsonl")
+    assert found == [(1, {"name": "a"}), f"line 2: {column} comes twice in its object", (3, {"name": "b"})]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"name":"users:1","amount":"1","metadata":{"at":"12:30","to":":"}}\r',
+        b'{ "name" : "users:1", "amount": 1, "metadata": {} }',
+        b'{"name":"a\\":b","metadata":{"name":"b","metadata":"c"}}',
+        b'{"name":": ","amount":{"name":{"name":1}}}',
+        b'{\t"name"\t:\t"a" }',
+    ],
+)
+def test_what_comes_once_is_read(tmp_path: Path, line: bytes) -> None:
+    ((_, values),) = read(tmp_path / "f", line, "jsonl")
+    assert values == loads(line)
