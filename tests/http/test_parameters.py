@@ -1,5 +1,6 @@
 """The parameters of routes: a query is read by its type, and what is not of it is refused by name."""
 
+from decimal import Decimal
 from typing import Annotated, Any
 
 import pytest
@@ -8,9 +9,13 @@ from msgspec.structs import fields
 
 from koshel.http.document.openapi import document
 from koshel.http.handlers.routes import ROUTES
-from koshel.http.parameters import DryRun, MoneyHeaders, Nothing, QueryReader, names
+from koshel.http.parameters import DryRun, MoneyHeaders, Nothing, QueryReader, names, said
 from koshel.http.preconditions import HEADERS
 from koshel.http.problems import Failure
+from koshel.http.route import Route
+from tests.http.conftest import OpenAccount
+from tests.http.test_refusals import assert_problem
+from tests.support.service import Running
 
 
 class Page(Struct, frozen=True):
@@ -96,3 +101,27 @@ def test_every_header_of_a_route_is_one_that_the_server_looks_at() -> None:
         takes_none = route.path.startswith(("/key", "/ledger")) or route.method == "PUT"
         assert ("Idempotency-Key" in names(route.headers)) == (route.body is not None and not takes_none), route.name
         assert all(not one.required for one in fields(route.headers)), route.name
+
+
+@pytest.mark.parametrize(
+    ("route", "name"),
+    [
+        pytest.param(route, name, id=f"{route.label} {name}")
+        for route in ROUTES
+        for name in sorted(names(route.query))
+        if name != "metadata"  # the value of an entry may be empty
+    ],
+)
+def test_no_parameter_may_be_empty(service: Running, open_account: OpenAccount, route: Route, name: str) -> None:
+    path = route.path.replace("{id}", str(open_account("10")))
+    answer = service.call(route.method, f"{path}?{name}=", None if route.method == "GET" else {})
+    assert_problem(answer, "validation-failed")
+    (error,) = answer.body["errors"]
+    assert error["parameter"] == name
+    assert "None" not in error["detail"]
+
+
+@pytest.mark.parametrize("value", [0, "", False, Decimal(0)])
+def test_a_parameter_that_is_there_says_something_whatever_it_is(value: Any) -> None:
+    assert said(value) is value
+    assert said(UNSET) is None

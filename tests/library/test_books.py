@@ -69,6 +69,7 @@ async def test_accounts_are_found(ledger: Ledger) -> None:
     ]
     assert [one.name async for one in ledger.accounts(name="users:*", newest_first=False)] == names[:2]
     assert await listed(ledger.accounts(email="s@example.com")) == [opened[2]]
+    assert await listed(ledger.accounts(email="s@EXAMPLE.com")) == [opened[2]]
     assert await listed(ledger.accounts(name="*", metadata={"n": "2"})) == [opened[1]]
     assert await listed(ledger.accounts(currency="USD", status="open")) == opened[::-1]
     assert await listed(ledger.accounts()) == opened[::-1]

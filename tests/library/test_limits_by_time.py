@@ -34,7 +34,7 @@ def test_what_a_program_gives_and_what_http_gives_is_one() -> None:
         ([{"per": "1d"}], "limits/0", "must have out, or in, or both"),
         ([{"per": "1d", "out": 1, "most": 1}], "limits/0/most", "is not a field"),
         ([Limit("1d", Decimal(1)), {"per": "1d", "in": 1}], "limits/1/per", 'must not come twice: "1d"'),
-        ([{"per": "1d", "out": 1}] * 6, "limits", "must have 0 to 5 members"),
+        ([{"per": "1d", "out": 1}] * 6, "limits", "must have at most 5 members"),
     ],
 )
 def test_what_is_no_limit_is_named(given: Any, field: str, reason: str) -> None:

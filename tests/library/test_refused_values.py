@@ -18,6 +18,12 @@ async def read(found: AsyncIterator[Any]) -> None:
 
 CALLS: dict[str, tuple[str, Call]] = {
     "an email with NUL": ("email", lambda ledger: read(ledger.accounts(email="x\0"))),
+    "an email that is empty": ("email", lambda ledger: read(ledger.accounts(email=""))),
+    "a reference that is empty": ("reference", lambda ledger: read(ledger.transactions(reference=""))),
+    "a key that is empty": ("key", lambda ledger: read(ledger.transactions(key=""))),
+    "a filter that is empty": ("filter", lambda ledger: read(ledger.accounts(filter=""))),
+    "a currency that is empty": ("currency", lambda ledger: read(ledger.accounts(currency=""))),
+    "a name that is empty": ("name", lambda ledger: read(ledger.accounts(name=""))),
     "a name that is no text": ("name", lambda ledger: read(ledger.accounts(name=5))),  # type: ignore[arg-type]
     "a reference with NUL": ("reference", lambda ledger: read(ledger.transactions(reference="a\0b"))),
     "a reference that is not Unicode": ("reference", lambda ledger: read(ledger.transactions(reference="\ud800"))),

@@ -4,19 +4,20 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import given as examples
 from hypothesis import strategies as st
-from msgspec import Raw
+from msgspec import Meta, Raw, inspect
 from msgspec.structs import fields
 
 from koshel.asking.requests import Requests
 from koshel.asking.terms import Terms
 from koshel.core.commands import Status
 from koshel.inputs import texts, values
+from koshel.inputs.faults import faults
 from koshel.inputs.values import ID_MAX, Invalid
 
 _requests = Requests(1, Terms("USD", Decimal(500), 60, 3_600, 3_600, Decimal(0)))
@@ -228,3 +229,18 @@ def test_whatever_a_program_gives_is_taken_or_refused_in_words(given: dict[str, 
     if error is not None:
         assert error.field.partition("/")[0] in given
         assert error.reason
+
+
+@pytest.mark.parametrize(
+    ("type_", "value", "reason"),
+    [
+        (Annotated[str, Meta(min_length=1)], "", "must have at least 1 character"),
+        (Annotated[str, Meta(max_length=2)], "abc", "must have at most 2 characters"),
+        (Annotated[str, Meta(min_length=1, max_length=2)], "", "must have 1 to 2 characters"),
+        (Annotated[list[str], Meta(min_length=2)], ["a"], "must have at least 2 members"),
+        (Annotated[list[str], Meta(max_length=1)], ["a", "b"], "must have at most 1 member"),
+        (Annotated[list[str], Meta(min_length=1, max_length=2)], [], "must have 1 to 2 members"),
+    ],
+)
+def test_a_value_is_told_how_long_it_may_be(type_: Any, value: Any, reason: str) -> None:
+    assert list(faults(value, inspect.type_info(type_))) == [((), reason)]

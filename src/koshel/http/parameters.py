@@ -14,6 +14,7 @@ from koshel.inputs.faults import faults
 from koshel.inputs.values import Key
 
 ParametersT = TypeVar("ParametersT", bound=Struct)
+ValueT = TypeVar("ValueT")
 
 _KEY = "The same key gives the same answer, for ever. Repeat a request with its key until it is answered."
 _PREFER = "`respond-async`: queue the transaction, durably, and answer at once; `wait=N`: only after N seconds."
@@ -58,6 +59,11 @@ class ReadHeaders(Struct, frozen=True):
     """The header of what reads an account."""
 
     if_none_match: Annotated[str, Meta(description=_KNOWN)] | UnsetType = field(default=UNSET, name="If-None-Match")
+
+
+def said(value: ValueT | UnsetType) -> ValueT | None:
+    """The value of a parameter, whatever it is; None if the parameter was left out."""
+    return None if value is UNSET else value
 
 
 def names(parameters: type[Struct]) -> frozenset[str]:

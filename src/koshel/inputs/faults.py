@@ -80,7 +80,7 @@ def _of_list(value: Any, type_: inspect.ListType, at: Path) -> Iterator[Fault]:
         yield from faults(one, type_.item_type, (*at, index))
     least, most = type_.min_length or 0, type_.max_length
     if len(value) < least or (most is not None and len(value) > most):
-        yield at, f"must have {least} to {most} members"
+        yield at, f"must have {_as_many(least, most, 'member')}"
 
 
 def _of_scalar(value: Any, type_: inspect.Type, reason: str) -> str | None:
@@ -128,8 +128,15 @@ def _of_text(value: Any, type_: inspect.StrType, reason: str) -> str | None:
     if not isinstance(value, str):
         return "must be a string"
     if len(value) < least or (most is not None and len(value) > most):
-        return f"must have {f'{least} to' if least else 'at most'} {most} characters"
+        return f"must have {_as_many(least, most, 'character')}"
     if type_.pattern is None or re.search(type_.pattern, value):
         return None
     assert reason, type_
     return reason
+
+
+def _as_many(least: int, most: int | None, what: str) -> str:
+    many = what if (least if most is None else most) == 1 else f"{what}s"
+    if most is None:
+        return f"at least {least} {many}"
+    return f"{least} to {most} {many}" if least else f"at most {most} {many}"

@@ -21,7 +21,7 @@ def limits(given: Sequence[GivenLimit] | None, field: str = "limits") -> tuple[L
     if not isinstance(given, list | tuple):
         raise Invalid(field, "must be an array")
     if len(given) > LIMITS_MAX:
-        raise Invalid(field, f"must have 0 to {LIMITS_MAX} members")
+        raise Invalid(field, f"must have at most {LIMITS_MAX} members")
     taken: list[Limit] = []
     for index, one in enumerate(given):
         limit = _limit(one, f"{field}/{index}")

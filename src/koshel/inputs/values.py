@@ -210,11 +210,12 @@ def email(value: str, field: str = "email") -> str:
 
 def kept_email(text: str, field: str = "email") -> str:
     """The address as it is kept, if it is one; what is none may still be that of an erased account. Raises Invalid."""
+    fields({field: text})
     try:
         return email(text, field)
     except Invalid:
-        if "\0" in text:
-            raise Invalid(field, "must be without the character NUL") from None
+        if not text or "\0" in text:
+            raise
         return text
 
 

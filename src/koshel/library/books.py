@@ -17,7 +17,7 @@ from koshel.db.reading.filter_fields import ACCOUNT_FIELDS, TRANSACTION_FIELDS
 from koshel.db.reading.totals import Totals
 from koshel.db.reading.wanted import AccountsWanted, TransactionsWanted
 from koshel.inputs import moments, values
-from koshel.inputs.labels import given
+from koshel.inputs.labels import Labels, given
 from koshel.inputs.moments import Moment
 from koshel.inputs.texts import AccountRef
 from koshel.inputs.values import Invalid
@@ -56,6 +56,7 @@ class Books(AccountBooks):
         """
         self._life.check()
         begin, end = moments.between(since, until)
+        labels = values.fields(given({"reference": reference, "effective_on": effective_on}), Labels)
         wanted = TransactionsWanted(
             kind=None if kind is None else _one_of(Kind, kind, "kind"),
             status=_status(status),
@@ -65,7 +66,8 @@ class Books(AccountBooks):
             parent_id=None if parent_id is None else checked_id(parent_id, "parent_id"),
             idempotency_key=values.fields({"key": key}).key,
             account_id=None if account is None else await self._id_of(account),
-            **given({"reference": reference, "effective_on": effective_on}),
+            reference=labels.reference,
+            effective_on=labels.effective_on,
             metadata=values.fields({"metadata": dict(metadata or {})}).metadata,
         )
         if wanted.account_id == 0:
@@ -90,13 +92,14 @@ class Books(AccountBooks):
         """The accounts that are as they are wanted. `name` may end in `*`: then in the order of their names."""
         self._life.check()
         wanted = AccountsWanted(
-            email=email,
+            email=None if email is None else values.kept_email(email),
             currency=currency,
             status=None if status is None else _one_of(Status, status, "status").value,
             name=name,
             metadata=values.fields({"metadata": dict(metadata or {})}).metadata,
         )
-        values.fields({field: one for field, one in (("email", email), ("currency", currency)) if one is not None})
+        if currency is not None:
+            values.fields({"currency": currency})
         if name is not None and name != "*":
             values.fields({"name": str(name).removesuffix("*")})
         look = account_lists.accounts

@@ -18,6 +18,7 @@ from koshel.http.handlers.accounts import account_in_path
 from koshel.http.handlers.lists import TRANSACTIONS, Between, between
 from koshel.http.handlers.transactions import shown
 from koshel.http.pages import Next
+from koshel.http.parameters import said
 from koshel.http.problems import account_not_found
 from koshel.http.route import Route
 
@@ -53,7 +54,7 @@ async def list_lines(call: Call) -> Reply:
     since, until = between(call.query)
     path = f"/account/{account.id}/transaction"
     query: LineQuery = call.query
-    wanted = TransactionsWanted(account_id=account.id, since=since, until=until, filter=query.filter or None)
+    wanted = TransactionsWanted(account_id=account.id, since=since, until=until, filter=said(query.filter))
     asked = TRANSACTIONS.asked(call, path, wanted)
     page = await looked_up(call, transaction_lists.account_lines, asked, LINE_FIELDS)
     return TRANSACTIONS.reply(call, path, asked, page, [shown_line(line) for line in page.items])

@@ -22,6 +22,7 @@ from koshel.http.call import Call, Reply
 from koshel.http.filtering import Filter, looked_up, parsed
 from koshel.http.handlers.transactions import shown
 from koshel.http.pages import Lists, Next, PageQuery
+from koshel.http.parameters import said
 from koshel.http.problems import parameter_invalid
 from koshel.http.route import Route
 from koshel.inputs import moments, values
@@ -94,7 +95,7 @@ class TransactionQuery(Between, frozen=True, kw_only=True):
 class AccountQuery(PageQuery, frozen=True, kw_only=True):
     """The query of a list of accounts."""
 
-    email: Annotated[Email, Meta(description="Accounts with this email.")] | UnsetType = UNSET
+    email: Annotated[Email, Meta(min_length=1, description="Accounts with this email.")] | UnsetType = UNSET
     currency: Annotated[CurrencyCode, Meta(description="Accounts in this currency.")] | UnsetType = UNSET
     status: Annotated[Status, Meta(description="Accounts that have this status now.")] | UnsetType = UNSET
     name: Names | UnsetType = UNSET
@@ -127,17 +128,17 @@ async def list_transactions(call: Call) -> Reply:
     account_id = await _account_id(call, query)
     wanted = TransactionsWanted(
         account_id=account_id,
-        kind=query.kind or None,
-        status=query.status or None,
+        kind=said(query.kind),
+        status=said(query.status),
         since=since,
         until=until,
-        group_id=query.group_id or None,
-        parent_id=query.parent_id or None,
-        idempotency_key=query.idempotency_key or None,
-        reference=query.reference or None,
-        effective_on=query.effective_on or None,
+        group_id=said(query.group_id),
+        parent_id=said(query.parent_id),
+        idempotency_key=said(query.idempotency_key),
+        reference=said(query.reference),
+        effective_on=said(query.effective_on),
         metadata=query.metadata,
-        filter=query.filter or None,
+        filter=said(query.filter),
     )
     path = "/transaction"
     asked = TRANSACTIONS.asked(call, path, wanted)
@@ -152,12 +153,12 @@ async def list_accounts(call: Call) -> Reply:
     """GET /account."""
     query: AccountQuery = call.query
     wanted = AccountsWanted(
-        email=known_email(query.email) if query.email else None,
-        currency=query.currency or None,
-        status=query.status or None,
-        name=query.name or None,
+        email=None if query.email is UNSET else known_email(query.email),
+        currency=said(query.currency),
+        status=said(query.status),
+        name=said(query.name),
         metadata=query.metadata,
-        filter=query.filter or None,
+        filter=said(query.filter),
     )
     path = "/account"
     asked = _ACCOUNTS.asked(call, path, wanted)
@@ -175,7 +176,7 @@ def known_email(text: str) -> str:
 
 def between(query: Stretched) -> tuple[datetime | None, datetime | None]:
     """From when on, and before when. Raises Failure."""
-    since, until = (None if text is UNSET else text for text in (query.since, query.until))
+    since, until = map(said, (query.since, query.until))
     try:
         return moments.between(since, until)
     except Invalid as error:
@@ -193,7 +194,7 @@ def moment_of(text: str, name: str) -> datetime:
 async def _account_id(call: Call, query: TransactionQuery) -> int | None:
     """The account that a query asks for; UNRESOLVED if none has the name."""
     if query.account is UNSET:
-        return query.account_id or None
+        return said(query.account_id)
     if query.account_id is not UNSET:
         raise parameter_invalid("account", "does not go with account_id")
     details = await call.reads.get_account(call.caller.ledger_id, query.account)

@@ -43,7 +43,7 @@ async def get_volume(call: Call) -> Reply:
     query: VolumeQuery = call.query
     since, until = between(query)
     try:
-        wanted = grouping(query.group_by.split(",") if query.group_by else [])
+        wanted = grouping([] if query.group_by is UNSET else query.group_by.split(","))
     except Invalid as error:
         raise parameter_invalid(error.field, error.reason) from None
     ledger_id, limits = call.caller.ledger_id, call.limits
