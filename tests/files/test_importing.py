@@ -2,7 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,33 +19,9 @@ from koshel.files.spool import Spool
 from koshel.files.wishes import Reader, Wish
 from koshel.inputs.moments import OUT_OF_RANGE
 from tests.support.bookkeeping import execute
-from tests.support.bringing import balances, bring_in
+from tests.support.bringing import HEADER, balances, bring_in, faults_of, written
 from tests.support.database import Database
-from tests.support.settled import query, rows
-
-HEADER = "name,email,currency,balance,min_balance,max_balance\n"
-
-
-@pytest.fixture
-def paid(database: Database, tmp_path: Path) -> Database:
-    """A database whose main ledger has the accounts `a` with 1000.00 USD, `b` and `yen`."""
-    text = "a,a@example.com,USD,1000,,none\nb,b@example.com,USD,,,none\nyen,y@example.com,JPY,500,,none\n"
-    bring_in(database, "main", "accounts", written(tmp_path / "paid.csv", HEADER + text))
-    return database
-
-
-def written(path: Path, text: str) -> Path:
-    path.write_bytes(text.encode())
-    return path
-
-
-def faults_of(database: Database, kind: str, path: Path, **options: Any) -> list[str]:
-    """What is wrong with a file; nothing of it is written."""
-    before = rows(database)
-    with pytest.raises(Faulty) as raised:
-        bring_in(database, "main", kind, path, **options)
-    assert rows(database) == before
-    return [str(fault) for fault in raised.value.faults]
+from tests.support.settled import query
 
 
 def transfers(count: int) -> list[str]:
@@ -191,8 +166,9 @@ def test_an_import_that_was_broken_off_goes_on(paid: Database, tmp_path: Path, m
 def test_an_account_that_is_there_with_other_terms_is_refused(database: Database, tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", HEADER + "x,x@example.com,USD,,,\n")
     bring_in(database, "main", "accounts", path)
-    with pytest.raises(Stopped, match=r"line 2: name-taken: .*name x"):
-        bring_in(database, "main", "accounts", written(path, HEADER + "x,x@example.com,EUR,,,\n"))
+    lines = ["x,x@example.com,EUR,,,", "y,y@example.com,USD,,,"]
+    found = faults_of(database, "accounts", written(path, HEADER + "\n".join(lines)))
+    assert found == ["line 2: name is that of an account with another currency: x"]
 
 
 def test_a_registered_currency_is_known(database: Database, tmp_path: Path) -> None:

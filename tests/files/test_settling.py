@@ -13,9 +13,8 @@ from koshel.db.verifying.verify import verify
 from koshel.files.faults import Stopped
 from koshel.files.importing import Result
 from koshel.settle import settle
-from tests.files.test_importing import HEADER, written
 from tests.support.bookkeeping import execute
-from tests.support.bringing import balances, bring_in, take_out
+from tests.support.bringing import HEADER, balances, bring_in, take_out, written
 from tests.support.database import Database
 from tests.support.queued import accounts, decided, enqueued, working
 from tests.support.settled import query
@@ -32,17 +31,17 @@ def opened(database: Database) -> list[tuple[object, ...]]:
 
 async def open_it(database: Database) -> None:
     async with Ledger.open(database.service_url) as ledger:
-        await ledger.open_account("x@example.com", name="x", currency="EUR")
+        await ledger.open_account("x@example.com", key="import:x:balance")
 
 
 def test_a_refused_batch_leaves_no_account_behind_with_or_without_a_name(database: Database, tmp_path: Path) -> None:
     asyncio.run(open_it(database))
     lines = [NAMELESS.format(n, n) for n in range(3)] + ["y,y@example.com,USD,7,,\n"]
-    path = written(tmp_path / "a.csv", HEADER + "".join([*lines, "x,x@example.com,USD,,,\n"]))
-    with pytest.raises(Stopped, match=r"line 6: name-taken: .*the lines before line 2 were imported"):
+    path = written(tmp_path / "a.csv", HEADER + "".join([*lines, "x,x@example.com,USD,9,,\n"]))
+    with pytest.raises(Stopped, match=r"line 6: idempotency-key-reused: .*the lines before line 2 were imported"):
         bring_in(database, "main", "accounts", path)
     assert opened(database) == [("x@example.com",)]
-    assert query(database, "SELECT count(*) FROM receipt") == [(0,)]
+    assert query(database, "SELECT count(*) FROM receipt") == [(1,)]
     assert bring_in(database, "main", "accounts", written(path, HEADER + "".join(lines))) == Result(new=4)
     assert bring_in(database, "main", "accounts", path) == Result(known=4)
     assert balances(database, "main")["y"] == ("USD", "7.00")

@@ -23,8 +23,7 @@ from koshel.files import together
 from koshel.files.importing import Result
 from koshel.files.settling import Settling
 from koshel.telemetry import metrics
-from tests.files.test_importing import HEADER, written
-from tests.support.bringing import bring_in, bring_in_now
+from tests.support.bringing import HEADER, bring_in, bring_in_now, written
 from tests.support.database import Database
 from tests.support.relay import Cut, relaying
 from tests.support.settled import query

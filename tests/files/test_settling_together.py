@@ -15,9 +15,8 @@ from koshel.db.verifying.verify import verify
 from koshel.files import together
 from koshel.files.importing import Result
 from koshel.files.together import Together
-from tests.files.test_importing import HEADER, written
 from tests.support.bookkeeping import execute
-from tests.support.bringing import bring_in
+from tests.support.bringing import HEADER, bring_in, written
 from tests.support.confined import confined
 from tests.support.database import Database
 from tests.support.settled import query

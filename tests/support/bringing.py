@@ -6,6 +6,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 import psycopg
+import pytest
 
 from koshel.asking.requests import Requests
 from koshel.asking.terms import terms_of
@@ -14,11 +15,14 @@ from koshel.db.access import ledgers
 from koshel.db.export import exported
 from koshel.engine import open_engine
 from koshel.files.exporting import export_to
+from koshel.files.faults import Faulty
 from koshel.files.importing import Import, Result, Source
 from koshel.files.spool import Spool
 from koshel.submit import settled
 from tests.support.database import Database
+from tests.support.settled import rows
 
+HEADER = "name,email,currency,balance,min_balance,max_balance\n"
 BALANCES = """
 SELECT coalesce(a.name, 'old:' || a.id), a.currency, a.balance FROM account AS a
 INNER JOIN ledger AS l ON l.id = a.ledger_id WHERE l.name = %s
@@ -53,3 +57,18 @@ def balances(database: Database, ledger: str) -> dict[str, tuple[str, str]]:
     with psycopg.connect(database.owner_url) as connection:
         found = connection.execute(BALANCES.encode(), (ledger,)).fetchall()
     return {name: (currency, str(balance)) for name, currency, balance in found}
+
+
+def written(path: Path, text: str) -> Path:
+    """A file with this text."""
+    path.write_bytes(text.encode())
+    return path
+
+
+def faults_of(database: Database, kind: str, path: Path, **options: Any) -> list[str]:
+    """What is wrong with a file; nothing of it is written."""
+    before = rows(database)
+    with pytest.raises(Faulty) as raised:
+        bring_in(database, "main", kind, path, **options)
+    assert rows(database) == before
+    return [str(fault) for fault in raised.value.faults]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from koshel.core.commands import Status
 from koshel.db.queries import Queries
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ class Account(Struct, frozen=True):
     id: int
     name: str | None
     currency: str
+    is_open: bool
 
 
 async def accounts_of(
@@ -25,7 +27,7 @@ async def accounts_of(
 ) -> Sequence[Account]:
     """Those of these accounts that there are."""
     rows = await connection.fetch(q.find_accounts_to_import_to, ledger_id, list(ids), list(names))
-    return [Account(row["id"], row["name"], row["currency"]) for row in rows]
+    return [Account(row["id"], row["name"], row["currency"], row["status"] == Status.OPEN) for row in rows]
 
 
 async def answered_keys(

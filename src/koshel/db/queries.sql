@@ -2929,10 +2929,11 @@ INNER JOIN account AS a ON a.ledger_id = $1 AND a.id = side.account_id
 WHERE t.ledger_id = $1 AND side.version IS NOT NULL ORDER BY t.ledger_id, t.id, side.place;
 
 -- name: find_accounts_to_import_to
--- The currencies of accounts that the lines of a file ask for, by id or by name: index probes.
-SELECT a.id, a.name, a.currency FROM account AS a WHERE a.ledger_id = $1 AND a.id = ANY($2::bigint [])
+-- The currencies of accounts that the lines of a file ask for, by id or by name, and whether money may go in and out:
+-- index probes.
+SELECT a.id, a.name, a.currency, a.status FROM account AS a WHERE a.ledger_id = $1 AND a.id = ANY($2::bigint [])
 UNION ALL
-SELECT a.id, a.name, a.currency
+SELECT a.id, a.name, a.currency, a.status
 FROM unnest($3::text []) AS wanted (name)
 INNER JOIN account AS a ON a.ledger_id = $1 AND a.name = wanted.name;
 

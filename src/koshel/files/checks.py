@@ -1,6 +1,7 @@
 """What can be known of the lines of a file before anything is written, a thousand of them at a time."""
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from functools import partial
 
@@ -8,14 +9,17 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from koshel.asking.requests import Requests
+from koshel.core.commands import Move
 from koshel.core.names import with_sides
 from koshel.db import import_lookups
 from koshel.db.reads import Reads
 from koshel.db.settling import currencies
 from koshel.files.faults import Fault
 from koshel.files.keys import Once
+from koshel.files.refused import refused
 from koshel.files.wishes import AccountWish, TransactionWish, Wish, has_ids
 from koshel.inputs.texts import AT
+from koshel.submit import rehearsed
 
 _REMEMBERED_MAX = 100_000  # accounts; beyond that they are looked up again
 
@@ -26,11 +30,13 @@ class Checks:
     def __init__(self, reads: Reads, requests: Requests) -> None:
         self._reads = reads
         self._requests = requests
+        self._rehearse = rehearsed(reads)
         self._once = Once()
         self._scales: dict[str, int] = {}
         self._currencies = set[str]()
         self._by_id: dict[int, str] = {}  # currencies of accounts
         self._by_name: dict[str, str] = {}
+        self._shut = set[int]()  # accounts that are frozen or closed
         self.ids: dict[str, int] = {}  # of accounts that have been met, by their names, which never change
 
     async def faults(self, wishes: Sequence[Wish]) -> list[Fault]:
@@ -48,18 +54,16 @@ class Checks:
         move = one.move
         if has_ids(move):
             return one
-        source = move.source_account_id if move.source is None else self.ids[move.source]
-        target = move.target_account_id if move.target is None else self.ids[move.target]
-        return replace(one, move=with_sides(move, source, target))
+        return replace(one, move=with_sides(move, *self._sides(move)))
 
     async def _of_accounts(self, wishes: Sequence[AccountWish]) -> list[Fault]:
         await self._learn_scales({one.currency for one in wishes})
-        opened = {one.key: one for one in wishes if one.opening.name is not None and one.balance}
-        await self._accounts(set(), {one.opening.name for one in opened.values() if one.opening.name is not None})
-        had = [key for key, one in opened.items() if one.opening.name in self._by_name]
-        known = await self._answered(had) if had else frozenset()
-        taken = {key for key in had if key not in known}
-        return [fault for one in wishes for fault in self._of_account(one, is_taken=one.key in taken)]
+        await self._accounts(set(), {one.opening.name for one in wishes if one.opening.name is not None})
+        there = [one for one in wishes if one.opening.name in self._by_name]
+        brought = {one.key for one in there if one.balance}
+        taken = brought - await self._answered(brought)
+        faults = [fault for one in wishes for fault in self._of_account(one, is_taken=one.key in taken)]
+        return faults + await self._refused(there, faults)
 
     def _of_account(self, one: AccountWish, *, is_taken: bool) -> Iterator[Fault]:
         opening = one.opening
@@ -93,7 +97,15 @@ class Checks:
                     ids.add(id_)
         await self._accounts(ids, names)
         await self._learn_scales(self._currencies)
-        return [fault for one in wishes for fault in self._of_transaction(one)]
+        faults = [fault for one in wishes for fault in self._of_transaction(one)]
+        known = await self._answered({one.move.key for one in wishes if one.has_own_key and one.move.key is not None})
+        odd = [one for one in wishes if one.move.key in known or not self._shut.isdisjoint(self._sides(one.move))]
+        return faults + await self._refused(odd, faults)
+
+    async def _refused(self, wishes: Sequence[Wish], faults: Sequence[Fault]) -> list[Fault]:
+        """What would be refused of those lines that have no fault yet."""
+        wrong = {fault.line for fault in faults}
+        return await refused([one for one in wishes if one.line not in wrong], self._requests, self._rehearse)
 
     def _of_transaction(self, one: TransactionWish) -> Sequence[Fault]:
         move, found = one.move, list[Fault]()
@@ -107,6 +119,9 @@ class Checks:
             return [*found, _not_there(one.line, "target", move.target_account_id, move.target)]
         currency = source or target
         assert currency is not None, "money comes from an account, or goes to one"
+        source_id, target_id = self._sides(move)
+        if source_id == target_id:
+            return [*found, Fault(one.line, "target", "is the source too")]
         if target not in (None, currency):
             found.append(Fault(one.line, "target", f"has {target}, but the source has {source}"))
         elif one.currency not in (None, currency):
@@ -118,6 +133,13 @@ class Checks:
         if name is not None:
             return self._by_name.get(name)
         return None if id_ is None else self._by_id.get(id_)
+
+    def _sides(self, move: Move) -> tuple[int | None, int | None]:
+        """The ids of the accounts, which have been looked up; None: there is no such account, or it is outside."""
+        return (
+            move.source_account_id if move.source is None else self.ids.get(move.source),
+            move.target_account_id if move.target is None else self.ids.get(move.target),
+        )
 
     def _too_fine(self, line: int, column: str, amount: Decimal, currency: str) -> Sequence[Fault]:
         scale, text = self._scales[currency], f"{amount:f}"
@@ -131,6 +153,7 @@ class Checks:
         if len(self._by_id) + len(self._by_name) > _REMEMBERED_MAX:
             self._by_id.clear()
             self._by_name.clear()
+            self._shut.clear()
             self.ids.clear()
         ids, names = ids - self._by_id.keys(), names - self._by_name.keys()
         if ids or names:
@@ -139,14 +162,19 @@ class Checks:
             for account in await self._reads.look_up(ledger_id, look):
                 self._currencies.add(account.currency)
                 self._by_id[account.id] = account.currency
+                if not account.is_open:
+                    self._shut.add(account.id)
                 if account.name is not None:
                     self._by_name[account.name] = account.currency
                     self.ids[account.name] = account.id
 
-    async def _answered(self, keys: Sequence[str]) -> frozenset[str]:
+    async def _answered(self, keys: AbstractSet[str]) -> AbstractSet[str]:
+        """Those of these keys that have answered something."""
+        if not keys:
+            return keys
         ledger_id = self._requests.ledger_id
         look = partial(import_lookups.answered_keys, ledger_id=ledger_id, keys=keys)
-        return frozenset(await self._reads.look_up(ledger_id, look))
+        return await self._reads.look_up(ledger_id, look)
 
     async def _learn_scales(self, codes: set[str]) -> None:
         if unknown := codes - self._scales.keys():

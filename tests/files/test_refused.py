@@ -1,0 +1,80 @@
+"""What the ledger would refuse of a line for ever is a fault of the line, before anything of the file is imported."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from koshel import Ledger
+from koshel.files.importing import Result
+from tests.support.bringing import HEADER, bring_in, faults_of, written
+from tests.support.database import Database
+from tests.support.settled import query
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        ("x,y@example.com,USD,,-5,10,gold", "email"),
+        ("x,x@example.com,JPY,,-5,10,gold", "currency"),
+        ("x,x@example.com,USD,,-6,10,gold", "min_balance"),
+        ("x,x@example.com,USD,,-5,11,gold", "max_balance"),
+        ("x,x@example.com,USD,,-5,none,gold", "max_balance"),
+        ("x,x@example.com,USD,,-5,10,silver", "metadata"),
+    ],
+)
+def test_each_term_of_an_account_that_is_there_is_compared(
+    database: Database, tmp_path: Path, line: str, field: str
+) -> None:
+    header = f"{HEADER.strip()},metadata.plan\n"
+    path = written(tmp_path / "a.csv", f"{header}x,x@example.com,USD,,-5,10,gold\n")
+    assert bring_in(database, "main", "accounts", path) == Result(new=1)
+    assert bring_in(database, "main", "accounts", path) == Result(known=1)
+    found = faults_of(database, "accounts", written(path, header + line))
+    assert found == [f"line 2: name is that of an account with another {field}: x"]
+
+
+@pytest.mark.parametrize(
+    "sides", ["{name},{name},,", ",,{id},{id}", "{name},,,{id}", ",{name},{id},", "@{name},{name},,"]
+)
+def test_money_from_an_account_to_itself_is_a_fault_however_it_is_named(
+    paid: Database, tmp_path: Path, sides: str
+) -> None:
+    ((id_,),) = query(paid, "SELECT id FROM account WHERE name = 'a'")
+    header = "source,target,source_account_id,target_account_id,amount"
+    lines = [header, "a,b,,,1", *(sides.format(name="a", id=id_) + ",1" for _ in range(2)), "b,a,,,1"]
+    found = faults_of(paid, "transactions", written(tmp_path / "t.csv", "\n".join(lines)))
+    assert found == ["line 3: target is the source too", "line 4: target is the source too"]
+
+
+def test_an_account_that_takes_no_money_is_a_fault_but_not_of_lines_that_were_imported(
+    paid: Database, tmp_path: Path
+) -> None:
+    async def shut() -> None:
+        async with Ledger.open(paid.service_url) as ledger:
+            await ledger.change_account("@b", status="frozen")
+            await ledger.change_account("@yen", status="closed")
+
+    header, done = "source,target,amount,idempotency_key", ["a,b,1,", "yen,,500,k"]
+    first = written(tmp_path / "t.csv", "\n".join([header, *done]))
+    bring_in(paid, "main", "transactions", first)
+    asyncio.run(shut())
+    more = ["a,b,2,", "b,a,2,", ",yen,2,", "yen,,2,", ",a,2,"]
+    found = faults_of(paid, "transactions", written(tmp_path / "u.csv", "\n".join([header, *done, *more])))
+    assert found == [
+        "line 4: target is frozen",
+        "line 5: source is frozen",
+        "line 6: target is closed",
+        "line 7: source is closed",
+    ]
+    assert bring_in(paid, "main", "transactions", first) == Result(known=2)
+
+
+def test_a_key_that_stands_for_another_request_is_a_fault(paid: Database, tmp_path: Path) -> None:
+    header = "source,target,amount,reference,idempotency_key"
+    first = written(tmp_path / "t.csv", f"{header}\na,b,1,,k\na,b,1,,l\n")
+    bring_in(paid, "main", "transactions", first)
+    lines = ["a,b,9999,,new", "a,b,1.00,,k", "a,b,2,,l"]
+    found = faults_of(paid, "transactions", written(tmp_path / "u.csv", "\n".join([header, *lines])))
+    assert found == ["line 4: idempotency_key is that of another request already, with another amount: l"]
+    assert bring_in(paid, "main", "transactions", first) == Result(known=2)
