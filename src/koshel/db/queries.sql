@@ -2870,13 +2870,15 @@ SELECT
 
 -- name: export_accounts
 -- An object of JSON for each account of a ledger, by primary key. PostgreSQL writes them, as it does so several times
--- faster than Python; what can hold no character that JSON escapes stands between quotes as it is.
+-- faster than Python; what can hold no character that JSON escapes stands between quotes as it is. Times are those of the
+-- API, six digits and Z: the session is in UTC. A limit by time leaves out what it does not say.
 SELECT concat(
     '{"id":', a.id, ',"name":"' || a.name || '"', ',"email":', to_json(a.email), ',"currency":"', a.currency,
     '","balance":"', a.balance, '","held":"', a.held, '","min_balance":"', a.min_balance,
     '","max_balance":', coalesce('"' || a.max_balance || '"', 'null'), ',"status":"', a.status,
-    '","metadata":', a.metadata, ',"limits":' || a.limits::text, ',"version":', a.version, ',"revision":', a.revision,
-    ',"idempotency_key":' || to_json(a.idempotency_key), ',"ctime":', to_json(a.ctime), '}'
+    '","metadata":', a.metadata, ',"limits":' || jsonb_strip_nulls(a.limits)::text, ',"version":', a.version,
+    ',"revision":', a.revision, ',"idempotency_key":' || to_json(a.idempotency_key),
+    ',"ctime":"', to_char(a.ctime, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '"}'
 ) AS line
 FROM account AS a WHERE a.ledger_id = $1 ORDER BY a.ledger_id, a.id;
 
@@ -2891,9 +2893,10 @@ SELECT concat(
     ',"parent_id":' || t.parent_id, ',"group_id":' || t.group_id,
     ',"idempotency_key":' || to_json(t.idempotency_key), ',"reference":' || to_json(t.reference),
     ',"description":' || to_json(CASE WHEN n.revision IS NULL THEN t.description ELSE n.description END),
-    ',"effective_on":"', coalesce(t.effective_on, (t.ctime AT TIME ZONE 'UTC')::date),
-    '","metadata":', coalesce(n.metadata, t.metadata), ',"expires_at":' || to_json(t.expires_at),
-    ',"capture_at":' || to_json(t.capture_at), ',"ctime":', to_json(t.ctime), '}'
+    ',"effective_on":"', coalesce(t.effective_on, t.ctime::date), '","metadata":', coalesce(n.metadata, t.metadata),
+    ',"expires_at":"' || to_char(t.expires_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"',
+    ',"capture_at":"' || to_char(t.capture_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"',
+    ',"ctime":"', to_char(t.ctime, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '"}'
 ) AS line
 FROM transaction AS t
 LEFT JOIN account AS s ON s.ledger_id = $1 AND s.id = t.source_account_id
@@ -2914,8 +2917,8 @@ SELECT concat(
     ',"version":', side.version, ',"kind":"', t.kind, '","change":"', side.change, '","balance":"', side.balance,
     '","held":"', coalesce(side.held, t.amount * 0), '","currency":"', a.currency, '"',
     ',"parent_id":' || t.parent_id, ',"group_id":' || t.group_id,
-    ',"reference":' || to_json(t.reference), ',"effective_on":"',
-    coalesce(t.effective_on, (t.ctime AT TIME ZONE 'UTC')::date), '","ctime":', to_json(t.ctime), '}'
+    ',"reference":' || to_json(t.reference), ',"effective_on":"', coalesce(t.effective_on, t.ctime::date),
+    '","ctime":"', to_char(t.ctime, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '"}'
 ) AS line
 FROM transaction AS t
 CROSS JOIN LATERAL (VALUES
