@@ -3,6 +3,7 @@
 import asyncio
 from functools import lru_cache
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 from aiohttp import web
@@ -11,9 +12,9 @@ from msgspec import Struct
 from koshel.http import explain
 from koshel.http.names import deepest, twice
 from koshel.http.parameters import QueryReader
-from koshel.http.problems import Failure, header_invalid, validation_failed
+from koshel.http.problems import Failure, header_invalid, parameter_invalid, validation_failed
 from koshel.inputs.texts import is_key
-from koshel.inputs.values import KEY_REASON
+from koshel.inputs.values import KEY_REASON, is_unicode
 
 ACCEPTS = {"POST": "Accept-Post", "PATCH": "Accept-Patch", "PUT": "Accept"}
 
@@ -45,7 +46,19 @@ def refuse_idempotency_key(request: web.Request) -> None:
 
 def query(request: web.Request, reader: QueryReader[Struct]) -> Struct:
     """The parameters of the request's query. Raises Failure."""
-    return reader.read(request.query.items()) if request.rel_url.raw_query_string else reader.none
+    raw = request.rel_url.raw_query_string
+    if not raw:
+        return reader.none
+    return reader.read(request.query.items() if raw.isascii() and "%" not in raw else _pairs(raw))
+
+
+def _pairs(raw: str) -> list[tuple[str, str]]:
+    """The parameters of a query with escapes. aiohttp reads what is not UTF-8 as U+FFFD, which a text may have."""
+    pairs = parse_qsl(raw, keep_blank_values=True, errors="surrogateescape")
+    for pair in pairs:
+        if not all(map(is_unicode, pair)):
+            raise parameter_invalid(pair[0], "must be UTF-8")
+    return pairs
 
 
 async def body(request: web.Request, limits: BodyLimits) -> bytes:

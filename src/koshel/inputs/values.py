@@ -113,19 +113,20 @@ def fields(given: dict[str, Any], kind: type[Struct] = Fields) -> Any:
         path, reason = next(faults(given, inspect.type_info(kind)))
         raise Invalid("/".join(map(str, path)), reason) from None
     except UnicodeEncodeError:
-        name = next(name for name, value in given.items() if not _is_unicode(value))
+        name = next(name for name, value in given.items() if not is_unicode(value))
         raise Invalid(name, "must be Unicode: it has half of a surrogate pair") from None
     return taken
 
 
-def _is_unicode(value: object) -> bool:
+def is_unicode(value: object) -> bool:
+    """Whether no text in it has half of a surrogate pair."""
     match value:
         case str():
             return value.isascii() or value.encode(errors="replace").decode() == value
         case Mapping():
-            return all(_is_unicode(part) for pair in value.items() for part in pair)
+            return all(is_unicode(part) for pair in value.items() for part in pair)
         case list():
-            return all(map(_is_unicode, value))
+            return all(map(is_unicode, value))
         case _:
             return True
 
