@@ -67,7 +67,8 @@ def test_the_docs_name_every_route_and_need_nothing_from_elsewhere(send: Send) -
     ("accept", "is_page"),
     [
         ("text/html", True),
-        ("TEXT/HTML; Q=0.001, */*", True),
+        ("TEXT/HTML; Q=0.9, */*;q=0.8", True),
+        ("text/html;q=0.001, */*", False),
         ("text/html;level=1;q=0.5", True),
         ("application/json;q=0.9, text/html", True),
         ("text/html, application/json", True),

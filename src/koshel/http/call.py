@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from multidict import MultiMapping
 
 from koshel.app import Service
 from koshel.asking.requests import Requests
@@ -35,7 +36,7 @@ class Call(Struct):
     caller: Caller
     api: Callable[[], Mapping[str, Any]]  # the OpenAPI document, made when somebody asks for it
     path: Mapping[str, str]
-    headers: Mapping[str, str]
+    headers: MultiMapping[str]
     body: Any
     size: int  # of the body, in bytes
     key: str | None

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import UNSET
+from multidict import CIMultiDict, MultiMapping
 
 from koshel.app import Service
 from koshel.callers import Caller
 from koshel.config.settings import Settings
 from koshel.core.commands import Request, Split
 from koshel.http import receive
-from koshel.http.call import NO_HEADERS, Call
+from koshel.http.call import Call
 from koshel.http.handlers.routes import ROUTES
 from koshel.http.origins import Origins
 from koshel.http.parameters import DryRun
@@ -51,6 +52,7 @@ _PASSED_OVER = {
 }
 _METHODS = (b"GET /", b"HEAD /", b"POST /", b"PATCH /", b"PUT /", b"DELETE /", b"OPTIONS /")
 _QUERY = DryRun()  # a plain request has none
+_NO_HEADERS: MultiMapping[str] = CIMultiDict()  # what makes a transaction looks at none of them here
 _JSON = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"})
 
 
@@ -138,7 +140,7 @@ class Reader:
         if body.execute_at is not UNSET:
             raise NotPlain
         key, size = plain.said.get("idempotency-key"), len(plain.body)
-        call = Call(self._service, caller, dict, {"id": plain.id}, NO_HEADERS, body, size, key, NONE, _QUERY)
+        call = Call(self._service, caller, dict, {"id": plain.id}, _NO_HEADERS, body, size, key, NONE, _QUERY)
         command = plain.route.asks(call)
         if type(command) is Split:  # it counts as several, which only aiohttp's way asks for
             raise NotPlain

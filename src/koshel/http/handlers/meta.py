@@ -85,7 +85,7 @@ async def metrics(call: Call) -> Reply:
     if call.service.sampler is None:
         raise Failure("not-found", "There are no metrics here: KOSHEL_METRICS is off.")
     call.service.sampler.sample()
-    text, media_type = await exposition.text(call.service.engine.store, call.headers.get("Accept", ""))
+    text, media_type = await exposition.text(call.service.engine.store, accept.joined(call.headers))
     return Reply(200, text, _EITHER, media_type)
 
 
@@ -114,9 +114,9 @@ async def docs(call: Call) -> Reply:
 
 
 def _is_browser(call: Call) -> bool:
-    """Whether `Accept` names HTML, and does not prefer JSON."""
-    weights = accept.weights(call.headers, (JSON, HTML))
-    return 0 < weights[HTML] >= weights[JSON]
+    """Whether `Accept` names HTML, itself or as text, and does not prefer JSON. All there is names neither."""
+    page, other = accept.wanted(call.headers, HTML, JSON)
+    return page.weight > 0 and page.narrow > 0 and page >= other
 
 
 def _html(text: str, headers: Mapping[str, str] = NO_HEADERS) -> Reply:

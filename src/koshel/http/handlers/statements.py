@@ -67,8 +67,8 @@ async def get_statement(call: Call) -> Reply:
     except BaseException:
         del slot  # an exception may keep what its frames had for longer
         raise
-    wants = accept.weights(call.headers, (JSON, CSV))
-    is_csv = 0 < wants[CSV] > wants[JSON]
+    table, document = accept.wanted(call.headers, CSV, JSON)
+    is_csv = table.weight > 0 and table > document
     shape = _as_csv if is_csv else _as_json
     media_type = f"{CSV}; charset=utf-8; header=present" if is_csv else JSON
     return Reply(200, b"", {"Vary": "Accept"}, media_type, stream=_held(slot, shape(call, stretch)))
