@@ -127,3 +127,19 @@ def test_changes_are_read_from_the_newest_on_and_a_cursor_is_of_its_own_list(til
     assert [one["revision"] for one in page["items"]] == [1]
     assert_problem(till.call("GET", f"/account/{bob}/change?after={page['next']}"), "validation-failed")
     assert_problem(till.call("GET", f"/account/{ann}/change?limit=501"), "validation-failed")
+
+
+@pytest.mark.parametrize("what", ["change", "transaction"])
+@pytest.mark.parametrize("is_first_by_name", [True, False])
+def test_a_cursor_goes_on_however_the_account_is_named(till: Till, what: str, *, is_first_by_name: bool) -> None:
+    name = uuid4().hex
+    account = made(till.post("/account", {"email": "ann@example.com", "name": name}))["id"]
+    for number in range(3):
+        found(till.change(account, metadata={"number": str(number)}))
+        made(till.pay(account, "1"))
+    ways = [f"/account/@{name}/{what}", f"/account/{account}/{what}"]
+    first, second = ways if is_first_by_name else reversed(ways)
+    page = found(till.call("GET", f"{first}?limit=1"))
+    following = till.call("GET", f"{second}?limit=1&after={page['next']}")
+    assert following.body == found(till.call("GET", f"{first}?limit=1&after={page['next']}"))
+    assert following.body["items"] != page["items"]

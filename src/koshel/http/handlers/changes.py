@@ -17,6 +17,7 @@ from koshel.http.bodies.wire import Time
 from koshel.http.call import Call, Reply
 from koshel.http.handlers.accounts import account_in_path
 from koshel.http.handlers.following import transaction_id
+from koshel.http.handlers.lines import account_of
 from koshel.http.pages import Lists, Next, NoFilters, PageQuery
 from koshel.http.problems import account_not_found, transaction_not_found
 from koshel.http.route import Route
@@ -86,10 +87,12 @@ _CHANGES = Lists(NoFilters, changes.Revision)
 async def list_account_changes(call: Call) -> Reply:
     """GET /account/{id}/change."""
     account_id, name = account_in_path(call)
-    wanted, path = account_id if name is None else name, f"/account/{call.path['id']}/change"
-    asked, page = await _page(call, path, changes.of_account, wanted)
+    if name is not None:  # a cursor is the account's, whether the page before was asked for by its name or by its id
+        account_id = (await account_of(call)).id
+    path = f"/account/{account_id}/change"
+    asked, page = await _page(call, path, changes.of_account, account_id)
     if page is None:
-        raise account_not_found(wanted)
+        raise account_not_found(account_id)
     items = [
         AccountRevision(
             one.revision,
