@@ -87,6 +87,12 @@ def test_a_rate_keeps_the_digits_that_it_was_given_with(till: Till, ann: int, ra
     assert exchange(till, ann, target, rate=rate).body["rate"] == rate
 
 
+@pytest.mark.parametrize(("sent", "kept"), [("00.5", "0.5"), ("0.91370", "0.91370"), (5e-1, "0.5")])
+def test_a_rate_keeps_its_decimals_and_no_zeros_before_it(till: Till, ann: int, sent: Any, kept: str) -> None:
+    answer = exchange(till, ann, till.open(currency="EUR"), "1", rate=sent)
+    assert answer.body["rate"] == kept
+
+
 def test_the_source_amount_is_rounded_before_the_rate_is_applied(till: Till, ann: int, bob: int) -> None:
     given, gotten = moved(exchange(till, ann, bob, "0.014", rate="10"))
     assert (given["amount"], gotten["amount"]) == ("0.01", "0.10")
