@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from msgspec import Raw, defstruct, json
 
+from koshel.config.extras import how_to_install
 from koshel.core.money import INTEGER_DIGITS_MAX, SCALE_MAX
 from koshel.db.export import Buffer
 from koshel.files.faults import UnfitFile
@@ -22,7 +23,7 @@ try:
     import pyarrow as pa
     from pyarrow import parquet as pq
 except ImportError:
-    raise UnfitFile("Parquet is written by pyarrow: install koshel[parquet], or pyarrow itself") from None
+    raise UnfitFile(f"Parquet is written by pyarrow: {how_to_install('parquet')}") from None
 
 GROUP_ROWS = 100_000  # some 30 MB in memory
 
