@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from koshel.asking.requests import MemberRequest
+from koshel.asking.group_requests import MemberRequest
 from koshel.errors import Refused
 from koshel.inputs.labels import GivenLabels
 from koshel.inputs.legs import Target

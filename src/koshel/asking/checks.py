@@ -5,6 +5,7 @@ from typing import TypeVar
 from msgspec import UNSET, UnsetType, defstruct
 from msgspec.structs import fields, replace
 
+from koshel.asking.group_requests import OF_ANOTHER
 from koshel.config.settings import Settings
 from koshel.core.commands import Command, Deferrable, Enqueue, EnsureAccount, Group, Hold, Kind, Member, Move
 from koshel.inputs import values
@@ -18,8 +19,10 @@ _BY_NAME = {"account_id": "account", "source_account_id": "source", "target_acco
 _MAPPINGS = ("metadata", "metadata_patch")  # any Mapping is taken, and kept as a dict
 
 
-def checked(command: CommandT) -> CommandT:
-    """The command, if it can be kept and read again. Raises Invalid."""
+def checked(command: CommandT, ledger_id: int | None = None) -> CommandT:
+    """The command, if it can be kept and read again, and is of that ledger, if one is given. Raises Invalid."""
+    if ledger_id is not None and command.ledger_id != ledger_id:
+        raise Invalid("request", OF_ANOTHER)
     match command:
         case Group():
             members = tuple(_checked_member(one, index) for index, one in enumerate(command.members))

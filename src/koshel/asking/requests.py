@@ -2,18 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, TypeAlias, Unpack
+from typing import Any, Unpack
 
 from msgspec import UNSET, UnsetType
 
-from koshel.asking.exchange_requests import ExchangeRequests
+from koshel.asking.group_requests import GroupRequests
 from koshel.core.commands import (
     Capture,
     ChangeAccount,
-    Deferrable,
-    Enqueue,
     EnsureAccount,
-    Group,
     Hold,
     Kind,
     Move,
@@ -23,18 +20,16 @@ from koshel.core.commands import (
     Void,
 )
 from koshel.core.labelled import MetadataPatch
-from koshel.core.reach import weight_of
 from koshel.inputs import limits_by_time, values
 from koshel.inputs.labels import GivenLabels, given
 from koshel.inputs.moments import Moment, moment
 from koshel.inputs.texts import OUTSIDE, AccountRef, Asked, GivenAccount, asked
-from koshel.inputs.values import MEMBERS_MAX, Given, Invalid
+from koshel.inputs.values import Given, Invalid
 
 Strings = Mapping[str, str]
-MemberRequest: TypeAlias = Deferrable | EnsureAccount
 
 
-class Requests(ExchangeRequests):
+class Requests(GroupRequests):
     """The commands of one ledger. Amounts are exact: Decimal, str or int, never float.
 
     An account is asked for by its id, or by "@" and its name: 42, or "@users:42".
@@ -226,25 +221,3 @@ class Requests(ExchangeRequests):
         """Money back the way it came: `amount`, or all that is left of it."""
         wanted = None if amount is None else values.amount(amount)
         return Refund(self.ledger_id, transaction_id, wanted, key, **given(labels))
-
-    def batch(self, members: Sequence[MemberRequest], *, atomic: bool = True, key: str | None = None) -> Group:
-        """Requests that are settled together, in order; if atomic, all of them or none."""
-        if not 0 < len(members) <= MEMBERS_MAX:
-            raise Invalid("transactions", f"must have 1 to {MEMBERS_MAX} members")
-        group = Group(self.ledger_id, tuple(members), atomic, key)
-        if weight_of(group) > MEMBERS_MAX:
-            raise Invalid(
-                "transactions",
-                f"must not make more than {MEMBERS_MAX} transactions, with all legs of splits, and two of an exchange",
-            )
-        # Its receipt would keep the email of an account that it opens, and nothing could erase that there.
-        if key is not None and (opening := [at for at, one in enumerate(members) if isinstance(one, EnsureAccount)]):
-            raise Invalid(f"transactions/{opening[0]}/open", "does not go with a key of the whole batch")
-        return group
-
-    def enqueue(self, request: Deferrable, *, execute_at: Moment | UnsetType = UNSET) -> Enqueue:
-        """A request that is decided in the background: as soon as can be, or when it is time."""
-        if execute_at is UNSET:
-            return Enqueue(self.ledger_id, request, request.key)
-        wanted = moment(execute_at, "execute_at")
-        return Enqueue(self.ledger_id, request, request.key, wanted, self.terms.schedule_max_s)

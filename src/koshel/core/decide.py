@@ -73,6 +73,7 @@ def _pass(book: Book, command: Command, *, is_member: bool = False) -> Outcome:
 
 
 def _pass_group(book: Book, group: Group) -> Grouped | Declined:
+    assert all(member.ledger_id == group.ledger_id for member in group.members), "money moves only where it is asked"
     ahead = after(book, ())
     outcome = grouped(group, [_pass(ahead, member, is_member=True) for member in group.members])
     if isinstance(outcome, Grouped):

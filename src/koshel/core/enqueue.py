@@ -17,6 +17,7 @@ from koshel.core.originals import kind_of
 def enqueue(book: Book, command: Enqueue) -> Queued | Declined:
     """The transaction as it will be if it is posted, as far as that is known. Only its times are refused here."""
     request, now = command.command, book.facts.now
+    assert request.ledger_id == command.ledger_id, "money moves only where it is asked"
     if refusal := _untimely(command, now):
         return refusal
     source_id, target_id = _sides(book, request)

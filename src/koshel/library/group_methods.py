@@ -1,11 +1,12 @@
 """What can be asked of a ledger where several transactions may come of it: split, exchange, batch, what is queued."""
 
 from collections.abc import Sequence
-from typing import Any, Unpack
+from typing import Unpack
 
 from msgspec import UNSET, UnsetType
 
-from koshel.asking.requests import MemberRequest, Requests
+from koshel.asking.group_requests import MemberRequest
+from koshel.asking.requests import Requests
 from koshel.core.commands import Command, Deferrable
 from koshel.core.model import Outcome
 from koshel.errors import Refused
@@ -13,7 +14,7 @@ from koshel.inputs.labels import GivenLabels
 from koshel.inputs.legs import Source, Target
 from koshel.inputs.moments import Moment
 from koshel.inputs.texts import AccountRef
-from koshel.inputs.values import Invalid, Money
+from koshel.inputs.values import Money
 from koshel.library import exchanges, group_results
 from koshel.library.exchanges import Exchange
 from koshel.library.group_results import SplitResult
@@ -93,7 +94,6 @@ class GroupMethods:
 
         If `atomic`, all are done or none: then Refused is raised, with the `cause`. Else a refusal is in its place.
         """
-        _check_members(members)
         return group_results.members_of(await self._settle(self.requests.batch(members, atomic=atomic, key=key)))
 
     async def enqueue(
@@ -104,17 +104,4 @@ class GroupMethods:
         `execute_at`: not before then, by the database's clock: an aware datetime, or RFC 3339. A time that is past is
         now; one further ahead than `schedule_max_s` is Refused. If its key has made it before, that is returned.
         """
-        _check_request(request, "request", Deferrable)
         return group_results.queued_of(await self._settle(self.requests.enqueue(request, execute_at=execute_at)))
-
-
-def _check_members(given: object) -> None:
-    if not isinstance(given, Sequence):
-        raise Invalid("transactions", "must be a list of requests")
-    for at, one in enumerate(given):
-        _check_request(one, f"transactions/{at}", MemberRequest)
-
-
-def _check_request(given: object, field: str, kinds: Any) -> None:
-    if not isinstance(given, kinds):
-        raise Invalid(field, "must be a request, as one of the methods of `requests` makes it")

@@ -225,4 +225,4 @@ class Ledger(Methods, Books, Volumes):
 
     async def _settle(self, command: Command) -> Outcome:
         self._life.check()
-        return await self._submit(checked(command))
+        return await self._submit(checked(command, self.requests.ledger_id))

@@ -5,7 +5,7 @@ from typing import Annotated, NoReturn
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from koshel.asking.requests import MemberRequest as RequestedMember
+from koshel.asking.group_requests import MemberRequest as RequestedMember
 from koshel.asking.requests import Requests
 from koshel.core.commands import EnsureAccount, Hold, Kind, Move, Split
 from koshel.core.exchanging import Exchange
