@@ -51,7 +51,9 @@ def checked_id(value: int, field: str) -> int:
 def checked_settings(settings: Settings | None, schema: str | None) -> Settings:
     """The settings, with that schema if one is given. Raises Invalid."""
     chosen = Settings() if settings is None else settings
-    return chosen if schema is None else replace(chosen, schema=values.fields({"schema": schema}, Settings).schema)
+    if not isinstance(chosen, Settings):
+        raise Invalid("settings", "must be koshel.Settings")
+    return chosen if schema is None else replace(chosen, schema=schema)
 
 
 def _request(command: Member, field: str) -> Member:

@@ -29,7 +29,7 @@ def networks(text: str) -> Networks:
         try:
             found.append(ip_network(one))
         except ValueError as error:
-            message = f"KOSHEL_TRUSTED_PROXIES must name addresses and networks such as 10.0.0.0/8, not {one}: {error}"
+            message = f"`trusted_proxies` must name addresses and networks such as 10.0.0.0/8, not {one}: {error}"
             raise ValueError(message) from None
     return found
 

@@ -4,15 +4,18 @@ A setting is a field here: `KOSHEL_` and its name in capitals is its variable, `
 dashes its flag. Its unit is in its name, its meaning in its description. `settings_text` reads them.
 """
 
+import re
 from decimal import Decimal
-from typing import Annotated, Literal
+from functools import cache
+from typing import Annotated, Literal, get_type_hints
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, defstruct, structs
 
-from koshel.config import proxies, web_addresses
+from koshel.config import proxies, takes, web_addresses
 from koshel.config.web_origins import origins
-from koshel.inputs.values import CURRENCY_PATTERN
+from koshel.errors import Misuse
+from koshel.inputs.values import CURRENCY_PATTERN, Invalid
 from koshel.machine import cores
 
 # A title says what a type takes where its pattern could not: it stands in messages.
@@ -26,7 +29,7 @@ Address = Annotated[
 Code = Annotated[str, Meta(pattern=CURRENCY_PATTERN, title="a code of 3 to 12 characters of A-Z, 0-9 and _")]
 _SCHEMA = "^(?!pg_)[a-z_][a-z0-9_]{0,62}$"
 _SCHEMA_TITLE = "a name of a-z, 0-9 and _, 63 at most, that does not begin with pg_"
-Schema = Annotated[str, Meta(pattern=_SCHEMA, title=_SCHEMA_TITLE, extra={"reason": f"must be {_SCHEMA_TITLE}"})]
+Schema = Annotated[str, Meta(pattern=_SCHEMA, title=_SCHEMA_TITLE)]
 Directory = Annotated[str, Meta(min_length=1, title="the path of a directory")]
 Web = Annotated[str, Meta(title="origins such as https://shop.example, with commas between")]
 File = Annotated[str, Meta(min_length=1, title="the path of a file")]
@@ -130,60 +133,65 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     # fmt: on
 
     def __post_init__(self) -> None:
-        """Limits that must stand in a certain relation; a violated one is a ValueError."""
+        """Each value is of its type, and limits stand in a certain relation. Raises Invalid, and Misuse for a relation.
+
+        Names stand between backticks, so that whoever has given them by other names can say those.
+        """
+        _check_types(self)
         relations = {
-            "KOSHEL_LOCK_TIMEOUT_MS must be less than KOSHEL_STATEMENT_TIMEOUT_MS": (
+            "`lock_timeout_ms` must be less than `statement_timeout_ms`": (
                 self.lock_timeout_ms < self.statement_timeout_ms
             ),
-            "KOSHEL_OUTCOME_TIMEOUT_MS must be more than KOSHEL_IDLE_IN_TRANSACTION_TIMEOUT_MS": (
+            "`outcome_timeout_ms` must be more than `idle_in_transaction_timeout_ms`": (
                 self.outcome_timeout_ms > self.idle_in_transaction_timeout_ms
             ),
-            "KOSHEL_BATCHES_IN_FLIGHT must not be more than KOSHEL_SETTLE_CONNECTIONS": self.batches_in_flight
+            "`batches_in_flight` must not be more than `settle_connections`": self.batches_in_flight
             <= self.settle_connections,
-            "KOSHEL_BATCH_MAX must not be more than KOSHEL_QUEUE_MAX": self.batch_max <= self.queue_max,
-            "KOSHEL_BODY_BYTES_MAX must not be more than KOSHEL_QUEUE_BYTES_MAX": (
-                self.body_bytes_max <= self.queue_bytes_max
-            ),
-            "KOSHEL_BATCH_BODY_BYTES_MAX must not be more than KOSHEL_QUEUE_BYTES_MAX": (
+            "`batch_max` must not be more than `queue_max`": self.batch_max <= self.queue_max,
+            "`body_bytes_max` must not be more than `queue_bytes_max`": (self.body_bytes_max <= self.queue_bytes_max),
+            "`batch_body_bytes_max` must not be more than `queue_bytes_max`": (
                 self.batch_body_bytes_max <= self.queue_bytes_max
             ),
-            "KOSHEL_HOLD_LIFETIME_S must not be more than KOSHEL_HOLD_LIFETIME_MAX_S": (
+            "`hold_lifetime_s` must not be more than `hold_lifetime_max_s`": (
                 self.hold_lifetime_s <= self.hold_lifetime_max_s
             ),
-            "KOSHEL_HOLD_LIFETIME_MAX_S must not be more than a hundred years": (
+            "`hold_lifetime_max_s` must not be more than a hundred years": (
                 self.hold_lifetime_max_s <= 100 * 365 * 24 * 3600
             ),
-            "KOSHEL_SCHEDULE_MAX_S must not be more than a hundred years": self.schedule_max_s <= 100 * 365 * 24 * 3600,
-            "KOSHEL_BACKGROUND_RETRY_MS must not be more than KOSHEL_BACKGROUND_RETRY_MAX_MS": (
+            "`schedule_max_s` must not be more than a hundred years": self.schedule_max_s <= 100 * 365 * 24 * 3600,
+            "`background_retry_ms` must not be more than `background_retry_max_ms`": (
                 self.background_retry_ms <= self.background_retry_max_ms
             ),
-            "KOSHEL_MAX_BALANCE must be from 0 to 999999999999999999": (
+            "`max_balance` must be from 0 to 999999999999999999": (
                 self.max_balance.is_finite() and 0 <= self.max_balance < Decimal(10) ** 18
             ),
-            "KOSHEL_EXCHANGE_MIN_BALANCE must be from -999999999999999999 to 0": (
+            "`exchange_min_balance` must be from -999999999999999999 to 0": (
                 self.exchange_min_balance.is_finite() and -(Decimal(10) ** 18) < self.exchange_min_balance <= 0
             ),
-            "KOSHEL_TLS_CERTIFICATE_FILE and KOSHEL_TLS_KEY_FILE belong together: give both or none": (
+            "`tls_certificate_file` and `tls_key_file` belong together: give both or none": (
                 (self.tls_certificate_file is None) == (self.tls_key_file is None)
             ),
         }
         for rule, holds in (relations | self._jwt_relations()).items():
             if not holds:
-                raise ValueError(rule)
-        origins(self.allowed_origins)
-        proxies.networks(self.trusted_proxies)
+                raise Misuse(rule)
+        try:
+            origins(self.allowed_origins)
+            proxies.networks(self.trusted_proxies)
+        except ValueError as error:
+            raise Misuse(str(error)) from None
 
     def _jwt_relations(self) -> dict[str, bool]:
         issuer, keys = self.jwt_issuer, self.jwt_keys
         asked = keys if keys is not None else issuer
         is_file = keys is not None and not web_addresses.is_web_address(keys)
-        named = "KOSHEL_JWT_ISSUER" if keys is None else "KOSHEL_JWT_KEYS"
+        named = "`jwt_issuer`" if keys is None else "`jwt_keys`"
         return {
-            "KOSHEL_JWT_ISSUER and KOSHEL_JWT_AUDIENCE belong together: give both or none": (
+            "`jwt_issuer` and `jwt_audience` belong together: give both or none": (
                 (issuer is None) == (self.jwt_audience is None)
             ),
-            "KOSHEL_JWT_KEYS are those of KOSHEL_JWT_ISSUER: give that too": keys is None or issuer is not None,
-            "KOSHEL_AUTH must not be off with KOSHEL_JWT_ISSUER": issuer is None or self.auth != "off",
+            "`jwt_keys` are those of `jwt_issuer`: give that too": keys is None or issuer is not None,
+            "`auth` must not be off with `jwt_issuer`": issuer is None or self.auth != "off",
             f"{named} must be an https:// URL, or an http:// one of this machine, to be asked for signing keys": (
                 asked is None or is_file or web_addresses.may_be_asked(asked)
             ),
@@ -194,3 +202,22 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         """How many connections to the database one worker may have open."""
         keys = 0 if self.auth == "off" else 1
         return self.settle_connections + self.read_connections + self.rehearsal_connections + keys
+
+
+@cache
+def _types() -> type[Struct]:
+    """The types of all settings, without what must hold between them."""
+    return defstruct("Types", [(one.name, one.type) for one in structs.fields(Settings)])
+
+
+def _check_types(settings: Settings) -> None:
+    """Raise Invalid for the first value that is not of its type: what is read from text was checked, no other was."""
+    given = structs.asdict(settings)
+    try:
+        taken = structs.asdict(msgspec.convert(given, _types()))
+    except msgspec.ValidationError as error:
+        (name,) = re.findall(r" - at `\$\.(\w+)", str(error))
+        raise Invalid(name, f"must be {takes.words(get_type_hints(Settings, include_extras=True)[name])}") from None
+    for name, value in taken.items():
+        if type(value) is not type(given[name]):  # text and whole numbers are numbers elsewhere
+            raise Invalid(name, f"must be a {type(value).__name__}")

@@ -58,11 +58,13 @@ def _what_is_wrong(message: str, values: Mapping[str, str], flags: Mapping[str, 
         return f"{came_as(name, flags)} takes {takes.words(_hints()[name])}{shown}"
 
     def said(variable: re.Match[str]) -> str:
-        name = variable[1].lower()
+        name = variable[1]
+        if name not in defaults:  # it stands in what was given
+            return variable[0]
         value = web_addresses.shown(values[name]) if name in values else f"{defaults[name]} by default"
         return f"{came_as(name, flags)} ({value})"
 
-    return re.sub(rf"{PREFIX}([A-Z_]+)", said, web_addresses.without_secrets(message))
+    return re.sub(r"`([a-z_]+)`", said, web_addresses.without_secrets(message))
 
 
 class Knob(Struct, frozen=True):

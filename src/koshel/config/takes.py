@@ -7,7 +7,7 @@ from msgspec import inspect
 
 def words(annotation: Any) -> str:
     """What the type takes, to stand after "takes"."""
-    match _bare(annotation):
+    match bare(annotation):
         case inspect.IntType(ge=least, le=most):
             return _whole_number(least, most)
         case inspect.LiteralType(values=values):
@@ -23,7 +23,7 @@ def words(annotation: Any) -> str:
 
 def metavar(name: str, annotation: Any) -> str:
     """What stands for the value in the help: its unit, or its kind."""
-    match _bare(annotation):
+    match bare(annotation):
         case inspect.LiteralType(values=values):
             return "|".join(map(str, values))
         case inspect.BoolType():
@@ -47,7 +47,7 @@ def _unit(name: str) -> str:
     return {"ms": "MILLISECONDS", "s": "SECONDS"}.get(name.rpartition("_")[2], "NUMBER")
 
 
-def _bare(annotation: Any) -> inspect.Type:
+def bare(annotation: Any) -> inspect.Type:
     """The type without its notes, and without None: a setting that may be absent is then not given."""
     return _layers(annotation)[-1]
 

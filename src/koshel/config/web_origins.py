@@ -31,7 +31,7 @@ def origins(text: str) -> list[str]:
     for one in filter(None, map(str.strip, text.split(","))):
         match = _ORIGIN.fullmatch(one.lower())
         if match is None:
-            message = f"KOSHEL_ALLOWED_ORIGINS must name origins such as https://shop.example, not {one}"
+            message = f"`allowed_origins` must name origins such as https://shop.example, not {one}"
             raise ValueError(message)
         scheme, host, port = match.groups(default="")
         found.append(f"{scheme}://{host}{'' if port == _OWN_PORTS.get(scheme) else port}")
