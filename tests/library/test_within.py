@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from koshel import Conflict, Ledger, Refused, StoreError, Transaction
-from koshel.db.mapping import columns
+from koshel.db.mapping import posting_columns
 from koshel.db.verifying.verify import verify
 from tests.library.conftest import balance
 from tests.support.database import Database
@@ -51,13 +51,13 @@ async def test_money_and_the_callers_rows_roll_back_together(
 async def test_what_fails_in_the_middle_of_writing_leaves_nothing_behind(
     ledger: Ledger, connection: "Connection", database: Database, ann: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise TimeoutError("in the turn in which the reply came")
 
     async with connection.transaction():
         money = ledger.within(connection)
         with monkeypatch.context() as patch:
-            patch.setattr(columns, "postings", fail)  # the receipt is written by then, the transaction is not
+            patch.setattr(posting_columns, "postings", fail)  # the receipt is written by then, the transaction is not
             with pytest.raises((TimeoutError, StoreError)):
                 await money.batch([money.requests.payment(ann, amount="2")], key="paid")
         await connection.execute("INSERT INTO orders VALUES ('a book')")
