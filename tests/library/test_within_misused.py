@@ -1,5 +1,6 @@
 """What is no transaction to be within is said at once, in a sentence, and nothing is done."""
 
+import asyncio
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.adapt import Loader
 
-from koshel import Ledger, Misuse
+from koshel import Ledger, Misuse, Unavailable
 from tests.library.conftest import balance
 from tests.support.database import Database
 
@@ -105,4 +106,48 @@ async def test_a_ledger_that_is_closed_is_not_within_anything(
             await money.pay(ann, amount=1)
         with pytest.raises(Misuse, match="closed"):
             other.within(connection)
+    assert await balance(ledger, ann) == "100.00"
+
+
+async def test_a_read_after_the_transaction_is_refused_too(ledger: Ledger, connection: "Connection", ann: int) -> None:
+    transaction = connection.transaction()
+    await transaction.start()
+    money = ledger.within(connection)
+    paid = await money.pay(ann, amount=1)
+    assert await money.transaction(paid.id) is not None
+    await transaction.rollback()
+    for call in (money.account(ann), money.transaction(paid.id), money.totals(), money.rehearsal().pay(ann, amount=1)):
+        with pytest.raises(Misuse, match="not in a transaction any more"):
+            await call
+
+
+async def test_two_calls_at_once_on_one_connection_are_a_misuse_of_one_of_them(
+    ledger: Ledger, connection: "Connection", ann: int
+) -> None:
+    async with connection.transaction():
+        money = ledger.within(connection)
+        ended = await asyncio.gather(money.pay(ann, amount=1), money.account(ann), return_exceptions=True)
+    assert [isinstance(one, Misuse) for one in ended].count(True) == 1
+    assert any("another operation is in progress" in str(one) for one in ended)
+
+
+async def test_a_connection_that_was_given_back_since_is_a_misuse(ledger: Ledger, database: Database, ann: int) -> None:
+    async with asyncpg.create_pool(database.owner_url, min_size=1, max_size=1) as pool:
+        async with pool.acquire() as connection, connection.transaction():
+            money = ledger.within(connection)
+        for call in (money.pay(ann, amount=1), money.account(ann)):
+            with pytest.raises(Misuse, match="released back to the pool"):
+                await call
+
+
+async def test_a_connection_that_is_closed_since_has_done_nothing(ledger: Ledger, database: Database, ann: int) -> None:
+    connection = await asyncpg.connect(database.owner_url)
+    await connection.execute("BEGIN")
+    money = ledger.within(connection)
+    await connection.close()
+    for call in (money.pay(ann, amount=1), money.account(ann)):
+        with pytest.raises(Unavailable, match="connection is closed"):  # nobody can tell it from one that was lost
+            await call
+    with pytest.raises(Misuse, match="not in a transaction"):
+        ledger.within(connection)
     assert await balance(ledger, ann) == "100.00"

@@ -27,7 +27,7 @@ from koshel.db.access import api_keys
 from koshel.db.access.api_keys import FoundKey
 from koshel.db.access.key_changes import KeyChanges, open_key_changes
 from koshel.db.access.key_lookups import KeyLookups, open_key_lookups
-from koshel.db.errors import StoreError
+from koshel.db.errors import StoreError, Unfit
 from koshel.db.queries import Queries
 from koshel.db.store import Store, StoreConfig
 
@@ -220,7 +220,7 @@ async def _keep_noting(authentication: Authentication) -> None:
         try:
             await authentication.renew()
             await authentication.note()
-        except StoreError as error:
+        except (StoreError, Unfit) as error:
             _log.debug("the last use of keys could not be stored", error=str(error))
 
 
@@ -246,5 +246,5 @@ async def open_authentication(
             try:
                 async with asyncio.timeout(LAST_NOTE_S):
                     await authentication.note()
-            except (StoreError, TimeoutError) as error:
+            except (StoreError, Unfit, TimeoutError) as error:
                 _log.debug("the last use of keys could not be stored", error=str(error))

@@ -55,7 +55,7 @@ class Borrowed(Reads):
     @asynccontextmanager
     async def _savepoint(self) -> AsyncIterator[None]:
         connection, q = self._connection, self._queries
-        with _understood():
+        with _understood(connection):
             await _to_its_end(connection.execute(q.set_savepoint))
             try:
                 yield
@@ -71,7 +71,8 @@ class Borrowed(Reads):
         *,
         weight: int = 1,  # noqa: ARG002
     ) -> T:
-        with _understood():
+        with _understood(self._connection):
+            _check_transaction(self._connection)
             await confine(self._connection, self.namespace, None if ledger_id is None else [ledger_id])
             return await look(self._connection)
 
@@ -80,11 +81,10 @@ def borrow(connection: "Borrowable", namespace: Namespace, *, rehearses: bool) -
     """Batches in the transaction that the connection is in. Raises Misuse if it is in none."""
     if isinstance(connection, asyncpg.Connection | asyncpg.pool.PoolConnectionProxy):
         try:
-            is_in_transaction = connection.is_in_transaction()
+            if connection.is_closed() or not connection.is_in_transaction():
+                raise Misuse("the connection is not in a transaction")
         except asyncpg.InterfaceError as error:
             raise Misuse(str(error)) from error
-        if connection.is_closed() or not is_in_transaction:
-            raise Misuse("the connection is not in a transaction")
         return Borrowed(connection, namespace, rehearses=rehearses)
     from koshel.db.psycopg_connection import adapted  # noqa: PLC0415  who has one has loaded that driver already
 
@@ -92,7 +92,7 @@ def borrow(connection: "Borrowable", namespace: Namespace, *, rehearses: bool) -
 
 
 @contextmanager
-def _understood() -> Iterator[None]:
+def _understood(connection: "AnyConnection") -> Iterator[None]:
     """Raise the driver's exceptions as Koshel's, and as Misuse what only the caller can mend."""
     with translated():
         try:
@@ -102,6 +102,26 @@ def _understood() -> Iterator[None]:
                 message = f"{MISUSES[error.sqlstate]} ({error})"
                 raise Misuse(message) from error
             raise
+        except asyncpg.InterfaceError as error:
+            # A connection that can still be spoken to was given back, or is in the middle of another call.
+            if isinstance(error, ValueError) or not _is_open(connection):
+                raise
+            raise Misuse(str(error)) from error
+
+
+def _check_transaction(connection: "AnyConnection") -> None:
+    """Raise Misuse if the transaction has ended: a read would see another state of the books, and not say so."""
+    if not isinstance(connection, asyncpg.Connection | asyncpg.pool.PoolConnectionProxy):
+        return  # the other driver begins the next one by itself
+    if not connection.is_closed() and not connection.is_in_transaction():
+        raise Misuse(MISUSES["25P01"])
+
+
+def _is_open(connection: "AnyConnection") -> bool:
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:  # it was given back to its pool
+        return True
 
 
 async def _to_its_end(statement: Coroutine[Any, Any, object]) -> None:

@@ -16,10 +16,11 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from koshel.errors import Conflict, Misuse, OutcomeUnknown, Overloaded, StoreError, Unavailable
+from koshel.errors import Conflict, Misuse, OutcomeUnknown, Overloaded, SchemaNotCurrent, StoreError, Unavailable
 from koshel.telemetry.metrics import Cause
 
 __all__ = [  # a room of db knows all of them from here
+    "LACKS_RIGHT",
     "LOST",
     "MISUSES",
     "Away",
@@ -33,9 +34,12 @@ __all__ = [  # a room of db knows all of them from here
     "StoreError",
     "Unfit",
     "cause_of",
+    "connecting",
+    "lacks_right",
     "translated",
 ]
 
+LACKS_RIGHT = "42501"
 # What a caller's connection may say that no waiting mends, by its SQLSTATE.
 MISUSES = {
     "25006": "the transaction is read only",
@@ -43,7 +47,7 @@ MISUSES = {
     "25P02": "the transaction has failed: roll it back, or to a savepoint",
     "3F000": "the connection's database has no tables of Koshel",
     "42P01": "the connection's database has no tables of Koshel",
-    "42501": "the connection's role lacks a right that the service's role has",
+    LACKS_RIGHT: "the role lacks a right; run `koshel migrate --service-role` for it, as the owner of the database",
 }
 
 
@@ -82,13 +86,11 @@ LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.CannotConnectNowError,
+    asyncpg.OperatorInterventionError,  # it stops, or restarts, or a statement took too long: so would its neighbours
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
     asyncpg.InsufficientResourcesError,  # disk full, too many connections
     asyncpg.PostgresSystemError,
-    asyncpg.QueryCanceledError,  # a statement took too long: so would its neighbours
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.ReadOnlySQLTransactionError,
@@ -117,7 +119,7 @@ def cause_of(conflict: Conflict) -> Cause:
 def translated() -> Iterator[None]:
     """Raise the driver's exceptions as Koshel's; what is not listed is a fault and stays as it is."""
     try:
-        with _discreet():
+        with _discreet(), _mendable():
             yield
     except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
         raise Conflict(str(error)) from error
@@ -137,6 +139,37 @@ def translated() -> Iterator[None]:
         if isinstance(error, ValueError):
             raise  # the driver could not encode an argument: a fault of the command, not of the connection
         raise DatabaseUnavailable(str(error) or type(error).__name__) from error
+
+
+@contextmanager
+def connecting() -> Iterator[None]:
+    """For where a connection is made: whatever the server says there, none can be had now. Raises StoreError, Unfit.
+
+    Servers and poolers have many codes for it, such as 55000 of a database that takes no connections, or XX000 of a
+    pooler that is full. In the middle of a transaction the same codes may be a fault.
+    """
+    try:
+        yield
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise lacks_right(error) from error
+    except asyncpg.PostgresError as error:
+        raise DatabaseUnavailable(str(error) or type(error).__name__) from error
+
+
+def lacks_right(error: asyncpg.PostgresError) -> Unfit:
+    """A role may not do what is asked of it, and no waiting mends that."""
+    return Unfit(f"{MISUSES[LACKS_RIGHT]} ({error})")
+
+
+@contextmanager
+def _mendable() -> Iterator[None]:
+    """Raise as Misuse what waits for the owner of the database: rights, and migrations."""
+    try:
+        yield
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise lacks_right(error) from error
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:
+        raise SchemaNotCurrent(f"the schema lacks migrations; run `koshel migrate` ({error})") from error
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from koshel.db.reads import Reads
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
+    from koshel.db.queries import Queries
 
 
 class QueueMeasure(Struct, frozen=True):
@@ -31,23 +32,20 @@ class BackgroundMeasure(Struct, frozen=True):
     holds_due: int  # 1000 at most
 
 
+async def applied_migrations(connection: "AnyConnection", q: "Queries") -> set[str]:
+    """Names of the migrations that the database has. Raises what the driver raises."""
+    try:
+        return {row["migration_id"] for row in await connection.fetch(q.applied_migrations)}
+    except asyncpg.UndefinedTableError:
+        return set()
+
+
 class Facts(Reads):
     """These are asked over the connections that read."""
 
     async def applied_migrations(self) -> set[str]:
         """Names of the migrations that the database has. Raises StoreError, Unfit where the role may not look."""
-
-        async def look(connection: "AnyConnection") -> set[str]:
-            try:
-                found = await connection.fetch(self._queries.applied_migrations)
-            except asyncpg.UndefinedTableError:
-                return set()
-            except asyncpg.InsufficientPrivilegeError as error:
-                message = f"{error}; run `koshel migrate --service-role` for this role, as the owner of the database"
-                raise Unfit(message) from error
-            return {row["migration_id"] for row in found}
-
-        return await self._read(None, look)
+        return await self._read(None, lambda connection: applied_migrations(connection, self._queries))
 
     async def unsafe_settings(self) -> list[str]:
         """Names of the settings for durability that are off. Raises StoreError."""
@@ -82,7 +80,7 @@ class Facts(Reads):
         """The same for ids that were given already. Raises StoreError: nothing is settled until some can be made."""
         try:
             await self.make_partitions()
-        except asyncpg.PostgresError as error:
+        except (asyncpg.PostgresError, Unfit) as error:
             raise DatabaseUnavailable(f"there is no partition for more transactions: {error}") from error
 
     async def measure_background(self) -> BackgroundMeasure:

@@ -14,6 +14,7 @@ import asyncpg
 import msgspec
 
 from koshel.db import queries
+from koshel.db.errors import connecting
 from koshel.db.gate import Gate, NotOpenYet
 from koshel.db.namespace import Namespace
 from koshel.db.url import Target, parse
@@ -91,10 +92,12 @@ async def open_pool(
     async def connected(*dsn: Any, **arguments: Any) -> "asyncpg.Connection[asyncpg.Record]":
         if gate is not None and not gate.is_open:
             raise NotOpenYet("the database has not been reached since the start")
-        return await asyncpg.connect(*dsn, **arguments)
+        with connecting():
+            return await asyncpg.connect(*dsn, **arguments)
 
     async def prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-        await _prepare(connection, limits)
+        with connecting():  # a pooler connects to its server now
+            await _prepare(connection, limits)
         if namespace is not None:
             await namespace.look(connection)
 

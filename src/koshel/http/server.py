@@ -18,9 +18,9 @@ from aiohttp import HttpVersion11, web
 from koshel.app import Service
 from koshel.callers import Caller, IssuerUnavailable, Unauthenticated
 from koshel.config.settings import Settings
-from koshel.db.errors import OutcomeUnknown, StoreError
+from koshel.db.errors import OutcomeUnknown, StoreError, Unfit
 from koshel.db.reading.lines import HistoryArchived
-from koshel.errors import Overloaded
+from koshel.errors import Overloaded, SchemaNotCurrent
 from koshel.http import authorization, preconditions, prefer, receive, refused, request_id, traces
 from koshel.http.call import JSON, MERGE_PATCH, PROBLEM, Call, Reply
 from koshel.http.handlers.routes import ROUTES
@@ -203,7 +203,7 @@ def failure_of(error: Exception, name: str) -> Failure:
             _log.error("outcome unknown", request_id=name)
             detail = "The commit could be neither confirmed nor denied; repeat with the same key."
             return Failure("outcome-unknown", detail)
-        case StoreError():
+        case StoreError() | Unfit() | SchemaNotCurrent():  # the latter two until the operator has mended it
             _log.warning("database unavailable", request_id=name, error=str(error))
             return Failure("database-unavailable", "The database cannot be used right now; nothing was done.")
         case _:

@@ -27,18 +27,18 @@ from koshel.db import cancelling
 from koshel.db.access import ledgers
 from koshel.db.borrowed import borrow
 from koshel.db.errors import Away, DatabaseUnavailable
+from koshel.db.facts import applied_migrations
 from koshel.db.reading import changes
 from koshel.db.reads import Reads
 from koshel.db.starting import once
-from koshel.db.starting.schema import known
 from koshel.engine import open_engine
-from koshel.errors import Refused, SchemaNotCurrent
+from koshel.errors import Refused
 from koshel.inputs.texts import AccountRef, asked, is_ledger_name
 from koshel.inputs.values import LEDGER_REASON, Invalid
 from koshel.library import results
 from koshel.library.annotations import annotated_of, annotation
 from koshel.library.books import Books
-from koshel.library.life import Life, ledger_id_of
+from koshel.library.life import Life, check_migrations, ledger_id_of
 from koshel.library.methods import Methods
 from koshel.library.results import Account, Promise, Transaction
 from koshel.library.volumes import Volumes
@@ -46,6 +46,8 @@ from koshel.submit import Submit, alone, rehearsed, settled
 
 if TYPE_CHECKING:
     from koshel.db.borrowed import Borrowable
+    from koshel.db.pools import AnyConnection
+    from koshel.db.queries import Queries
 
 
 class Ledger(Methods, Books, Volumes):
@@ -84,9 +86,7 @@ class Ledger(Methods, Books, Volumes):
         if not is_ledger_name(ledger):
             raise Invalid("ledger", LEDGER_REASON)
         async with open_engine(chosen, dsn, background=background) as engine:
-            if missing := set(known()) - await engine.store.applied_migrations():
-                message = f"the schema lacks {', '.join(sorted(missing))}; run `koshel migrate`"
-                raise SchemaNotCurrent(message)
+            check_migrations(await engine.store.applied_migrations())
             ledger_id = await ledger_id_of(engine, ledger)
             life = Life()
             try:
@@ -98,12 +98,17 @@ class Ledger(Methods, Books, Volumes):
     async def create(dsn: str, ledger: str, *, schema: str | None = None) -> bool:
         """Make a ledger in a migrated database; False if there was one of this name.
 
-        Raises Invalid for what can be no name, Misuse for a URL that cannot be used, StoreError.
+        Raises SchemaNotCurrent, Invalid for what can be no name, Misuse for a URL that cannot be used, StoreError.
         """
         if not is_ledger_name(ledger):
             raise Invalid("ledger", LEDGER_REASON)
+
+        async def make(connection: "AnyConnection", q: "Queries") -> None:
+            check_migrations(await applied_migrations(connection, q))
+            await ledgers.add(connection, q, ledger)
+
         try:
-            await once.transact(dsn, lambda connection, q: ledgers.add(connection, q, ledger), schema=schema)
+            await once.transact(dsn, make, schema=schema)
         except ledgers.NameTaken:
             return False
         except Away as error:

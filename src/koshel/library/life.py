@@ -1,11 +1,13 @@
-"""When a ledger may be used, and which one a name stands for."""
+"""When a ledger may be used, over which schema, and which one a name stands for."""
 
 import asyncio
+from collections.abc import Collection
 
 from koshel.callers import MAIN_LEDGER, MAIN_LEDGER_ID
 from koshel.db.access import ledgers
+from koshel.db.starting.schema import known
 from koshel.engine import Engine
-from koshel.errors import Misuse
+from koshel.errors import Misuse, SchemaNotCurrent
 
 
 async def ledger_id_of(engine: Engine, name: str) -> int:
@@ -16,6 +18,12 @@ async def ledger_id_of(engine: Engine, name: str) -> int:
     if found is None:
         raise Misuse(f"there is no ledger {name!r}; make it with `koshel ledger create`, or Ledger.create")
     return found.id
+
+
+def check_migrations(applied: Collection[str]) -> None:
+    """Raise SchemaNotCurrent if there are others."""
+    if missing := set(known()).difference(applied):
+        raise SchemaNotCurrent(f"the schema lacks {', '.join(sorted(missing))}; run `koshel migrate`")
 
 
 class Life:
