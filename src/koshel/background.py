@@ -15,9 +15,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
-import structlog
 from msgspec import Struct
 
+from koshel import events
 from koshel.blocked import Blocked
 from koshel.core.apart import Lines
 from koshel.db.errors import DatabaseUnavailable, Obstructed, OutcomeUnknown, StoreError
@@ -35,7 +35,7 @@ ALONE_MAX = 4  # at once, after an accident
 OUTAGE_PAUSE_S = 1.0
 STUCK_S = 5.0  # before a hold that could not be released is tried again
 
-_log = structlog.get_logger()
+_log = events.get_logger()
 
 
 class BackgroundLimits(Struct, frozen=True):
@@ -85,8 +85,8 @@ class Background:
                 self._outage.met(kind, error)
                 await _pause(OUTAGE_PAUSE_S, self._stopped)
                 continue
-            except Exception:  # noqa: BLE001  whatever it is, the next look may find it gone
-                _log.exception("background work failed")
+            except Exception as error:  # noqa: BLE001  whatever it is, the next look may find it gone
+                self._outage.failed(kind, error)
                 more = False
             else:
                 self._outage.over(kind)

@@ -1,15 +1,13 @@
 """What is said of the database while it is away: at once, then less and less often, and once when it is there again."""
 
-import time
+from collections import defaultdict
 from collections.abc import Hashable
 
-import structlog
-
+from koshel import events
 from koshel.db.gate import NotOpenYet
+from koshel.events import Pace
 
-SAY_PAUSE_S, SAY_PAUSE_MAX_S = 1.0, 600.0
-
-_log = structlog.get_logger()
+_log = events.get_logger()
 
 
 class Outage:
@@ -17,28 +15,32 @@ class Outage:
 
     def __init__(self) -> None:
         self._waiting: set[Hashable] = set()
-        self._began = self._said = 0.0
-        self._silence_s = SAY_PAUSE_S
+        self._pace = Pace()
+        self._faults = defaultdict[Hashable, Pace](Pace)
 
     def met(self, who: Hashable, error: Exception) -> None:
         """`who` could not work. Nothing is said of a start that waits: its opening says it."""
         if isinstance(error.__cause__, NotOpenYet):
             return
-        now = time.monotonic()
-        first = not self._waiting
         self._waiting.add(who)
-        if first:
-            self._began, self._said, self._silence_s = now, now, SAY_PAUSE_S
-            _log.warning("the background waits for the database", error=str(error))
-        elif now - self._said >= self._silence_s:
-            self._said, self._silence_s = now, min(2 * self._silence_s, SAY_PAUSE_MAX_S)
-            waited_s = round(now - self._began)
+        if not self._pace.is_due():
+            return
+        if waited_s := round(self._pace.lasts_s):
             _log.warning("the background still waits for the database", error=str(error), waited_s=waited_s)
+        else:
+            _log.warning("the background waits for the database", error=str(error))
+
+    def failed(self, who: Hashable, error: Exception) -> None:
+        """`who` has met something else, and may meet it again at every look."""
+        if self._faults[who].is_due():
+            _log.error("background work failed", exc_info=error)
 
     def over(self, who: Hashable) -> None:
         """`who` has worked."""
+        self._faults[who].over()
         if who in self._waiting:
             self._waiting.remove(who)
             if not self._waiting:
-                waited_s = round(time.monotonic() - self._began, 1)
+                waited_s = round(self._pace.lasts_s, 1)
+                self._pace.over()
                 _log.info("the background has the database again", waited_s=waited_s)

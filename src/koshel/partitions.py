@@ -9,8 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import structlog
-
+from koshel import events
 from koshel.db.errors import DatabaseUnavailable
 from koshel.db.store import Store
 
@@ -18,7 +17,7 @@ EVERY_S = 5.0
 IDS_AHEAD_MIN = 2_000_000  # as `make_partitions` has it: two partitions, or minutes at any rate a server can have
 SAY_EVERY_S = 60.0
 
-_log = structlog.get_logger()
+_log = events.get_logger()
 
 
 async def look_ahead(store: Store, stopped: asyncio.Event) -> None:

@@ -11,10 +11,10 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
+from koshel import events
 from koshel.db.errors import Conflict, NoPartition, Obstructed, OutcomeUnknown, StoreError, translated
 from koshel.db.gate import Gate
 from koshel.db.lease import End, commit, lease, undo
@@ -32,6 +32,7 @@ from koshel.db.settling.traced import batch_maker
 from koshel.db.sharing.calls import CallLimits
 from koshel.db.sharing.lending import Lender, LendingLimits
 from koshel.db.url import Target, parse
+from koshel.events import Pace
 from koshel.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ REHEARSALS_WAITING_MAX = 50  # for each connection
 T = TypeVar("T")
 BatchT = TypeVar("BatchT", bound=Batch)
 
-_log = structlog.get_logger()
+_log = events.get_logger()
 
 
 class StoreConfig(Struct, frozen=True):
@@ -176,13 +177,15 @@ class Store(Lender):
 
     async def _committed(self, ledger_id: int, batch: Batch) -> bool:
         """Whether the batch has committed; after this it has or never will. Raises OutcomeUnknown."""
+        pace = Pace()
         try:
             async with asyncio.timeout(self._outcome_timeout_s):
                 while True:
                     try:
                         return await self._fence(ledger_id, batch)
                     except Exception as error:  # noqa: BLE001  whatever it is, it is no answer, and nothing else will do
-                        _log.warning("asking whether a lost commit happened", error=str(error))
+                        if pace.is_due():
+                            _log.warning("asking whether a lost commit happened", error=str(error))
                         await asyncio.sleep(FENCE_PAUSE_S)
         except TimeoutError as error:
             raise OutcomeUnknown from error

@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
-import structlog
 
+from koshel import events
 from koshel.db.access.api_keys import CHANNEL
 from koshel.db.errors import LOST, translated
 from koshel.db.gate import NotOpenYet
@@ -32,7 +32,7 @@ TRY_PAUSE_S, TRY_PAUSE_MAX_S = 0.1, 1.0
 
 T = TypeVar("T")
 
-_log = structlog.get_logger()
+_log = events.get_logger()
 
 
 class KeyChanges:

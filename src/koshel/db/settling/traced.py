@@ -5,8 +5,7 @@ from functools import partial
 from time import time_ns
 from typing import TYPE_CHECKING
 
-import structlog
-
+from koshel import events
 from koshel.core.commands import Command, Group
 from koshel.db.namespace import Namespace
 from koshel.db.settling.batch import Batch
@@ -18,7 +17,7 @@ from koshel.db.settling.timed import TimedBatch
 if TYPE_CHECKING:
     from koshel.telemetry.tracing import Tracing
 
-_log = structlog.get_logger()
+_log = events.get_logger()
 
 
 class TracedBatch(TimedBatch):

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-import structlog
 from msgspec import Struct
 
+from koshel import events
 from koshel.db.errors import Away, DatabaseUnavailable, Unfit
 from koshel.db.gate import Gate
 from koshel.db.namespace import Wish
@@ -32,7 +32,7 @@ SAY_PAUSE_S, SAY_PAUSE_MAX_S = 1.0, 600.0
 REMIND_PAUSE_S = 3_600.0
 LEAVE_TIMEOUT_S = 5  # for an attempt that is under way when the service is told to stop
 
-_log = structlog.get_logger()
+_log = events.get_logger()
 
 
 class Wishes(Struct, frozen=True):
