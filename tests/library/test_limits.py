@@ -1,5 +1,6 @@
 """What the library takes as text is what HTTP takes: the same strings pass, and the same do not."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -83,31 +84,31 @@ def test_an_email_is_checked_for_its_form(email: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command",
+    "make",
     [
-        REQUESTS.hold(source=None, target=2, amount=1),  # type: ignore[arg-type]
-        REQUESTS.hold(source=0, target=2, amount=1),
-        REQUESTS.capture(1, final="no"),  # type: ignore[arg-type]
-        REQUESTS.capture(2**63),
-        REQUESTS.capture(2**70),
-        REQUESTS.payment(1, amount=1, metadata={"a": object()}),  # type: ignore[dict-item]
-        REQUESTS.transfer(source=1, target=None, amount=1),  # type: ignore[arg-type]
-        REQUESTS.payment(None, amount=1),  # type: ignore[arg-type]
-        REQUESTS.payment(1, amount=1, metadata={"a": "\ud800"}),
-        REQUESTS.enqueue(REQUESTS.payment(1, amount=1, key="two words")),
-        REQUESTS.enqueue(REQUESTS.open_account("ann@example.com")),  # type: ignore[arg-type]
-        REQUESTS.enqueue(REQUESTS.batch([REQUESTS.refund(1)])),  # type: ignore[arg-type]
-        REQUESTS.batch([REQUESTS.batch([REQUESTS.refund(1)])]),  # type: ignore[list-item]
-        REQUESTS.batch([REQUESTS.enqueue(REQUESTS.refund(1))]),  # type: ignore[list-item]
-        REQUESTS.batch([7]),  # type: ignore[list-item]
-        REQUESTS.batch([REQUESTS.refund(1), REQUESTS.refund(-1)]),
-        REQUESTS.batch([REQUESTS.refund(1), REQUESTS.void(1, metadata={"a": "\ud800"})]),
-        REQUESTS.change_account(0),
+        lambda: REQUESTS.hold(source=None, target=2, amount=1),  # type: ignore[arg-type]
+        lambda: REQUESTS.hold(source=0, target=2, amount=1),
+        lambda: REQUESTS.capture(1, final="no"),  # type: ignore[arg-type]
+        lambda: REQUESTS.capture(2**63),
+        lambda: REQUESTS.capture(2**70),
+        lambda: REQUESTS.payment(1, amount=1, metadata={"a": object()}),  # type: ignore[dict-item]
+        lambda: REQUESTS.transfer(source=1, target=None, amount=1),  # type: ignore[arg-type]
+        lambda: REQUESTS.payment(None, amount=1),  # type: ignore[arg-type]
+        lambda: REQUESTS.payment(1, amount=1, metadata={"a": "\ud800"}),
+        lambda: REQUESTS.enqueue(REQUESTS.payment(1, amount=1, key="two words")),
+        lambda: REQUESTS.enqueue(REQUESTS.open_account("ann@example.com")),  # type: ignore[arg-type]
+        lambda: REQUESTS.enqueue(REQUESTS.batch([REQUESTS.refund(1)])),  # type: ignore[arg-type]
+        lambda: REQUESTS.batch([REQUESTS.batch([REQUESTS.refund(1)])]),  # type: ignore[list-item]
+        lambda: REQUESTS.batch([REQUESTS.enqueue(REQUESTS.refund(1))]),  # type: ignore[list-item]
+        lambda: REQUESTS.batch([7]),  # type: ignore[list-item]
+        lambda: REQUESTS.batch([REQUESTS.refund(1), REQUESTS.refund(-1)]),
+        lambda: REQUESTS.batch([REQUESTS.refund(1), REQUESTS.void(1, metadata={"a": "\ud800"})]),
+        lambda: REQUESTS.change_account(0),
     ],
 )
-def test_what_could_not_be_read_again_is_not_taken(command: Command) -> None:
+def test_what_could_not_be_read_again_is_not_taken(make: Callable[[], Command]) -> None:
     with pytest.raises(Invalid, match=r".+ must |is required"):
-        checked(command)
+        checked(make())
 
 
 @pytest.mark.parametrize("seconds", [1.5, True, "60", None])

@@ -12,7 +12,8 @@ import pytest
 
 import koshel
 from koshel import Account, Balance, Change, Hold, Ledger, Limit, Line, Promise, Totals, Transaction
-from koshel.asking.requests import MemberRequest, Requests
+from koshel.asking.group_requests import MemberRequest
+from koshel.asking.requests import Requests
 from koshel.inputs.labels import GivenLabels
 from koshel.inputs.texts import Asked
 from tests.tidy.test_docs import DOCS

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from koshel import Account, Hold, Invalid, Ledger, Promise, Refused, Transaction
-from koshel.asking.requests import MemberRequest
+from koshel.asking.group_requests import MemberRequest
 
 pytestmark = pytest.mark.usefixtures("ann")
 

@@ -8,6 +8,7 @@ from msgspec.structs import fields, replace
 from koshel.asking.group_requests import OF_ANOTHER
 from koshel.config.settings import Settings
 from koshel.core.commands import Command, Deferrable, Enqueue, EnsureAccount, Group, Hold, Kind, Member, Move
+from koshel.core.exchanging import Exchange
 from koshel.inputs import values
 from koshel.inputs.labels import Labels
 from koshel.inputs.values import ID_MAX, Invalid
@@ -29,7 +30,7 @@ def checked(command: CommandT, ledger_id: int | None = None) -> CommandT:
             command = replace(command, members=members)
         case Enqueue():
             return replace(command, command=checked(_request(command.command, "command")))
-        case Move() | Hold():
+        case Move() | Hold() | Exchange():
             _check_sides(command)
     own = [name for name in _Fields.__struct_fields__ if name in command.__struct_fields__]
     by_name = {id_ for id_, name in _BY_NAME.items() if getattr(command, name, None) is not None}  # it has no id yet
@@ -71,8 +72,12 @@ def _checked_member(command: Member, index: int) -> Member:
         raise Invalid(f"transactions/{index}/{error.field}", error.reason) from error
 
 
-def _check_sides(command: Move | Hold) -> None:
+def _check_sides(command: Move | Hold | Exchange) -> None:
     source, target = command.source_account_id, command.target_account_id
+    if isinstance(command, Exchange):
+        if source is None or target is None:
+            raise Invalid("source_account_id" if source is None else "target_account_id", "is required for an exchange")
+        return
     if isinstance(command, Hold):
         if source is None:
             raise Invalid("source_account_id", "must not be null for a hold")

@@ -1,6 +1,6 @@
 """The requests for splits: one amount, several accounts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Unpack
 
 from msgspec import UNSET, UnsetType
@@ -27,8 +27,8 @@ class SplitRequests:
         amount: Given,
         source: AccountRef | Asked | UnsetType | None = UNSET,
         target: AccountRef | Asked | UnsetType | None = UNSET,
-        sources: Sequence[legs.Source] = (),
-        targets: Sequence[legs.Target] = (),
+        sources: Iterable[legs.Source] = (),
+        targets: Iterable[legs.Target] = (),
         hold: bool = False,
         expires_in: int | UnsetType = UNSET,
         capture_at: Moment | UnsetType = UNSET,
@@ -40,6 +40,7 @@ class SplitRequests:
         A source or a target of None is the world outside.
         """
         wanted, terms = values.amount(amount), self.terms
+        sources, targets = legs.listed(sources, "sources"), legs.listed(targets, "targets")
         if not hold and (expires_in is not UNSET or capture_at is not UNSET):
             raise Invalid("expires_in" if capture_at is UNSET else "capture_at", "is of a hold: say hold=True")
         legs.check_sides(source, target, sources, targets, hold=hold)

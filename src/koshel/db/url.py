@@ -23,6 +23,7 @@ from koshel.db.parameters import IN_URL, NAME, USES, is_dropped
 _FILES = ("sslcert", "sslkey", "sslrootcert", "sslcrl")
 _SYSTEM = "system"  # of sslrootcert: what the system trusts
 _QUOTED = re.compile(r': ".*"', re.DOTALL)
+_SCHEMES = ("postgresql://", "postgres://")  # without one, libpq would go to the default server for many a text
 _PORT, _PORT_MAX = "5432", 65_535
 _WORD = r"[A-Za-z0-9._~-]+"  # what no URL quotes
 _PLAIN = re.compile(
@@ -61,6 +62,8 @@ def parse(url: str | Target, *, alone: bool = False) -> Target:
     """
     if isinstance(url, Target):
         return url
+    if not isinstance(url, str) or not url.startswith(_SCHEMES):  # type: ignore[redundant-expr]  # a program may err
+        raise Unfit(f"{NAME}: it must be a URL that begins with postgresql://")
     return _target((_plain(url) if alone else None) or _as_libpq_does(url))
 
 

@@ -3,10 +3,11 @@
 What a currency's smallest unit is, and what a source can spend, is known later: `core/splits.py` decides by that.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Context, Decimal, Inexact
 from functools import reduce
-from typing import Annotated, TypeVar
+from itertools import islice
+from typing import Annotated, Any, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -49,6 +50,13 @@ class Target(Struct, frozen=True):
     share: str | None = None  # "85%" or "1/3"
     amount: Given | None = None
     remaining: bool = False
+
+
+def listed(legs: object, field: str) -> list[Any]:
+    """The legs, of whatever gives them one by one, so many that too many are seen. Raises Invalid."""
+    if not isinstance(legs, Iterable) or isinstance(legs, str | bytes | Mapping):
+        raise Invalid(field, f"must be a list of 1 to {LEGS_MAX} members")
+    return list(islice(legs, LEGS_MAX + 1))
 
 
 LegT = TypeVar("LegT", Source, Target)

@@ -68,7 +68,7 @@ def day(value: date | str, field: str) -> date:
         return value
     try:
         return convert(value if isinstance(value, str) else None, date)
-    except ValidationError:
+    except (ValidationError, UnicodeEncodeError):
         raise Invalid(field, DAY_REASON) from None
 
 

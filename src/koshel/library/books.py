@@ -68,7 +68,7 @@ class Books(AccountBooks):
             account_id=None if account is None else await self._id_of(account),
             reference=labels.reference,
             effective_on=labels.effective_on,
-            metadata=values.fields({"metadata": dict(metadata or {})}).metadata,
+            metadata=_entries(metadata),
         )
         if wanted.account_id == 0:
             await self._parsed(filter, TRANSACTION_FIELDS)
@@ -96,7 +96,7 @@ class Books(AccountBooks):
             currency=currency,
             status=None if status is None else _one_of(Status, status, "status").value,
             name=name,
-            metadata=values.fields({"metadata": dict(metadata or {})}).metadata,
+            metadata=_entries(metadata),
         )
         if currency is not None:
             values.fields({"currency": currency})
@@ -112,6 +112,12 @@ class Books(AccountBooks):
         self._life.check()
         ledger_id = self.requests.ledger_id
         return await self._reads.look_up(ledger_id, partial(totals.of_ledger, ledger_id=ledger_id))
+
+
+def _entries(metadata: Mapping[str, str] | None) -> Mapping[str, str]:
+    given = dict(metadata) if isinstance(metadata, Mapping) else metadata
+    found: Mapping[str, str] = values.fields({"metadata": {} if given is None else given}).metadata
+    return found
 
 
 def _one_of(kind: Any, value: Any, field: str) -> Any:

@@ -1,6 +1,6 @@
 """What can be asked of a ledger where several transactions may come of it: split, exchange, batch, what is queued."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Unpack
 
 from msgspec import UNSET, UnsetType
@@ -36,8 +36,8 @@ class GroupMethods:
         amount: Money,
         source: AccountRef | UnsetType | None = UNSET,
         target: AccountRef | UnsetType | None = UNSET,
-        sources: Sequence[Source] = (),
-        targets: Sequence[Target] = (),
+        sources: Iterable[Source] = (),
+        targets: Iterable[Target] = (),
         hold: bool = False,
         expires_in: int | UnsetType = UNSET,
         capture_at: Moment | UnsetType = UNSET,

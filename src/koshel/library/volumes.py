@@ -44,7 +44,9 @@ class Volumes:
         Raises Refused, `volume-too-large`, if it is more than may be read at once; Invalid; StoreError.
         """
         self._life.check()
-        wanted = grouping(list(group_by))
+        if not isinstance(group_by, list | tuple) or not all(isinstance(name, str) for name in group_by):
+            raise Invalid("group_by", _REASON)
+        wanted = grouping(group_by)
         begin, end = moments.between(since, until)
         ledger_id = self.requests.ledger_id
         look = partial(volume.of_ledger, ledger_id=ledger_id, grouping=wanted, since=begin, until=end)
