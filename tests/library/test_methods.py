@@ -1,7 +1,10 @@
 """What `help` says of the library is what it does."""
 
 import inspect
+import pydoc
 import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from functools import reduce
 from operator import or_
@@ -69,6 +72,31 @@ def test_nothing_that_could_be_something_else_goes_without_its_name(name: str) -
     by_place = [one for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD and one.name not in {"self", "cls"}]
     assert len([one for one in by_place if "int" in str(one.annotation)]) <= 1
     assert name in {"open", "create"} or len(by_place) <= 1
+
+
+@pytest.mark.parametrize("of", [Ledger, Requests])
+def test_what_a_method_takes_by_labels_is_said_by_help(of: type) -> None:
+    takes = {
+        name: method
+        for name, method in inspect.getmembers(of, inspect.isfunction)
+        if any(one.kind is one.VAR_KEYWORD for one in inspect.signature(method).parameters.values())
+    }
+    assert "transfer" in takes
+    for method in takes.values():
+        text = pydoc.render_doc(method)
+        assert [name for name in GivenLabels.__annotations__ if f"`{name}`" not in text] == []
+
+
+def test_help_and_dir_show_every_public_name() -> None:
+    """In a process of its own, where nothing of the library is loaded yet."""
+    program = (
+        "import koshel, pydoc, sys; print(*dir(koshel)); print(pydoc.render_doc(koshel, renderer=pydoc.plaintext))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    names, _, text = run.stdout.partition("\n")
+    assert set(koshel.__all__) <= set(names.split())
+    classes = [name for name in koshel.__all__ if isinstance(getattr(koshel, name), type)]
+    assert [name for name in classes if f"class {name}(" not in text] == []
 
 
 @pytest.mark.parametrize("result", RESULTS)

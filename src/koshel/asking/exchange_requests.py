@@ -24,7 +24,10 @@ class ExchangeRequests(SplitRequests):
         key: str | None = None,
         **labels: Unpack[GivenLabels],
     ) -> Exchange:
-        """`source_amount` for `target_amount`, or for what the `rate` makes of it."""
+        """`source_amount` for `target_amount`, or for what the `rate` makes of it.
+
+        `labels` are `metadata`, `reference`, `description` and `effective_on`.
+        """
         if target_amount is None and rate is None:
             raise Invalid("target_amount", "is required, or else a rate")
         if target_amount is not None and rate is not None:

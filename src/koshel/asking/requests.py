@@ -131,14 +131,20 @@ class Requests(GroupRequests):
     def payment(
         self, account: AccountRef, *, amount: Given, key: str | None = None, **labels: Unpack[GivenLabels]
     ) -> Move:
-        """Money in, from outside."""
+        """Money in, from outside.
+
+        `labels` are `metadata`, `reference`, `description` and `effective_on`.
+        """
         into, wanted = asked(account, "account"), values.amount(amount)
         return self.move(Kind.PAYMENT, None, into, wanted, given(labels), key=key)
 
     def withdrawal(
         self, account: AccountRef, *, amount: Given, key: str | None = None, **labels: Unpack[GivenLabels]
     ) -> Move:
-        """Money out, to outside."""
+        """Money out, to outside.
+
+        `labels` are `metadata`, `reference`, `description` and `effective_on`.
+        """
         out_of, wanted = asked(account, "account"), values.amount(amount)
         return self.move(Kind.WITHDRAWAL, out_of, None, wanted, given(labels), key=key)
 
@@ -151,7 +157,10 @@ class Requests(GroupRequests):
         key: str | None = None,
         **labels: Unpack[GivenLabels],
     ) -> Move:
-        """Money across, from one account to another."""
+        """Money across, from one account to another.
+
+        `labels` are `metadata`, `reference`, `description` and `effective_on`.
+        """
         sides, wanted = (asked(source, "source"), asked(target, "target")), values.amount(amount)
         return self.move(Kind.TRANSFER, *sides, wanted, given(labels), key=key)
 
@@ -183,6 +192,7 @@ class Requests(GroupRequests):
         """Money reserved, for `expires_in` seconds; without a target it is for a withdrawal.
 
         `capture_at`: when the background captures it, if it is still open; before it expires.
+        `labels` are `metadata`, `reference`, `description` and `effective_on`.
         """
         wanted, terms = values.amount(amount), self.terms
         lasts = UNSET if expires_in is UNSET else values.lifetime(expires_in, terms.hold_lifetime_max_s)
@@ -202,12 +212,18 @@ class Requests(GroupRequests):
         key: str | None = None,
         **labels: Unpack[GivenLabels],
     ) -> Capture:
-        """A hold's money moved to its target: `amount`, or all of it. Unless it is final, the rest stays reserved."""
+        """A hold's money moved to its target: `amount`, or all of it. Unless it is final, the rest stays reserved.
+
+        `labels` are `metadata`, `reference`, `description` and `effective_on`.
+        """
         wanted = None if amount is None else values.amount(amount)
         return Capture(self.ledger_id, hold_id, wanted, final, key, **given(labels))
 
     def void(self, hold_id: int, *, key: str | None = None, **labels: Unpack[GivenLabels]) -> Void:
-        """Release all that a hold still reserves."""
+        """Release all that a hold still reserves.
+
+        `labels` are `metadata`, `reference`, `description` and `effective_on`.
+        """
         return Void(self.ledger_id, hold_id, key, **given(labels))
 
     def refund(
@@ -218,6 +234,9 @@ class Requests(GroupRequests):
         key: str | None = None,
         **labels: Unpack[GivenLabels],
     ) -> Refund:
-        """Money back the way it came: `amount`, or all that is left of it."""
+        """Money back the way it came: `amount`, or all that is left of it.
+
+        `labels` are `metadata`, `reference`, `description` and `effective_on`.
+        """
         wanted = None if amount is None else values.amount(amount)
         return Refund(self.ledger_id, transaction_id, wanted, key, **given(labels))

@@ -38,6 +38,7 @@ class SplitRequests:
         """Money from one source to several targets, or from several sources to one target; or reserved for that.
 
         A source or a target of None is the world outside.
+        `labels` are `metadata`, `reference`, `description` and `effective_on`.
         """
         wanted, terms = values.amount(amount), self.terms
         sources, targets = legs.listed(sources, "sources"), legs.listed(targets, "targets")

@@ -47,6 +47,7 @@ class GroupMethods:
         """Money from `source` to each of the `targets`, or from each of the `sources` to `target`: all or nothing.
 
         A source or a target of None is the world outside. `hold`: reserve it, for `expires_in` seconds.
+        `labels` are `metadata`, `reference`, `description` and `effective_on`.
         """
         command = self.requests.split(
             amount=amount,
@@ -73,7 +74,10 @@ class GroupMethods:
         key: str | None = None,
         **labels: Unpack[GivenLabels],
     ) -> Exchange:
-        """Money of one currency for money of another: `target_amount`, or what the `rate` makes of `source_amount`."""
+        """Money of one currency for money of another: `target_amount`, or what the `rate` makes of `source_amount`.
+
+        `labels` are `metadata`, `reference`, `description` and `effective_on`.
+        """
         command = self.requests.exchange(
             source=source,
             target=target,

@@ -126,14 +126,20 @@ class Methods(GroupMethods):
     async def pay(
         self, account: AccountRef, *, amount: Money, key: str | None = None, **labels: Unpack[GivenLabels]
     ) -> Transaction:
-        """Money into an account, from outside."""
+        """Money into an account, from outside.
+
+        `labels` are `metadata`, `reference`, `description` and `effective_on`.
+        """
         command = self.requests.payment(account, amount=amount, key=key, **labels)
         return results.transaction_of(await self._settle(command))
 
     async def withdraw(
         self, account: AccountRef, *, amount: Money, key: str | None = None, **labels: Unpack[GivenLabels]
     ) -> Transaction:
-        """Money out of an account, to outside."""
+        """Money out of an account, to outside.
+
+        `labels` are `metadata`, `reference`, `description` and `effective_on`.
+        """
         command = self.requests.withdrawal(account, amount=amount, key=key, **labels)
         return results.transaction_of(await self._settle(command))
 
@@ -146,7 +152,10 @@ class Methods(GroupMethods):
         key: str | None = None,
         **labels: Unpack[GivenLabels],
     ) -> Transaction:
-        """Money from the account `source` to the account `target`."""
+        """Money from the account `source` to the account `target`.
+
+        `labels` are `metadata`, `reference`, `description` and `effective_on`.
+        """
         command = self.requests.transfer(source=source, target=target, amount=amount, key=key, **labels)
         return results.transaction_of(await self._settle(command))
 
@@ -164,6 +173,7 @@ class Methods(GroupMethods):
         """Money reserved on `source` for `target`, for `expires_in` seconds. A target of None is a withdrawal.
 
         `capture_at`: when the background captures all of it, if it is still open; that must be before it expires.
+        `labels` are `metadata`, `reference`, `description` and `effective_on`.
         """
         command = self.requests.hold(
             source=source,
@@ -185,12 +195,18 @@ class Methods(GroupMethods):
         key: str | None = None,
         **labels: Unpack[GivenLabels],
     ) -> Transaction:
-        """A hold's money where it was meant for: `amount`, or all. Unless `final`, the rest stays reserved."""
+        """A hold's money where it was meant for: `amount`, or all. Unless `final`, the rest stays reserved.
+
+        `labels` are `metadata`, `reference`, `description` and `effective_on`.
+        """
         command = self.requests.capture(hold_id, amount=amount, final=final, key=key, **labels)
         return results.transaction_of(await self._settle(command))
 
     async def void(self, hold_id: int, *, key: str | None = None, **labels: Unpack[GivenLabels]) -> Transaction:
-        """All that a hold still reserves is free again."""
+        """All that a hold still reserves is free again.
+
+        `labels` are `metadata`, `reference`, `description` and `effective_on`.
+        """
         return results.transaction_of(await self._settle(self.requests.void(hold_id, key=key, **labels)))
 
     async def refund(
@@ -201,6 +217,9 @@ class Methods(GroupMethods):
         key: str | None = None,
         **labels: Unpack[GivenLabels],
     ) -> Transaction:
-        """Money of a payment, withdrawal, transfer or capture back the way it came: `amount`, or all that is left."""
+        """Money of a payment, withdrawal, transfer or capture back the way it came: `amount`, or all that is left.
+
+        `labels` are `metadata`, `reference`, `description` and `effective_on`.
+        """
         command = self.requests.refund(transaction_id, amount=amount, key=key, **labels)
         return results.transaction_of(await self._settle(command))
