@@ -160,12 +160,15 @@ def _command(dice: Random, letter: str, references: Sequence[int]) -> Command:
         case "s":
             return drawn_split(dice, (*IDS, *IDS, *IDS, MISSING), AMOUNTS, NAMES)
         case "e" | "q":
-            request: Any = replace(_command(dice, dice.choice("mmhscvrff"), references), ledger_id=1)  # as all queued
-            if isinstance(request, Exchange):
-                request = replace(request, exchange_accounts=ACCOUNTS)
+            request = _of_main(_command(dice, dice.choice("mmhscvrff"), references))  # as all queued
             return enqueue(request, dice.choice(TIMES)) if letter == "e" else Execute(1, 0, request)
         case _:
             return _follow_up(dice, letter, references)
+
+
+def _of_main(command: Any) -> Any:
+    moved = replace(command, ledger_id=1)  # as all that is within another command of this ledger
+    return replace(moved, exchange_accounts=ACCOUNTS) if isinstance(moved, Exchange) else moved
 
 
 def _labelled(command: Any, label: Label) -> Any:
@@ -207,7 +210,7 @@ def _pool(dice: Random, letters: str, references: tuple[int, ...]) -> list[Comma
 def _group(dice: Random, few: Sequence[Command]) -> Command:
     """Some of those that can be in a group, and a payment; what is executed is always answered one by one."""
     excluded = Opening | ChangeAccount | Annotate | Enqueue
-    able: list[Any] = [one for one in few if not isinstance(one, excluded)]
+    able: list[Any] = [_of_main(one) for one in few if not isinstance(one, excluded)]
     members = [dice.choice([*able, payment(1, "1")]) for _ in range(dice.randint(1, 4))]
     atomic = dice.random() < 0.6 and not any(isinstance(one, Execute) for one in members)
     return group(*[_labelled(one, dice.choice(LABELS)) for one in members], atomic=atomic)
