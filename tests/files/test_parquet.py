@@ -146,7 +146,7 @@ def test_without_pyarrow_it_is_said_what_to_install_and_nothing_is_left(
     with monkeypatch.context() as without:
         without.setitem(sys.modules, "pyarrow", None)
         without.delitem(sys.modules, "koshel.files.parquet")
-        with pytest.raises(UnfitFile, match="^Parquet is written by pyarrow: install Koshel's extra parquet"):
+        with pytest.raises(UnfitFile, match=r"^Parquet is written by pyarrow: install Koshel's extra parquet"):
             take_out(database, "main", "accounts", path)
     assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("out.parquet", "before")]
     assert importlib.import_module("koshel.files.parquet") is parquet
