@@ -1,6 +1,7 @@
 """Memory: the machine's, or less where a container's limit says so."""
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,8 @@ def test_the_older_form_of_a_limit_counts_too(tmp_path: Path, limit: str, expect
 
 def test_where_nothing_is_known_of_limits_it_is_the_machines(tmp_path: Path) -> None:
     assert memory.available(tmp_path) == MACHINE
+
+
+def test_a_limit_of_the_process_counts_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (300_000_000, 400_000_000))
+    assert memory.available(tmp_path) == 300_000_000

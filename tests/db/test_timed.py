@@ -8,8 +8,10 @@ import psycopg
 import pytest
 
 from koshel.core.commands import Command, Group
+from koshel.core.legs import SplitTarget
 from koshel.db.errors import Conflict, Obstructed, cause_of, translated
 from koshel.db.pools import TimeLimits
+from koshel.db.settling.claims import ClaimQueued
 from koshel.db.settling.timed import TimedBatch
 from koshel.db.store import Store, StoreConfig, open_store
 from koshel.retry import settle_again
@@ -19,7 +21,8 @@ from koshel.telemetry import metrics
 from koshel.telemetry.tally import Series
 from tests.support.database import Database
 from tests.support.settled import open_accounts, opening
-from tests.support.wallets import payment, transfer, withdrawal
+from tests.support.split_legs import split
+from tests.support.wallets import enqueue, payment, transfer, withdrawal
 
 
 @pytest.fixture
@@ -85,6 +88,19 @@ async def test_members_count_one_by_one_and_of_an_atomic_batch_that_is_refused_t
     await settle(measured, [Group(1, members, atomic=True)])
     assert not since("koshel_transactions_total")
     assert since("koshel_refusals_total") == {("insufficient-funds",): 1, ("batch-refused",): 1}
+
+
+async def test_the_legs_of_a_split_that_was_queued_count_as_those_of_one_that_is_decided_now(measured: Store) -> None:
+    ann, bob, cat = await open_accounts(measured, opening(), opening(), opening())
+    await settle(measured, [payment(ann, "10")])
+    legs = (SplitTarget(bob, share="1/3"), SplitTarget(cat, remaining=True))
+    one = split("5", source=ann, targets=legs)
+    for now, then in (([one], []), ([enqueue(one)], [ClaimQueued(1, 10)])):
+        since = Since()
+        await settle(measured, [*now])
+        if then:
+            await settle(measured, [*then])
+        assert since("koshel_transactions_total") == {("transfer",): 2}
 
 
 async def test_what_is_settled_without_waiting_counts_the_same(measured: Store) -> None:

@@ -55,8 +55,8 @@ def _time(values: Mapping[str, Any]) -> str | None:
         time = datetime.fromisoformat(str(values.get("ctime")))
     except ValueError:  # it was exported by something else
         return None
-    if time.tzinfo is None:  # it says no moment; and the zone of this machine is not to be guessed
-        return None
+    if time.tzinfo is None:  # by a guess the same transaction might be imported twice
+        raise Invalid("ctime", "must have an offset from UTC, such as Z")
     if time.tzinfo is UTC:
         return time.isoformat()
     try:

@@ -1,6 +1,7 @@
-"""The memory that this process may use: the machine's, or less where a container has a limit."""
+"""The memory that this process may use: the machine's, or less where a container or the process has a limit."""
 
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,10 @@ def available(root: Path = ROOT) -> int:
 
 
 def limits(root: Path = ROOT) -> Iterator[int]:
-    """The limits of the process's groups, in bytes."""
+    """The limits of the process and of its groups, in bytes."""
+    address_space, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if address_space != resource.RLIM_INFINITY:
+        yield address_space
     for directory in directories("memory", root):
         for name in _NAMES:
             with suppress(OSError, ValueError):  # not there, not readable, or `max`

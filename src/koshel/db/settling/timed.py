@@ -110,6 +110,8 @@ def _each(outcomes: Sequence[Outcome]) -> "list[Outcome]":
     for one in outcomes:
         if isinstance(one, Grouped):
             found += _each(one.outcomes)
+        elif isinstance(one, Executed):
+            found += _each([one.outcome])  # of a split that was queued, a group
         else:
-            found.append(one.outcome if isinstance(one, Executed) else one)
+            found.append(one)
     return found
