@@ -24,6 +24,7 @@ from koshel.core.commands import (
     OpenAccount,
     Refund,
     Request,
+    Split,
 )
 from koshel.core.model import Changed, Declined, Grouped, Opened, Outcome, Posted, Queued, Refusal, Replayed
 from koshel.core.money import plain
@@ -68,9 +69,10 @@ async def first_of(store: Store, kind: type[Any], **given: Any) -> Any:
 
 
 def others(kind: type[Any], first: Any) -> Mapping[str, Any]:
-    """By the name of a field that a key remembers: the same request with another value there."""
+    """By the name of a field that a key remembers, as it is sent: the same request with another value there."""
     values = {name: first.parent_id + 1_000 if name == "parent_id" else pair(kind, name)[1] for name in asked(kind)}
-    return {name: replace(first, **{name: value}) for name, value in values.items()}
+    sent_as = {"kind": "hold"} if kind is Split else {}
+    return {sent_as.get(name, name): replace(first, **{name: value}) for name, value in values.items()}
 
 
 async def compare(store: Store, first: Command, outcome: Outcome, changed: Mapping[str, Command]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from koshel.db import queries
 from koshel.db.server import embedded
@@ -48,9 +49,25 @@ def unpartitioned(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPa
             for (statement,) in owner.execute(queries.load().grant_service, (embedded.SERVICE, "koshel")).fetchall():
                 owner.execute(statement)
         execute(database.owner_url, "DROP FUNCTION make_partitions")
+        write_as_then(monkeypatch)
         yield database
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
         connection.execute(f"DROP ROLE {READER}")
+
+
+def write_as_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch did not say yet how many splits and exchanges it has."""
+    load = queries.load
+
+    def loaded(namespace: str = queries.SCHEMA) -> queries.Queries:
+        now, then = load(namespace), dict[str, str]()
+        for name in ("post", "post_plain"):
+            text = getattr(now, name).replace(", rules, splits, exchanges)", ", rules)")
+            then[name] = text.replace(", sum(splits)::bigint, sum(exchanges)::bigint", "")
+            assert text.count("splits") < getattr(now, name).count("splits")
+        return replace(now, **then)
+
+    monkeypatch.setattr(queries, "load", loaded)
 
 
 def rights(database: Database, table: str) -> list[tuple[Any, ...]]:

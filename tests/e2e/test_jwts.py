@@ -14,7 +14,7 @@ import trustme
 
 from koshel.access.issuer import LOOK_PAUSE_S
 from tests.support import command
-from tests.support.crowd import CONNECTIONS, PAYMENT, Crowd
+from tests.support.crowd import CONNECTIONS, LOADED_S, PAYMENT, Crowd
 from tests.support.database import Database
 from tests.support.jwt_issuer import AUDIENCE, ISSUER, JwksServer, Signer, jwks, jwks_server, signer
 from tests.support.keyed import Client, bearer
@@ -101,18 +101,18 @@ def test_wrong_ones_by_the_thousand_harm_nobody(database: Database, issuer: Jwks
         forged = [bearer(token(issuer, Signer("old", "EdDSA", signer("x").private), jti=str(n))) for n in range(400)]
         good = Client(service.port)
 
-        def took(count: int) -> float:
-            """The median of so many payments, each of them good."""
-            times = []
-            for _ in range(count):
+        def took(seconds: float) -> float:
+            """The median of payments, one after another for so long, each of them good."""
+            times, ends = [], time.perf_counter() + seconds
+            while time.perf_counter() < ends:
                 began = time.perf_counter()
                 assert good.ask("POST", "/account/1/payment", PAYMENT, right).status == 201
                 times.append(time.perf_counter() - began)
             return statistics.median(times)
 
         with crowded(service, right) as crowd, ThreadPoolExecutor(1) as pool:
-            took(50)
-            paid, sent = pool.submit(took, 200), 0
+            took(0.2)
+            paid, sent = pool.submit(took, LOADED_S), 0
             while not paid.done():
                 assert crowd.statuses(forged[sent // CONNECTIONS % len(forged)]) <= {401, 503}
                 sent += CONNECTIONS

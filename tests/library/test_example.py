@@ -44,7 +44,8 @@ def test_the_example_of_the_library_says_what_it_wants_where_nothing_is(tmp_path
     program = [sys.executable, str(ROOT / "examples" / "library.py")]
     done = subprocess.run(program, capture_output=True, check=False, text=True, timeout=60, cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.startswith("usage: ")
+    assert "there is no database" in done.stderr
+    assert "or name a database: python examples/library.py postgresql://" in done.stderr
 
 
 def test_the_example_of_the_readme_runs(database: Database) -> None:

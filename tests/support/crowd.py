@@ -7,6 +7,7 @@ from tests.support.keyed import Client, Said
 from tests.support.service import Running
 
 CONNECTIONS = 24  # so many that each of the workers has some
+LOADED_S = 3.0  # how long somebody else pays meanwhile: each connection is refused several times
 PAYMENT = b'{"amount": "1"}'
 
 
