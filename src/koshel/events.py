@@ -52,7 +52,7 @@ class Events:
             STANDARD.log(level, "%s", said, exc_info=exc_info)
 
 
-class Pace:
+class Reminder:
     """How often to say the same: at once, then less and less often, until it is over."""
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Hashable
 
 from koshel import events
 from koshel.db.gate import NotOpenYet
-from koshel.events import Pace
+from koshel.events import Reminder
 
 _log = events.get_logger()
 
@@ -15,17 +15,17 @@ class Outage:
 
     def __init__(self) -> None:
         self._waiting: set[Hashable] = set()
-        self._pace = Pace()
-        self._faults = defaultdict[Hashable, Pace](Pace)
+        self._reminder = Reminder()
+        self._faults = defaultdict[Hashable, Reminder](Reminder)
 
     def met(self, who: Hashable, error: Exception) -> None:
         """`who` could not work. Nothing is said of a start that waits: its opening says it."""
         if isinstance(error.__cause__, NotOpenYet):
             return
         self._waiting.add(who)
-        if not self._pace.is_due():
+        if not self._reminder.is_due():
             return
-        if waited_s := round(self._pace.lasts_s):
+        if waited_s := round(self._reminder.lasts_s):
             _log.warning("the background still waits for the database", error=str(error), waited_s=waited_s)
         else:
             _log.warning("the background waits for the database", error=str(error))
@@ -41,6 +41,6 @@ class Outage:
         if who in self._waiting:
             self._waiting.remove(who)
             if not self._waiting:
-                waited_s = round(self._pace.lasts_s, 1)
-                self._pace.over()
+                waited_s = round(self._reminder.lasts_s, 1)
+                self._reminder.over()
                 _log.info("the background has the database again", waited_s=waited_s)

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from koshel import events
 from koshel.db.server.embedded import Cluster
-from koshel.events import SAY_PAUSE_MAX_S, Pace
+from koshel.events import SAY_PAUSE_MAX_S, Reminder
 from koshel.outage import Outage
 from tests.support.database import Database
 
@@ -118,16 +118,16 @@ def test_each_level_is_the_same_in_both(
 def test_the_same_is_said_at_once_then_less_and_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    pace, said = Pace(), []
+    reminder, said = Reminder(), []
     for _ in range(40_000):
-        if pace.is_due():
+        if reminder.is_due():
             said.append(now)
         now += 0.1
     pauses = [round(later - before) for before, later in itertools.pairwise(said)]
     assert pauses[:10] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
     assert set(pauses[10:]) == {SAY_PAUSE_MAX_S}
-    pace.over()
-    assert pace.is_due()
+    reminder.over()
+    assert reminder.is_due()
 
 
 def test_a_fault_is_said_again_once_the_work_went_well_between() -> None:

@@ -32,7 +32,7 @@ from koshel.db.settling.traced import batch_maker
 from koshel.db.sharing.calls import CallLimits
 from koshel.db.sharing.lending import Lender, LendingLimits
 from koshel.db.url import Target, parse
-from koshel.events import Pace
+from koshel.events import Reminder
 from koshel.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -177,14 +177,14 @@ class Store(Lender):
 
     async def _committed(self, ledger_id: int, batch: Batch) -> bool:
         """Whether the batch has committed; after this it has or never will. Raises OutcomeUnknown."""
-        pace = Pace()
+        reminder = Reminder()
         try:
             async with asyncio.timeout(self._outcome_timeout_s):
                 while True:
                     try:
                         return await self._fence(ledger_id, batch)
                     except Exception as error:  # noqa: BLE001  whatever it is, it is no answer, and nothing else will do
-                        if pace.is_due():
+                        if reminder.is_due():
                             _log.warning("asking whether a lost commit happened", error=str(error))
                         await asyncio.sleep(FENCE_PAUSE_S)
         except TimeoutError as error:

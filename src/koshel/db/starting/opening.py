@@ -8,7 +8,6 @@ import asyncio
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
@@ -23,12 +22,12 @@ from koshel.db.pools import TimeLimits
 from koshel.db.starting import proof
 from koshel.db.starting.databases import Database
 from koshel.db.starting.proof import Inspected
+from koshel.events import Reminder
 
 if TYPE_CHECKING:
     from koshel.db.server.embedded import Cluster
 
 TRY_PAUSE_S, TRY_PAUSE_MAX_S = 0.2, 5.0
-SAY_PAUSE_S, SAY_PAUSE_MAX_S = 1.0, 600.0
 REMIND_PAUSE_S = 3_600.0
 LEAVE_TIMEOUT_S = 5  # for an attempt that is under way when the service is told to stop
 
@@ -112,19 +111,17 @@ class Opening:
 
     def _try_on(self) -> None:
         """Attempts, with longer and longer pauses, and still longer ones between two lines in the log."""
-        pause_s, silence_s, began = TRY_PAUSE_S, SAY_PAUSE_S, time.monotonic()
-        said = began
+        pause_s, reminder = TRY_PAUSE_S, Reminder()
+        reminder.is_due()  # the first attempt has said it
         while not self._stopped.wait(pause_s):
             try:
                 self._attempt()
             except Away as away:
                 pause_s = min(2 * pause_s, TRY_PAUSE_MAX_S)
-                if time.monotonic() - said >= silence_s:
-                    said, silence_s = time.monotonic(), min(2 * silence_s, SAY_PAUSE_MAX_S)
-                    waited_s = round(time.monotonic() - began)
-                    _log.warning("still waiting for the database", error=str(away), waited_s=waited_s)
+                if reminder.is_due():
+                    _log.warning("still waiting for the database", error=str(away), waited_s=round(reminder.lasts_s))
             else:
-                _log.info("the database is there", waited_s=round(time.monotonic() - began, 1))
+                _log.info("the database is there", waited_s=round(reminder.lasts_s, 1))
                 return
 
 
