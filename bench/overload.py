@@ -24,6 +24,7 @@ OFFERED = 3.0  # times what is settled at best
 LIGHT = 0.3  # of that
 PRESSED = "One worker, and an open loop: requests are sent when they are due, whether or not earlier ones are answered."
 RECOVERS_S = 2
+WAITING = 1_000  # requests that may be under way then: what waits for a tenth of a second is settled, and not lost
 QUIET = 5  # keys beside the one that floods
 QUIET_LOAD = 0.1  # of the best, all of them together
 FLOOD = 10  # times what all the others send together
@@ -93,7 +94,8 @@ def overload(contest: Contest, *, seconds: int) -> Overload:
             over = Stream("over", server.port, OFFERED * best, seconds, connections=2_000)
             drive([replace(over, ends_s=contest.plan.warm_up_s)])
             before_mb = server.worker_mb()
-            after = Stream("after", server.port, 0.8 * best, seconds + RECOVERS_S + 4, seconds + RECOVERS_S)
+            starts_s = seconds + RECOVERS_S
+            after = Stream("after", server.port, 0.8 * best, starts_s + 4, starts_s, connections=WAITING)
             became = drive([over, after])
             growth = server.worker_mb() / before_mb
         contest.prove(partial(prove, url))
