@@ -172,7 +172,7 @@ async def test_two_stores_that_never_wait_move_money_between_the_same_accounts(
 ) -> None:
     """What is put off comes again, in order: each account's transactions are in the order in which they were asked."""
     ids = await open_accounts(store, *[opening() for _ in range(8)])
-    await settle(store, [payment(id_, "500") for id_ in ids])
+    await settle(store, [payment(id_, "250") for id_ in ids])
 
     async def run(mine: Store, name: str) -> int:
         dice, put_off = Random(f"{seed} {name}"), 0
@@ -190,9 +190,10 @@ async def test_two_stores_that_never_wait_move_money_between_the_same_accounts(
         return put_off
 
     async with open_store(StoreConfig(database.service_url)) as other:
+        await settle(other, [payment(id_, "250") for id_ in ids])  # connected before they begin: else they might not meet
         put_off = await asyncio.gather(run(store, "a"), run(other, "b"))
     assert sum(put_off) > 0, "they have never met"
-    assert rows(database)["transaction"] == len(ids) + 400
+    assert rows(database)["transaction"] == 2 * len(ids) + 400
     assert sum(map(float, await balances(store, *ids))) == 4_000
     for id_ in ids:
         numbers = query(

@@ -152,14 +152,14 @@ def test_an_import_says_what_it_did_and_a_dry_run_what_it_would(
     path.write_text("name,email,balance,status\nann,ann@example.com,5,frozen\nbob,bob@example.com,,\n")
     command = ("import", "accounts", str(path))
     dry = koshel(*command, "--dry-run", database_url=database.owner_url)
-    assert (dry.status, dry.printed, dry.complained) == (0, "2 accounts can be imported.\n", "")
+    assert (dry.status, dry.printed, dry.complained) == (0, "No faults. Accounts that can be imported: 2.\n", "")
     done = koshel(*command, database_url=database.owner_url)
     assert done.printed == (
-        "2 accounts were imported, 0 were there already.\n"
+        "Imported accounts: 2. There already: 0.\n"
         "Passed over, accounts that were frozen or closed, and are open: 1.\n"
     )
     again = koshel(*command, database_url=database.owner_url)
-    assert again.printed.startswith("0 accounts were imported, 2 were there already.\n")
+    assert again.printed.startswith("Imported accounts: 0. There already: 2.\n")
     assert koshel("verify", database_url=database.owner_url).status == 0
 
 

@@ -163,7 +163,7 @@ async def _import(chosen: Settings, at: "Database", source: "Source", ledger: st
             with bar(f"Checking {source.path}") as progress:
                 count = await work.check(progress)
             if dry_run:
-                return f"{count} {source.kind} can be imported.\n"
+                return f"No faults. {source.kind.capitalize()} that can be imported: {count}.\n"
             try:
                 with bar(f"Importing {source.path}") as progress:
                     result = await work.run(progress)
@@ -173,7 +173,7 @@ async def _import(chosen: Settings, at: "Database", source: "Source", ledger: st
                 )
                 raise
     passed = "".join(f"Passed over, {what}: {many}.\n" for what, many in sorted(result.passed_over.items()))
-    return f"{result.new} {source.kind} were imported, {result.known} were there already.\n{passed}"
+    return f"Imported {source.kind}: {result.new}. There already: {result.known}.\n{passed}"
 
 
 def demo(chosen: Settings, options: Options) -> int:
