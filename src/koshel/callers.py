@@ -22,9 +22,9 @@ JwtReason: TypeAlias = Literal[
     "jwt-scope",
     "jwt-ledger",
 ]
-Reason: TypeAlias = (
-    Literal["absent", "malformed", "twice", "query", "passed-on", "unknown", "revoked", "expired"] | JwtReason
-)
+Reason: TypeAlias = Literal[
+    "absent", "malformed", "twice", "query", "passed-on", "unknown", "revoked", "expired", JwtReason
+]
 
 
 class Unauthenticated(Exception):

@@ -26,6 +26,7 @@ class Sampler:
         """Look now."""
         waits = self._engine.batcher.measure()
         metrics.QUEUE_COMMANDS.set(waits.commands)
+        metrics.QUEUE_AGE.set(waits.oldest_s)
         metrics.LANES.set(waits.lanes)
         metrics.LANE_COMMANDS.set(waits.lane_commands)
         for pool in self._engine.store.measure_pools():

@@ -227,3 +227,24 @@ async def test_a_thousand_partitions_leave_nothing_behind(settle: Settle) -> Non
         await turn()
         assert not batcher._partitions
         assert not batcher._flights
+
+
+async def test_the_age_of_the_oldest_without_an_answer_is_known_in_the_queue_and_under_way(settle: Settle) -> None:
+    async with grounded(settle) as batcher:
+        await asyncio.sleep(0.05)
+        under_way = batcher.measure().oldest_s
+        answers = submit(batcher, "a", "b")
+        answers[0].cancel()
+        later = batcher.measure().oldest_s
+        settle.runway.set()
+        await answers[1]
+        await turn()
+        assert 0.05 <= under_way < later
+        assert batcher.measure().oldest_s == 0
+        settle.runway.clear()
+        answers = submit(batcher, "c", "d")
+        await turn()
+        await asyncio.sleep(0.02)
+        assert 0.02 <= batcher.measure().oldest_s < later
+        settle.runway.set()
+        await asyncio.gather(*answers)

@@ -190,7 +190,9 @@ async def test_two_stores_that_never_wait_move_money_between_the_same_accounts(
         return put_off
 
     async with open_store(StoreConfig(database.service_url)) as other:
-        await settle(other, [payment(id_, "250") for id_ in ids])  # connected before they begin: else they might not meet
+        await settle(
+            other, [payment(id_, "250") for id_ in ids]
+        )  # connected before they begin: else they might not meet
         put_off = await asyncio.gather(run(store, "a"), run(other, "b"))
     assert sum(put_off) > 0, "they have never met"
     assert rows(database)["transaction"] == 2 * len(ids) + 400

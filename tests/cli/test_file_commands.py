@@ -155,8 +155,7 @@ def test_an_import_says_what_it_did_and_a_dry_run_what_it_would(
     assert (dry.status, dry.printed, dry.complained) == (0, "No faults. Accounts that can be imported: 2.\n", "")
     done = koshel(*command, database_url=database.owner_url)
     assert done.printed == (
-        "Imported accounts: 2. There already: 0.\n"
-        "Passed over, accounts that were frozen or closed, and are open: 1.\n"
+        "Imported accounts: 2. There already: 0.\nPassed over, accounts that were frozen or closed, and are open: 1.\n"
     )
     again = koshel(*command, database_url=database.owner_url)
     assert again.printed.startswith("Imported accounts: 0. There already: 2.\n")

@@ -120,7 +120,7 @@ def test_an_alert_says_how_bad_it_is_what_has_happened_and_what_to_do(rule: dict
 
 
 def test_each_alert_is_shown_to_fire() -> None:
-    well, ill = YAML(typ="safe").load(DEPLOY / "prometheus" / "alerts_test.yml")["tests"]
+    well, ill, *_ = YAML(typ="safe").load(DEPLOY / "prometheus" / "alerts_test.yml")["tests"]
     assert all(not asked["exp_samples"] for asked in well["promql_expr_test"])
     (asked,) = ill["promql_expr_test"]
     fired = [re.findall(r'alertname="(\w+)"', sample["labels"])[0] for sample in asked["exp_samples"]]

@@ -2,13 +2,19 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from koshel.callers import Reason
+from koshel.core.commands import Kind
+from koshel.core.model import Refusal
 from koshel.http.handlers.routes import ROUTES
+from koshel.http.limits import Policy
+from koshel.http.problems import PROBLEMS
 from koshel.telemetry import metrics
-from koshel.telemetry.tally import NAME_CELLS, Asked, Histogram, Number
+from koshel.telemetry.tally import NAME_CELLS, Asked, Counter, Histogram, Number
 from tests.http.conftest import Send
 from tests.support import generate
 from tests.support.database import Database
@@ -77,6 +83,28 @@ def test_there_is_room_for_every_route_and_every_status() -> None:
 
 def test_the_page_lists_what_the_table_has() -> None:
     assert generate.METRICS.read_text() == generate.metrics_text(), "run `make docs`"
+
+
+def test_a_counter_begins_at_zero_for_each_value_of_its_label(database: Database) -> None:
+    """What is first seen at 1 has not grown: an alert on the first internal error would not fire."""
+    known = {
+        "koshel_http_problems_total": PROBLEMS,
+        "koshel_keys_refused_total": [*get_args(Reason), "scope"],
+        "koshel_rate_limited_total": get_args(Policy),
+        "koshel_transactions_total": Kind,
+        "koshel_refusals_total": Refusal,
+        "koshel_http_connections_closed_total": ["room", "unread"],
+        "koshel_settled_again_total": get_args(metrics.Cause),
+        "koshel_log_lines_dropped_total": ["stdout", "stderr"],
+    }
+    by_label = [one.name for one in metrics.TABLE if isinstance(one, Counter) and one.labels]
+    assert {*by_label} - {"koshel_http_requests_total"} == known.keys()
+    with serving(database.service_url, workers="2") as service:
+        families = scrape(service).families
+    for name, values in known.items():
+        samples = [one for one in families[name.removesuffix("_total")].samples if one.name == name]
+        assert {value for one in samples for value in one.labels.values()} == set(values)
+        assert {one.value for one in samples} == {0.0}
 
 
 def test_both_lanes_count_alike(service: Running) -> None:

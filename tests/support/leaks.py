@@ -21,7 +21,7 @@ FORBIDDEN = {
     "a JWT": re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}"),
     "a password": re.compile(r"://[^\s:/@]*:[^\s@/…]+@|(?i:password)=[^\s*&…]"),
     "a private key": re.compile(r"PRIVATE KEY-----"),
-    "an email": re.compile(r"[\w.%+-]+@([\w-]+\.)+[A-Za-z]{2,}"),
+    "an email": re.compile(r"[\w.%+-]+(@|%(25)*40)([\w-]+\.)+[A-Za-z]{2,}"),
 }
 
 

@@ -1,11 +1,14 @@
 """`GET /metrics`, as Prometheus reads it."""
 
+import time
 import urllib.request
 from collections.abc import Mapping
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.service import Running
+
+TURN_S = 0.05  # of an event loop, on a machine that is busy
 
 
 class Scraped:
@@ -41,7 +44,8 @@ class Scraped:
 
 
 def scrape(service: Running, accept: str = "", authorization: str = "") -> Scraped:
-    """The metrics as they are now."""
+    """The metrics as they are now, with what was answered before: that is counted when its worker's turn ends."""
+    time.sleep(TURN_S)
     told = {"Accept": accept, "Authorization": authorization}
     named = {name: value for name, value in told.items() if value}
     request = urllib.request.Request(f"{service.url}/metrics", headers=named)

@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from math import inf
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
@@ -24,7 +25,7 @@ from koshel.batching.lanes import Lanes, Turn
 from koshel.batching.pace import FLOOR
 from koshel.batching.queue import Queue
 from koshel.batching.room import Room
-from koshel.batching.waiting import BatcherLimits, Recipient, Waiting
+from koshel.batching.waiting import BatcherLimits, Pressure, Recipient, Waiting
 from koshel.errors import Overloaded
 from koshel.shares import NOBODY, Neighbours, Share
 from koshel.telemetry import metrics
@@ -42,14 +43,6 @@ class _Partition(Struct, Generic[CommandT, OutcomeT]):
 
     queue: Queue[CommandT, OutcomeT]
     lanes: Lanes[CommandT, OutcomeT]
-
-
-class Pressure(Struct, frozen=True):
-    """What waits, over all partitions; commands each as often as it weighs."""
-
-    commands: int  # in queues
-    lanes: int
-    lane_commands: int
 
 
 class Batcher(Generic[CommandT, OutcomeT]):
@@ -127,7 +120,13 @@ class Batcher(Generic[CommandT, OutcomeT]):
         """What waits now."""
         partitions = self._partitions.values()
         lanes = [lane for one in partitions for lane in one.lanes.open]
-        return Pressure(sum(one.queue.weight for one in partitions), len(lanes), sum(lane.weight for lane in lanes))
+        entered = min((one.queue.first_deadline for one in partitions), default=inf) - self._queue_timeout_s
+        return Pressure(
+            commands=sum(one.queue.weight for one in partitions),
+            oldest_s=max(0.0, self._loop.time() - entered),
+            lanes=len(lanes),
+            lane_commands=sum(lane.weight for lane in lanes),
+        )
 
     async def drain(self) -> None:
         """Take no more, and return when everything that waits has its answer."""

@@ -10,6 +10,7 @@ that in which they leave. Knows nothing of ledgers: a share is a pair of names.
 
 from collections import deque
 from collections.abc import Hashable
+from math import inf
 from typing import Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -43,6 +44,10 @@ class RoundRobin(Generic[CommandT, OutcomeT]):
 
     def __len__(self) -> int:
         return self._count
+
+    def each(self) -> "list[Commands[CommandT, OutcomeT]]":
+        """The commands of each name."""
+        return [turn.commands for turn in self._round]
 
     def append(self, one: Waiting[CommandT, OutcomeT]) -> None:
         """It waits behind its own."""
@@ -83,6 +88,13 @@ class RoundRobin(Generic[CommandT, OutcomeT]):
 
 # Used as a deque is, whichever it is.
 Commands: TypeAlias = deque[Waiting[CommandT, OutcomeT]] | RoundRobin[CommandT, OutcomeT]
+
+
+def first_deadline(commands: Commands[CommandT, OutcomeT]) -> float:
+    """Of the one that came first; infinity if none waits."""
+    if isinstance(commands, RoundRobin):
+        return min(map(first_deadline, commands.each()), default=inf)
+    return next((one.deadline for one in commands if not one.has_left), inf)
 
 
 class FairQueue(Generic[CommandT, OutcomeT]):

@@ -10,9 +10,10 @@ A command that others' locks stopped was put off: it leaves first with the next 
 
 from collections import deque
 from collections.abc import Sequence
+from math import inf
 from typing import Generic, TypeVar
 
-from koshel.batching.fair_queue import Commands, FairQueue
+from koshel.batching.fair_queue import Commands, FairQueue, first_deadline
 from koshel.batching.pace import Pace
 from koshel.batching.room import Room
 from koshel.batching.waiting import BatcherLimits, Waiting, is_wanted
@@ -45,6 +46,7 @@ class Queue(Generic[CommandT, OutcomeT]):
         self._heavy_flights = 0
         self._heavy_not_before = 0.0  # while light ones come
         self._light_came = False  # with the last batch
+        self._under_way: list[Sequence[Waiting[CommandT, OutcomeT]]] = []
         self._waiting_flights = 0  # batches to come that wait for locks, whatever they are
 
     def check(self, share: Share, size: int, *, is_heavy: bool) -> None:
@@ -78,6 +80,12 @@ class Queue(Generic[CommandT, OutcomeT]):
         """How many light ones wait."""
         return len(self._again) + len(self._light.commands)
 
+    @property
+    def first_deadline(self) -> float:
+        """Of the command that came first, of those without an answer; infinity if there is none."""
+        waiting = map(first_deadline, (self._again, self._light.commands, self._heavy.commands))
+        return min(*waiting, min((one.deadline for batch in self._under_way for one in batch), default=inf))
+
     def take(self, now: float) -> list[Waiting[CommandT, OutcomeT]]:
         """The next batch: each share in order, without those whose callers hung up or waited too long."""
         batch: list[Waiting[CommandT, OutcomeT]] = []
@@ -94,10 +102,14 @@ class Queue(Generic[CommandT, OutcomeT]):
             self._fill(batch, heavy, room, now, is_heavy=True)
         self._light_came = light > self.light
         self._heavy_flights += _has_heavy(batch)
+        if batch:
+            self._under_way.append(batch)
         return batch
 
     def landed(self, batch: Sequence[Waiting[CommandT, OutcomeT]], now: float, took: float) -> None:
         """A batch is settled. If it was heavy, light ones have the next as long time for themselves."""
+        if batch:
+            self._under_way.remove(batch)
         is_heavy = _has_heavy(batch)
         self._pace.landed(sum(one.weight for one in batch) if is_heavy else len(batch), now, took)
         if is_heavy:

@@ -79,6 +79,15 @@ class Waiting(Struct, Generic[CommandT, OutcomeT], eq=False):
         return self.queue.withdraw(self)
 
 
+class Pressure(Struct, frozen=True):
+    """What waits, over all partitions; commands each as often as it weighs."""
+
+    commands: int  # in queues
+    oldest_s: float  # that the oldest command without an answer has waited, in a queue or under way
+    lanes: int
+    lane_commands: int
+
+
 def is_wanted(one: Waiting[CommandT, OutcomeT], now: float) -> bool:
     """Whether its caller is still there; one that has waited too long in the queue is answered here."""
     if one.recipient.done():

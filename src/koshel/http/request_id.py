@@ -6,12 +6,11 @@ from itertools import count
 
 from aiohttp import web
 
-from koshel.api_keys import looks_secret
+from koshel.private import looks_private
 
 NAME = web.RequestKey("name", str)  # of a request, once somebody has asked for it
 
 _SANE = re.compile(r"[\x21-\x7e]{1,128}")
-_AT = ("@", "%40")  # in an email, and in one of a URL
 
 
 class _Names:
@@ -47,4 +46,4 @@ def named(given: str | None) -> str:
 
 
 def _is_sane(given: str) -> bool:
-    return _SANE.fullmatch(given) is not None and not (any(at in given for at in _AT) or looks_secret(given))
+    return _SANE.fullmatch(given) is not None and not looks_private(given)

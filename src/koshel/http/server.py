@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import cache, partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import msgspec
 import structlog
@@ -18,6 +18,8 @@ from aiohttp import HttpVersion11, web
 from koshel.app import Service
 from koshel.callers import Caller, IssuerUnavailable, Unauthenticated
 from koshel.config.settings import Settings
+from koshel.core.commands import Kind
+from koshel.core.model import Refusal
 from koshel.db.errors import OutcomeUnknown, StoreError, Unfit
 from koshel.db.reading.lines import HistoryArchived
 from koshel.errors import Overloaded, SchemaNotCurrent
@@ -25,7 +27,7 @@ from koshel.http import authorization, preconditions, prefer, receive, refused, 
 from koshel.http.call import JSON, MERGE_PATCH, PROBLEM, Call, Reply
 from koshel.http.handlers.routes import ROUTES
 from koshel.http.handlers.transactions import pointer
-from koshel.http.limits import CallerLimits
+from koshel.http.limits import CallerLimits, Policy
 from koshel.http.merging import MERGED
 from koshel.http.origins import Origins
 from koshel.http.parameters import DryRun, QueryReader, names
@@ -51,6 +53,7 @@ def application(
 
     `buckets` are those of all workers; without them its rates are its own.
     """
+    metrics.begin(problems=PROBLEMS, limits=get_args(Policy), kinds=Kind, refusals=Refusal)
     app = web.Application()
     app[LIMITS] = CallerLimits(settings, buckets)
 

@@ -5,9 +5,10 @@ key, an address or anything else that a caller can make up.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias, get_args
 
+from koshel.callers import Reason
 from koshel.telemetry.tally import Asked, Counter, Gauge, Histogram, Number, Shared
 
 Step: TypeAlias = Literal["resolve", "lock", "decide", "write", "commit"]
@@ -35,10 +36,20 @@ CONNECTIONS_CLOSED = Counter(
     "reason",
     known=("room", "unread"),
 )
-KEYS_REFUSED = Counter("koshel_keys_refused_total", "Requests refused for their key or token, by reason.", "reason")
+KEYS_REFUSED = Counter(
+    "koshel_keys_refused_total",
+    "Requests refused for their key or token, by reason.",
+    "reason",
+    known=(*get_args(Reason), "scope"),
+)
 RATE_LIMITED = Counter("koshel_rate_limited_total", "Requests refused for their rate, by the limit.", "limit")
 
 QUEUE_COMMANDS = Gauge("koshel_queue_commands", "Commands that wait for the next batch, each member of a batch as one.")
+QUEUE_AGE = Gauge(
+    "koshel_queue_oldest_age_seconds",
+    "How long the oldest command without an answer has waited, in the queue or in a batch that is under way.",
+    over="max",
+)
 QUEUE_SECONDS = Histogram(
     "koshel_queue_wait_seconds", "How long the oldest command of each batch had waited in the queue.", bounds=SECONDS
 )
@@ -116,6 +127,14 @@ BUILD = Asked(
 
 TABLE: Sequence[Number] = tuple(one for one in globals().values() if isinstance(one, Number))
 SHARED = Shared(TABLE)
+
+
+def begin(*, problems: Iterable[str], limits: Iterable[str], kinds: Iterable[str], refusals: Iterable[str]) -> None:
+    """Count from zero by these values, which other rooms know."""
+    PROBLEMS.know(problems)
+    RATE_LIMITED.know(limits)
+    TRANSACTIONS.know(kinds)
+    REFUSALS.know(refusals)
 
 
 def answered(route: str, status: int, took: list[float]) -> None:

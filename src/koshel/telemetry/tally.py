@@ -12,7 +12,7 @@ A number with labels has a series for each combination of their values, made whe
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from mmap import mmap
 from threading import Lock
 from typing import Literal, TypeAlias
@@ -54,6 +54,12 @@ class Number:
         self._places = dict(zip(self._known(cells), range(1, self.size, self.width), strict=False))
         for values in self._known_before:
             self.place(values)
+
+    def know(self, values: Iterable[str]) -> None:
+        """The series of these values are there from now on, at zero: what is first seen at 1 has not grown."""
+        self._known_before = list(dict.fromkeys([*self._known_before, *((value,) for value in values)]))
+        for known in self._known_before:
+            self.place(known)
 
     def read(self, cells: "memoryview[float]") -> Series:
         """The series in these cells."""

@@ -12,6 +12,7 @@ from msgspec.json import Encoder
 from koshel.api_keys import looks_secret
 from koshel.callers import Caller
 from koshel.config.proxies import Proxies
+from koshel.private import looks_private
 from koshel.streams import Streams
 from koshel.telemetry.metrics import NO_ROUTE
 
@@ -93,13 +94,10 @@ _encode = Encoder().encode
 def shown(path: str) -> str:
     """The path, for a log: cut, without bytes that are not UTF-8, and without keys, JWTs and emails in it."""
     path = path[:PATH_MAX].encode(errors="backslashreplace").decode()
-    if "@" in path or looks_secret(path):
-        path = "/".join("…" if _is_private(part) else part for part in path.split("/"))
+    if "@" in path or "%" in path or looks_secret(path):
+        # An account is asked for by its name as `@users:42`.
+        path = "/".join("…" if looks_private(part.removeprefix("@")) else part for part in path.split("/"))
     return path
-
-
-def _is_private(part: str) -> bool:
-    return "@" in part[1:] or looks_secret(part)
 
 
 def _json_line(one: Answered) -> bytes:
