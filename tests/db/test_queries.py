@@ -95,6 +95,10 @@ def test_the_file_holds_the_statements_that_the_code_names_in_the_same_order() -
     assert all(without_comments(statement).strip() for statement in structs.astuple(queries.load()))
 
 
+def test_the_statements_of_a_schema_are_made_once_however_it_is_named() -> None:
+    assert queries.load() is queries.load(queries.SCHEMA) is queries.load(schema=queries.SCHEMA)
+
+
 def test_a_missing_name_fails() -> None:
     with pytest.raises(TypeError, match="get_account"):
         parse(TEXT.replace("-- name: get_account\n", ""))

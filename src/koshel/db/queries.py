@@ -16,8 +16,9 @@ _TABLE = (
     "ledger|currency|account|transaction|receipt|batch|hold|queued|declined|cancelled|turnover|split|exchange"
     "|transaction_change|account_change|api_key|_yoyo_migration"
 )
-_TABLES = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE|USING) ({_TABLE}|erase_account|make_partitions)\b")
-_SEQUENCES = re.compile(r"\b(nextval|pg_sequence_last_value)\('(\w+)'\)")
+# Before a name that gets its schema. Without a `\b` at their beginning: that is tried at each character of the file.
+_TABLES = re.compile(rf"(?:FROM|JOIN|INTO|UPDATE|USING) (?=(?:{_TABLE}|erase_account|make_partitions)\b)")
+_SEQUENCES = re.compile(r"(?:nextval|pg_sequence_last_value)\('(?=\w+'\))")
 
 
 class Queries(Struct, frozen=True):
@@ -234,12 +235,16 @@ def qualified(statement: str, schema: str) -> str:
     """
     quoted = '"{}"'.format(schema.replace('"', '""'))
     literal = quoted.replace("'", "''")
-    named = _TABLES.sub(lambda match: f"{match[1]} {quoted}.{match[2]}", statement)
-    return _SEQUENCES.sub(lambda match: f"{match[1]}('{literal}.{match[2]}')", named)
+    named = _TABLES.sub(lambda match: f"{match[0]}{quoted}.", statement)
+    return _SEQUENCES.sub(lambda match: f"{match[0]}{literal}.", named)
 
 
-@cache
 def load(schema: str = SCHEMA) -> Queries:
     """The statements of the package, for tables in this schema."""
+    return _loaded(schema)
+
+
+@cache  # of `load` it would take `load()` and `load("koshel")` for two
+def _loaded(schema: str) -> Queries:
     found = parse(Path(__file__).with_name("queries.sql").read_text())
     return Queries(*(qualified(statement, schema) for statement in structs.astuple(found)))
