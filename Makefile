@@ -40,7 +40,7 @@ bench-large: $(VENV)/developing ## books of a million accounts and ten million t
 migrate: $(VENV)/installed ## bring the database's schema up to date
 	$(BIN)/koshel migrate
 
-docs: $(VENV)/developing ## write what is generated: docs/openapi.json, docs/metrics.md, src/koshel/db/schema.sql
+docs: $(VENV)/developing ## write what is generated: docs/openapi.json, docs/metrics.md, the schema and the currencies in src/koshel
 	$(BIN)/python -m tests.support.generate
 
 $(VENV)/installed: pyproject.toml constraints.txt

@@ -3,11 +3,15 @@
 import re
 import subprocess
 import tempfile
+import textwrap
+from collections import defaultdict
 from pathlib import Path
 
+import iso4217
 import msgspec
 import psycopg
 
+from koshel.core import iso_currencies
 from koshel.db.server import embedded, programs
 from koshel.db.starting.migrate import migrate
 from koshel.http.document import openapi
@@ -18,6 +22,8 @@ ROOT = Path(__file__).parents[2]
 OPENAPI = ROOT / "docs" / "openapi.json"
 METRICS = ROOT / "docs" / "metrics.md"
 LIST = "## All metrics\n"
+CURRENCIES = Path(iso_currencies.__file__)
+WIDTH = 120  # of a line of code
 SCHEMA = ROOT / "src" / "koshel" / "db" / "schema.sql"
 
 HEADER = """\
@@ -49,6 +55,23 @@ def metrics_text() -> str:
     return by_hand + "\n".join([LIST, *head, *rows, "", "The bounds of the histograms' buckets:", "", *bounds, ""])
 
 
+def currencies_text() -> str:
+    """The module with the currencies of ISO 4217: what is written by hand, and the table from the package."""
+    codes_by_decimals = defaultdict[str, list[str]](list)
+    for code, entry in iso4217.raw_table.items():
+        units = entry["CcyMnrUnts"]
+        if isinstance(code, str):  # Antarctica has no currency
+            decimals = units if isinstance(units, str) and units.isdigit() else iso_currencies.NO_DECIMALS
+            codes_by_decimals[decimals].append(code)
+    rows = [
+        f"{decimals} {row}"
+        for decimals, codes in sorted(codes_by_decimals.items())
+        for row in textwrap.wrap(" ".join(sorted(codes)), WIDTH - len("2 "))
+    ]
+    by_hand, start, _ = CURRENCIES.read_text().partition('TABLE = """\\\n')
+    return by_hand + "\n".join([start.rstrip("\n"), *rows, '"""', ""])
+
+
 def schema_text(url: str) -> str:
     """The schema of a migrated database, without yoyo's own tables."""
     dump = subprocess.run(
@@ -72,6 +95,7 @@ def main() -> None:
     """Write the files."""
     OPENAPI.write_text(openapi_text())
     METRICS.write_text(metrics_text())
+    CURRENCIES.write_text(currencies_text())
     with tempfile.TemporaryDirectory() as directory, embedded.running(Path(directory)) as cluster:
         with psycopg.connect(cluster.url(), autocommit=True) as connection:
             connection.execute("CREATE DATABASE generated")

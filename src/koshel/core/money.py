@@ -7,7 +7,7 @@ the one operation that may round is called `rounded`.
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 from functools import cache
 
-import iso4217
+from koshel.core.iso_currencies import NO_DECIMALS, TABLE
 
 INTEGER_DIGITS_MAX = 18  # of an amount, and of any balance, whatever the account's own limit
 DECIMALS_MAX = 64  # that a request may send; what lies beyond the currency's scale is rounded away
@@ -89,14 +89,16 @@ def plain(amount: Decimal) -> str:
 
 def has_no_unit(code: str) -> bool:
     """Whether ISO 4217 has the code and no decimals for it."""
-    return code in iso4217.raw_table and code not in iso_scales()
+    return _iso().get(code) == NO_DECIMALS
 
 
 @cache
 def iso_scales() -> dict[str, int]:
     """Decimals by ISO 4217 code, for the codes that have any (gold, XAU, has no smallest unit)."""
-    return {
-        code: int(units)
-        for code, entry in iso4217.raw_table.items()
-        if isinstance(units := entry["CcyMnrUnts"], str) and units.isdigit()
-    }
+    return {code: int(decimals) for code, decimals in _iso().items() if decimals != NO_DECIMALS}
+
+
+@cache
+def _iso() -> dict[str, str]:
+    """Decimals by ISO 4217 code, as the table has them."""
+    return {code: decimals for decimals, *codes in map(str.split, TABLE.splitlines()) for code in codes}
