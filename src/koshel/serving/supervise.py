@@ -15,6 +15,7 @@ from mmap import mmap
 from queue import SimpleQueue
 from typing import Any
 
+import uvloop  # noqa: F401  the workers need it: imported here it is there when they are forked, once for all of them
 from aiohttp import web
 from aiohttp.worker import GunicornUVLoopWebWorker
 from gunicorn.app.base import BaseApplication
