@@ -46,6 +46,7 @@ docs: $(VENV)/developing ## write what is generated: docs/openapi.json, docs/met
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@$(BIN)/python -m compileall -q src # as pip does with what is not editable: the first start need not
 	@touch $@
 
 $(VENV)/developing: pyproject.toml constraints.txt $(VENV)/installed
