@@ -19,6 +19,10 @@ from tests.support.ways import ALWAYS, BYE, Watched, cut, post
 BODY = b'{"amount": 1}'
 NOTHING = f"/account/{ALWAYS + 1}/withdrawal"  # refused, as there is nothing
 PAYMENT = post(f"/account/{ALWAYS}/payment", BODY)
+SPLIT = b'{"source_account_id": %d, "amount": 1, "targets": [{"target": "users:%d", "share": "100%%"}]}' % (
+    ALWAYS,
+    ALWAYS + 1,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +37,16 @@ PAYMENT = post(f"/account/{ALWAYS}/payment", BODY)
         [post(f"/account/{ALWAYS}/payment", BODY, "X-Request-Id: mine", "Idempotency-Key: express-1")],
         [post(f"/account/{ALWAYS}/payment", BODY, "idempotency-key: express-2", "Accept-Encoding: gzip")],
         [PAYMENT.replace(b"application/json", b"application/json; charset=utf-8")],
+        [post("/transaction", SPLIT)],
+        [post("/transaction", SPLIT.replace(b"targets", b'hold": {}, "targets'))],
+        [
+            post(
+                "/transaction",
+                b'{"sources": [{"source_account_id": %d}, {"source": "users:%d"}], "target_account_id": 1, "amount": 1}'
+                % (ALWAYS, ALWAYS + 1),
+            )
+        ],
+        cut(post("/transaction", SPLIT), [20, 200]),
         [post("/transaction/1/void", b"{}")],
         [b"POST /transaction/1/void HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"],
     ],
@@ -56,6 +70,10 @@ def test_what_is_plain_takes_the_express_lane_in_however_many_pieces(room: Room,
         post(f"/account/{ALWAYS}/payment", b'{"amount": 0}'),
         post(f"/account/{ALWAYS}/payment", b'{"amout": 1}'),
         post(f"/account/%40users:{ALWAYS}/payment", BODY),
+        post("/transaction", SPLIT.replace(b"100%", b"101%")),
+        post("/transaction", SPLIT.replace(b'"amount"', b'"execute_at": "2999-01-01T00:00:00Z", "amount"')),
+        post("/transaction", SPLIT, "Prefer: respond-async"),
+        post("/transaction?dry_run=true", SPLIT),
         post("/transaction", b'{"source": "a b", "target": "users:1", "amount": 1}'),
         post("/account", b'{"email": "ann@example.com"}'),
         post("/transaction/batch", b'{"transactions": []}'),

@@ -102,6 +102,33 @@ def test_the_members_of_a_batch_count_singly(room: Room, limit: Limit) -> None:
     assert answers[1][1]["RateLimit"] == '"key";r=4;t=1'
 
 
+def split(legs: int, **more: Any) -> bytes:
+    """A request that pays into one account in so many legs, out of another."""
+    targets = [{"target_account_id": ALWAYS, "share": f"1/{legs}"}] * legs
+    return post(
+        "/transaction",
+        json.dumps({"source_account_id": ALWAYS + 1, "amount": "0.10", "targets": targets, **more}).encode(),
+    )
+
+
+def test_the_legs_of_a_split_count_singly(room: Room, limit: Limit) -> None:
+    room.agree([post(f"/account/{ALWAYS + 1}/payment", b'{"amount": 10}'), BYE])
+    limit(rate_per_key=10, rate_window_s=1, concurrency_per_key=1)
+    taken = room.taken
+    answers = told(room.agree([split(6), split(6), PAYMENT * 3, split(1), PAYMENT, BYE]))
+    assert [status for status, *_ in answers] == [201, 429, *[201] * 4, 429, 200]
+    assert answers[1][1]["RateLimit"] == '"key";r=4;t=1'
+    assert room.taken - taken == 7, "all of it by the express lane"
+
+
+def test_a_split_that_is_wrong_or_for_a_time_counts_as_in_aiohttp(room: Room, limit: Limit) -> None:
+    limit(rate_per_key=10, rate_window_s=1)
+    later = split(6, execute_at="2999-01-01T00:00:00Z")
+    wrong = split(3, targets=[{"target_account_id": ALWAYS, "share": "101%"}] * 3)
+    answers = told(room.agree([wrong, later, PAYMENT * 3, PAYMENT, BYE]))
+    assert [status for status, *_ in answers] == [422, 422, *[201] * 3, 429, 200]
+
+
 def test_what_is_wrong_counts_once_whichever_lane_answers_it(room: Room, limit: Limit) -> None:
     limit(rate_per_key=1, rate_window_s=4)
     wrong = post(f"/account/{ALWAYS}/payment", b'{"amount": -1}')

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from koshel.batching.room import Room as Places
 from koshel.errors import Overloaded
 from koshel.http.rests import REST_S
 from koshel.http.server import SERVICE
@@ -36,6 +37,23 @@ def test_both_lanes_say_the_same_and_go_on(room: Room) -> None:
     assert statuses(answers) == [503] * 5 + [200]
     assert answers.count(b"Retry-After: 1\r\n") == 5
     assert b"Connection: close" not in answers.rpartition(b"HTTP/1.1")[0]
+
+
+def test_a_split_waits_among_the_heavy_and_is_refused_where_they_have_no_place(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leg = b'{"target_account_id": %d, "share": "1/2"}' % ALWAYS
+    split = post(
+        "/transaction", b'{"source_account_id": %d, "amount": 1, "targets": [%b, %b]}' % (ALWAYS + 1, leg, leg)
+    )
+
+    def refuse(*_: Any) -> None:
+        raise Overloaded
+
+    monkeypatch.setattr(Places, "check_heavy", refuse)
+    answers = room.agree([PAYMENT, split, PAYMENT, BYE])
+    assert statuses(answers) == [201, 503, 201, 200]
+    assert answers.count(b"Retry-After: 1\r\n") == 1
 
 
 @pytest.mark.parametrize("way", ["plain", "express"])

@@ -18,7 +18,7 @@ NAMES = [
 ]
 KEYS = [f"key-{number}" for number in range(8)]
 
-ROUTES = ["transfer", "transfer", "transfer", "hold", "payment", "withdrawal", "capture", "void", "refund"]
+ROUTES = ["transfer", "transfer", "transfer", "split", "hold", "payment", "withdrawal", "capture", "void", "refund"]
 OTHER_TARGETS = [
     "GET /account/1",
     "GET /transaction/3",
@@ -207,6 +207,8 @@ def _asked(random: Random) -> tuple[str, bytes]:
             body = _side(random, "source", source) | _side(random, "target", target) | {"amount": amount}
             body |= {"hold": {}} if route == "hold" else {}
             where = "/transaction"
+        case "split":
+            body, where = _split(random, source) | {"amount": amount}, "/transaction"
         case "payment" | "withdrawal":
             one = random.choice(NAMES) if random.random() < 0.3 else source
             body, where = {"amount": amount}, f"/account/{one}/{route}"
@@ -217,6 +219,22 @@ def _asked(random: Random) -> tuple[str, bytes]:
     spaced = random.random() < 0.5
     sent = json.dumps(body, separators=None if spaced else (",", ":")).encode()
     return f"POST {where}", sent if body or random.random() < 0.5 else b""
+
+
+def _split(random: Random, one: int) -> dict[str, object]:
+    """From one account to several, or from several to one; now and then as holds, or what does not add up."""
+    several, single = random.choice([("target", "source"), ("source", "target")])
+    count = random.randint(1, 4)
+    share = f"1/{count}" if random.random() < 0.95 else "99.99%"
+    parts = [{"share": share}] * count
+    if random.random() < 0.4:
+        parts[-1] = {"remaining": True}
+    accounts = [random.randint(1, ACCOUNTS) for _ in parts]
+    by_name = random.random() < 0.3
+    sides = [{several: f"users:{id_}"} if by_name else {f"{several}_account_id": id_} for id_ in accounts]
+    legs = [side | part for side, part in zip(sides, parts, strict=True)]
+    hold = {"hold": {}} if random.random() < 0.2 else {}
+    return _side(random, single, one) | {f"{several}s": legs} | hold
 
 
 def _side(random: Random, side: str, account_id: int) -> dict[str, object]:

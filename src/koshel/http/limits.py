@@ -26,6 +26,10 @@ T = TypeVar("T")
 Policy: TypeAlias = Literal["key", "ledger", "concurrency"]
 
 
+class RateLimited(Failure):
+    """More than a caller may ask for; nothing of it was done."""
+
+
 class CallerLimits:
     """The limits of one worker; its buckets are all workers'. A limit that is 0 is none."""
 
@@ -113,7 +117,7 @@ def _places_for_sums(connections: int) -> Slots:
     return Slots(max(1, min(SUMS_MAX, together - 1)), together)
 
 
-def _refused(policy: Policy, rate: Rate, refusal: Refusal) -> Failure:
+def _refused(policy: Policy, rate: Rate, refusal: Refusal) -> RateLimited:
     metrics.rate_limited(policy)
     seconds = ceil(refusal.wait_s)
     headers = {
@@ -122,14 +126,14 @@ def _refused(policy: Policy, rate: Rate, refusal: Refusal) -> Failure:
         "RateLimit-Policy": f'"{policy}";q={rate.quota};w={rate.window_s}',
     }
     detail = f"This {policy} may send {rate.per_s} requests a second, and {rate.quota} at once; nothing was done."
-    return Failure("rate-limited", detail, headers, policy=policy)
+    return RateLimited("rate-limited", detail, headers, policy=policy)
 
 
-def _too_many(most: int) -> Failure:
+def _too_many(most: int) -> RateLimited:
     metrics.rate_limited("concurrency")
     headers = {
         "RateLimit": '"concurrency";r=0',
         "RateLimit-Policy": f'"concurrency";q={most};qu="concurrent-requests"',
     }
     detail = f"This key may have {most} requests under way at once; nothing was done."
-    return Failure("rate-limited", detail, headers, policy="concurrency")
+    return RateLimited("rate-limited", detail, headers, policy="concurrency")

@@ -25,7 +25,7 @@ from koshel.http.connection.plain import NotPlain, Plain, Reader, still_to_come
 from koshel.http.connection.protocol import Protocol
 from koshel.http.connection.senders import Senders, ToBeLookedUp
 from koshel.http.connection.watch import Watcher
-from koshel.http.limits import CallerLimits
+from koshel.http.limits import CallerLimits, RateLimited
 from koshel.http.problems import Failure
 from koshel.http.response import whole
 from koshel.http.rests import Rest
@@ -57,8 +57,7 @@ class Connection(Protocol):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self._reader = reader
-        self._batcher, self._tracing = batcher, tracing
+        self._reader, self._batcher, self._tracing = reader, batcher, tracing
         self._limits, self._is_limited, self._senders = limits, not limits.are_none, senders
         # Asked once, and not for each reply: `isinstance` is slow for an abstract class.
         self._watch = self.access_logger.logger if isinstance(self.access_logger, Watcher) else None
@@ -199,10 +198,12 @@ class Connection(Protocol):
         caller, share, size = pending.caller, pending.caller.share, len(plain.body)
         try:
             self._batcher.check(share, size)  # before it is decoded
-            command = self._reader.command(plain, caller)
-            pending.waiting = waiting = self._batcher.send(command, pending, size=size, share=share)
+            command, weight = self._reader.command(plain, caller)
+            if weight > 1:
+                self._limits.weigh(caller, weight)
+            pending.waiting = waiting = self._batcher.send(command, pending, size=size, weight=weight, share=share)
             waiting.trace = pending.trace
-        except Overloaded as error:
+        except (Overloaded, RateLimited) as error:
             self._limits.leave(caller)
             return self._refuse(plain, pending, error)
         except Exception:  # noqa: BLE001  whatever it is, aiohttp meets it again, and answers it
@@ -220,8 +221,7 @@ class Connection(Protocol):
         """Answer at once, as aiohttp would."""
         self._at = plain.end
         self._rest.begin(plain.credentials, self._limits.rests.until(plain.credentials, self._loop.time()))
-        is_known = isinstance(error, Overloaded)
-        self._send(overloaded() if is_known else problem(failure_of(error, pending.name)), pending)
+        self._send(overloaded() if isinstance(error, Overloaded) else problem(failure_of(error, pending.name)), pending)
         return True
 
     def _send(self, reply: Reply, pending: PendingReply) -> None:

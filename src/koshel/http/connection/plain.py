@@ -1,4 +1,4 @@
-"""What a plain request is: a route that makes one transaction, a head of known headers, JSON of the length it says.
+"""What a plain request is: a route that moves money, a head of known headers, JSON of the length it says.
 
 A request that could be read in two ways is not plain: it must not mean one thing here, and another to aiohttp.
 """
@@ -13,7 +13,8 @@ from multidict import CIMultiDict, MultiMapping
 from koshel.app import Service
 from koshel.callers import Caller
 from koshel.config.settings import Settings
-from koshel.core.commands import Request, Split
+from koshel.core.commands import Move, Request
+from koshel.core.reach import weight_of
 from koshel.http import receive
 from koshel.http.call import Call
 from koshel.http.handlers.routes import ROUTES
@@ -60,7 +61,7 @@ Said: TypeAlias = Mapping[str, str]
 
 
 class NotPlain(Exception):
-    """The request asks for more than one transaction that is decided now, or for what its sender may not do."""
+    """What the request asks for is not decided now, or its sender may not ask for it."""
 
 
 class PlainRoute(NamedTuple):
@@ -132,19 +133,15 @@ class Reader:
             return None
         return "partial" if end > len(data) else Plain(*found, said, data[start:end], end, authorization)
 
-    def command(self, plain: Plain, caller: Caller) -> Request:
-        """The request's command. Raises whatever is wrong with it."""
-        if b'"targets"' in plain.body or b'"sources"' in plain.body:  # nearly surely a split: it is not read twice
-            raise NotPlain
+    def command(self, plain: Plain, caller: Caller) -> tuple[Request, int]:
+        """The request's command, and how many it counts as. Raises whatever is wrong with it."""
         body = receive.decode(plain.route.decoder, plain.body)
         if body.execute_at is not UNSET:
             raise NotPlain
         key, size = plain.said.get("idempotency-key"), len(plain.body)
         call = Call(self._service, caller, dict, {"id": plain.id}, _NO_HEADERS, body, size, key, NONE, _QUERY)
         command = plain.route.asks(call)
-        if type(command) is Split:  # it counts as several, which only aiohttp's way asks for
-            raise NotPlain
-        return command
+        return command, 1 if type(command) is Move else weight_of(command)  # nearly all are moves
 
     def _route(self, first: bytes) -> tuple[PlainRoute, str, str] | None:
         """The route that a request line names, its path, and the id in that, or the name with its @."""
