@@ -51,11 +51,12 @@ def whole(numerators: Sequence[int], denominator: int) -> list[int]:
 
     Each is rounded down. What is left over goes by the largest remainder, one each; of equal ones to the first.
     """
-    parts, remainders = map(list, zip(*[divmod(one, denominator) for one in numerators], strict=True))
-    left, nothing = divmod(sum(remainders), denominator)
+    units, nothing = divmod(sum(numerators), denominator)
     assert not nothing, "the exact parts add up to a whole number"
-    if left:
-        by_remainder = sorted(range(len(parts)), key=lambda place: -remainders[place])  # and so stable
+    parts = [one // denominator for one in numerators]
+    if left := units - sum(parts):
+        remainders = [-(one % denominator) for one in numerators]
+        by_remainder = sorted(range(len(parts)), key=remainders.__getitem__)  # the largest first, and stable
         for place in by_remainder[:left]:
             parts[place] += 1
     return parts

@@ -118,11 +118,13 @@ def _shared(
     """
     if not shares:
         return None if pool < 0 else ({}, pool)
-    numerators, denominator = exact(in_units(amount, scale), [share_of(share) for share in shares.values()])
-    rest = in_units(pool, scale) * denominator - sum(numerators)
+    units = in_units(amount, scale)
+    numerators, denominator = exact(units, [share_of(share) for share in shares.values()])
+    rest = (units if pool is amount else in_units(pool, scale)) * denominator - sum(numerators)
     if rest < 0:
         return None
     numerators.insert(before, rest)
-    parts = [from_units(part, scale) for part in whole(numerators, denominator)]
-    remaining = parts.pop(before)
-    return dict(zip(shares, parts, strict=True)), remaining
+    parts = whole(numerators, denominator)
+    amounts = {part: from_units(part, scale) for part in {*parts}}  # most parts are alike
+    remaining = amounts[parts.pop(before)]
+    return {place: amounts[part] for place, part in zip(shares, parts, strict=True)}, remaining

@@ -130,7 +130,7 @@ def _add(reached: Reach, command: Command, originals: Mapping[int, Original]) ->
         followed.add((command.ledger_id, command.parent_id))
         _add_sides(reached, _original(command, command.parent_id, originals))
     elif isinstance(command, Split):
-        _add_accounts(reached, command.ledger_id, *(id_ for pair in command.pairs for id_ in pair))
+        _add_legs(reached.accounts[command.ledger_id], command)
     elif isinstance(command, Execute):
         _add(reached, command.command, originals)
     elif isinstance(command, OpenAccount | EnsureAccount):
@@ -165,6 +165,14 @@ def _add_sides(reached: Reach, sides: Sided | Original | None) -> None:
         _add_accounts(reached, sides.ledger_id, sides.source_account_id, sides.target_account_id)
     if isinstance(sides, Exchange):
         _add_accounts(reached, sides.ledger_id, *(id_ for _, id_ in sides.exchange_accounts))
+
+
+def _add_legs(accounts: set[Any], split: Split) -> None:
+    """The accounts of a split; with them may be None, the world outside, which `reach` takes away."""
+    accounts.add(split.source_account_id)
+    accounts.add(split.target_account_id)
+    accounts.update([leg.source_account_id for leg in split.sources])
+    accounts.update([leg.target_account_id for leg in split.targets])
 
 
 def _add_accounts(reached: Reach, ledger_id: int, *ids: int | None) -> None:

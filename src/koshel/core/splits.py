@@ -24,6 +24,8 @@ from koshel.core.moves import account, moved
 from koshel.core.parts import assigned, drawn
 from koshel.core.posting import post
 
+_OPEN = Status.OPEN.value
+
 
 def split(book: Book, command: Split, ahead: Book) -> Grouped | Declined:
     """All legs, or the refusal of the whole. The book stays as it was; `ahead` has the accounts past the legs."""
@@ -50,7 +52,7 @@ def split(book: Book, command: Split, ahead: Book) -> Grouped | Declined:
         return refusal
     ahead.state = State(accounts.copy())
     made = _legs(ahead, command, one, parts)
-    turnovers = {id_: book.state.turnovers[id_] for id_ in accounts.keys() & book.state.turnovers.keys()}
+    turnovers = {id_: book.state.turnovers[id_] for id_ in accounts if id_ in book.state.turnovers}
     if isinstance(made, Declined) or not turnovers:
         return made
     # Limits by time come last: all else is decided before a limit refuses anything.
@@ -60,8 +62,9 @@ def split(book: Book, command: Split, ahead: Book) -> Grouped | Declined:
 
 def _named(book: Book, command: Split) -> dict[int, Account] | Declined:
     """The accounts by their ids, sources before targets; if they are there, in one currency, and differ in each leg."""
-    sources, targets = zip(*command.pairs, strict=True)
-    if refusal := _across(book, command, sources, targets):
+    sources: list[int | None] = [leg.source_account_id for leg in command.sources] or [command.source_account_id]
+    targets: list[int | None] = [leg.target_account_id for leg in command.targets] or [command.target_account_id]
+    if not {*sources}.isdisjoint(targets) and (refusal := _across(book, command)):
         return refusal
     accounts: dict[int, Account] = {}
     for name, side, several in (("source", sources, command.sources), ("target", targets, command.targets)):
@@ -77,11 +80,9 @@ def _named(book: Book, command: Split) -> dict[int, Account] | Declined:
     return _mismatch(command, accounts) or accounts
 
 
-def _across(
-    book: Book, command: Split, sources: Sequence[int | None], targets: Sequence[int | None]
-) -> Declined | None:
+def _across(book: Book, command: Split) -> Declined | None:
     """The refusal of the first leg whose source is its target."""
-    for place, (source_id, target_id) in enumerate(zip(sources, targets, strict=True)):
+    for place, (source_id, target_id) in enumerate(command.pairs):
         if source_id == target_id:
             source, target = command.names[place]
             if source_id != UNRESOLVED or source == target:
@@ -91,9 +92,9 @@ def _across(
 
 def _mismatch(command: Split, accounts: Mapping[int, Account]) -> Declined | None:
     """The refusal of the first leg whose accounts differ in currency: from each other, or from the first of all."""
-    first, *others = accounts.values()
-    if all(one.currency == first.currency and one.scale == first.scale for one in others):
+    if len({(one.currency, one.scale) for one in accounts.values()}) == 1:
         return None
+    first = next(iter(accounts.values()))
     pairs = ((accounts.get(source or 0, first), accounts.get(target or 0, first)) for source, target in command.pairs)
     differing = next(pair for pair in pairs if pair[0].currency != pair[1].currency or pair[0].scale != pair[1].scale)
     return declined.currency_mismatch(command, *differing)
@@ -101,11 +102,11 @@ def _mismatch(command: Split, accounts: Mapping[int, Account]) -> Declined | Non
 
 def _unusable(command: Split, accounts: Iterable[Account]) -> Declined | None:
     """The refusal if any account lets no money in or out, whether its leg comes to something or not."""
-    closed = next((one for one in accounts if one.status == Status.CLOSED), None)
-    if closed:
-        return declined.account_closed(command, closed)
-    frozen = next((one for one in accounts if one.status == Status.FROZEN), None)
-    return declined.account_frozen(command, frozen) if frozen else None
+    unusable = [one for one in accounts if one.status != _OPEN]
+    if not unusable:
+        return None
+    closed = next((one for one in unusable if one.status == Status.CLOSED), None)
+    return declined.account_closed(command, closed) if closed else declined.account_frozen(command, unusable[0])
 
 
 def _unaffordable(command: Split, accounts: Mapping[int, Account], amount: Decimal) -> Declined | None:
@@ -142,7 +143,7 @@ def _legs(ahead: Book, command: Split, one: Account, parts: Sequence[Decimal]) -
             outcome = _hold(ahead, command, (source_id, target_id), part)
         else:
             outcome = _move(ahead, command, like, (source_id, target_id), part)
-        if isinstance(outcome, Declined):  # a target of several legs may be full after the first
+        if not isinstance(outcome, Posted):  # a target of several legs may be full after the first
             return outcome
         apply(ahead.state, outcome)
         outcomes.append(outcome)
@@ -160,7 +161,7 @@ def _move(book: Book, command: Split, like: Move, sides: AccountIdPair, amount: 
     source = None if source_id is None else accounts[source_id]
     target = None if target_id is None else accounts[target_id]
     after = moved(book, command, source, target, amount)
-    if isinstance(after, Declined):
+    if not isinstance(after, tuple):  # a refusal: to ask for what it nearly never is would be slow
         return after
     one = source or target
     assert one is not None, "a move has at least one side"

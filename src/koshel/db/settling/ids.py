@@ -102,13 +102,12 @@ async def number(
 
 def renewed(outcomes: Iterable[Outcome], given: Given) -> list[Any]:
     """The outcomes, with what was given an id in the place of what had none, wherever it is in them."""
-    return [_renewed(one, given) for one in outcomes]
+    # What is posted, as nearly all is, at once: no call for each.
+    return [new if type(new := given.get(id(one), one)) is Posted else _renewed(new, given) for one in outcomes]
 
 
-def _renewed(outcome: Outcome, given: Given) -> Outcome:
-    new: Any = given.get(id(outcome), outcome)
-    if type(new) is Posted:  # as nearly all are
-        return new
+def _renewed(new: Any, given: Given) -> Outcome:
+    """Of one that has its own id already, what is in it."""
     match new:
         case Grouped():
             return Grouped(new.command, renewed(new.outcomes, given), new.group_id)
