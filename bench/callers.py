@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
+import aiohttp
 import psycopg
 import uvloop
 from msgspec import Struct
@@ -14,11 +15,12 @@ from msgspec.structs import replace
 
 from bench import servers
 from bench.against import Compared
-from bench.books import ACCOUNTS, MAIN, TEMPLATE, analyze, open_accounts, prove
+from bench.books import ACCOUNTS, BATCH, MAIN, TEMPLATE, analyze, open_accounts, prove
 from bench.contest import Contest, Contestant
 from bench.load import TRANSFERS, Shape
 from koshel import Ledger
 from koshel.callers import Scope
+from koshel.core.money import INTEGER_DIGITS_MAX
 from koshel.db.access import api_keys, ledgers
 from koshel.db.starting.migrate import migrate
 from koshel.db.starting.once import transact
@@ -28,6 +30,7 @@ SHAPE = Shape("uniform", 256, keys=False)
 HOT = Shape("hot", 256, keys=False)  # all to account 1
 LEDGERS = 1_000
 LIMITS = ({"per": "1d", "out": "1000000000000", "in": "1000000000000"},)
+CONNECTIONS = 32  # over so many both workers surely meet each name
 TOGETHER = 100  # accounts that are changed at once
 LEDGERS_TEMPLATE = "template_ledgers_bench"
 KEYED = "API keys on, against off"
@@ -85,6 +88,8 @@ def _compared(contest: Contest, what: str, pair: tuple[Asking, Asking], rounds: 
             server = stack.enter_context(
                 servers.koshel(url, contest.plan.workers, contest.directory, settings=one.settings)
             )
+            if one.names:
+                uvloop.run(_learn(server.url("/transaction/batch")))
             contestants.append(Contestant(one.name, server, server.url(), lambda: None, url, traffic))
             urls.append(url)
         runs = contest.turns(shape, contestants, rounds)
@@ -104,6 +109,22 @@ def _with_jwt(contest: Contest) -> Asking:
 def _name_all(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("UPDATE account SET name = 'users:' || id")
+
+
+async def _learn(url: str) -> None:
+    """Let the workers meet each name, in batches that are refused: a worker looks up what it does not know."""
+    names = [f"users:{id_}" for id_ in range(1, ACCOUNTS + 1)]
+    too_much = "9" * INTEGER_DIGITS_MAX
+    pairs = zip(names[::2], names[1::2], strict=True)
+    members = [{"source": source, "target": target, "amount": too_much} for source, target in pairs]
+    bodies = [{"transactions": members[first : first + BATCH]} for first in range(0, len(members), BATCH)]
+
+    async def refused(session: aiohttp.ClientSession, body: Mapping[str, Any]) -> None:
+        async with session.post(url, json=body) as response:
+            assert response.status == 409, await response.text()
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS)) as session:
+        await asyncio.gather(*(refused(session, body) for _ in range(CONNECTIONS) for body in bodies))
 
 
 def _limit_all(url: str) -> None:

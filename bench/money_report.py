@@ -22,7 +22,7 @@ SPLITS_TEXT = (
     "One amount to ten targets by shares : an atomic batch of ten transfers from one account = ratio, in turn on one "
     "database. A unit is a leg, or a transfer. The rest is as above."
 )
-CALLERS_TEXT = "The first : the second = ratio. The rest is as above."
+CALLERS_TEXT = "The first : the second = ratio. By name: once each worker has met each name. The rest is as above."
 
 
 def sections(results: Results) -> list[str]:
