@@ -4,18 +4,19 @@ Two counts of the body are compared, and only if they differ is it read token by
 
     colons in the bytes = names in the objects + colons in their texts    as long as no name comes twice
 
-A decoded object has each name once, so a name that came twice leaves a colon over.
+A decoded object has each name once, so a name that came twice leaves a colon over. Nor does a name come twice if the
+bytes have no more colons behind a quote than the objects have names.
 """
 
 import json
 import re
-from itertools import chain
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 DEPTH_MAX = 100  # nothing that is asked for has a tenth of it
+_SPACE = b" \t\r\n"  # that JSON may have between two tokens
 _FEW = 12  # colons of a body that is most likely one flat object
 
 
@@ -42,9 +43,12 @@ def twice(received: bytes) -> str | None:
         if colons > _FEW and received.startswith(b'{"transactions"') and _is_batch_and_once(received, colons):
             return None  # a batch of flat objects
         whole = _whole.decode(received)
-        over = colons - _names(whole)
+        names = _names(whole)
+        over = colons - names
+        if over == 0 or names == _names_at_most(received):
+            return None
         # An escape may stand for a colon, and then the bytes have one less.
-        if over == 0 or (b"u003a" not in received.lower() and over == _colons(whole)):
+        if b"u003a" not in received.lower() and over == _colons(whole):
             return None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass  # a number too large, a text that is not Unicode, a body too deep: `decode` refuses them
@@ -53,22 +57,20 @@ def twice(received: bytes) -> str | None:
 
 def _is_flat_and_once(received: bytes, colons: int) -> bool:
     """Whether it is one object without another in it, and each of its colons is a name's, or in a text."""
-    flat = _flat.decode(received)
-    if len(flat) == colons:
-        return True
-    return received.count(b"{") == 1 and len(flat) + b"".join(flat.values()).count(b":") == colons
+    names = len(_flat.decode(received))
+    return names == colons or names == _names_at_most(received)
 
 
 def _is_batch_and_once(received: bytes, colons: int) -> bool:
     """The same of a batch whose members have no object in them."""
     batch = _batch.decode(received)
-    members = batch.transactions
-    names = sum(map(len, members)) + (1 if batch.atomic is UNSET else 2)
-    if names == colons:
-        return True
-    if received.count(b"{") != len(members) + 1:
-        return False
-    return names + b"".join(chain.from_iterable(map(dict.values, members))).count(b":") == colons
+    names = sum(map(len, batch.transactions)) + (1 if batch.atomic is UNSET else 2)
+    return names == colons or names == _names_at_most(received)
+
+
+def _names_at_most(received: bytes) -> int:
+    """How many names there can be, at any depth: before the colon of each is a quote. A text may have these two too."""
+    return received.translate(None, _SPACE).count(b'":')
 
 
 def _names(value: dict[str, Any] | list[Any]) -> int:
