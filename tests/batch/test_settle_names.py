@@ -1,12 +1,14 @@
 """Accounts by names, in batches: found before the locks, remembered, opened once, and by nobody twice."""
 
 import asyncio
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from koshel.core.commands import UNRESOLVED, ChangeAccount, Command, EnsureAccount, Move, OpenAccount, Status
+from koshel.core.commands import UNRESOLVED, ChangeAccount, Command, EnsureAccount, Kind, Move, OpenAccount, Status
 from koshel.core.decide import decide
 from koshel.core.model import Declined, Executed, Found, Grouped, Opened, Posted, Queued
 from koshel.db.errors import Conflict
@@ -62,6 +64,18 @@ async def test_a_name_that_nobody_has_is_not_remembered(store: Store) -> None:
     assert refusals(await settle(store, [paying("late")])) == ["account-not-found"]
     await opened(store, "late")
     assert refusals(await settle(store, [paying("late")])) == [None]
+
+
+def test_a_move_that_gets_its_ids_keeps_all_else_that_it_says() -> None:
+    labels = {"metadata": {"a": "b"}, "reference": "order-7", "description": "rent", "effective_on": date(2026, 6, 30)}
+    said = Move(1, Kind.TRANSFER, 7, 8, Decimal("1.50"), "key", "ann", "bob", **labels)  # type: ignore[arg-type]
+    assert all(getattr(said, name) for name in Move.__struct_fields__), "every field, also one that is new"
+    memory = AccountNames()
+    memory.add({(1, "ann"): 3, (1, "bob"): 4, (2, "ann"): 5})
+    assert memory.with_ids(said) == replace(said, source_account_id=3, target_account_id=4)
+    assert memory.with_ids(replace(said, target="cat")) is None
+    assert memory.with_ids(replace(said, source=None)) == replace(said, source=None, target_account_id=4)
+    assert memory.with_ids(replace(said, ledger_id=2)) is None
 
 
 def test_the_memory_is_bounded_and_keeps_what_is_asked_for() -> None:

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
+from koshel.inputs.texts import asked_by_name
 from tests.http.conftest import Send
 from tests.http.test_refusals import assert_problem
 from tests.support.till import Till, made
@@ -107,3 +108,12 @@ def test_a_path_with_other_parts_is_another_route_or_none(send: Send, path: str)
 def test_a_name_comes_once_in_an_object(send: Send) -> None:
     body = json.dumps({"source": "a", "target": "b", "amount": "1"})[:-1].encode() + b', "source": "c"}'
     assert send("POST", "/transaction", body).body["errors"][0]["pointer"] == "/source"
+
+
+def test_only_what_can_be_a_name_is_remembered() -> None:
+    asked_by_name.cache_clear()
+    for name in (*BAD, "x" * 10_000):
+        with pytest.raises(ValueError, match="must be 1 to 100 characters"):
+            asked_by_name(name)
+    assert asked_by_name.cache_info().currsize == 0
+    assert asked_by_name("users:42") is asked_by_name("users:42")

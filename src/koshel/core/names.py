@@ -23,7 +23,6 @@ from koshel.core.commands import (
     Split,
 )
 from koshel.core.exchanging import Exchange
-from koshel.core.labelled import labels
 
 QualifiedName: TypeAlias = tuple[int, str]  # (ledger id, name)
 AccountIds: TypeAlias = Mapping[QualifiedName, int]
@@ -134,7 +133,10 @@ def with_sides(move: Move, source_id: int | None, target_id: int | None) -> Move
         move.key,
         move.source,
         move.target,
-        **labels(move),
+        metadata=move.metadata,
+        reference=move.reference,
+        description=move.description,
+        effective_on=move.effective_on,
     )
 
 

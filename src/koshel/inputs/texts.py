@@ -2,13 +2,14 @@
 
 import re
 from functools import lru_cache
+from sys import intern
 from typing import TypeAlias
 
 from koshel.core.commands import UNRESOLVED
 from koshel.core.money import has_no_unit
 from koshel.inputs.values import (
-    ACCOUNT_NAME_MAX,
     ACCOUNT_NAME_PATTERN,
+    ACCOUNT_NAME_REASON,
     CURRENCY_PATTERN,
     ID_MAX,
     KEY_PATTERN,
@@ -54,12 +55,15 @@ def identifier(text: str, field: str = "id") -> int:
 
 def is_account_name(text: str) -> bool:
     """Whether the text can be the name of an account."""
-    return len(text) <= ACCOUNT_NAME_MAX and _is_account_name(text)
-
-
-@lru_cache(maxsize=10_000)  # to look it up takes a quarter of the time, and most names come again
-def _is_account_name(text: str) -> bool:
     return _ACCOUNT_NAME.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=10_000)  # to look it up takes half of the time, and most names come again; what is none is not kept
+def asked_by_name(name: str) -> Asked:
+    """The account of this name, as it is asked for. Raises ValueError for what cannot be a name."""
+    if not is_account_name(name):
+        raise ValueError(ACCOUNT_NAME_REASON)
+    return UNRESOLVED, intern(name)  # as the memory of names has it: what is the same object is not compared as a text
 
 
 def is_key(text: str) -> bool:

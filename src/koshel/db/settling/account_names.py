@@ -1,6 +1,7 @@
 """Accounts that are asked for by name: their ids, from memory, or by one statement for all names of a batch."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from sys import intern
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from koshel.core.commands import Move
@@ -71,7 +72,7 @@ async def _find(
     ids = memory.find(wanted)
     if missing := set(wanted) - ids.keys():
         rows = await connection.fetch(q.find_names, *columns.texts(missing))
-        found = {(ledger_id, name): id_ for ledger_id, name, id_ in rows}
+        found = {(ledger_id, intern(name)): id_ for ledger_id, name, id_ in rows}
         memory.add(found)
         ids |= found
     return ids

@@ -9,6 +9,7 @@ from koshel.core.reach import QualifiedId
 
 KNOWN_MAX = 100_000  # accounts; some megabytes
 NAMES_MAX = 100_000  # some tens of megabytes
+_NONE: Mapping[str, int] = {}
 
 
 class AccountNames:
@@ -19,32 +20,40 @@ class AccountNames:
 
     def __init__(self, most: int = NAMES_MAX) -> None:
         self._half = most // 2
-        self._young: dict[QualifiedName, int] = {}
-        self._old: dict[QualifiedName, int] = {}
+        self._count = 0  # of the younger
+        # By ledger id: a tuple would be one more thing to make, and to compare, for each name of each transfer.
+        self._young: dict[int, dict[str, int]] = {}
+        self._old: dict[int, dict[str, int]] = {}
 
     def find(self, wanted: Iterable[QualifiedName]) -> dict[QualifiedName, int]:
         """The ids of those of these names that are known."""
         found = {}
-        for name in wanted:
-            id_ = self._young.get(name)
-            if id_ is None and (id_ := self._old.get(name)) is not None:
-                self.add({name: id_})
+        for one in wanted:
+            ledger_id, name = one
+            id_ = self._young.get(ledger_id, _NONE).get(name)
+            if id_ is None and (id_ := self._old.get(ledger_id, _NONE).get(name)) is not None:
+                self.add({one: id_})
             if id_ is not None:
-                found[name] = id_
+                found[one] = id_
         return found
 
     def with_ids(self, move: Move) -> Move | None:
         """The move with the ids of the accounts that it names; None if one was not met, or not of late."""
-        ledger_id, source, target = move.ledger_id, move.source, move.target
-        source_id = move.source_account_id if source is None else self._young.get((ledger_id, source), UNRESOLVED)
-        target_id = move.target_account_id if target is None else self._young.get((ledger_id, target), UNRESOLVED)
+        source_id, target_id = move.source_account_id, move.target_account_id
+        young = self._young.get(move.ledger_id, _NONE)
+        if move.source is not None:
+            source_id = young.get(move.source, UNRESOLVED)
+        if move.target is not None:
+            target_id = young.get(move.target, UNRESOLVED)
         return None if UNRESOLVED in (source_id, target_id) else with_sides(move, source_id, target_id)
 
     def add(self, found: Mapping[QualifiedName, int]) -> None:
         """These are known from now on."""
-        if len(self._young) + len(found) > self._half:
-            self._old, self._young = self._young, {}
-        self._young |= found
+        if self._count + len(found) > self._half:
+            self._old, self._young, self._count = self._young, {}, 0
+        self._count += len(found)
+        for (ledger_id, name), id_ in found.items():
+            self._young.setdefault(ledger_id, {})[name] = id_
 
 
 class Known:

@@ -4,9 +4,8 @@ from typing import Annotated, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
 
-from koshel.core.commands import UNRESOLVED
-from koshel.inputs.texts import Asked, is_account_name
-from koshel.inputs.values import ACCOUNT_NAME_PATTERN, ACCOUNT_NAME_REASON, Invalid
+from koshel.inputs.texts import Asked, asked_by_name
+from koshel.inputs.values import ACCOUNT_NAME_PATTERN, Invalid
 
 Side: TypeAlias = Asked | UnsetType | None  # as it is asked for; UNSET: not at all; None: the world outside
 
@@ -27,6 +26,7 @@ def side(id_: int | UnsetType | None, name: str | UnsetType, field: str) -> Side
         return id_ if id_ is UNSET or id_ is None else (id_, None)
     if id_ is not UNSET:
         raise Invalid(field, f"does not go with {field}_account_id")
-    if not is_account_name(name):
-        raise Invalid(field, ACCOUNT_NAME_REASON)
-    return UNRESOLVED, name
+    try:
+        return asked_by_name(name)
+    except ValueError as error:
+        raise Invalid(field, str(error)) from None
