@@ -226,14 +226,14 @@ def _split(random: Random, one: int) -> dict[str, object]:
     several, single = random.choice([("target", "source"), ("source", "target")])
     count = random.randint(1, 4)
     share = f"1/{count}" if random.random() < 0.95 else "99.99%"
-    parts = [{"share": share}] * count
+    parts: list[dict[str, object]] = [{"share": share}] * count
     if random.random() < 0.4:
         parts[-1] = {"remaining": True}
     accounts = [random.randint(1, ACCOUNTS) for _ in parts]
     by_name = random.random() < 0.3
     sides = [{several: f"users:{id_}"} if by_name else {f"{several}_account_id": id_} for id_ in accounts]
     legs = [side | part for side, part in zip(sides, parts, strict=True)]
-    hold = {"hold": {}} if random.random() < 0.2 else {}
+    hold: dict[str, object] = {"hold": {}} if random.random() < 0.2 else {}
     return _side(random, single, one) | {f"{several}s": legs} | hold
 
 
