@@ -41,7 +41,7 @@ _log = events.get_logger()
 class BackgroundLimits(Struct, frozen=True):
     """How much at once, and how often."""
 
-    batch_max: int = 250
+    batch_max: int = 500
     poll_s: float = 0.5
     delay: Delay = Delay(1.0, 300.0)
 

@@ -108,7 +108,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     rate_per_ledger: Annotated[Rate, Meta(description="requests that all keys of a ledger together may send a second; 0: no limit")] = 0
     rate_window_s: Annotated[Window, Meta(description="time for which unused requests are saved up; so many may come at once")] = 2
     concurrency_per_key: Annotated[Rate, Meta(description="requests of a key that may be under way at once, in each worker; 0: no limit")] = 0
-    background_batch_max: Annotated[Count, Meta(description="queued transactions, or expired holds, settled together, at most")] = 250
+    background_batch_max: Annotated[Count, Meta(description="queued transactions, or expired holds, settled together, at most")] = 500
     background_poll_ms: Annotated[Milliseconds, Meta(description="time between two looks for what other workers queued, and for expired holds")] = 500
     background_retry_ms: Annotated[Milliseconds, Meta(description="delay before a queued transaction that an accident stopped is tried again; doubled each time")] = 1_000
     background_retry_max_ms: Annotated[Milliseconds, Meta(description="the longest such delay")] = 300_000
