@@ -1,5 +1,6 @@
 """`koshel top`: what it shows of a service that works, and what it says where it can see none."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from koshel import api_keys
 from koshel.command_line.top import view
 from koshel.config import extras
 from koshel.telemetry.metrics import TABLE
 from koshel.telemetry.readings import Between, Reading
 from tests.support.command import environment
 from tests.support.database import Database
+from tests.support.keyed import new_key
 from tests.support.service import Running, free_port, serving
 
 
@@ -98,12 +101,17 @@ def test_a_service_without_metrics_is_no_fault(database: Database) -> None:
     assert (status, said) == (1, f"koshel: {service.url} answers 404 Not Found where metrics should be\n")
 
 
-def test_a_key_is_sent_as_it_stands_in_its_file(service: Running, tmp_path: Path) -> None:
-    key = tmp_path / "key"
-    key.write_text("koshel_live_none\n")
-    status, printed, _ = top(service.url, "--once", "--every", "0.2", "--key-file", str(key))
-    assert status == 0
-    assert "workers" in printed
+def test_a_key_is_sent_as_it_stands_in_its_file(database: Database, tmp_path: Path) -> None:
+    right, wrong = tmp_path / "right", tmp_path / "wrong"
+    right.write_text(f"{asyncio.run(new_key(database.service_url, 'admin')).text}\n")
+    wrong.write_text(f"{api_keys.make()}\n")
+    with serving(database.service_url, auth="keys", workers="1") as service:
+        asked = service.url, "--once", "--every", "0.2"
+        refusal = f"koshel: {service.url} answers 401 Unauthorized where metrics should be\n"
+        assert top(*asked) == top(*asked, "--key-file", str(wrong)) == (1, "", refusal)
+        status, printed, complaints = top(*asked, "--key-file", str(right))
+    assert (status, complaints) == (0, "")
+    assert "1 worker" in printed
 
 
 def test_without_rich_it_says_what_to_install() -> None:
