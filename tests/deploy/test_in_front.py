@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -31,12 +30,6 @@ def seconds(text: str, directive: str) -> int:
     """What a directive of a proxy says."""
     (found,) = re.findall(rf"^\s*{directive}\s+(\d+)s;?\s*$", without_comments(text), re.MULTILINE)
     return int(found)
-
-
-@pytest.mark.parametrize("text", PROXIES.values(), ids=PROXIES)
-def test_braces_are_closed(text: str) -> None:
-    counted = Counter(without_comments(text))
-    assert counted["{"] == counted["}"] > 1
 
 
 @pytest.mark.parametrize(
