@@ -4,20 +4,25 @@ import asyncio
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
 
+from bench.open_loop import POOL, Became, Stream, drive
 from koshel import api_keys
 from koshel.db.access.api_keys import NewKey
-from tests.support.crowd import CONNECTIONS, LOADED_S, PAYMENT, Crowd
+from koshel.http.rests import REST_MAX_S, UNKNOWN_PER_S
+from tests.support.crowd import Crowd
 from tests.support.database import Database
-from tests.support.keyed import Client, bearer, new_key, revoke
+from tests.support.keyed import bearer, new_key, revoke
 from tests.support.service import Running, serving
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.alone
 HEARD_WITHIN_S = 1.0
+PAID_PER_S = 40
+TURNS, TURN_S = 3, 1.0
+STATISTICS_S = 1.2  # until PostgreSQL has counted what each connection did
 
 
 @pytest.fixture
@@ -99,38 +104,53 @@ def test_the_use_of_a_key_is_noted(crowd: Crowd, database: Database) -> None:
             time.sleep(0.1)
 
 
-@pytest.mark.parametrize("wrong", ["misspelt", "unknown", "new each time"])
-def test_wrong_keys_by_the_thousand_harm_nobody(crowd: Crowd, database: Database, service: Running, wrong: str) -> None:
-    key = make(database)
-    crowd.wait_for(401)
-    good = Client(service.port)
+UNKNOWN = api_keys.make()
+WRONG: dict[str, Callable[[], str]] = {
+    "misspelt": lambda: "koshel_live_" + "0" * 49,
+    "unknown": lambda: UNKNOWN,
+    "new each time": api_keys.make,
+}
+ASKED = {"misspelt": 0.05, "unknown": 0.05, "new each time": 0.4}  # statements for each request at most
 
-    def took(seconds: float) -> float:
-        """The median of payments, one after another for so long, each of them good."""
-        times, ends = [], time.perf_counter() + seconds
-        while time.perf_counter() < ends:
-            began = time.perf_counter()
-            assert good.ask("POST", "/account/1/payment", PAYMENT, bearer(key.text)).status == 201
-            times.append(time.perf_counter() - began)
-        return statistics.median(times)
 
-    unknown = api_keys.make()
-    keys: dict[str, Callable[[], str]] = {
-        "misspelt": lambda: "koshel_live_" + "0" * 49,
-        "unknown": lambda: unknown,
-        "new each time": api_keys.make,
-    }
-    took(0.2)
-    sent, refused = 0, True
-    with ThreadPoolExecutor(1) as pool:
-        paid = pool.submit(took, LOADED_S)
-        while not paid.done():
-            statuses = crowd.statuses(bearer(keys[wrong]()))
-            sent, refused = sent + CONNECTIONS, refused and statuses <= {401, 503}
-    good.close()
-    assert refused
-    assert sent >= 100, "each connection rests a moment after each refusal"
-    assert paid.result() < 1, "as fast as the machine lets it, and never refused"
+def statements(database: Database) -> int:
+    """How many there have been, each of them a transaction."""
+    time.sleep(STATISTICS_S)
+    with psycopg.connect(database.owner_url) as connection:
+        query = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
+        (count,) = connection.execute(query.encode()).fetchone() or (0,)
+        return int(count)
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_wrong_keys_by_the_thousand_harm_nobody(database: Database, service: Running, wrong: str) -> None:
+    service.call("POST", "/account", {"email": "bob@example.com"})
+    for id_ in (1, 2):
+        assert service.call("POST", f"/account/{id_}/payment", {"amount": "100"}).status == 201
+    authorization = f"\r\nAuthorization: Bearer {make(database).text}"
+    wait_until(lambda: service.call("GET", "/account/1").status == 401, "keys are asked for")
+    good = Stream("good", service.port, PAID_PER_S, TURN_S, 0.0, 20, authorization, (1, 2))
+    alone, beside, refused = [], [], 0
+    counts = [statements(database)]
+    for _ in range(TURNS):
+        alone.append(drive([good])["good"])
+        counts.append(statements(database))
+        tokens = [WRONG[wrong]() for _ in range(POOL)]
+        many = Stream("wrong", service.port, 0, TURN_S, 0.0, 200, accounts=(1, 2), tokens=tokens)
+        became = drive([good, many])
+        counts.append(statements(database))
+        beside.append(became["good"])
+        assert became["wrong"].refused.keys() <= {"401", "503"}
+        refused += became["wrong"].refused.get("401", 0)
+    assert all(one.refused == {} for one in (*alone, *beside)), "who has a right key is never refused"
+    assert medians(beside) < 2 * medians(alone), "and waits no longer"
+    assert 500 < refused < 2 * UNKNOWN_PER_S * TURNS * (TURN_S + REST_MAX_S), "by each worker, so many a second"
+    before, meanwhile = (sum(counts[n + 1] - counts[n] for n in range(turn, 2 * TURNS, 2)) for turn in (0, 1))
+    assert meanwhile - before < refused * ASKED[wrong], "many are looked up by one statement, or none is"
+
+
+def medians(turns: list[Became]) -> float:
+    return statistics.median(one.p50_ms for one in turns)
 
 
 def test_where_keys_are_wanted_and_there_is_none_nobody_may_do_anything(database: Database) -> None:
