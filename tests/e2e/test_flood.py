@@ -1,17 +1,20 @@
 """One key that floods waits for itself, and more load than there can be is refused at once: both over real processes.
 
-The figures are generous, as a test's machine has other things to do; `python -m bench --only overload flood` measures.
+The bounds are looser than what is aimed at, as a test's machine has other things to do, and compare with what the same
+test measured a moment before; `python -m bench --only overload flood` measures.
 """
 
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from statistics import median
 
 import pytest
 
 from bench import machine
 from bench.open_loop import Became, Stream, drive
 from koshel.db.verifying.verify import verify
+from koshel.http.rests import REST_MAX_S
 from tests.support import command
 from tests.support.outage import Postgres, own_postgres
 from tests.support.service import Running, serving
@@ -20,7 +23,14 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.alone
 ACCOUNTS = 20
 LASTS_S = 4.0
+BEST_S = 2.0
+OFFERED = 3  # times what is settled at best
+ATTEMPTS = 2  # the machine may have something else to do during one of them
+GOODPUT = 0.6  # of the best, at least; measured alone it is 0.85 and more
 QUIET = 3  # callers
+QUIET_PER_S = 60  # requests of each
+TURNS = 3  # with a flood, and without
+NOTICED = 3  # times the p99 alone, at most; measured alone it is twice
 SINCE_S = 15  # at most, between two loads
 SMALL = {"queue_max": "60", "batch_max": "50"}  # so that a flood is one
 
@@ -49,36 +59,49 @@ def created_key(postgres: Postgres) -> str:
     return made.stdout.strip()
 
 
-def test_more_than_can_be_settled_is_refused_at_once_and_after_it_all_are_settled_again(postgres: Postgres) -> None:
-    with serving(postgres.service_url, workers="1", queue_target_ms="50") as service:
-        drive([stream("before", service, 50, 1, connections=20)])
-        (worker,) = service.workers()
-        before_mb = machine.resident_mb(worker)
-        over = drive([stream("over", service, 0, LASTS_S, connections=1_500)])["over"]
-        after = drive([stream("after", service, 50, 3, connections=20)])["after"]
-        assert machine.resident_mb(worker) < before_mb + 40
+def overload(service: Running) -> float:
+    """The least part of the best rate that is settled, of three times that load and right after it."""
+    as_fast = stream("as fast as can be", service, 0, BEST_S, connections=100)
+    best = max(drive([as_fast])[as_fast.name].made for _ in range(2)) / BEST_S
+    (worker,) = service.workers()
+    before_mb = machine.resident_mb(worker)
+    over = drive([stream("over", service, OFFERED * best, LASTS_S, connections=1_500)])["over"]
+    after = drive([as_fast])[as_fast.name]  # it begins as soon as its process has: within the two seconds
+    assert machine.resident_mb(worker) < before_mb + 40
     assert over.refused.keys() == {"503"}
-    assert over.made > 500, "and what can be settled is"
-    assert over.p99_ms < 5_000, "nobody waits as long as queue_timeout_ms"
+    assert over.p99_ms < 2_000 * REST_MAX_S, "a connection that was refused rests; nobody waits for queue_timeout_ms"
     assert after.refused == {}
+    return min(over.made / LASTS_S, after.made / BEST_S) / best
+
+
+def test_more_than_can_be_settled_is_refused_at_once_and_after_it_all_are_settled_again(postgres: Postgres) -> None:
+    parts: list[float] = []
+    with serving(postgres.service_url, workers="1", queue_target_ms="50") as service:
+        while not parts or parts[-1] < GOODPUT:
+            assert len(parts) < ATTEMPTS, parts
+            parts.append(overload(service))
 
 
 def test_of_one_that_floods_the_others_notice_little_and_are_not_refused(postgres: Postgres) -> None:
     keys = [created_key(postgres) for _ in range(QUIET + 1)]
+    alone, beside = [], []
     with serving(postgres.service_url, **SMALL) as service:
         quiet = [
-            stream(f"quiet-{number}", service, 20, LASTS_S, connections=10, key=key)
+            stream(f"quiet-{number}", service, QUIET_PER_S, BEST_S, connections=20, key=key)
             for number, key in enumerate(keys[1:])
         ]
-        flood = stream("flood", service, 0, LASTS_S, connections=300, key=keys[0])
-        alone = drive(quiet)
-        beside = drive([flood, *quiet])
-    assert beside["flood"].refused.keys() == {"503"}
-    assert beside["flood"].made > 200, "it has what the others leave"
-    for one in quiet:
-        assert alone[one.name].refused == beside[one.name].refused == {}
-        assert beside[one.name].made > 0.9 * 20 * LASTS_S
-    assert worst(beside, quiet) < 10 * worst(alone, quiet) + 1_000
+        flood = stream("flood", service, 0, BEST_S, connections=300, key=keys[0])
+        for _ in range(TURNS):
+            alone.append(drive(quiet))
+            beside.append(drive([flood, *quiet]))
+    for became in beside:
+        assert became["flood"].refused.keys() == {"503"}
+        assert became["flood"].made > 3 * QUIET * QUIET_PER_S * BEST_S, "it has what the others leave"
+    for became in (*alone, *beside):
+        for one in quiet:
+            assert became[one.name].refused == {}
+            assert became[one.name].made > 0.9 * QUIET_PER_S * BEST_S
+    assert median(worst(one, quiet) for one in beside) < NOTICED * median(worst(one, quiet) for one in alone)
 
 
 def worst(became: dict[str, Became], streams: Sequence[Stream]) -> float:
