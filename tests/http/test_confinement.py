@@ -214,7 +214,7 @@ def test_an_id_of_another_ledger_takes_as_long_as_one_that_does_not_exist(
         return time.perf_counter() - began
 
     for kind in kinds(path):
-        ratios = []
+        ratios: list[float] = []
         while not ratios or not 0.8 < ratios[-1] < 1.25:
             assert len(ratios) < ATTEMPTS, (kind, ratios)
             pairs = [(took(ledgers.named[kind]), took(NEVER)) for _ in range(ROUNDS)]
