@@ -22,6 +22,7 @@ pytestmark = pytest.mark.alone
 HEARD_WITHIN_S = 1.0
 PAID_PER_S = 40
 TURNS, TURN_S = 3, 1.0
+NOISE_MS = 3.0  # what a busy machine adds to either
 STATISTICS_S = 1.2  # until PostgreSQL has counted what each connection did
 
 
@@ -143,7 +144,7 @@ def test_wrong_keys_by_the_thousand_harm_nobody(database: Database, service: Run
         assert became["wrong"].refused.keys() <= {"401", "503"}
         refused += became["wrong"].refused.get("401", 0)
     assert all(one.refused == {} for one in (*alone, *beside)), "who has a right key is never refused"
-    assert medians(beside) < 2 * medians(alone), "and waits no longer"
+    assert medians(beside) < 2 * medians(alone) + NOISE_MS, "and hardly waits longer"
     assert 500 < refused < 2 * UNKNOWN_PER_S * TURNS * (TURN_S + REST_MAX_S), "by each worker, so many a second"
     before, meanwhile = (sum(counts[n + 1] - counts[n] for n in range(turn, 2 * TURNS, 2)) for turn in (0, 1))
     assert meanwhile - before < refused * ASKED[wrong], "many are looked up by one statement, or none is"
