@@ -13,7 +13,7 @@ from koshel.core.model import Outcome
 from koshel.db.verifying.verify import verify
 from koshel.files.faults import FAULTS_MAX, Fault, Faulty, Stopped
 from koshel.files.importing import Result
-from koshel.files.reading import Line
+from koshel.files.lines import Line
 from koshel.files.settling import Settling, Stretch
 from koshel.files.spool import Spool
 from koshel.files.wishes import Reader, Wish

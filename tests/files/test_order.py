@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from koshel.files.order import Order
-from koshel.files.reading import Line
+from koshel.files.lines import Line
 
 
 @pytest.mark.parametrize(

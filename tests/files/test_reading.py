@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from koshel.files.faults import UnfitFile
-from koshel.files.reading import LINE_BYTES_MAX, Line, lines_of
+from koshel.files.lines import LINE_BYTES_MAX, Line
+from koshel.files.reading import lines_of
 
 COLUMNS = ("name", "amount", "metadata")
 

@@ -19,7 +19,8 @@ from koshel.files.checks import Checks
 from koshel.files.faults import FAULTS_MAX, Fault, Faulty, Stopped
 from koshel.files.formats import IMPORTED
 from koshel.files.order import Order
-from koshel.files.reading import Line, lines_of
+from koshel.files.lines import Line
+from koshel.files.reading import lines_of
 from koshel.files.settling import Settling
 from koshel.files.spool import Spool
 from koshel.files.wishes import Reader, TransactionWish, Wish

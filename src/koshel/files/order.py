@@ -6,7 +6,7 @@ others with higher ids: imported in its place, it may find no money yet.
 
 from datetime import datetime
 
-from koshel.files.reading import Line
+from koshel.files.lines import Line
 
 
 class Order:

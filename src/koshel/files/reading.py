@@ -7,40 +7,26 @@ LF or CRLF.
 import codecs
 import csv
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO
 
-from msgspec import DecodeError, Struct, ValidationError, json
+from msgspec import DecodeError, ValidationError, json
 
 from koshel.files.cells import unsafe
 from koshel.files.faults import Fault, UnfitFile
+from koshel.files.json_lines import json_lines
+from koshel.files.lines import METADATA, BrokenLine, Line, Read, of_twice, of_unknown, texts
 from koshel.http.names import twice
-from koshel.http.problems import SHOWN_MAX, printable
 
-LINE_BYTES_MAX = 1 << 20  # of a line of a file
-METADATA = "metadata"
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _LOOK_BYTES = 4096
-
-
-class Line(Struct, frozen=True, gc=False):
-    """A line: where it begins, and what its columns say; those that say nothing are left out."""
-
-    number: int
-    values: dict[str, Any]  # of CSV texts; of JSON what stood there, None for null
-    end: int  # how many bytes of the file were read then
-
-
-Read: TypeAlias = Line | Fault
 
 
 def lines_of(path: str, form: str, columns: Sequence[str]) -> Iterator[Read]:
     """The lines of a file whose columns are some of these. Raises UnfitFile, OSError."""
     with Path(path).open("rb") as file:
         _check_encoding(path, file)
-        yield from _csv(file, columns) if form == "csv" else _json(file, columns)
+        yield from _csv(file, columns) if form == "csv" else json_lines(file, columns)
 
 
 def _check_encoding(path: str, file: BinaryIO) -> None:
@@ -50,26 +36,9 @@ def _check_encoding(path: str, file: BinaryIO) -> None:
     file.seek(len(codecs.BOM_UTF8) if begin.startswith(codecs.BOM_UTF8) else 0)
 
 
-class _Broken(Exception):
-    """The line that is read now is no text."""
-
-
-def _texts(file: BinaryIO) -> Iterator[str]:
-    while raw := file.readline(LINE_BYTES_MAX + 1):
-        if len(raw) > LINE_BYTES_MAX:
-            raise _Broken(f"is longer than {LINE_BYTES_MAX} bytes")
-        try:
-            text = raw.decode()
-        except UnicodeDecodeError as error:
-            raise _Broken(f"is not UTF-8: byte {error.start + 1} is 0x{raw[error.start]:02x}") from None
-        if "\0" in text:
-            raise _Broken("has the character U+0000")
-        yield text
-
-
 def _csv(file: BinaryIO, columns: Sequence[str]) -> Iterator[Read]:
     """After a line that is broken nobody knows where the next one begins, so that fault is the last."""
-    reader = csv.reader(_texts(file), strict=True)
+    reader = csv.reader(texts(file), strict=True)
     number = 1
     try:
         header = next(reader, None)
@@ -91,7 +60,7 @@ def _csv(file: BinaryIO, columns: Sequence[str]) -> Iterator[Read]:
             else:
                 yield from _row(number, names, cells, file.tell())
             number = reader.line_num + 1
-    except (_Broken, csv.Error) as error:
+    except (BrokenLine, csv.Error) as error:
         yield Fault(number, None, f"{error}; what follows was not read")
 
 
@@ -103,7 +72,7 @@ def _of_header(names: Sequence[str], columns: Sequence[str]) -> Iterator[Fault]:
         if name in names[:place]:
             yield Fault(1, name, "is the name of two columns")
         elif not _is_known(name, columns):
-            yield Fault(1, repr(name), f"is no column{_nearest(name, columns)}")
+            yield of_unknown(1, name, columns)
 
 
 def _row(number: int, names: Sequence[str], cells: Sequence[str], end: int) -> Iterator[Read]:
@@ -129,7 +98,7 @@ def _row(number: int, names: Sequence[str], cells: Sequence[str], end: int) -> I
                 yield Fault(number, METADATA, "must be an object of JSON that has texts")
                 return
             if (pointer := twice(cell.encode())) is not None:
-                yield _of_twice(number, f"/{METADATA}{pointer}")
+                yield of_twice(number, f"/{METADATA}{pointer}")
                 return
     if both := [name for name in notes if name in together]:
         yield from (Fault(number, f"{METADATA}.{name}", f"is in the column {METADATA} too") for name in both)
@@ -138,60 +107,9 @@ def _row(number: int, names: Sequence[str], cells: Sequence[str], end: int) -> I
         yield Line(number, values | ({METADATA: notes} if notes else {}), end)
 
 
-def _of_twice(number: int, pointer: str) -> Fault:
-    return Fault(number, printable(pointer[1:], SHOWN_MAX), "comes twice in its object")
-
-
-def _json(file: BinaryIO, columns: Sequence[str]) -> Iterator[Read]:
-    decode = json.Decoder(dict[str, Any], float_hook=Decimal).decode
-    known = frozenset(columns)
-    number = 0
-    try:
-        for text in _texts(file):
-            number += 1
-            if not text.strip():
-                continue
-            try:
-                values = decode(text)
-            except ValidationError:
-                yield Fault(number, None, "must be an object")
-            except ArithmeticError:
-                yield Fault(number, None, "has a number that is too large")
-            except (DecodeError, RecursionError):
-                yield Fault(number, None, "is no JSON")
-            else:
-                if not values.keys() <= known:
-                    unknown = [name for name in values if name not in known]
-                    yield from (Fault(number, repr(name), f"is no column{_nearest(name, columns)}") for name in unknown)
-                elif not _is_once(text, values) and (pointer := twice(text.encode())) is not None:
-                    yield _of_twice(number, pointer)
-                else:
-                    yield Line(number, values, file.tell())
-    except _Broken as error:
-        yield Fault(number + 1, None, f"{error}; what follows was not read")
-
-
-def _is_once(text: str, values: dict[str, Any]) -> bool:
-    """Whether it is plain that no name comes twice, as it is of nearly all lines; `twice` takes ten times as long.
-
-    Where no name has a space behind it, each has `":`, and so there are no more names than these.
-    """
-    notes = values.get(METADATA)
-    if text.count('":') != len(values) + (len(notes) if type(notes) is dict else 0):
-        return False
-    if " " in text and '" ' in text:
-        return False
-    return "\t" not in text and ("\r" not in text or '"\r' not in text)
-
-
 def _is_metadata(name: str) -> bool:
     return name.startswith(METADATA)
 
 
 def _is_known(name: str, columns: Sequence[str]) -> bool:
     return name in columns or (name.startswith(f"{METADATA}.") and METADATA in columns)
-
-
-def _nearest(name: str, columns: Sequence[str]) -> str:
-    near = get_close_matches(name, columns, 1)
-    return f"; the nearest is {near[0]}" if near else f"; there are {', '.join(columns)}"

@@ -14,7 +14,7 @@ from koshel.core.commands import ERASED, UNRESOLVED, EnsureAccount, Kind, Move, 
 from koshel.core.exchange import EMAIL
 from koshel.files.formats import NO_LIMIT
 from koshel.files.keys import PREFIX, Keys
-from koshel.files.reading import Line
+from koshel.files.lines import Line
 from koshel.inputs.labels import Labels
 from koshel.inputs.texts import AT, Asked, asked, identifier, is_key
 from koshel.inputs.values import KEY_REASON, Invalid, amount, decimal, fields
