@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from koshel.files.order import Order
 from koshel.files.lines import Line
+from koshel.files.order import Order
 
 
 @pytest.mark.parametrize(

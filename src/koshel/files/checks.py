@@ -13,7 +13,7 @@ from koshel.core.commands import Move
 from koshel.core.names import with_sides
 from koshel.db import import_lookups
 from koshel.db.reads import Reads
-from koshel.db.settling import currencies
+from koshel.files.accounts import Accounts, Side
 from koshel.files.faults import Fault
 from koshel.files.keys import Once
 from koshel.files.refused import refused
@@ -21,23 +21,16 @@ from koshel.files.wishes import AccountWish, TransactionWish, Wish, has_ids
 from koshel.inputs.texts import AT
 from koshel.submit import rehearsed
 
-_REMEMBERED_MAX = 100_000  # accounts; beyond that they are looked up again
-
 
 class Checks:
     """The checks of one file, from its first line to its last."""
 
-    def __init__(self, reads: Reads, requests: Requests) -> None:
+    def __init__(self, reads: Reads, requests: Requests, accounts: Accounts) -> None:
         self._reads = reads
         self._requests = requests
         self._rehearse = rehearsed(reads)
         self._once = Once()
-        self._scales: dict[str, int] = {}
-        self._currencies = set[str]()
-        self._by_id: dict[int, str] = {}  # currencies of accounts
-        self._by_name: dict[str, str] = {}
-        self._shut = set[int]()  # accounts that are frozen or closed
-        self.ids: dict[str, int] = {}  # of accounts that have been met, by their names, which never change
+        self._accounts = accounts
 
     async def faults(self, wishes: Sequence[Wish]) -> list[Fault]:
         """What is wrong with the next lines."""
@@ -51,15 +44,16 @@ class Checks:
         return [self._with_ids(one) if isinstance(one, TransactionWish) else one for one in wishes]
 
     def _with_ids(self, one: TransactionWish) -> TransactionWish:
-        move = one.move
-        if has_ids(move):
+        if has_ids(one.move):
             return one
-        return replace(one, move=with_sides(move, *self._sides(move)))
+        source, target = map(self._accounts.met.get, _sides(one.move))
+        ids = [None if account is None else account.id for account in (source, target)]
+        return replace(one, move=with_sides(one.move, *ids))
 
     async def _of_accounts(self, wishes: Sequence[AccountWish]) -> list[Fault]:
-        await self._learn_scales({one.currency for one in wishes})
-        await self._accounts(set(), {one.opening.name for one in wishes if one.opening.name is not None})
-        there = [one for one in wishes if one.opening.name in self._by_name]
+        await self._accounts.learn_scales({one.currency for one in wishes})
+        await self._accounts.look_up({one.opening.name for one in wishes if one.opening.name is not None})
+        there = [one for one in wishes if one.opening.name in self._accounts.met]
         brought = {one.key for one in there if one.balance}
         taken = brought - await self._answered(brought)
         faults = [fault for one in wishes for fault in self._of_account(one, is_taken=one.key in taken)]
@@ -75,7 +69,7 @@ class Checks:
                 "name",
                 f"is that of an account that was opened otherwise: {opening.name}; leave its balance out",
             )
-        if one.currency not in self._scales:
+        if one.currency not in self._accounts.scales:
             yield Fault(one.line, "currency", f"is not known: {one.currency}")
             return
         yield from self._too_fine(one.line, "balance", one.balance, one.currency)
@@ -87,19 +81,11 @@ class Checks:
             yield Fault(one.line, "balance", f"is more than max_balance, {ceiling}")
 
     async def _of_transactions(self, wishes: Sequence[TransactionWish]) -> list[Fault]:
-        ids, names = set[int](), set[str]()
-        for one in wishes:
-            move = one.move
-            for id_, name in ((move.source_account_id, move.source), (move.target_account_id, move.target)):
-                if name is not None:
-                    names.add(name)
-                elif id_ is not None:
-                    ids.add(id_)
-        await self._accounts(ids, names)
-        await self._learn_scales(self._currencies)
+        await self._accounts.look_up({side for one in wishes for side in _sides(one.move)})
         faults = [fault for one in wishes for fault in self._of_transaction(one)]
         known = await self._answered({one.move.key for one in wishes if one.has_own_key and one.move.key is not None})
-        odd = [one for one in wishes if one.move.key in known or not self._shut.isdisjoint(self._sides(one.move))]
+        shut = self._accounts.shut
+        odd = [one for one in wishes if one.move.key in known or not shut.isdisjoint(_sides(one.move))]
         return faults + await self._refused(odd, faults)
 
     async def _refused(self, wishes: Sequence[Wish], faults: Sequence[Fault]) -> list[Fault]:
@@ -111,62 +97,27 @@ class Checks:
         move, found = one.move, list[Fault]()
         if one.has_own_key and move.key is not None and not self._once.is_new(move.key):
             found.append(Fault(one.line, "idempotency_key", f"is that of another line too: {move.key}"))
-        source = self._currency(move.source_account_id, move.source)
-        target = self._currency(move.target_account_id, move.target)
+        source, target = map(self._accounts.met.get, _sides(move))
         if source is None and move.source_account_id is not None:
             return [*found, _not_there(one.line, "source", move.source_account_id, move.source)]
         if target is None and move.target_account_id is not None:
             return [*found, _not_there(one.line, "target", move.target_account_id, move.target)]
-        currency = source or target
-        assert currency is not None, "money comes from an account, or goes to one"
-        source_id, target_id = self._sides(move)
-        if source_id == target_id:
+        either = source or target
+        assert either is not None, "money comes from an account, or goes to one"
+        currency = either.currency
+        if source is not None and target is not None and source.id == target.id:
             return [*found, Fault(one.line, "target", "is the source too")]
-        if target not in (None, currency):
-            found.append(Fault(one.line, "target", f"has {target}, but the source has {source}"))
+        if target is not None and target.currency != currency:
+            found.append(Fault(one.line, "target", f"has {target.currency}, but the source has {currency}"))
         elif one.currency not in (None, currency):
             found.append(Fault(one.line, "currency", f"is {one.currency}, but the account has {currency}"))
         return [*found, *self._too_fine(one.line, "amount", move.amount, currency)]
 
-    def _currency(self, id_: int | None, name: str | None) -> str | None:
-        """That of an account that has been looked up; None if there is no such account."""
-        if name is not None:
-            return self._by_name.get(name)
-        return None if id_ is None else self._by_id.get(id_)
-
-    def _sides(self, move: Move) -> tuple[int | None, int | None]:
-        """The ids of the accounts, which have been looked up; None: there is no such account, or it is outside."""
-        return (
-            move.source_account_id if move.source is None else self.ids.get(move.source),
-            move.target_account_id if move.target is None else self.ids.get(move.target),
-        )
-
     def _too_fine(self, line: int, column: str, amount: Decimal, currency: str) -> Sequence[Fault]:
-        scale, text = self._scales[currency], f"{amount:f}"
-        decimals = text.partition(".")[2]
-        if len(decimals) <= scale or len(decimals.rstrip("0")) <= scale:
+        if not self._accounts.is_too_fine(amount, currency):
             return ()
+        scale = self._accounts.scales[currency]
         return (Fault(line, column, f"has more decimals than {currency}, which has {scale}"),)
-
-    async def _accounts(self, ids: set[int], names: set[str]) -> None:
-        """Look accounts up that are not remembered."""
-        if len(self._by_id) + len(self._by_name) > _REMEMBERED_MAX:
-            self._by_id.clear()
-            self._by_name.clear()
-            self._shut.clear()
-            self.ids.clear()
-        ids, names = ids - self._by_id.keys(), names - self._by_name.keys()
-        if ids or names:
-            ledger_id = self._requests.ledger_id
-            look = partial(import_lookups.accounts_of, ledger_id=ledger_id, ids=ids, names=names)
-            for account in await self._reads.look_up(ledger_id, look):
-                self._currencies.add(account.currency)
-                self._by_id[account.id] = account.currency
-                if not account.is_open:
-                    self._shut.add(account.id)
-                if account.name is not None:
-                    self._by_name[account.name] = account.currency
-                    self.ids[account.name] = account.id
 
     async def _answered(self, keys: AbstractSet[str]) -> AbstractSet[str]:
         """Those of these keys that have answered something."""
@@ -176,10 +127,12 @@ class Checks:
         look = partial(import_lookups.answered_keys, ledger_id=ledger_id, keys=keys)
         return await self._reads.look_up(ledger_id, look)
 
-    async def _learn_scales(self, codes: set[str]) -> None:
-        if unknown := codes - self._scales.keys():
-            look = partial(currencies.scales, codes=unknown)
-            self._scales |= await self._reads.look_up(self._requests.ledger_id, look)
+
+def _sides(move: Move) -> tuple[Side, Side]:
+    return (
+        move.source_account_id if move.source is None else move.source,
+        move.target_account_id if move.target is None else move.target,
+    )
 
 
 def _not_there(line: int, side: str, id_: int, name: str | None) -> Fault:

@@ -6,7 +6,8 @@ is run again.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,17 +16,21 @@ from msgspec import Struct, field
 from koshel.asking.requests import Requests
 from koshel.core.model import Opened, Outcome, Posted
 from koshel.db.store import Store
+from koshel.files.accounts import Accounts
 from koshel.files.checks import Checks
 from koshel.files.faults import FAULTS_MAX, Fault, Faulty, Stopped
 from koshel.files.formats import IMPORTED
+from koshel.files.lines import Line, Read
 from koshel.files.order import Order
-from koshel.files.lines import Line
+from koshel.files.plain import Plain
 from koshel.files.reading import lines_of
 from koshel.files.settling import Settling
 from koshel.files.spool import Spool
 from koshel.files.wishes import Reader, TransactionWish, Wish
 from koshel.inputs.values import MEMBERS_MAX, Invalid
 from koshel.submit import Submit
+
+LINES_AT_ONCE = {"transactions": MEMBERS_MAX, "accounts": MEMBERS_MAX // 2}  # an account's balance is a member too
 
 Progress: TypeAlias = Callable[[float], None]
 
@@ -62,8 +67,10 @@ class Import:
         self._source = source
         self._settling = Settling(requests, submit, store)
         self._spool = spool
-        self._checks = Checks(store, requests)
-        self._reader = Reader(requests, ids_as=source.ids_as, with_balances=source.with_balances, ids=self._checks.ids)
+        accounts = Accounts(store, requests.ledger_id)
+        self._checks = Checks(store, requests, accounts)
+        self._reader = Reader(requests, ids_as=source.ids_as, with_balances=source.with_balances, known=accounts.asked)
+        self._plain = Plain(requests.ledger_id, accounts, self._reader.keys)
         self._order = Order()
         self._bytes = max(1, Path(source.path).stat().st_size)
         self._count = 0  # of lines that ask for something
@@ -71,13 +78,17 @@ class Import:
     async def check(self, progress: Progress) -> int:
         """Look at every line, and write nothing; returns how many ask for something. Raises Faulty, UnfitFile."""
         faults = list[Fault]()
-        for wishes, wrong in self._batches(progress):
-            faults += sorted([*wrong, *await self._checks.faults(wishes)], key=lambda fault: fault.line)
+        lines = lines_of(self._source.path, self._source.form, IMPORTED[self._source.kind])
+        while some := [*islice(lines, LINES_AT_ONCE[self._source.kind])]:
+            wishes, wrong = await self._checked(some)
+            faults += wrong
             self._count += len(wishes)
             if len(faults) >= FAULTS_MAX:
                 break
-            if not faults:
-                self._spool.put(self._checks.with_ids(wishes))
+            if wishes and not faults:
+                self._spool.put(wishes)
+            if isinstance(some[-1], Line):
+                progress(some[-1].end / self._bytes)
         if faults:
             raise Faulty(faults[:FAULTS_MAX])
         return self._count
@@ -108,27 +119,29 @@ class Import:
         self._order.look(line)
         return self._reader.transaction(line)
 
-    def _batches(self, progress: Progress) -> Iterator[tuple[list[Wish], list[Fault]]]:
-        """What the lines ask for, as many as fit into one batch, and what is wrong with lines among them."""
+    async def _checked(self, lines: Sequence[Read]) -> tuple[Sequence[Wish], Sequence[Fault]]:
+        """What lines ask for, and what is wrong with them, in their order."""
+        if self._source.kind == "transactions":
+            plain = await self._plain.transactions(lines)
+            if plain is not None:
+                return plain, ()
+        wishes, wrong = self._read(lines)
+        faults = sorted([*wrong, *await self._checks.faults(wishes)], key=lambda fault: fault.line)
+        return wishes if faults else self._checks.with_ids(wishes), faults
+
+    def _read(self, lines: Sequence[Read]) -> tuple[Sequence[Wish], Sequence[Fault]]:
+        """What lines ask for, one by one, and what is wrong with some of them."""
         read = self._reader.account if self._source.kind == "accounts" else self._transaction
-        wishes, faults, weight = list[Wish](), list[Fault](), 0
-        for line in lines_of(self._source.path, self._source.form, IMPORTED[self._source.kind]):
+        wishes, faults = list[Wish](), list[Fault]()
+        for line in lines:
             if isinstance(line, Fault):
                 faults.append(line)
+                continue
+            try:
+                wish = read(line)
+            except Invalid as error:
+                faults.append(Fault(line.number, error.field, error.reason))
             else:
-                try:
-                    wish = read(line)
-                except Invalid as error:
-                    faults.append(Fault(line.number, error.field, error.reason))
-                    wish = None
                 if wish is not None:
-                    if weight + wish.weight > MEMBERS_MAX:
-                        progress(line.end / self._bytes)
-                        yield wishes, faults
-                        wishes, faults, weight = [], [], 0
                     wishes.append(wish)
-                    weight += wish.weight
-            if len(faults) >= FAULTS_MAX:
-                break
-        if wishes or faults:
-            yield wishes, faults
+        return wishes, faults

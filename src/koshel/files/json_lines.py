@@ -1,11 +1,10 @@
 """The lines of a file of JSON Lines: plain ones many at a time, which takes half the time, and all others one by one.
 
-Lines are plain if nothing can be wrong with them as JSON: each is one object with known names, none of them twice. Among
-others there may be faults, and those are said of one line.
+Lines are plain if nothing can be wrong with them as JSON: each is one object with known names, none of them twice.
+Where one of some lines is not, each is read alone, since a fault is said of a line.
 """
 
 from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from io import BytesIO
 from itertools import chain
@@ -50,7 +49,7 @@ def _some_lines(file: BinaryIO) -> bytes:
     return read[:size] or file.readline(LINE_BYTES_MAX + 1)
 
 
-def _plain(some: bytes, known: AbstractSet[str]) -> Sequence[dict[str, Any]] | None:
+def _plain(some: bytes, known: frozenset[str]) -> Sequence[dict[str, Any]] | None:
     """The objects of lines that are all plain; None if they are not, or if only reading them one by one can tell."""
     if not (some.startswith(b"{") and some.endswith(b"}\n")):
         return None
@@ -59,11 +58,9 @@ def _plain(some: bytes, known: AbstractSet[str]) -> Sequence[dict[str, Any]] | N
         objects = _decoder.decode_lines(text)
     except (DecodeError, ArithmeticError, RecursionError, UnicodeDecodeError):
         return None
-    # An object cannot go on where a line ends in } and the next one begins with {. So if there are as many such places as
+    # No object goes on where a line ends in } and the next one begins with {. So if there are as many such places as
     # there are between objects, each object has a line of its own.
-    is_plain = (
-        text.count("}\n{") == len(objects) - 1 and known.issuperset(chain(*objects)) and _are_once(text, objects)
-    )
+    is_plain = text.count("}\n{") == len(objects) - 1 and known.issuperset(chain(*objects)) and _are_once(text, objects)
     return objects if is_plain else None
 
 

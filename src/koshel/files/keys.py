@@ -31,7 +31,11 @@ class Keys:
 
     def key(self, values: Mapping[str, Any]) -> str:
         """The key of the next line. Raises Invalid."""
-        digest = blake2b(_encode(_lasting(values)), digest_size=DIGEST_BYTES).digest()
+        return self.key_of_texts(_lasting(values))
+
+    def key_of_texts(self, values: Mapping[str, Any]) -> str:
+        """The same of a line that was not exported and says nothing but texts, none of them empty."""
+        digest = blake2b(_encode(values), digest_size=DIGEST_BYTES).digest()
         seen = self._seen.get(digest, 0) + 1
         self._seen[digest] = seen
         return f"{PREFIX}{digest.hex()}:{seen}"
@@ -41,7 +45,7 @@ def _lasting(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a line says, as texts, so that it is the same of CSV and of JSON; of one that was exported, what stays."""
     time = _time(values) if "id" in values else None
     if time is None:
-        return {name: one if type(one) is str else _text(one) for name, one in values.items() if _says(one)}
+        return {name: one if type(one) is str else _text(one) for name, one in values.items() if one or _says(one)}
     lasting = {name: _text(one) for name in LASTING if _says(one := values.get(name))}
     lasting["ctime"] = time
     return lasting

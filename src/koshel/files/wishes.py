@@ -3,15 +3,16 @@
 from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, ValidationError, convert
 from msgspec.structs import asdict, replace
 
 from koshel.asking.checks import checked
 from koshel.asking.requests import Requests
 from koshel.core.commands import ERASED, UNRESOLVED, EnsureAccount, Kind, Move, OpenAccount
 from koshel.core.exchange import EMAIL
+from koshel.core.labelled import LABELS
 from koshel.files.formats import NO_LIMIT
 from koshel.files.keys import PREFIX, Keys
 from koshel.files.lines import Line
@@ -25,7 +26,11 @@ _KINDS = {kind.value: kind for kind in Kind}  # several times faster to look up 
 _MOVES = frozenset(_OF_SIDES.values())
 _NOBODYS = (ERASED, EMAIL)  # emails that an account has, but that no caller can give one
 _TERMS = ("email", "currency", "min_balance", "max_balance", "metadata")
-_LABELS = ("metadata", "reference", "description", "effective_on")
+_LABELS = frozenset(LABELS)
+
+
+class _Labelled(Labels, frozen=True, forbid_unknown_fields=False):
+    """Of all that a line says, its labels."""
 
 
 class AccountWish(Struct, frozen=True, gc=False, tag="account"):
@@ -37,11 +42,6 @@ class AccountWish(Struct, frozen=True, gc=False, tag="account"):
     balance: Decimal
     key: str
 
-    @property
-    def weight(self) -> int:
-        """How many members of a batch it is, at most."""
-        return 2 if self.balance else 1
-
 
 class TransactionWish(Struct, frozen=True, gc=False, tag="transaction"):
     """Money to be moved between accounts that have a currency, if the line says which."""
@@ -50,7 +50,6 @@ class TransactionWish(Struct, frozen=True, gc=False, tag="transaction"):
     move: Move
     currency: str | None
     has_own_key: bool
-    weight: ClassVar[int] = 1
 
 
 Wish: TypeAlias = AccountWish | TransactionWish
@@ -70,14 +69,14 @@ class Reader:
         *,
         ids_as: str | None = None,
         with_balances: bool = True,
-        ids: Mapping[str, int] | None = None,
+        known: Mapping[str, Asked] | None = None,
     ) -> None:
         self.passed_over: Counter[str] = Counter()
         self._requests = requests
         self._ids_as = ids_as  # before an id, it makes the name of an account of it
         self._with_balances = with_balances
-        self._ids = {} if ids is None else ids  # of accounts that have been looked up
-        self._keys = Keys()
+        self._known = {} if known is None else known  # accounts that have been looked up, by name
+        self.keys = Keys()
 
     def account(self, line: Line) -> AccountWish:
         """The account that a line asks for. Raises Invalid."""
@@ -93,7 +92,7 @@ class Reader:
         opening: OpenAccount | EnsureAccount
         name, key = self._own_name(said), None
         if name is None:
-            key = self._keys.key(said)
+            key = self.keys.key(said)
             opening = self._requests.open_account(**terms, key=key)
         else:
             opening = self._requests.ensure_account(name, **terms)
@@ -125,10 +124,8 @@ class Reader:
         key = _text(said, "idempotency_key")
         if key is not None and not is_key(key):
             raise Invalid("idempotency_key", KEY_REASON)
-        named = {name: value for name in _LABELS if (value := said.get(name)) is not None and value != ""}
-        labels = asdict(fields(named, Labels)) if named else named
-        wanted = amount(said["amount"])
-        move = self._requests.move(by_sides, source, target, wanted, labels, key=key or self._keys.key(said))
+        labels, wanted = _labels(said), amount(said["amount"])
+        move = self._requests.move(by_sides, source, target, wanted, labels, key=key or self.keys.key(said))
         return TransactionWish(line.number, move, _text(said, "currency"), has_own_key=key is not None)
 
     def _brings_balance(self, said: Mapping[str, Any]) -> bool:
@@ -144,8 +141,7 @@ class Reader:
         name = _text(said, side)
         if name is not None:
             name = name.removeprefix(AT)
-            known = self._ids.get(name)
-            return asked(f"{AT}{name}", side) if known is None else (known, name)
+            return self._known.get(name) or asked(f"{AT}{name}", side)
         if _is_empty(said.get(column)):
             return None
         id_ = identifier(str(said[column]), column)
@@ -158,6 +154,17 @@ class Reader:
             self.passed_over["accounts with money that was held, and is not"] += 1
         if not _is_empty(said.get("limits")) and said["limits"] != []:
             self.passed_over["accounts with limits by time, and have none"] += 1
+
+
+def _labels(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The labels of a transaction, by name, if it has any. Raises Invalid."""
+    if _LABELS.isdisjoint(said):
+        return {}
+    try:
+        return asdict(convert(said, _Labelled))
+    except ValidationError:  # something is wrong, or empty
+        named = {name: value for name in _LABELS if not _is_empty(value := said.get(name))}
+        return asdict(fields(named, Labels))
 
 
 def _is_empty(value: object) -> bool:

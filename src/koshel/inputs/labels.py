@@ -10,10 +10,13 @@ from koshel.core.labelled import Metadata
 from koshel.inputs import values
 from koshel.inputs.values import PRINTED, PRINTED_PATTERN, Notes
 
+REFERENCE_MAX = 255  # characters
+DESCRIPTION_MAX = 500
+
 _REFERENCE = "What it is about, as you name it: an order, an invoice. It need not be unique. What follows keeps it."
 _printed = partial(Meta, min_length=1, pattern=PRINTED_PATTERN, extra=PRINTED)
-Reference = Annotated[str, _printed(max_length=255, description=_REFERENCE)]
-Description = Annotated[str, _printed(max_length=500, description="In words.")]
+Reference = Annotated[str, _printed(max_length=REFERENCE_MAX, description=_REFERENCE)]
+Description = Annotated[str, _printed(max_length=DESCRIPTION_MAX, description="In words.")]
 EffectiveOn = Annotated[date, Meta(description="The day that it counts for, if that is not its own day in UTC.")]
 
 
