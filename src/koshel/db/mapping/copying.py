@@ -6,7 +6,6 @@ No connection here.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from itertools import repeat
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ _NULL = "\\N"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _KEY = itemgetter(1)
 _NEVER_NULL = frozenset({"metadata"})  # but mostly empty
+_MAY_BE_ONE = frozenset({Mostly.SAME, Mostly.ONE, Mostly.NULL})  # in all rows; 5 and 5.00 are equal, but not the same
 
 
 class Copy(NamedTuple):
@@ -31,33 +31,47 @@ class Copy(NamedTuple):
     text: bytes
 
 
-def transactions(posted: Sequence[Posted]) -> Copy:
-    """The rows of transactions that have their ids. A column that none of them has a value of is left out."""
-    names, texts = [], []
-    places: Mapping[str, Sequence[Any]] = {
-        "": posted,
-        "source": [one.source or OUTSIDE for one in posted],
-        "target": [one.target or OUTSIDE for one in posted],
+def transactions(posted: Sequence[Posted], ids: Sequence[int], group_id: int) -> Copy:
+    """The rows of transactions of a group, which get these ids. A column that none of them has a value of is left out."""
+    given: Mapping[str, Sequence[Any]] = {"id": ids, "group_id": [group_id] * len(posted)}
+    taken = {
+        **_taken("", posted),
+        **_taken("source", [one.source or OUTSIDE for one in posted]),
+        **_taken("target", [one.target or OUTSIDE for one in posted]),
+        **given,
     }
+    names, cells, texts = list[str](), list[str](), list[Sequence[Any]]()
     for column in TRANSACTION:
-        values = list(map(attrgetter(column.attribute), places[column.side]))
+        values = taken[column.name]
         if column.mostly is Mostly.NULL and column.name not in _NEVER_NULL:
             if not any(values):
                 continue
             values = [value or None for value in values]
         names.append(column.name)
-        texts.append(_texts(column, values))
-    return Copy("transaction", names, _joined(zip(*texts, strict=True)))
+        if column.mostly in _MAY_BE_ONE and column.sql != "numeric" and values.count(values[0]) == len(values):
+            cells.append(str(_texts(column, values[:1])[0]).replace("%", "%%"))
+        else:
+            cells.append("%s")
+            texts.append(_texts(column, values))
+    row = "\t".join(cells) + "\n"
+    return Copy("transaction", names, "".join([row % values for values in zip(*texts, strict=True)]).encode())
 
 
-def receipts(posted: Sequence[Posted]) -> Copy:
-    """Of those that have a key. In one order, as in `post`."""
+def _taken(side: str, rows: Sequence[Any]) -> Mapping[str, Sequence[Any]]:
+    """What the columns of a side, or of the transactions themselves, have."""
+    names, take = _TAKE[side]
+    return dict(zip(names, zip(*map(take, rows), strict=True), strict=True))
+
+
+def receipts(posted: Sequence[Posted], ids: Sequence[int]) -> Copy:
+    """Of those that have a key; these are their ids. In one order, as in `post`."""
     rows = [
-        (str(one.ledger_id), _text(one.key), str(one.id), _NULL if one.request is None else _json(one.request))
-        for one in posted
+        (str(one.ledger_id), _text(one.key), str(id_), _NULL if one.request is None else _json(one.request))
+        for one, id_ in zip(posted, ids, strict=True)
         if one.key is not None
     ]
-    return Copy("receipt", _RECEIPT, _joined(sorted(rows, key=_KEY)))
+    rows.sort(key=_KEY)
+    return Copy("receipt", _RECEIPT, "\n".join(["\t".join(row) for row in rows] + [""]).encode())
 
 
 class LastSides:
@@ -83,17 +97,16 @@ class LastSides:
 _RECEIPT = [column.name for column in RECEIPT if column.name != "answer"]  # the transaction is the answer
 
 
-def _texts(column: Column, values: Sequence[Any]) -> Iterable[str]:
-    write = _WRITE.get(column.sql, str)
-    if column.mostly in (Mostly.SAME, Mostly.ONE) and values.count(values[0]) == len(values):
-        return repeat(write(values[0]), len(values))
-    if write is str:  # none of what has a type of numbers reads None but what is nothing
-        return [_NULL if text == "None" else text for text in map(str, values)]
+def _texts(column: Column, values: Sequence[Any]) -> Sequence[Any]:
+    """What stands in the column, one by one: texts, or what is written as `str` has it."""
+    write = _WRITE.get(column.sql)
+    if write is _text and None not in values:
+        together = "".join(values)
+        if _text(together) is together:
+            return values
+    if write is None:
+        return [_NULL if value is None else value for value in values]
     return [_NULL if value is None else write(value) for value in values]
-
-
-def _joined(rows: Iterable[Sequence[str]]) -> bytes:
-    return "\n".join(["\t".join(row) for row in rows] + [""]).encode()
 
 
 def _text(text: str) -> str:
@@ -109,4 +122,9 @@ def _time(moment: datetime) -> str:
     return moment.isoformat()
 
 
+_OF_SIDES = {side: [column for column in TRANSACTION if column.side == side] for side in ("", "source", "target")}
+_TAKE = {
+    side: ([one.name for one in columns], attrgetter(*[one.attribute for one in columns]))
+    for side, columns in _OF_SIDES.items()
+}
 _WRITE: Mapping[str, Callable[[Any], str]] = {"text": _text, "jsonb": _json, "timestamptz": _time}

@@ -7,8 +7,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
-from msgspec.structs import replace
-
 from koshel.core.commands import Command, Group
 from koshel.core.model import Book, Grouped, Posted
 from koshel.core.reach import Reach, reach
@@ -65,14 +63,13 @@ class Parts(Batch):
         await self._written()
         # Under the locks, and only for what is new: so ids follow the versions of an account, and none is lost.
         ids = await take_transaction_ids(self.connection, self._queries, len(new)) if new else ()
-        posted = [replace(one, id=id_, group_id=group_id) for one, id_ in zip(new, ids, strict=True)]
         self._parts.append(grouped)
         await self._copy_receipts()
-        if posted:
-            await self._copy(copying.transactions(posted))
-            self._posted += [one.id for one in posted]
-            self._sides.add(posted)
-            self._receipts = copying.receipts(posted)
+        if new:
+            await self._copy(copying.transactions(new, ids, group_id))
+            self._posted += ids
+            self._sides.add(new)
+            self._receipts = copying.receipts(new, ids)
 
     async def finish(self) -> None:
         """Write what all parts have done to the accounts, and that they are one batch."""
