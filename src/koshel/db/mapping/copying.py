@@ -32,7 +32,7 @@ class Copy(NamedTuple):
 
 
 def transactions(posted: Sequence[Posted], ids: Sequence[int], group_id: int) -> Copy:
-    """The rows of transactions of a group, which get these ids. A column that none of them has a value of is left out."""
+    """The rows of a group's transactions, which get these ids. A column that none has a value of is left out."""
     given: Mapping[str, Sequence[Any]] = {"id": ids, "group_id": [group_id] * len(posted)}
     taken = {
         **_taken("", posted),
