@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from koshel import Ledger
-from koshel.core.model import Grouped
+from koshel.core.model import First, Grouped
 from koshel.db.server.embedded import Cluster
 from koshel.db.settling.parts import Parts
 from koshel.db.verifying.verify import verify
@@ -103,6 +103,32 @@ def test_what_is_there_already_is_passed_over_among_what_is_new(paid: Database, 
     )
     assert bring_in(paid, "main", "transactions", file_of(tmp_path / "t.jsonl")) == Result(known=COUNT)
     assert len(query(paid, BOOKS.format("main"))) == COUNT
+    assert verify(paid.owner_url) == []
+
+
+def test_keys_are_looked_up_until_a_stretch_is_new_and_again_once_one_is_not(
+    paid: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = file_of(tmp_path / "t.jsonl", 7_100).read_text().splitlines(keepends=True)
+    part = written(tmp_path / "part.jsonl", "".join(lines[4_500:5_000]))
+    assert bring_in(paid, "main", "transactions", part) == Result(new=500)
+    find, looked = Parts._find_receipts, list[bool]()
+
+    async def noted(self: Parts, keys: Sequence[str]) -> dict[tuple[int, str], First]:
+        looked.append(bool(keys))
+        return await find(self, keys)
+
+    monkeypatch.setattr(Parts, "_find_receipts", noted)
+    monkeypatch.setattr(together, "BATCHES_MAX", 1)
+    whole = written(tmp_path / "t.jsonl", "".join(lines))
+    assert bring_in(paid, "main", "transactions", whole) == Result(new=6_600, known=500)
+    # The second and the sixth are prepared while the one before them is settled. The fifth, which has those that were
+    # there, was taken for new, and settled again.
+    assert (looked[0], looked[2:5], looked[6:]) == (True, [False] * 3, [True] * 2)
+    looked.clear()
+    assert bring_in(paid, "main", "transactions", whole) == Result(known=7_100)
+    assert looked == [True] * 8
+    assert len(query(paid, BOOKS.format("main"))) == 7_100
     assert verify(paid.owner_url) == []
 
 

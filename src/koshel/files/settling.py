@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from koshel.asking.requests import Requests
 from koshel.core.commands import EnsureAccount, Group, Move
-from koshel.core.model import Declined, Grouped, Outcome
+from koshel.core.model import Declined, Grouped, Outcome, Replayed
 from koshel.db.borrowed import borrow
 from koshel.db.errors import Conflict, NoPartition, Obstructed
 from koshel.db.queries import Queries
@@ -49,12 +49,16 @@ class Settling:
         self._submit = submit
         self._store = store
         self.together = Together()  # how many batches a stretch should have
+        self._are_new = False  # whether the keys of the next lines are taken for new, as those before them were
+        self._looks_always = False  # since they were not
 
     def stretch(self, batches: Sequence[Sequence[Wish]]) -> Stretch:
         """Some batches, to be settled together. No connection is used, so another thread can do this."""
         groups = [self._moves(wishes) for wishes in batches]
         together = [one for one in groups if one is not None]
-        return Stretch(batches, prepared(together) if len(together) == len(batches) else None)
+        if len(together) < len(batches):
+            return Stretch(batches, None)
+        return Stretch(batches, prepared(together, are_new=self._are_new))
 
     async def settle_together(self, stretch: Stretch) -> list[Outcome]:
         """What became of each line of some batches. Raises Stopped: then what stands before the batch is done."""
@@ -65,8 +69,10 @@ class Settling:
                 outcomes = await self._settle_parts(stretch.work)
             except Obstructed:
                 is_obstructed = True
-            except (Conflict, PartRefused):
+            except NoPartition:  # it is made when they are settled one by one
                 pass
+            except (Conflict, PartRefused):
+                self._are_new, self._looks_always = False, True
         if outcomes is None:
             begun = time.monotonic()
             outcomes = [outcome for wishes in stretch.batches for outcome in await self.settle(wishes)]
@@ -78,7 +84,10 @@ class Settling:
     async def _settle_parts(self, work: Prepared) -> list[Outcome]:
         async with self._store.parts(work) as parts:
             done = await settle_parts(parts)
-        return [outcome for part in done for outcome in part.outcomes]
+        outcomes: list[Outcome] = [outcome for part in done for outcome in part.outcomes]
+        # Where one line was imported before, the next one may have been too; elsewhere to look for each key is in vain.
+        self._are_new = not (self._looks_always or any(type(one) is Replayed for one in outcomes))
+        return outcomes
 
     def _moves(self, wishes: Sequence[Wish]) -> Group | None:
         """The group of a batch that has nothing but moves between accounts whose ids are known."""

@@ -23,13 +23,17 @@ class Prepared(NamedTuple):
 
     groups: Sequence[Group]
     reached: Reach
-    keys: Sequence[str]  # the arguments of `find_receipts`
+    keys: Sequence[str]  # the arguments of `find_receipts`; empty: all keys are taken for new
 
 
-def prepared(groups: Sequence[Group]) -> Prepared:
-    """What takes its time, done while another batch is being written."""
+def prepared(groups: Sequence[Group], *, are_new: bool = False) -> Prepared:
+    """What takes its time, done while another batch is being written.
+
+    `are_new`: nobody looks whether the keys have answered something. If one has, its receipt cannot be written a second
+    time: that is a Conflict.
+    """
     reached = reach(groups, {})
-    return Prepared(groups, reached, columns.texts(reached.keys))
+    return Prepared(groups, reached, () if are_new else columns.texts(reached.keys))
 
 
 class Parts(Batch):
