@@ -7,7 +7,7 @@ sources: shares first; the others in order, up to what each can spend
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import reduce
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from koshel.core import declined, declined_splits
 from koshel.core.apportion import exact, share_of, whole
@@ -50,45 +50,67 @@ def assigned(command: Split, one: Account, amount: Decimal) -> list[Decimal] | D
     return [parts[place] for place in range(len(command.targets))]
 
 
+class Given(NamedTuple):
+    """What the sources of a split give: each its share, the others in order, up to what each can spend."""
+
+    parts: Sequence[Decimal]
+    pool: Decimal  # what those without a share were to give
+    missing: Decimal  # of it
+    short: tuple[int, Decimal] | None  # the first account that cannot spend its shares, and what they come to
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether they give the whole amount."""
+        return not self.missing and self.short is None
+
+
 def drawn(
     command: Split, accounts: Mapping[int, Account], one: Account, amount: Decimal, turnovers: Turnovers
-) -> list[Decimal] | Declined:
+) -> Sequence[Decimal] | Declined:
     """The part of each source: shares first, then the others in order, up to what each can spend.
 
     That is what it has available, within its limits by time. If nothing but limits is in the way, the parts are those
-    without limits, so that a leg meets the limit and is refused for it.
+    without limits: all else is looked at before the limits are.
     """
+    spendable = {id_: available(accounts[id_]) for id_ in {leg.source_account_id for leg in command.sources}}
+    all_given = given(command, spendable, one, amount)
+    if all_given.short is not None:
+        id_, needed = all_given.short
+        return declined.insufficient_funds(command, accounts[id_], needed)
+    if all_given.missing and _never_enough(command.sources, all_given.pool, one.scale):
+        return declined_splits.not_exact(command, one, amount)
+    if all_given.missing:
+        return declined_splits.sources_short(command, one, minus(amount, all_given.missing), amount)
+    if turnovers:
+        lefts = {id_: left(turnovers[id_], accounts[id_].held) for id_ in spendable.keys() & turnovers.keys()}
+        within = spendable | {id_: min(spendable[id_], most) for id_, most in lefts.items() if most is not None}
+        limited = all_given if within == spendable else given(command, within, one, amount)
+        if limited.is_whole:
+            return limited.parts
+    return all_given.parts
+
+
+def given(command: Split, spendable: Mapping[int, Decimal], one: Account, amount: Decimal) -> Given:
+    """What the sources give if they can spend so much. Shares of more than all are refused before."""
     legs = command.sources
     shares = {place: leg.share for place, leg in enumerate(legs) if leg.share is not None}
     shared = _shared(shares, amount, amount, one.scale, len(shares))
     assert shared is not None, "shares of more than all are refused before"
-    spendable = {id_: available(accounts[id_]) for id_ in {leg.source_account_id for leg in legs}}
-    within = spendable
-    if turnovers:
-        lefts = {id_: left(turnovers[id_], accounts[id_].held) for id_ in spendable.keys() & turnovers.keys()}
-        within = spendable | {id_: min(spendable[id_], most) for id_, most in lefts.items() if most is not None}
+    rest, short = dict(spendable), None
     for place, part in shared[0].items():
         id_ = legs[place].source_account_id
-        spendable[id_] = minus(spendable[id_], part)
-        if within is not spendable:
-            within[id_] = minus(within[id_], part)
-        if spendable[id_] < 0:
-            return declined.insufficient_funds(command, accounts[id_], minus(available(accounts[id_]), spendable[id_]))
-    parts, missing = _in_order(legs, shared, within, one.scale)
-    if missing and within != spendable:
-        parts, missing = _in_order(legs, shared, spendable, one.scale)
-    if missing and _never_enough(legs, shared, one.scale):
-        return declined_splits.not_exact(command, one, amount)
-    if missing:
-        return declined_splits.sources_short(command, one, minus(amount, missing), amount)
-    return [parts[place] for place in range(len(legs))]
+        rest[id_] = minus(rest[id_], part)
+        if rest[id_] < 0 and short is None:
+            short = id_, minus(spendable[id_], rest[id_])
+    parts, missing = _in_order(legs, shared, rest, one.scale)
+    return Given([parts[place] for place in range(len(legs))], shared[1], missing, short)
 
 
-def _never_enough(legs: Sequence[SplitSource], shared: tuple[Parts, Decimal], scale: int) -> bool:
+def _never_enough(legs: Sequence[SplitSource], pool: Decimal, scale: int) -> bool:
     """Whether the parts fall short of the amount whatever the sources have: each is bounded, and was rounded down."""
     others = [leg.max for leg in legs if leg.share is None]
     most = [floored(one, scale) for one in others if one is not None]
-    return len(most) == len(others) and reduce(plus, most, ZEROS[scale]) < shared[1]
+    return len(most) == len(others) and reduce(plus, most, ZEROS[scale]) < pool
 
 
 def _in_order(

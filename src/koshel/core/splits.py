@@ -23,6 +23,7 @@ from koshel.core.money import CEILING, ZEROS, plus, rounded
 from koshel.core.moves import account, moved
 from koshel.core.parts import assigned, drawn
 from koshel.core.posting import post
+from koshel.core.split_limits import out_of_limits
 
 _OPEN = Status.OPEN.value
 
@@ -36,7 +37,7 @@ def split(book: Book, command: Split, ahead: Book) -> Grouped | Declined:
     amount = rounded(command.amount, one.scale)
     if not 0 < amount < CEILING:
         return declined.amount_out_of_range(command, one, amount)
-    parts = None if command.sources else assigned(command, one, amount)
+    parts: Sequence[Decimal] | Declined | None = None if command.sources else assigned(command, one, amount)
     if isinstance(parts, Declined):
         return parts
     if command.capture_at is not UNSET and command.capture_at >= (ends := expiry(command, book.facts.now)):
@@ -120,7 +121,9 @@ def _unaffordable(command: Split, accounts: Mapping[int, Account], amount: Decim
 
 
 def _over_limit(book: Book, command: Split, accounts: Mapping[int, Account], amount: Decimal) -> Declined | None:
-    """The refusal if the whole amount does not fit into a limit by time of the account that all legs have in common."""
+    """The refusal if a limit by time does not let the whole amount out of the sources, or into the one target."""
+    if command.sources and (refusal := out_of_limits(book, command, accounts, amount)):
+        return refusal
     source, target = _common(command, accounts)
     return limits.exceeded(book, command, source, None if command.kind is Kind.HOLD else target, amount)
 

@@ -12,7 +12,7 @@ what counts is never less than what the window holds, and reaches back a sixtiet
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct, field
@@ -110,6 +110,17 @@ class Turnover(Struct, frozen=True, gc=False):
             if over <= 0:
                 return leaves_at(per, bucket.number)
         return None
+
+    def releases(self, per: Period, way: Way, now: datetime) -> list[datetime]:
+        """The times at which less counts, if nothing else moves, in their order."""
+        buckets = self._counted(per, now).buckets
+        return [leaves_at(per, one.number) for one in buckets if (one.out if way == "out" else one.in_)]
+
+    def used_at(self, per: Period, way: Way, moment: datetime, now: datetime) -> Decimal:
+        """What counts against a limit then, if nothing else moves."""
+        counted = self._counted(per, now).buckets
+        counting = [one for one in counted if moment <= now or leaves_at(per, one.number) > moment]
+        return reduce(add, [one.out if way == "out" else one.in_ for one in counting], _ZERO)
 
     def sent(self, amount: Decimal) -> "Turnover":
         """The same once so much has gone out."""

@@ -19,7 +19,7 @@ from koshel.http.handlers.lines import account_of
 from koshel.http.handlers.lists import moment_of
 from koshel.http.problems import Failure, parameter_invalid
 from koshel.http.route import Route
-from koshel.inputs.values import Id
+from koshel.inputs.values import AccountName, Id
 
 At = Annotated[
     str, Meta(max_length=64, description="The balance at this time.", extra_json_schema={"format": "date-time"})
@@ -45,6 +45,7 @@ class Balance(Struct, frozen=True):
     balance: str
     held: str
     ctime: Annotated[Time, Meta(description="Since when it is so: the time of its line, or of its opening.")]
+    name: Annotated[AccountName, Meta(description="Of the account, if it has one.")] | UnsetType = UNSET
     as_of: (
         Annotated[date, Meta(description="The day, if the request has one: the balance is by value date.")] | UnsetType
     ) = UNSET
@@ -88,7 +89,8 @@ async def _by_value_date(call: Call, account: AccountDetails, query: BalanceQuer
 
 def _balance(account: AccountDetails, state: State, as_of: date | UnsetType = UNSET) -> Balance:
     balance, held = plain(state.balance), plain(state.held)
-    return Balance(account.id, account.currency, state.version, balance, held, shown_time(state.ctime), as_of)
+    name = UNSET if account.name is None else account.name
+    return Balance(account.id, account.currency, state.version, balance, held, shown_time(state.ctime), name, as_of)
 
 
 def _too_many(error: TooManyValueDates) -> Failure:

@@ -25,7 +25,7 @@ from koshel.http.handlers.lines import AccountLine, account_of, shown_line
 from koshel.http.handlers.lists import Since, Until, between
 from koshel.http.route import Route
 from koshel.http.slots import Slot
-from koshel.inputs.values import Id
+from koshel.inputs.values import AccountName, Id
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
@@ -52,6 +52,7 @@ class Statement(Struct, frozen=True):
     lines: Annotated[list[AccountLine], Meta(description="The oldest first.")]
     total_in: str
     total_out: str
+    name: Annotated[AccountName, Meta(description="Of the account, if it has one.")] | UnsetType = UNSET
 
 
 async def get_statement(call: Call) -> Reply:
@@ -105,8 +106,9 @@ async def _parts(call: Call, stretch: Stretch) -> AsyncIterator[Sequence[Line]]:
 
 async def _as_json(call: Call, stretch: Stretch) -> AsyncIterator[bytes]:
     account, opening, closing = stretch.account, stretch.opening, stretch.closing
+    name = "" if account.name is None else f'"name":"{account.name}",'
     begin = (
-        f'{{"account_id":{account.id},"currency":"{account.currency}","opening_balance":"{plain(opening.balance)}",'
+        f'{{"account_id":{account.id},{name}"currency":"{account.currency}","opening_balance":"{plain(opening.balance)}",'
         f'"closing_balance":"{plain(closing.balance)}","lines":['
     )
     yield begin.encode()
