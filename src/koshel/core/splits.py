@@ -142,6 +142,7 @@ def _legs(ahead: Book, command: Split, one: Account, parts: Sequence[Decimal]) -
             names = _name(ahead, source_id), _name(ahead, target_id)
             outcomes.append(LeftOut(source_id, target_id, ZEROS[one.scale], one.currency, *names))
             continue
+        outcome: Posted | Declined
         if is_hold:
             outcome = _hold(ahead, command, (source_id, target_id), part)
         else:
@@ -171,7 +172,7 @@ def _move(book: Book, command: Split, like: Move, sides: AccountIdPair, amount: 
     return post(book, like, one.currency, amount, source=after[0], target=after[1])
 
 
-def _hold(book: Book, command: Split, sides: AccountIdPair, amount: Decimal) -> Posted | Declined:
+def _hold(book: Book, command: Split, sides: AccountIdPair, amount: Decimal) -> Posted:
     """A leg that reserves money; what was asked for is said by the split."""
     source_id, target_id = sides
     assert source_id is not None, "a hold has a source"
@@ -180,6 +181,5 @@ def _hold(book: Book, command: Split, sides: AccountIdPair, amount: Decimal) -> 
         command.ledger_id, source_id, target_id, amount, lasts, None, default_lasts, capture_at=at, **labels(command)
     )
     outcome = hold(book, leg)
-    if isinstance(outcome, Declined):
-        return Declined(command, outcome.refusal, outcome.facts)
+    assert isinstance(outcome, Posted), "whatever a hold is refused for has been looked at for all legs together"
     return replace(outcome, request=None)
