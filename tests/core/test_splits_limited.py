@@ -54,6 +54,12 @@ def legs(book: Book, command: Command) -> list[str] | Refusal:
             ["4.00", "6.00", "2.00"],
         ),
         ({1: (limit("1d", "10"), limit("1h", "1"))}, split("4", target=3, sources=[of(1), of(2)]), ["1.00", "3.00"]),
+        (
+            {1: (limit("1d", "10"),)},
+            split("12", target=3, sources=[of(1, "50%"), of(1), of(2)]),
+            ["6.00", "4.00", "2.00"],  # a source's share counts before the rest that it gives
+        ),
+        ({4: (limit("1d", "4.50"),)}, split("4", target=3, sources=[of(4), of(2)]), ["2.00", "2.00"]),  # 2.50 is held
         ({1: (limit("1d", "0"),)}, split("4", target=3, sources=[of(1), of(2)]), ["4.00"]),
         ({1: (limit("1d", None, "0"),)}, split("4", target=3, sources=[of(1), of(2)]), ["4.00"]),
         (
