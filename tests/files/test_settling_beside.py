@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from itertools import pairwise
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import psycopg
 import pytest
 
 from koshel import Ledger
@@ -22,11 +24,13 @@ from koshel.db.verifying.verify import verify
 from koshel.files import together
 from koshel.files.importing import Result
 from koshel.files.settling import Settling
+from koshel.files.together import Together
 from koshel.telemetry import metrics
 from tests.support.bringing import HEADER, bring_in, bring_in_now, written
 from tests.support.database import Database
 from tests.support.relay import Cut, relaying
 from tests.support.settled import query
+from tests.support.waiting import until
 
 COUNT = 1_500  # lines: two batches
 LINES_OF_A = """
@@ -94,6 +98,41 @@ def test_its_locks_are_known_as_those_of_a_batch(
     before_finish(monkeypatch, look)
     assert bring_in(books, "main", "transactions", file_of(tmp_path / "t.jsonl")) == Result(new=COUNT)
     assert seen == [(0, 2)]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("is_known", [False, True])
+def test_somebody_who_waits_for_its_accounts_is_seen(
+    books: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, waits: bool, is_known: bool
+) -> None:
+    """Also where all lines were imported before, and nothing is written."""
+    path = file_of(tmp_path / "t.jsonl")
+    if is_known:
+        bring_in(books, "main", "transactions", path)
+    seen: list[bool] = []
+    settled = Together.settled
+
+    def wait_for_an_account() -> None:
+        with psycopg.connect(books.owner_url) as connection:
+            connection.execute("SELECT FROM koshel.account FOR NO KEY UPDATE")
+
+    waiter = threading.Thread(target=wait_for_an_account)
+
+    async def look(_: Parts) -> None:
+        if waits:
+            waiter.start()
+            await until(lambda: bool(query(books, "SELECT FROM pg_locks WHERE NOT granted")), "somebody waits")
+
+    def see(self: Together, batches: int, seconds: float, *, is_waited_for: bool) -> None:
+        seen.append(is_waited_for)
+        settled(self, batches, seconds, is_waited_for=is_waited_for)
+
+    before_finish(monkeypatch, look)
+    monkeypatch.setattr(Together, "settled", see)
+    bring_in(books, "main", "transactions", path)
+    if waits:
+        waiter.join(10)
+    assert seen == [waits]
 
 
 @pytest.mark.parametrize(("cut", "parts"), [(Cut.REPLY_LOST, [1_500]), (Cut.COMMIT_LOST, [1_000, 500])])

@@ -153,12 +153,6 @@ def test_money_moves_by_names_and_every_answer_has_ids_and_names(till: Till, nam
     assert (taken["source_account_id"], taken["source"], "target" in taken) == (bob, f"{name}.b", False)
     for transaction in (paid, moved, mixed, taken):
         assert till.answered(transaction["id"]) == transaction
-    for path in ("", "/balance", "/balance?as_of=2026-01-01", "/statement"):
-        one = found(till.call("GET", f"/account/@{name}{path}"))
-        assert (one.get("account_id", one.get("id")), one["name"]) == (ann, name)
-    unnamed = till.open()
-    assert "name" not in found(till.call("GET", f"/account/{unnamed}/balance"))
-    assert "name" not in found(till.call("GET", f"/account/{unnamed}/statement"))
 
 
 def test_a_hold_and_what_follows_it_have_the_names(till: Till, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Balances by value date, over HTTP."""
+"""Balances over HTTP: by value date, and whose they are."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -73,3 +73,13 @@ def test_a_sum_over_too_many_lines_is_refused(database: Database) -> None:
         assert (answer.body["account_id"], answer.body["lines_max"]) == (ann, value_dates.LINES_MAX)
         for day in ("2019-12-31", datetime.now(UTC).date().isoformat()):
             assert service.call("GET", f"/account/{ann}/balance?as_of={day}").status == 200
+
+
+def test_balances_and_statements_have_the_name_of_the_account(service: Running, open_account: OpenAccount) -> None:
+    ann = service.call("PUT", "/account/@users:77", {"email": "ann@example.com"}).body["id"]
+    service.call("POST", f"/account/{ann}/payment", {"amount": "1"})
+    unnamed = open_account()
+    for path in ("/balance", "/balance?as_of=2026-01-01", "/balance?version=0", "/statement"):
+        named = service.call("GET", f"/account/@users:77{path}").body
+        assert (named["account_id"], named["name"]) == (ann, "users:77")
+        assert "name" not in service.call("GET", f"/account/{unnamed}{path}").body

@@ -1,6 +1,6 @@
 """Loads `queries.sql` into one frozen struct: a missing or an extra name fails at start.
 
-There the tables have no schema, to be read; here each gets it, wherever it is named.
+There the tables have no schema; here each gets it, wherever it is named.
 """
 
 import re
@@ -10,7 +10,6 @@ from pathlib import Path
 from msgspec import Struct, structs
 
 SCHEMA = "koshel"  # of a new database
-
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _TABLE = (
     "ledger|currency|account|transaction|receipt|batch|hold|queued|declined|cancelled|turnover|split|exchange"
@@ -66,6 +65,7 @@ class Queries(Struct, frozen=True):
     record_receipts: str
     record_batch: str
     record_parts: str
+    is_waited_for: str
     fence_batch: str
     find_batch: str
     get_account: str
@@ -241,10 +241,10 @@ def qualified(statement: str, schema: str) -> str:
 
 def load(schema: str = SCHEMA) -> Queries:
     """The statements of the package, for tables in this schema."""
-    return _loaded(schema)
+    return _loaded(schema)  # a cache of `load` would take `load()` and `load("koshel")` for two
 
 
-@cache  # of `load` it would take `load()` and `load("koshel")` for two
+@cache
 def _loaded(schema: str) -> Queries:
     found = parse(Path(__file__).with_name("queries.sql").read_text())
     return Queries(*(qualified(statement, schema) for statement in structs.astuple(found)))

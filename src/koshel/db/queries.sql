@@ -551,6 +551,13 @@ SELECT ledger_id, $2::uuid, '{}', 2 FROM unnest($1::bigint []) AS b (ledger_id);
 -- For a batch that was written in parts: the ids of its transactions, in their order.
 INSERT INTO batch (ledger_id, id, transaction_ids, rules) VALUES ($1, $2, $3, 2);
 
+-- name: is_waited_for
+-- Whether another database transaction waits for what this one has locked. Reads no table, so no ledger.
+SELECT EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'transactionid' AND NOT granted AND transactionid = pg_current_xact_id_if_assigned()::xid
+) AS found;
+
 -- name: fence_batch
 -- Settles whether a commit happened: if the batch's own row is there, or still being committed, this
 -- waits for it and then does nothing; if not, the batch can never commit any more.

@@ -51,6 +51,7 @@ class Settling:
         self.together = Together()  # how many batches a stretch should have
         self._are_new = False  # whether the keys of the next lines are taken for new, as those before them were
         self._looks_always = False  # since they were not
+        self._is_waited_for = False  # whether callers wait for the accounts of the last stretch
 
     def stretch(self, batches: Sequence[Sequence[Wish]]) -> Stretch:
         """Some batches, to be settled together. No connection is used, so another thread can do this."""
@@ -63,6 +64,7 @@ class Settling:
     async def settle_together(self, stretch: Stretch) -> list[Outcome]:
         """What became of each line of some batches. Raises Stopped: then what stands before the batch is done."""
         begun, is_obstructed = time.monotonic(), False
+        self._is_waited_for = False
         outcomes: list[Outcome] | None = None
         if stretch.work is not None and not self._store.namespace.is_confined and not self.together.is_apart:
             try:
@@ -76,7 +78,7 @@ class Settling:
         if outcomes is None:
             begun = time.monotonic()
             outcomes = [outcome for wishes in stretch.batches for outcome in await self.settle(wishes)]
-        self.together.settled(len(stretch.batches), time.monotonic() - begun)
+        self.together.settled(len(stretch.batches), time.monotonic() - begun, is_waited_for=self._is_waited_for)
         if is_obstructed:
             self.together.obstructed()
         return outcomes
@@ -84,6 +86,7 @@ class Settling:
     async def _settle_parts(self, work: Prepared) -> list[Outcome]:
         async with self._store.parts(work) as parts:
             done = await settle_parts(parts)
+            self._is_waited_for = parts.is_waited_for
         outcomes: list[Outcome] = [outcome for part in done for outcome in part.outcomes]
         # Where one line was imported before, the next one may have been too; elsewhere to look for each key is in vain.
         self._are_new = not (self._looks_always or any(type(one) is Replayed for one in outcomes))

@@ -50,6 +50,7 @@ class Parts(Batch):
         self._sides = copying.LastSides()
         self._receipts: Copy | None = None  # of the last part; they wait until its transactions are written
         self._writing: asyncio.Future[str] | None = None
+        self.is_waited_for = False  # whether another database transaction waits for the accounts, at the end
 
     @property
     def groups(self) -> Sequence[Group]:
@@ -78,8 +79,11 @@ class Parts(Batch):
     async def finish(self) -> None:
         """Write what all parts have done to the accounts, and that they are one batch."""
         await self._copy_receipts()
-        if not self._posted:
-            return
+        if self._posted:
+            await self._finish()
+        self.is_waited_for = await self.connection.fetchval(self._queries.is_waited_for)
+
+    async def _finish(self) -> None:
         q, ledger_id, moved = self._queries, self._work.groups[0].ledger_id, self._sides.arrays()
         await self._written()
         await self.connection.execute(q.move_accounts, *moved)
