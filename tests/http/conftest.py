@@ -21,7 +21,7 @@ from tests.support.keyed import Client, Keyed, new_key, new_ledger
 from tests.support.room import Room
 from tests.support.service import Answer, Running, serving
 from tests.support.till import Till
-from tests.support.ways import ACCOUNTS, BYE, WAYS, Ways, open_ways, post
+from tests.support.ways import ABROAD, ACCOUNTS, BYE, WAYS, Ways, open_ways, post
 
 DATABASE = "http_tests"
 LIMITS = {
@@ -115,6 +115,8 @@ def room(cluster: Cluster) -> Iterator[Room]:
             body = b'{"email": "ann@example.com", "max_balance": %b, "name": "users:%d"}' % (limit, number)
             opened = room.agree([post("/account", body), BYE])
             assert b"201 Created" in opened
+        abroad = b'{"email": "ann@example.com", "currency": "EUR", "name": "users:%d"}' % ABROAD
+        assert b"201 Created" in room.agree([post("/account", abroad), BYE])
         yield room
     finally:
         loop.run_until_complete(end())

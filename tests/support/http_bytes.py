@@ -1,9 +1,11 @@
 """Requests as bytes, right and wrong, made of one number each: most are plain, or nearly so."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from random import Random
 
-from tests.support.ways import ACCOUNTS, BYE, cut
+from tests.support.http_odds import BODIES, GOOD_LINES, ODD_LINES, OTHER_TARGETS, TYPES, VERSIONS
+from tests.support.ways import ABROAD, ACCOUNTS, BYE, cut
 
 TRANSACTIONS = 60  # ids that are referred to
 # With an @, as in a path: of the accounts that are there, and then what is nobody's, or no name.
@@ -18,141 +20,17 @@ NAMES = [
 ]
 KEYS = [f"key-{number}" for number in range(8)]
 
-ROUTES = ["transfer", "transfer", "transfer", "split", "hold", "payment", "withdrawal", "capture", "void", "refund"]
-OTHER_TARGETS = [
-    "GET /account/1",
-    "GET /transaction/3",
-    "GET /health/live",
-    "GET /nowhere",
-    "HEAD /account/2",
-    "PUT /transaction",
-    "POST /transaction/",
-    "POST //transaction",
-    "POST /transaction?dry_run=true",
-    "POST /transaction?dry_run=false",
-    "POST /transaction?x=1",
-    "POST /transaction#x",
-    "POST /%74ransaction",
-    "POST http://127.0.0.1/transaction",
-    "POST /account/0/payment",
-    "POST /account/01/payment",
-    "POST /account/1%30/payment",
-    "POST /account/99999999999999999999/payment",
-    "POST /account/\u0661/payment",
-    "POST /account//payment",
-    "POST /account/%40users:1/payment",
-    "POST /account/@users%3A1/payment",
-    "POST /account/@users:1%2F/payment",
-    "POST /account/@us\u0435rs:1/payment",
-    "POST /account/@../payment",
-    "PUT /account/@users:1",
-    "PUT /account/1",
-    "GET /account/@users:1",
-    "POST /account/1/payment/",
-    "POST /account",
-    "POST /transaction/batch",
-    "POST /exchange",
-    "POST /exchange?dry_run=true",
-    "post /transaction",
-    "POST  /transaction",
-    "POST\t/transaction",
-]
-VERSIONS = ["HTTP/1.0", "HTTP/1.1 ", "HTTP/2.0", "HTTP/11", "http/1.1", ""]
-BODIES = [
-    b"",
-    b"{}",
-    b"null",
-    b"[]",
-    b'{"amount"',
-    b'{"amount": 1} ',
-    b' \r\n{"amount": 1}',
-    b'{"amount": 1}{"amount": 1}',
-    b'{"amount": 1, "amount": 2}',
-    b'{"amount": 1, "am\\u006funt": 2}',
-    b'{"amount": 1, "metadata": {"a": "1", "a": "2"}}',
-    b'{"amount": 1, "amout": 2}',
-    b'{"amount": -1}',
-    b'{"amount": 0.001}',
-    b'{"amount": 1e400}',
-    b'{"amount": "1e2"}',
-    b'{"amount": "0.1", "metadata": {"a:b": "c:d", "\xd0\xba": "\xd0\xbe"}}',
-    b'{"amount": "0.1", "metadata": {"a": null}}',
-    b'{"amount": "0.1", "metadata": {"a": "\xff"}}',
-    b'{"amount": ' + b"[" * 980 + b"]" * 980 + b"}",
-    b'{"source_account_id": 1, "target_account_id": 1, "amount": 1}',
-    b'{"source_account_id": 1, "target_account_id": null, "amount": 1}',
-    b'{"source_account_id": "1", "target_account_id": 2, "amount": 1}',
-    b'{"source_account_id": 99, "target_account_id": 2, "amount": 1}',
-    b"\xef\xbb\xbf" + b'{"amount": 1}',
-    b'{"source_account_id": 1, "amount": 1, "targets": [{"target_account_id": 2, "share": "100%"}]}',
-    b'{"source_account_id": 1, "amount": 1, "targets": [{"target_account_id": 2, "share": "1/0"}]}',
-    b'{"source_account_id": 1, "amount": 1, "targets": [{"target_account_id": 3, "remaining": true}], "hold": {}}',
-    b'{"sources": [{"source_account_id": 1, "max": 1}, {"source_account_id": 2}], "target": "users:3", "amount": 2}',
-    b'{"source_account_id": 1, "target": "users:2", "source_amount": 1, "rate": "0.5"}',
-    b'{"source_account_id": 1, "target_account_id": 2, "source_amount": 1, "execute_at": "2020-01-01"}',
-    b'{"transactions": [{"exchange": {"source": "users:1", "target": "users:2", "source_amount": 1, "rate": 2}}]}',
-]
-GOOD_LINES = [
-    "Accept: */*",
-    "accept-encoding: gzip, br",
-    "User-Agent: curl/8.1",
-    "Connection: keep-alive",
-    "connection: Keep-Alive",
-    "X-Request-Id: mine-1",
-    "x-request-id: \ttwo words ",
-    "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-    "X-Forwarded-For: 10.0.0.1, 10.0.0.2",
-]
-ODD_LINES = [
-    "X-Other: 1",
-    "Authorization: Bearer x",
-    "Prefer: respond-async",
-    "Prefer: wait=1",
-    "Expect: 100-continue",
-    "Connection: close",
-    "Connection: keep-alive, close",
-    "Upgrade: websocket",
-    "Content-Encoding: gzip",
-    "Content-Encoding: identity",
-    "Transfer-Encoding: identity",
-    "Idempotency-Key: ",
-    "Idempotency-Key: two words",
-    "Idempotency-Key: \u043a\u043b\u044e\u0447",
-    "Idempotency-Key: one, two",
-    "Idempotency-Key:key-1",
-    "idempotency-key: key-2",
-    "IDEMPOTENCY-KEY:\t key-3 \t",
-    "Idempotency-Key : key-4",
-    "X-Request-Id: ",
-    "X-Request-Id: \x7f",
-    "Host: other",
-    "If-Match: *",
-    "Origin: http://127.0.0.1",
-    "Sec-Fetch-Site: cross-site",
-    "Content-Type: text/plain",
-    "Cookie: a=b",
-    "no colon",
-    ": no name",
-    " folded: line",
-    "Accept: a\r\n b",
-    "Accept: a\nX-Smuggled: b",
-    "Accept: a\rb",
-    "Accept: \x00",
-    "Content-Length: 5",
-    "Content-Length: +5",
-    "Content-Length: 5, 5",
-    "Content-Length: 0x5",
-    "Content-Length: ",
-]
-TYPES = ["application/json"] * 8 + [
-    "application/json; charset=utf-8",
-    "Application/JSON",
-    "application/json;charset=UTF-8",
-    "application/json; charset=latin-1",
-    "application/problem+json",
-    "application/x-www-form-urlencoded",
-    "",
-]
+ROUTES = ["transfer", "transfer", "transfer", "split", "hold", "payment", "withdrawal", "capture", "void", "refund"] * 3
+ROUTES += ["exchange"]
+NEXT_MONTH = (datetime.now(UTC) + timedelta(days=30)).replace(microsecond=0)
+# What may be said beside the money; the last two of each are wrong.
+LABELS: dict[str, list[object]] = {
+    "reference": ["order 7", "order-8", "\u0437\u0430\u043a\u0430\u0437", None] * 9 + ["x" * 255, "", "x" * 256],
+    "description": ["rent", 'of "May"\n\u2713', None] * 9 + ["x" * 500, "", 7],
+    "effective_on": ["2026-01-31", "2024-02-29", None] * 9 + ["2026-02-30", "today"],
+}
+# Nobody waits for it: what is due while the two ways answer would be decided by each at a time of its own.
+TIMES = [NEXT_MONTH.isoformat(), f"{NEXT_MONTH:%Y-%m-%dT%H:%M:%S.5}-02:30", f"{NEXT_MONTH:%Y-%m-%d}", "soon"]
 
 
 def conversation(number: int) -> list[bytes]:
@@ -201,7 +79,8 @@ def _length(random: Random, body: bytes) -> list[str]:
 def _asked(random: Random) -> tuple[str, bytes]:
     amount = random.choice(["1", "0.10", 5, 2.5, "1000", "12.345"])
     source, target = random.randint(1, ACCOUNTS), random.randint(1, ACCOUNTS)
-    transaction_id, body = random.randint(1, TRANSACTIONS), {}
+    transaction_id = random.randint(1, TRANSACTIONS)
+    body: dict[str, object] = {}
     match route := random.choice(ROUTES):
         case "transfer" | "hold":
             body = _side(random, "source", source) | _side(random, "target", target) | {"amount": amount}
@@ -209,6 +88,10 @@ def _asked(random: Random) -> tuple[str, bytes]:
             where = "/transaction"
         case "split":
             body, where = _split(random, source) | {"amount": amount}, "/transaction"
+        case "exchange":
+            rate = random.choice(["0.9137", 2, "1/3"])
+            sides = {"source": f"users:{source}", "target_account_id": ABROAD}
+            body, where = sides | {"source_amount": amount, "rate": rate}, "/exchange"
         case "payment" | "withdrawal":
             one = random.choice(NAMES) if random.random() < 0.3 else source
             body, where = {"amount": amount}, f"/account/{one}/{route}"
@@ -216,6 +99,9 @@ def _asked(random: Random) -> tuple[str, bytes]:
             where = f"/transaction/{transaction_id}/{route}"
     if random.random() < 0.2:
         body["metadata"] = {"order": "7", "b:c": "d"}
+    body |= {name: random.choice(values) for name, values in LABELS.items() if random.random() < 0.1}
+    if random.random() < 0.04:
+        body["execute_at"] = random.choice(TIMES)
     spaced = random.random() < 0.5
     sent = json.dumps(body, separators=None if spaced else (",", ":")).encode()
     return f"POST {where}", sent if body or random.random() < 0.5 else b""

@@ -25,6 +25,7 @@ CLOGGED = 100_000  # bytes that a client does not read
 WAYS = ("way_aiohttp", "way_express")  # their databases
 ACCOUNTS = 4  # that take at most 5,000, with the ids from 1
 ALWAYS = ACCOUNTS + 1  # one that takes any amount, and that no random request touches; and so is the next
+ABROAD = ALWAYS + 2  # one in euros
 SETTINGS = Settings(receive_timeout_ms=300, body_bytes_max=8_000, settle_connections=2, read_connections=2)
 
 BYE = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
