@@ -1,6 +1,7 @@
 """Requests as bytes, right and wrong, made of one number each: most are plain, or nearly so."""
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -24,7 +25,7 @@ ROUTES = ["transfer", "transfer", "transfer", "split", "hold", "payment", "withd
 ROUTES += ["exchange"]
 NEXT_MONTH = (datetime.now(UTC) + timedelta(days=30)).replace(microsecond=0)
 # What may be said beside the money; the last two of each are wrong.
-LABELS: dict[str, list[object]] = {
+LABELS: Mapping[str, Sequence[object]] = {
     "reference": ["order 7", "order-8", "\u0437\u0430\u043a\u0430\u0437", None] * 9 + ["x" * 255, "", "x" * 256],
     "description": ["rent", 'of "May"\n\u2713', None] * 9 + ["x" * 500, "", 7],
     "effective_on": ["2026-01-31", "2024-02-29", None] * 9 + ["2026-02-30", "today"],
