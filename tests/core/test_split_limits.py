@@ -60,6 +60,13 @@ HOUR_AND_MONTH: Limits = {1: (limit("1h", "2"),), 2: (limit("30d", "2"),)}
         (HOUR_AND_MONTH, "4", [of(1, "50%"), of(2, "50%")], ("2", "2.00", "0.00", "30d")),
         (HOUR_AND_MONTH, "3", [of(1), of(2)], ("1", "2.00", "0.00", "1h")),
         ({1: (limit("1d", "2"),)}, "3", [of(1), of(2, "1")], ("1", "2.00", "0.00", "1d")),
+        # What both have sent leaves their windows at one moment: it is the second that had nothing left.
+        (
+            {1: (limit("1h", "10"),), 2: (limit("1h", "2"),)},
+            "3",
+            [of(1, "1"), of(2, "2")],
+            ("2", "2.00", "0.00", "1h"),
+        ),
         ({1: (limit("1d", "2"),)}, "3", [of(2, "1"), of(1, "1"), of(1)], ("1", "2.00", "0.00", "1d")),
         ({1: (limit("1h", "1"), limit("1d", "2"))}, "1", [of(1)], ("1", "1.00", "0.00", "1h")),
     ],
