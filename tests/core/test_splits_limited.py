@@ -42,6 +42,8 @@ def legs(book: Book, command: Command) -> list[str] | Refusal:
     ("limits", "command", "expected"),
     [
         ({1: (limit("1d", "10"),)}, split("106", target=3, sources=[of(1), of(2)]), Refusal.INSUFFICIENT_FUNDS),
+        # What no waiting can mend comes first: account 2 cannot spend its share, and account 1 may never give enough.
+        ({}, split("100", target=3, sources=[of(2, "20%"), of(1, "1")]), Refusal.SPLIT_NOT_EXACT),
         ({1: (limit("1d", "10"),)}, split("12", target=3, sources=[of(1), of(2)]), ["10.00", "2.00"]),
         (
             {1: (limit("1d", "10"),)},

@@ -74,11 +74,11 @@ def drawn(
     """
     spendable = {id_: available(accounts[id_]) for id_ in {leg.source_account_id for leg in command.sources}}
     all_given = given(command, spendable, one, amount)
+    if _never_enough(command.sources, all_given.pool, one.scale):  # whatever they have: so it comes first
+        return declined_splits.not_exact(command, one, amount)
     if all_given.short is not None:
         id_, needed = all_given.short
         return declined.insufficient_funds(command, accounts[id_], needed)
-    if all_given.missing and _never_enough(command.sources, all_given.pool, one.scale):
-        return declined_splits.not_exact(command, one, amount)
     if all_given.missing:
         return declined_splits.sources_short(command, one, minus(amount, all_given.missing), amount)
     if turnovers:
