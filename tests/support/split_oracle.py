@@ -75,6 +75,8 @@ def _given(command: Split, means: Mapping[int, Means], scale: int, units: int) -
     *parts, rest = apportioned([*asked.values(), units - sum(asked.values(), Fraction(0))])
     shares = dict(zip(asked, parts, strict=True))
     of_shares = _by_account(legs, shares)
+    if sum(_most(leg, rest, scale) for leg in legs if leg.share is None) < rest:
+        return Refusal.SPLIT_NOT_EXACT  # however much they have
     if any(means[id_].available < given for id_, given in of_shares.items()):
         return Refusal.INSUFFICIENT_FUNDS
     free = {id_: one.available - of_shares.get(id_, 0) for id_, one in means.items()}
@@ -86,9 +88,6 @@ def _given(command: Split, means: Mapping[int, Means], scale: int, units: int) -
         return Refusal.LIMIT_EXCEEDED if is_over else [drawn[place] for place in range(len(legs))]
     if _in_order(legs, rest, free, scale) is not None:
         return Refusal.LIMIT_EXCEEDED
-    others = [leg for leg in legs if leg.share is None]
-    if sum(_most(leg, rest, scale) for leg in others) < rest:
-        return Refusal.SPLIT_NOT_EXACT  # however much they have
     return Missing(next(less for less in range(1, rest + 1) if _in_order(legs, rest - less, free, scale) is not None))
 
 
