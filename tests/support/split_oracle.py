@@ -57,10 +57,16 @@ def _received(command: Split, means: Mapping[int, Means], scale: int, units: int
         return Refusal.AMOUNT_OUT_OF_RANGE
     shares = {place: units * _share(leg.share) for place, leg in enumerate(command.targets) if leg.share is not None}
     rest = units - sum(fixed.values()) - sum(shares.values())
-    if rest < 0 or (rest and not any(leg.remaining for leg in command.targets)):
+    if rest < 0:
         return Refusal.SPLIT_NOT_EXACT
     parts = {place: Fraction(part) for place, part in (fixed | shares).items()}
-    legs = apportioned([parts.get(place, Fraction(rest)) for place in range(len(command.targets))])
+    exact = [parts.get(place, Fraction(rest)) for place in range(len(command.targets))]
+    if any(leg.remaining for leg in command.targets):
+        legs = apportioned(exact)
+    else:  # less than a unit may be left, which rounding gives to the shares
+        *legs, left = apportioned([*exact, Fraction(rest)])
+        if left:
+            return Refusal.SPLIT_NOT_EXACT
     if command.source_account_id is None:
         return legs
     source = means[command.source_account_id]
