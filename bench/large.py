@@ -14,7 +14,7 @@ from bench.large_books import Size, make
 from bench.large_files import exported, imported
 from bench.large_reads import Look, looks
 from bench.large_report import Measured, render
-from bench.large_writes import sustained
+from bench.large_writes import BATCHES, SINGLES, Books, sustained
 from bench.servers import koshel
 
 RESULTS = Path(__file__).with_name("RESULTS-large.md")
@@ -44,7 +44,9 @@ def _measured(databases: Databases, size: Size, options: Any, directory: Path) -
         read: list[Look] = looks(server.port, size, options.asks)
     print("read", flush=True)
     with databases.fresh("small") as (small,):
-        settled = sustained((small, url), (ACCOUNTS, size.accounts), size, options.sustained, directory)
+        books = Books(small, ACCOUNTS), Books(url, size.accounts, size.hub)
+        settled = sustained(*books, options.sustained, directory, SINGLES)
+        batched = sustained(*books, options.sustained / 3, directory, BATCHES)
         prove(small)
     print("settled", flush=True)
     out = exported(url, directory)
@@ -60,6 +62,7 @@ def _measured(databases: Databases, size: Size, options: Any, directory: Path) -
         load_s,
         read,
         settled,
+        batched,
         out,
         brought,
         [*described, *databases.settings()],
@@ -71,7 +74,12 @@ def _options(arguments: Sequence[str]) -> Any:
     parser = argparse.ArgumentParser(prog="python -m bench.large", description=__doc__, allow_abbrev=False)
     parser.add_argument("--accounts", type=int, default=1_000_000, help="even (default 1,000,000)")
     parser.add_argument("--transactions", type=int, default=10_000_000, help="default 10,000,000")
-    parser.add_argument("--sustained", type=float, default=300, help="seconds of transfers in each books (default 300)")
+    parser.add_argument(
+        "--sustained",
+        type=float,
+        default=300,
+        help="seconds of transfers in each books, and a third of that of batches (default 300)",
+    )
     parser.add_argument("--asks", type=int, default=200, help="requests of each kind (default 200)")
     parser.add_argument("--prove", action="store_true", help="verify the large books at the end")
     parser.add_argument(

@@ -7,7 +7,7 @@ from msgspec import Struct
 from bench.large_books import Size
 from bench.large_files import IMPORT_ACCOUNTS, IMPORTED, Filed
 from bench.large_reads import Look
-from bench.large_writes import KINDS, MEMBERS, Settled
+from bench.large_writes import BATCHES, CALLERS, CONNECTIONS, KINDS, MEMBERS, SINGLES, Settled
 from bench.markdown import table
 
 P99_MS = 20.0
@@ -26,6 +26,7 @@ class Measured(Struct, frozen=True):
     load_s: float
     read: Sequence[Look]
     settled: Settled
+    batched: Settled
     exported: Filed
     imported: Filed
     machine: Sequence[tuple[str, str]]
@@ -42,8 +43,9 @@ def render(measured: Measured) -> str:
         f" lines; made in {measured.load_s:,.0f} s. {proved}"
     )
     settled = (
-        f"Two callers, a worker for each books, batches of {MEMBERS}, {measured.settled.seconds:,.0f} s of each, in"
-        " turn, with a checkpoint in the middle."
+        f"Single transfers: {CONNECTIONS} connections to {SINGLES.workers} workers of each books,"
+        f" {measured.settled.seconds:,.0f} s of each. Batches of {MEMBERS}: {CALLERS} callers of {BATCHES.workers}"
+        f" worker, {measured.batched.seconds:,.0f} s of each. All in turn, with a checkpoint in the middle."
     )
     parts = [
         "# Results of large books",
@@ -59,7 +61,10 @@ def render(measured: Measured) -> str:
         ),
         "## Transfers",
         settled,
-        table(("books", "transfers/s"), [(kind, f"{measured.settled.per_s[kind]:,.0f}") for kind in KINDS]),
+        table(
+            ("books", "single transfers/s", "in batches"),
+            [(kind, *(f"{of.per_s[kind]:,.0f}" for of in (measured.settled, measured.batched))) for kind in KINDS],
+        ),
         "## Files",
         f"`koshel export` of all transactions; `koshel import` of {IMPORTED:,} between {IMPORT_ACCOUNTS:,} accounts.",
         table(
@@ -84,6 +89,8 @@ def _judged(measured: Measured) -> Iterator[tuple[str, str, str, str]]:
     small, large, beside = (measured.settled.per_s[kind] for kind in KINDS)
     verdict = "aim" if large / small >= RATE_AIM else _verdict(large / small >= RATE)
     yield "transfers/s against small books", f"≥ {RATE:g} (aim {RATE_AIM:g})", f"{large / small:.2f}", verdict
+    batched = measured.batched.per_s
+    yield f"the same in batches of {MEMBERS}", "", f"{batched[KINDS[1]] / batched[KINDS[0]]:.2f}", ""
     yield (
         "transfers/s beside a reader of a statement",
         f"≥ {READER:g}",

@@ -1,10 +1,14 @@
-"""Transfers in large books against those in small ones, in turn, with a checkpoint on the way, and beside a reader."""
+"""Transfers in large books against those in small ones, in turn, with a checkpoint on the way, and beside a reader.
+
+Single transfers as the other tables have them: 256 connections to two workers, by wrk. And batches, which wait for
+PostgreSQL for most of their time, and so show what large books cost there: two callers of one worker.
+"""
 
 import json
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
@@ -12,18 +16,20 @@ from pathlib import Path
 import psycopg
 from msgspec import Struct
 
-from bench.large_books import Size
-from bench.servers import koshel
+from bench import load
+from bench.servers import Server, koshel
 
 MEMBERS = 200  # of a batch
-CONNECTIONS = 2
-SLICE_S = 2.0  # of one books, and then of the other
+CALLERS = 2  # of batches
+CONNECTIONS = 256  # of single transfers
+WORKERS = 2
+SLICE_S = 4  # of one books, and then of the other
 READ_BYTES = 65_536
 KINDS = ("small", "large", "large beside a reader")
 
 
 class NotSettled(Exception):
-    """A batch was refused, or a reader, an export or an import has failed."""
+    """A transfer was refused, or a reader, an export or an import has failed."""
 
 
 class Settled(Struct, frozen=True):
@@ -33,35 +39,56 @@ class Settled(Struct, frozen=True):
     per_s: dict[str, float]
 
 
-def sustained(urls: tuple[str, str], accounts: tuple[int, int], size: Size, seconds: float, directory: Path) -> Settled:
-    """So many seconds of each books, slice by slice in turn; in the middle there is a checkpoint."""
-    done = dict.fromkeys(KINDS, 0)
-    small, large = urls
+class Books(Struct, frozen=True):
+    """Books among whose accounts, 1 and up, is paid."""
+
+    url: str
+    accounts: int
+    hub: int = 1  # the account whose statement is read
+
+
+class Way(Struct, frozen=True):
+    """A way to ask for transfers."""
+
+    workers: int
+    slice: Callable[[Server, int], float]  # how many transfers a second are settled meanwhile
+
+
+def sustained(small: Books, large: Books, seconds: float, directory: Path, way: Way) -> Settled:
+    """So many seconds of each books, in turn; in the middle there is a checkpoint."""
+    rates: dict[str, list[float]] = {kind: [] for kind in KINDS}
     rounds = max(1, round(seconds / SLICE_S))
-    with koshel(small, 1, directory) as one, koshel(large, 1, directory) as other:
+    with koshel(small.url, way.workers, directory) as one, koshel(large.url, way.workers, directory) as other:
         for number in range(rounds):
             if number == rounds // 2:
-                with psycopg.connect(large, autocommit=True) as connection:
+                with psycopg.connect(large.url, autocommit=True) as connection:
                     connection.execute("CHECKPOINT")
-            done[KINDS[0]] += _slice(one.port, accounts[0])
-            done[KINDS[1]] += _slice(other.port, accounts[1])
-            with reading(other.port, size.hub):
-                done[KINDS[2]] += _slice(other.port, accounts[1])
-    return Settled(rounds * SLICE_S, {kind: count / (rounds * SLICE_S) for kind, count in done.items()})
+            rates[KINDS[0]].append(way.slice(one, small.accounts))
+            rates[KINDS[1]].append(way.slice(other, large.accounts))
+            with reading(other.port, large.hub):
+                rates[KINDS[2]].append(way.slice(other, large.accounts))
+    return Settled(rounds * SLICE_S, {kind: sum(each) / rounds for kind, each in rates.items()})
 
 
-def _slice(port: int, accounts: int) -> int:
-    """How many transfers are settled meanwhile."""
+def _singles(server: Server, accounts: int) -> float:
+    shape = load.Shape("uniform", CONNECTIONS, keys=False, accounts=accounts)
+    done = load.drive(server.url("/transaction"), shape, SLICE_S)
+    if done.failures:
+        raise NotSettled(f"{done.refused} were refused, {done.broken} broken off")
+    return done.per_s
+
+
+def _batches(server: Server, accounts: int) -> float:
     counts: list[int] = []
     deadline = time.monotonic() + SLICE_S
-    callers = [threading.Thread(target=_call, args=(port, accounts, deadline, counts)) for _ in range(CONNECTIONS)]
+    callers = [threading.Thread(target=_call, args=(server.port, accounts, deadline, counts)) for _ in range(CALLERS)]
     for caller in callers:
         caller.start()
     for caller in callers:
         caller.join()
     if len(counts) != len(callers):
         raise NotSettled("a batch was refused; see above")
-    return sum(counts)
+    return sum(counts) / SLICE_S
 
 
 def _call(port: int, accounts: int, deadline: float, counts: list[int]) -> None:
@@ -110,3 +137,7 @@ def reading(port: int, account: int) -> Iterator[None]:
         reader.join()
     if failures:
         raise NotSettled(f"the statement was answered {failures[0]}")
+
+
+SINGLES = Way(WORKERS, _singles)
+BATCHES = Way(1, _batches)

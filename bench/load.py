@@ -28,6 +28,7 @@ class Shape(Struct, frozen=True):
     distribution: str  # uniform, zipf, hot
     connections: int
     keys: bool
+    accounts: int = ACCOUNTS
 
     def __str__(self) -> str:
         return f"{self.distribution}, {self.connections} connections, {'with' if self.keys else 'without'} keys"
@@ -80,7 +81,14 @@ def drive(url: str, shape: Shape, seconds: int, traffic: Traffic = TRANSFERS) ->
         *(_wrk(), "--threads", str(min(THREADS, shape.connections)), "--connections", str(shape.connections)),
         *("--duration", f"{seconds}s", "--timeout", f"{ENDS_WITHIN_S}s"),
         *("--script", str(SCRIPTS / traffic.script), url, "--"),
-        *(str(ACCOUNTS), shape.distribution, "yes" if shape.keys else "no", run, traffic.argument, traffic.tokens),
+        *(
+            str(shape.accounts),
+            shape.distribution,
+            "yes" if shape.keys else "no",
+            run,
+            traffic.argument,
+            traffic.tokens,
+        ),
         traffic.names,
     ]
     try:

@@ -11,7 +11,7 @@
 -- wrk shares the cores with what it measures, so every request is built before the first is sent; with
 -- keys, all but a counter in the middle.
 
-local POOL = 16384      -- transfers built; they are sent round and round
+local POOL = 16384      -- transfers built, or 65536 among more than 100,000 accounts; they are sent round and round
 local QUANTILES = 262144 -- of the Zipf distribution; the rarest of 10,000 accounts has two or three
 
 local threads = 0
@@ -60,6 +60,7 @@ local BY_ID = '{"source_account_id": %d, "target_account_id": %d, "amount": "%d.
 local BY_NAME = '{"source": "users:%d", "target": "users:%d", "amount": "%d.%02d"}'
 
 local function build(accounts, distribution, key, headers, bearer, form)
+   if accounts > 100000 then POOL = 65536 end
    local part = math.floor(accounts / #bearer)
    local sample = sampler(distribution, part)
    for i = 1, POOL do

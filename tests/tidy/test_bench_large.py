@@ -13,16 +13,17 @@ FAST = Look("page 1 of lines", 2.0, 5.0)
 
 def report(deep: Look, rates: tuple[float, float, float], per_s: tuple[float, float]) -> str:
     settled = Settled(300, dict(zip(KINDS, rates, strict=True)))
+    batched = Settled(100, dict(zip(KINDS, (1_000, 810, 800), strict=True)))
     out, brought = (Filed(one, 40, 44) for one in per_s)
-    return render(
-        Measured("it", Size(100, 1_100), 1, [FAST, deep], settled, out, brought, [("cores", "2")], is_proved=True)
-    )
+    size, read = Size(100, 1_100), [FAST, deep]
+    return render(Measured("it", size, 1, read, settled, batched, out, brought, [("cores", "2")], is_proved=True))
 
 
 def test_what_is_reached_is_said() -> None:
     text = report(Look("page 10,000 of lines", 2.4, 6.0, FAST.name), (1_000, 960, 900), (200_000, 26_000))
     assert text.count("| reached |\n") == 5
     assert "| 0.96 | aim |" in text
+    assert "| the same in batches of 200 |  | 0.81 |  |" in text
     assert "| page 10,000 of lines | 2.4 | 6.0 | 1.20 |" in text
     assert "| import | 26,000 | 40 | 44 |" in text
     assert "one account has 100 lines" in text
