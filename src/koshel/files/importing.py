@@ -52,12 +52,12 @@ class Result(Struct):
     known: int = 0
     passed_over: Counter[str] = field(default_factory=Counter)
 
-    def count(self, outcome: Outcome) -> None:
-        """One line more."""
-        if isinstance(outcome, Opened | Posted):
-            self.new += 1
-        else:
-            self.known += 1
+    def count(self, outcomes: Sequence[Outcome]) -> None:
+        """So many lines more."""
+        counted = Counter(map(type, outcomes))  # while PostgreSQL waits for the next ones: by type, since that is quick
+        new = counted[Opened] + counted[Posted]
+        self.new += new
+        self.known += len(outcomes) - new
 
 
 class Import:
@@ -108,8 +108,7 @@ class Import:
                 raise Stopped(error.line, error.since, error.refused, self._order.older) from None
             finally:
                 following = await reading
-            for outcome in outcomes:
-                result.count(outcome)
+            result.count(outcomes)
             count += sum(map(len, stretch.batches))
             progress(count / whole)
             stretch = following

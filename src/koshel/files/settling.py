@@ -89,7 +89,7 @@ class Settling:
             self._is_waited_for = parts.is_waited_for
         outcomes: list[Outcome] = [outcome for part in done for outcome in part.outcomes]
         # Where one line was imported before, the next one may have been too; elsewhere to look for each key is in vain.
-        self._are_new = not (self._looks_always or any(type(one) is Replayed for one in outcomes))
+        self._are_new = not (self._looks_always or Replayed in set(map(type, outcomes)))
         return outcomes
 
     def _moves(self, wishes: Sequence[Wish]) -> Group | None:
