@@ -89,8 +89,8 @@ async def _statement(
 
 def _written(options: Options, write: "Callable[[str], int]", what: str) -> int:
     """Write a file, say how many lines it has, and return the status."""
-    from koshel.files.exporting import format_of
     from koshel.files.faults import UnfitFile
+    from koshel.files.formats import format_of
 
     try:
         count = write(format_of(options["output"], options["format"]))
@@ -108,8 +108,8 @@ def import_(chosen: Settings, options: Options) -> int:
     """Check a file of accounts or transactions, and settle what it asks for."""
     import asyncio
 
-    from koshel.files.exporting import format_of
     from koshel.files.faults import FAULTS_MAX, Faulty, Stopped, UnfitFile
+    from koshel.files.formats import format_of
     from koshel.files.importing import Source
 
     # Some ten thousand lines are under way at once. At its usual 700 allocations the collector would look at them again

@@ -2,29 +2,14 @@
 
 from collections.abc import Callable
 from itertools import chain, islice
-from pathlib import PurePath
 
 from koshel.db import export
 from koshel.db.export import Buffer
-from koshel.files.faults import UnfitFile
-from koshel.files.formats import COLUMNS, FORMATS, READABLE
+from koshel.files.formats import COLUMNS
 from koshel.files.writing import writing
-from koshel.files.written import STDOUT, written
+from koshel.files.written import written
 
 BLOCK = 1_000  # lines, between two words on the progress
-
-
-def format_of(path: str, named: str | None, *, to_read: bool = False) -> str:
-    """The format that is named, or else that of the path's suffix. Raises UnfitFile."""
-    known = READABLE if to_read else FORMATS
-    if named is not None:
-        return named
-    if path == STDOUT:
-        return known[0]
-    suffix = PurePath(path).suffix.removeprefix(".").lower()
-    if suffix not in known:
-        raise UnfitFile(f"{path}: the name must end in .{' or .'.join(known)}, or --format must say what it is")
-    return suffix
 
 
 def export_to(

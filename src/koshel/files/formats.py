@@ -1,6 +1,10 @@
 """What a file is written in: JSON Lines, CSV or Parquet, the last two with the columns of what it holds."""
 
+from pathlib import PurePath
 from typing import Final
+
+from koshel.files.faults import UnfitFile
+from koshel.files.written import STDOUT
 
 FORMATS: Final = ("jsonl", "csv", "parquet")
 READABLE: Final = ("jsonl", "csv")  # those that an import reads
@@ -45,3 +49,16 @@ IMPORTED = {  # the columns that an import knows; those of the second line it pa
         *("id", "source_balance", "target_balance", "parent_id", "group_id", "expires_at", "capture_at", "ctime"),
     ),
 }
+
+
+def format_of(path: str, named: str | None, *, to_read: bool = False) -> str:
+    """The format that is named, or else that of the path's suffix. Raises UnfitFile."""
+    known = READABLE if to_read else FORMATS
+    if named is not None:
+        return named
+    if path == STDOUT:
+        return known[0]
+    suffix = PurePath(path).suffix.removeprefix(".").lower()
+    if suffix not in known:
+        raise UnfitFile(f"{path}: the name must end in .{' or .'.join(known)}, or --format must say what it is")
+    return suffix
