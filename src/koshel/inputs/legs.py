@@ -79,7 +79,8 @@ def check_sides(
     of_legs, other = (source, target) if sources else (target, source)
     side, far_side = ("source", "target") if sources else ("target", "source")
     if of_legs is not UNSET:
-        raise Invalid(f"{side}_account_id", f"does not go with {side}s")
+        is_named = of_legs is not None and asked(of_legs, side)[1] is not None
+        raise Invalid(side if is_named else f"{side}_account_id", f"does not go with {side}s")
     if other is UNSET and not (hold and sources):
         raise Invalid(f"{far_side}_account_id", "is required")
     if other is None and hold and targets:
