@@ -49,6 +49,12 @@ def due(queued: Queued) -> datetime:
     return queued.ctime if execute_at is UNSET else max(execute_at, queued.ctime)
 
 
+def capture_at(queued: Queued) -> datetime | None:
+    """When a hold, or each hold of a split, is to be captured by itself once it is placed."""
+    request = queued.command.command
+    return (request.capture_at or None) if isinstance(request, Hold | Split) else None
+
+
 def _untimely(command: Enqueue, now: datetime) -> Declined | None:
     """The refusal of a time that nothing can mend, neither now nor when the transaction is due."""
     execute_at, request = now, command.command

@@ -16,6 +16,7 @@ from msgspec.structs import asdict, replace
 
 from koshel.core.book import available, effective_on
 from koshel.core.commands import Kind
+from koshel.core.enqueue import capture_at
 from koshel.core.labelled import LABELS
 from koshel.core.legs import LeftOut
 from koshel.core.model import (
@@ -120,6 +121,7 @@ class Promise(Struct, frozen=True, kw_only=True):
     description: str | None
     effective_on: date | None  # None: the day on which it is posted
     execute_at: datetime | None = None  # until when it waits, if not as soon as can be
+    capture_at: datetime | None = None  # of a hold: when it is captured by itself once it is placed
     refusal: Refused | None = None  # why it was declined, if it was
     cancelled_at: datetime | None = None
     cancelled_by: str | None = None  # the id of the HTTP request that did, if one did
@@ -202,6 +204,7 @@ def queued_transaction(queued: Queued, refused: Refused | None = None) -> Promis
         source=queued.source,
         target=queued.target,
         execute_at=queued.command.execute_at or None,
+        capture_at=capture_at(queued),
         refusal=refused,
     )
 

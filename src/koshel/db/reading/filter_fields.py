@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from koshel.core.book import available, effective_on
 from koshel.core.commands import Kind, Status
+from koshel.core.enqueue import capture_at
 from koshel.core.model import AccountDetails, Posted, Queued
 from koshel.core.sides import Side
 from koshel.db.mapping.rows import FoundTransaction
@@ -139,7 +140,7 @@ TRANSACTION_FIELDS: Fields[Listing] = {
     "description": Field(Type.TEXT, _label("description")),
     "effective_on": Field(Type.DATE, _either(effective_on, attrgetter("command.command.effective_on"))),
     "expires_at": Field(Type.TIME, _either(_expires_at, _nothing)),
-    "capture_at": Field(Type.TIME, _either(attrgetter("capture_at"), _nothing)),
+    "capture_at": Field(Type.TIME, _either(attrgetter("capture_at"), capture_at)),
     "execute_at": Field(Type.TIME, _either(_nothing, _execute_at)),
     "cancelled_at": Field(Type.TIME, attrgetter("found.cancelled_at")),
     "remaining": Field(Type.AMOUNT, attrgetter("found.remaining")),

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from koshel.core import turnovers
 from koshel.core.book import available, effective_on
 from koshel.core.commands import Kind
+from koshel.core.enqueue import capture_at
 from koshel.core.labelled import Metadata
 from koshel.core.model import AccountDetails, Posted, Queued
 from koshel.core.money import plain
@@ -208,6 +209,7 @@ def queued_transaction(queued: Queued, problem: dict[str, Any] | UnsetType = UNS
         UNSET if request.description is None else request.description,
         UNSET if request.effective_on is None else request.effective_on,
         execute_at=UNSET if command.execute_at is UNSET else time(command.execute_at),
+        capture_at=UNSET if (captured := capture_at(queued)) is None else time(captured),
         problem=problem,
         sources=asked.legs(queued, "sources"),
         targets=asked.legs(queued, "targets"),
