@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from koshel.core.book import after
 from koshel.core.commands import Command, Due, Execute, Group, Kind, Split
 from koshel.core.decide import decide
+from koshel.core.ending import EndSplit
 from koshel.core.exchanging import Exchange
 from koshel.core.legs import LeftOut
 from koshel.core.model import (
@@ -37,6 +38,7 @@ from tests.support.wallets import parts, postings, written
 Situation = tuple[Book, list[Command]]
 
 thorough = settings(max_examples=600, deadline=None, derandomize=True)
+TOGETHER: dict[type, str] = {Split: "split", Exchange: "exchanged", EndSplit: "ended"}
 
 
 def names(outcome: Outcome) -> Iterator[str]:
@@ -50,12 +52,11 @@ def names(outcome: Outcome) -> Iterator[str]:
             yield f"replayed {type(outcome.first).__name__}"
         case Executed():
             yield f"executed {type(outcome.outcome).__name__}"
-            yield from (f"executed {name}" for name in names(outcome.outcome) if name in {"split", "exchanged"})
+            yield from (f"executed {name}" for name in names(outcome.outcome) if name in TOGETHER.values())
             yield from names(outcome.outcome)
         case Grouped():
-            together = "split" if isinstance(outcome.command, Split) else "exchanged"
             is_group = isinstance(outcome.command, Group)
-            yield ("whole" if outcome.has_id else "each") if is_group else together
+            yield ("whole" if outcome.has_id else "each") if is_group else TOGETHER[type(outcome.command)]
             for member in outcome.outcomes:
                 yield from names(member)
                 if is_group and isinstance(member, Grouped) and isinstance(member.command, Exchange):
@@ -239,8 +240,8 @@ def test_the_situations_above_lead_to_every_outcome() -> None:
 
     observe()
     replays = {f"replayed {kind.__name__}" for kind in (Posted, Opened, Changed, Annotated, Queued, Grouped, Declined)}
-    executed = {"executed Posted", "executed Declined", "executed split", "executed exchanged"}
+    executed = {"executed Posted", "executed Declined", *(f"executed {name}" for name in TOGETHER.values())}
     executed |= {"refers to what was executed", "exchanged in a group"}
-    others = ("Opened", "Found", "Changed", "Annotated", "Queued", "LeftOut", "whole", "each", "split", "exchanged")
+    others = ("Opened", "Found", "Changed", "Annotated", "Queued", "LeftOut", "whole", "each", *TOGETHER.values())
     for outcome in (*Kind, *Refusal, *others, *replays, *executed):
         assert seen[outcome] >= 5, f"{outcome} is too rare: {seen}"

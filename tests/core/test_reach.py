@@ -10,6 +10,7 @@ from koshel.core.commands import ChangeAccount, Command, OpenAccount
 from koshel.core.notes import Annotate
 from koshel.core.reach import Reach, by_ledger, qualified, reach, references
 from tests.support.exchanges import ACCOUNTS, exchange
+from tests.support.split_legs import end
 from tests.support.wallets import (
     account,
     book,
@@ -52,6 +53,9 @@ REFERENCES: list[tuple[Command, set[tuple[int, int]]]] = [
     (execute(201, capture(HELD)), {(1, HELD)}),
     (execute(201, hold(1, 2, "1")), set()),
     (exchange(1, 2, "1", "1"), set()),
+    (end("capture", HELD, OUTGOING), {(1, HELD), (1, OUTGOING)}),
+    (enqueue(end("void", HELD, OUTGOING)), {(1, HELD), (1, OUTGOING)}),
+    (execute(201, end("void", HELD, OUTGOING)), {(1, HELD), (1, OUTGOING)}),
     (group(), set()),
     (group(payment(1, "1"), capture(HELD), void(HELD), refund(PAID)), {(1, HELD), (1, PAID)}),
     (group(execute(201, refund(PAID)), expire(HELD), atomic=False), {(1, HELD), (1, PAID)}),
@@ -70,6 +74,7 @@ def test_the_references_of_many_commands_are_those_of_each() -> None:
 
 
 HOLDING: dict[str, Any] = {"accounts": {1: {1, 2}}, "holds": {(1, HELD)}}
+ENDING: dict[str, Any] = {"accounts": {1: {1, 2}}, "holds": {(1, HELD), (1, OUTGOING)}}
 PAYING: dict[str, Any] = {"accounts": {1: {2}}}  # the world outside is no account
 REFUNDING: dict[str, Any] = PAYING | {"refunded": {(1, PAID)}}
 # A command, and all that it reaches; what is not named is nothing.
@@ -102,10 +107,16 @@ REACHES: list[tuple[Command, dict[str, Any]]] = [
     (ChangeAccount(1, 2), {"accounts": {1: {2}}, "changed": {(1, 2)}}),
     (ChangeAccount(1, 2, key="k"), {"accounts": {1: {2}}, "changed": {(1, 2)}, "keys": {(1, "k")}}),
     (exchange(1, 2, "1", "1", key="k"), {"accounts": {1: {1, 2, *EXCHANGES}}, "keys": {(1, "k")}}),
+    (end("capture", HELD, OUTGOING, key="k"), ENDING | {"keys": {(1, "k")}}),
+    (execute(201, end("void", HELD, OUTGOING, key="k")), ENDING),
+    (end("void", MISSING, FOREIGN), {"holds": {(1, MISSING), (1, FOREIGN)}}),
+    (end("void", HELD, ledger_id=2), {"holds": {(2, HELD)}}),
     # An Enqueue locks nothing.
     (enqueue(transfer(1, 2, "1", key="k")), {"shown": {(1, 1), (1, 2)}, "keys": {(1, "k")}}),
     (enqueue(hold(1, None, "1")), {"shown": {(1, 1), (1, None)}}),
     (enqueue(capture(HELD)), {"shown": {(1, 1), (1, 2)}}),
+    (enqueue(end("capture", HELD, OUTGOING)), {"shown": {(1, 1), (1, 2), (1, None)}}),
+    (enqueue(end("void", MISSING, FOREIGN)), {}),
     (enqueue(refund(PAID)), {"shown": {(1, None), (1, 2)}}),
     (enqueue(void(MISSING)), {}),
     (group(key="g"), {"keys": {(1, "g")}}),

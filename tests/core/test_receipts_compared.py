@@ -1,5 +1,7 @@
 """Under one key: two requests to one route differ in a field, two requests to different routes in their kind."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -9,7 +11,7 @@ from koshel.core.legs import SplitSource
 from koshel.core.model import Declined, Grouped, Refusal
 from koshel.core.receipts import replay
 from tests.support.exchanges import exchange
-from tests.support.split_legs import split, to
+from tests.support.split_legs import end, split, to
 from tests.support.wallets import (
     account,
     book,
@@ -90,9 +92,7 @@ def test_requests_to_two_routes_differ_in_kind(one: Deferrable, other: Deferrabl
 
 
 @pytest.mark.parametrize(("one", "other", "field", "field_back"), OF_ONE_ROUTE + OF_MEMBERS)
-def test_all_members_of_batches_are_requests_to_one_route(
-    one: Deferrable, other: Deferrable, field: str, field_back: str
-) -> None:
+def test_all_members_of_batches_are_requests_to_one_route(one: Any, other: Any, field: str, field_back: str) -> None:
     for first, again, named in ((one, other, field), (other, one, field_back)):
         answered = kept(START, group(first, atomic=False), first_id=201)
         (outcome,) = decide(answered, [group(again, atomic=False)])
@@ -104,7 +104,13 @@ def test_all_members_of_batches_are_requests_to_one_route(
 
 
 @pytest.mark.parametrize(
-    "first", [OpenAccount(1, "a@example.com", key="k"), ChangeAccount(1, 1, key="k"), group(payment(1, "1"), key="k")]
+    "first",
+    [
+        OpenAccount(1, "a@example.com", key="k"),
+        ChangeAccount(1, 1, key="k"),
+        end("capture", HELD, key="k"),
+        group(payment(1, "1"), key="k"),
+    ],
 )
 def test_what_can_be_no_member_differs_from_any_member_in_kind(first: Command) -> None:
     (outcome,) = decide(kept(START, first, first_id=201), [group(MOVED, atomic=False)])

@@ -138,7 +138,8 @@ UNPROVED = {
         for column, names in {
             "declined.answer:declined:facts": "account_id available currency missing required transaction_id",
             "receipt.answer:declined:facts": "account_id available currency field name required transaction_id",
-            "receipt.answer:declined:cause/facts": "account_id available currency name required",
+            "receipt.answer:declined:cause/facts": "account_id available currency name required status transaction_id",
+            "declined.answer:declined:cause/facts": "status transaction_id",
             "receipt.answer:grouped:members/*/outcome/facts": "amount currency field refunded required transaction_id",
         }.items()
         for name in names.split()

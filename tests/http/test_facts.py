@@ -27,7 +27,7 @@ from tests.support import documented
 from tests.support.exchanges import exchange
 from tests.support.limited import limit, limiting
 from tests.support.looks import at
-from tests.support.split_legs import split
+from tests.support.split_legs import end, split
 from tests.support.wallets import (
     NOW,
     account,
@@ -120,6 +120,7 @@ REFUSED: list[tuple[Command, str]] = [
     (withdrawal(8, "4"), "limit-exceeded"),
     (withdrawal(8, "6"), "limit-exceeded"),
     (group(payment(1, "1"), transfer(404, 1, "1")), "batch-refused"),
+    (end("capture", HELD, BRIEF), "batch-refused"),
 ]
 
 
@@ -180,7 +181,8 @@ def test_every_refusal_of_a_member_is_one_that_a_batch_and_a_queued_transaction_
     for command, code in REFUSED:
         if code in REFUSALS and not isinstance(command, ChangeAccount):
             problem = content(command, "/transactions/3")
-            documented.component("Refusal").validate(problem)
+            for name in ("Refusal", "Declination"):
+                documented.component(name).validate(problem)
             documented.problem(problem)
 
 

@@ -53,7 +53,8 @@ def test_what_was_made_is_found_by_its_location() -> None:
     money = {route.name for route in ROUTES if 202 in route.replies}
     others = {(name, "201") for name in ("open_account", "ensure_account", "create_key", "rotate_key")}
     made = {(name, status) for name in money for status in ("201", "202")}
-    assert with_header("Location") == others | made - {("exchange", "201")}, "that is two transactions"
+    several = {(name, "201") for name in ("exchange", "capture_split", "void_split")}
+    assert with_header("Location") == others | made - several, "each is several transactions"
 
 
 def test_an_account_comes_with_its_etag() -> None:

@@ -15,7 +15,7 @@ from hypothesis.stateful import Bundle, initialize, invariant, rule, run_state_m
 
 from koshel.core.refunds import REFUNDABLE
 from tests.support.service import Answer
-from tests.support.split_rules import SplitRules
+from tests.support.split_end_rules import SplitEndRules
 from tests.support.till import Till
 from tests.support.wallet_model import Deed, Model, Purse, Refused, Wish
 from tests.support.wishes import MISSING, SKETCHES, Sketch, member, request, wish_of
@@ -43,7 +43,7 @@ def agree(transaction: dict[str, Any], deed: Deed) -> None:
     assert transaction.get("reference") == deed.reference
 
 
-class Wallets(SplitRules):
+class Wallets(SplitEndRules):
     """Requests to both, in random order; every answer and every account must agree."""
 
     till: Till

@@ -17,6 +17,7 @@ import koshel
 from koshel import Account, Balance, Change, Hold, Ledger, Limit, Line, Promise, Totals, Transaction
 from koshel.asking.group_requests import MemberRequest
 from koshel.asking.requests import Requests
+from koshel.core.commands import Deferrable
 from koshel.inputs.labels import GivenLabels
 from koshel.inputs.texts import Asked
 from tests.tidy.test_docs import DOCS
@@ -30,12 +31,15 @@ ASKED = {
     "transfer": "transfer",
     "hold": "hold",
     "split": "split",
+    "capture_split": "capture_split",
+    "void_split": "void_split",
     "capture": "capture",
     "void": "void",
     "refund": "refund",
     "batch": "batch",
     "enqueue": "enqueue",
 }
+MADE = MemberRequest | Deferrable  # by `requests`
 METHODS = {name: one for name, one in inspect.getmembers(Ledger, callable) if not name.startswith("_")}
 SEEN = {"Borrowable": object, "AsyncIterator": AsyncIterator, "Ledger": Ledger}  # what only a type checker imports
 RESULTS = (Account, Transaction, Hold, Promise, Balance, Line, Totals, Change, Limit)
@@ -123,9 +127,9 @@ def test_whatever_a_method_takes_or_answers_can_be_imported() -> None:
     found = {
         one for method in METHODS.values() for hint in get_type_hints(method, SEEN).values() for one in mentioned(hint)
     }
-    told = {one for one in found if issubclass(one, msgspec.Struct)} - set(mentioned(MemberRequest))
+    told = {one for one in found if issubclass(one, msgspec.Struct)} - set(mentioned(MADE))
     found |= {one for each in told for hint in get_type_hints(each).values() for one in mentioned(hint)}
-    found -= {GivenLabels, *mentioned(MemberRequest)}  # arguments by their names, and what `requests` makes
+    found -= {GivenLabels, *mentioned(MADE)}  # arguments by their names, and what `requests` makes
     assert {one.__name__ for one in found if getattr(koshel, one.__name__, None) is not one} == set()
     assert {Account, Limit, Totals, Line, Change} <= found
 

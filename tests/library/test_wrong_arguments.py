@@ -45,6 +45,7 @@ BASES: Mapping[str, Mapping[str, Any]] = {
     "batch": {"members": []},
     "cancel": {"transaction_id": 1},
     "capture": {"hold_id": 1},
+    "capture_split": {"group_id": 1},
     "change_account": {"account": 1},
     "changes_of_account": {"account": 1},
     "changes_of_transaction": {"transaction_id": 1},
@@ -65,6 +66,7 @@ BASES: Mapping[str, Mapping[str, Any]] = {
     "transactions": {},
     "transfer": {"source": 1, "target": 2, "amount": 1},
     "void": {"hold_id": 1},
+    "void_split": {"group_id": 1},
     "volume": {},
     "withdraw": {"account": 1, "amount": 1},
     "withdrawal": {"account": 1, "amount": 1},
@@ -119,6 +121,7 @@ async def rehearsal(database: Database) -> AsyncIterator[Ledger]:
         for number in range(3):
             await ledger.open_account("ann@example.com", name=f"users:{number}")
             await ledger.pay(number + 1, amount=5)
+        await ledger.split(amount=1, source=1, targets=[Target(2, remaining=True)], hold=True)
         yield ledger.rehearsal()
 
 
@@ -140,7 +143,8 @@ async def test_no_argument_of_a_request_ends_in_an_exception_of_pythons(
     """Neither where it is made, nor where it is given to the ledger."""
 
     def call(**given: Any) -> Any:
-        return rehearsal.batch([getattr(rehearsal.requests, method)(**given)])
+        request = getattr(rehearsal.requests, method)(**given)
+        return rehearsal.enqueue(request) if method.endswith("_split") else rehearsal.batch([request])
 
     await check(call, arguments(signature), BASES[method])
 

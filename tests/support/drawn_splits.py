@@ -4,16 +4,18 @@ import itertools
 from collections.abc import Sequence
 from decimal import Decimal
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from koshel.core.commands import UNRESOLVED, Split
+from koshel.core.commands import UNRESOLVED, Command, Execute, Split
 from koshel.core.legs import SplitSource, SplitTarget
-from tests.support.split_legs import split
+from tests.support.split_legs import end, split
+from tests.support.wallets import enqueue
 
 LegT = TypeVar("LegT", SplitSource, SplitTarget)
+KINDS: Sequence[Literal["capture", "void"]] = ("capture", "void")
 
 
 def drawn_split(dice: Random, ids: Sequence[int], amounts: Sequence[str], names: Sequence[str]) -> Split:
@@ -43,6 +45,15 @@ def drawn_split(dice: Random, ids: Sequence[int], amounts: Sequence[str], names:
     ]
     legs = [_by_name(dice, leg, "source", names) for leg in (*sources, SplitSource(dice.choice(ids)))]
     return split(amount, target=one, sources=legs, **terms)
+
+
+def drawn_end(dice: Random, ids: Sequence[int], times: Sequence[Any]) -> Command:
+    """Some of these holds, captured or voided together: now, or later, or what was queued for that."""
+    holds, way = dice.sample(ids, dice.choice((1, 1, 2, 3))), dice.random()
+    ended = end(dice.choice(KINDS), *holds, split_id=dice.randint(1, 2), ledger_id=2 if way < 0.1 else 1)
+    if way < 0.5:
+        return ended
+    return Execute(1, 0, ended) if way < 0.8 else enqueue(ended, dice.choice(times))
 
 
 def _by_name(dice: Random, leg: LegT, side: str, names: Sequence[str]) -> LegT:

@@ -22,6 +22,7 @@ from koshel.db.store import Delay, Store
 from koshel.settle import settle
 from tests.support.bookkeeping import LEDGER, execute, keep_books
 from tests.support.database import Database
+from tests.support.every_end import keep_every_end
 from tests.support.exchanges import exchange
 from tests.support.limited import limit, limiting
 from tests.support.split_legs import of, split, to
@@ -131,6 +132,7 @@ async def keep_every_kind(store: Store, database: Database) -> None:
     ]
     await settle(store, [enqueue(one) for one in (*later, payment(7, "7", key="p5"), void(10**6))])
     await settle(store, [ClaimQueued(LEDGER, 10)])
+    await keep_every_end(store, LEDGER)
     await _keep_splits(store)
     await settle(
         store, [enqueue(payment(7, "8", key="q1")), enqueue(hold(7, 8, "9", key="q2")), enqueue(payment(8, "3"))]

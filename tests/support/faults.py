@@ -21,7 +21,7 @@ from koshel.core.originals import Pending
 from tests.support.exchanges import exchange
 from tests.support.limited import limited
 from tests.support.looks import at
-from tests.support.split_legs import split
+from tests.support.split_legs import end, split
 from tests.support.wallets import (
     DAY,
     NOW,
@@ -224,6 +224,7 @@ CASES: list[tuple[Command, Mapping[Refusal, Fault]]] = [
         group(payment(1, "1")),
         {R.IDEMPOTENCY_KEY_REUSED: REUSED, R.BATCH_REFUSED: asked(members=(transfer(1, 1, "1"),))},
     ),
+    (end("capture", HELD), {R.IDEMPOTENCY_KEY_REUSED: REUSED, R.BATCH_REFUSED: asked(holds=(HELD, PAID))}),
     (
         exchange(1, 4, "5", "2", accounts=EXCHANGE),
         {

@@ -11,6 +11,7 @@ from msgspec import Struct, UnsetType
 from msgspec.structs import fields, replace
 
 from koshel.core.commands import UNRESOLVED, Kind, Split
+from koshel.core.ending import EndSplit
 from koshel.core.legs import SplitSource, SplitTarget
 from tests.support.limited import limit
 
@@ -26,6 +27,7 @@ NOT_ASKED: Mapping[str, str] = {
     "default_expires_in": "our setting, where the caller said nothing",
     "id": "it is found, or given",
     "exchange_accounts": "they are found, or opened",
+    "holds": "they are found",
     "schedule_max_s": "our setting, how far ahead a time may be",
 }
 # An account that is asked for by its name has no id in the request.
@@ -75,6 +77,8 @@ def pair(kind: type[Struct], name: str) -> Pair:
     """Two values that the field may have."""
     if kind is Split and name in OF_A_SPLIT:
         return OF_A_SPLIT[name]
+    if kind is EndSplit and name == "kind":
+        return "capture", "void"
     if name in ON_THE_BOOKS:
         return ON_THE_BOOKS[name]
     (type_,) = (field.type for field in fields(kind) if field.name == name)

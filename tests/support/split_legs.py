@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
 from koshel.core.commands import Kind, Split, Status
+from koshel.core.ending import EndSplit
 from koshel.core.legs import SplitSource, SplitTarget
 from tests.support.wallets import DAY, account, book
 
@@ -71,3 +73,10 @@ def split(
         sources=(*sources,),
         targets=(*targets,),
     )
+
+
+def end(
+    kind: Literal["capture", "void"], *holds: int, split_id: int = 7, key: str | None = None, ledger_id: int = 1
+) -> EndSplit:
+    """All holds of a split, captured or voided together."""
+    return EndSplit(ledger_id, split_id, kind, holds, key)

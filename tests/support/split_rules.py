@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 from uuid import uuid4
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from tests.support.service import Answer
 from tests.support.split_oracle import apportioned
@@ -53,7 +53,7 @@ OUTLINES = st.builds(
 
 
 class SplitRules(RuleBasedStateMachine):
-    """A split is all of its legs, each a transfer or a hold, or nothing; and so is what ends its holds."""
+    """A split is all of its legs, each a transfer or a hold, or nothing."""
 
     till: Till
     model: Model
@@ -83,22 +83,6 @@ class SplitRules(RuleBasedStateMachine):
         legs = [self._side(outline, "source", source) | said for source, said in zip(sources, terms, strict=True)]
         self._agree(outline, self._side(outline, "target", target) | {"sources": legs}, trial, made)
 
-    @precondition(lambda self: self.splits)
-    @rule(which=st.integers(0, 99), verb=st.sampled_from(["capture", "void"]))
-    def end_a_split(self, which: int, verb: str) -> None:
-        held = [id_ for id_, legs in self.splits.items() if {self.model.deeds[leg].status for leg in legs} == {"held"}]
-        ids = held if held and which % 5 else [*self.splits]
-        group_id = ids[which % len(ids)]
-        answer = self.till.post(f"/split/{group_id}/{verb}")
-        trial = deepcopy(self.model)
-        ended = _ended(trial, self.splits[group_id], verb)
-        if isinstance(ended, list):
-            self.model = trial
-            self._book([one["transaction"] for one in answer.body["results"]], ended)
-        else:
-            assert answer.body["code"] == "batch-refused", answer
-            assert (answer.body["index"], answer.body["cause"]["code"]) == ended
-
     def _accounts(self, outline: Outline) -> list[int]:
         """That of one side, and those of the other; now and then it is among them."""
         ids = list(self.model.purses)
@@ -113,28 +97,28 @@ class SplitRules(RuleBasedStateMachine):
         is_open = all(self.model.purses[one].status == "open" for one in (*sources, *targets))
         return is_open and not {*sources} & {*targets}
 
-    def _ask(self, body: Terms, way: str) -> Answer:
+    def _ask(self, path: str, body: Terms, way: str) -> Answer:
         match way:
             case "dry_run":
-                return self.till.post("/transaction?dry_run=true", body)
+                return self.till.post(f"{path}?dry_run=true", body)
             case "batch":
                 return self.till.post("/transaction/batch", {"transactions": [body]})
             case "later":
-                queued = self.till.enqueue("/transaction", body)
+                queued = self.till.enqueue(path, body)
                 self.till.decided(queued["id"])
                 return self.till.call("GET", f"/transaction/{queued['id']}")
             case "with a key":
                 key = str(uuid4())
-                answer, again = (self.till.post("/transaction", body, Idempotency_Key=key) for _ in range(2))
+                answer, again = (self.till.post(path, body, Idempotency_Key=key) for _ in range(2))
                 assert (again.status, again.body) == (answer.status, answer.body)
                 return answer
             case _:
-                return self.till.post("/transaction", body)
+                return self.till.post(path, body)
 
     def _agree(self, outline: Outline, body: Terms, trial: Model, made: list[Deed | None] | None) -> None:
         """Both have made the same legs, or both have refused."""
         hold = {} if outline.hold is None else {"hold": outline.hold}
-        answer = self._ask(body | {"amount": str(outline.amount)} | hold, outline.way)
+        answer = self._ask("/transaction", body | {"amount": str(outline.amount)} | hold, outline.way)
         if made is None:
             if outline.way == "later":
                 assert answer.body["status"] == "declined"
@@ -149,36 +133,28 @@ class SplitRules(RuleBasedStateMachine):
         legs = [one.get("transaction") for one in result["results"]]
         assert {"capture_at" in leg for leg in legs if leg} == {"capture_at" in (outline.hold or {})}
         if outline.way == "dry_run":
-            assert [*map(_told, legs)] == [*map(_said, made)]
+            assert [*map(told, legs)] == [*map(said, made)]
         else:
             self.model.purses = trial.purses
             self.splits[result["group_id"]] = self._book(legs, made)
 
     def _book(self, legs: Sequence[Terms | None], made: Sequence[Deed | None]) -> list[int]:
         """The transactions, which are what the model has made, are on its books too; their ids."""
-        assert [*map(_told, legs)] == [*map(_said, made)]
+        assert [*map(told, legs)] == [*map(said, made)]
         deeds = {leg["id"]: deed for leg, deed in zip(legs, made, strict=True) if leg and deed}
         self.model.deeds |= deeds
         return [*deeds]
 
 
-def _told(leg: Terms | None) -> list[Any] | None:
+def told(leg: Terms | None) -> list[Any] | None:
+    """What an answer says of a leg."""
     names = ("kind", "source_account_id", "target_account_id", "parent_id", "amount")
     return None if leg is None else [leg[name] for name in names]
 
 
-def _said(deed: Deed | None) -> list[Any] | None:
+def said(deed: Deed | None) -> list[Any] | None:
+    """What the model says of it."""
     return None if deed is None else [deed.kind, deed.source, deed.target, deed.parent, f"{deed.amount:.2f}"]
-
-
-def _ended(model: Model, ids: Sequence[int], verb: str) -> list[Deed] | tuple[int, str]:
-    """What ends these holds, one after the other; or the place of one that cannot be ended, and why."""
-    made: list[Deed] = []
-    try:
-        made.extend(model.make(Wish(verb, parent=id_)) for id_ in ids)
-    except Refused as refused:
-        return len(made), refused.code
-    return made
 
 
 def _received(outline: Outline) -> tuple[list[Terms], list[Decimal]]:

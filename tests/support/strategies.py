@@ -12,7 +12,6 @@ from random import Random
 from typing import Any, TypeAlias
 
 from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
 from msgspec import UNSET
 from msgspec.structs import replace
 
@@ -31,11 +30,12 @@ from koshel.core.commands import (
     OpenAccount,
     Opening,
 )
+from koshel.core.ending import EndSplit
 from koshel.core.exchanging import Exchange
 from koshel.core.model import Book
 from koshel.core.notes import Annotate
 from tests.support.account_changes import CHANGES
-from tests.support.drawn_splits import drawn_split
+from tests.support.drawn_splits import drawn_end, drawn_split
 from tests.support.exchanges import ACCOUNTS, any_exchange
 from tests.support.histories import (
     ACROSS,
@@ -134,10 +134,8 @@ def _follow_up(dice: Random, letter: str, references: Sequence[int]) -> Command:
             return capture(id_, amount, final=dice.random() < 0.5, ledger_id=ledger_id)
         case "v":
             return void(id_, ledger_id=ledger_id)
-        case "x":
-            return expire(id_, ledger_id=ledger_id)
-        case "y":
-            return auto_capture(id_, ledger_id=ledger_id)
+        case "x" | "y":
+            return (expire if letter == "x" else auto_capture)(id_, ledger_id=ledger_id)
         case "n":
             return annotation(dice, id_, ledger_id)
         case _:
@@ -159,6 +157,8 @@ def _command(dice: Random, letter: str, references: Sequence[int]) -> Command:
             return _by_names(dice, _hold(dice))
         case "s":
             return drawn_split(dice, (*IDS, *IDS, *IDS, MISSING), AMOUNTS, NAMES)
+        case "t":
+            return drawn_end(dice, (*HOLDS, MISSING), TIMES)
         case "e" | "q":
             request = _of_main(_command(dice, dice.choice("mmhscvrff"), references))  # as all queued
             return enqueue(request, dice.choice(TIMES)) if letter == "e" else Execute(1, 0, request)
@@ -209,7 +209,7 @@ def _pool(dice: Random, letters: str, references: tuple[int, ...]) -> list[Comma
 
 def _group(dice: Random, few: Sequence[Command]) -> Command:
     """Some of those that can be in a group, and a payment; what is executed is always answered one by one."""
-    excluded = Opening | ChangeAccount | Annotate | Enqueue
+    excluded = Opening | ChangeAccount | Annotate | Enqueue | EndSplit
     able: list[Any] = [_of_main(one) for one in few if not isinstance(one, excluded)]
     members = [dice.choice([*able, payment(1, "1")]) for _ in range(dice.randint(1, 4))]
     atomic = dice.random() < 0.6 and not any(isinstance(one, Execute) for one in members)
@@ -223,18 +223,18 @@ def _requests(number: int, letters: str, references: tuple[int, ...]) -> list[Co
     return [_numbered(dice.choice(pool), ids) for _ in range(number // SEEDS)]
 
 
-def numbers(size_max: int) -> SearchStrategy[int]:
+def numbers(size_max: int) -> st.SearchStrategy[int]:
     return st.integers(2 * SEEDS, (size_max + 1) * SEEDS - 1)
 
 
 def requests(
     letters: str = "mmmmo", references: tuple[int, ...] = REFERENCES, size_max: int = 12
-) -> SearchStrategy[list[Command]]:
+) -> st.SearchStrategy[list[Command]]:
     """Commands drawn again and again from a few: a request comes back, under the same key and under others.
 
     The letters, often if they are there often: m, moves; o, openings; a, changes of accounts; h, holds; c, captures;
-    v, voids; x, expiries; y, captures by the background; r, refunds; n, changes of notes; s, splits; f, exchanges;
-    e, enqueues; q, what is executed; g, groups of the others.
+    v, voids; x, expiries; y, captures by the background; r, refunds; n, changes of notes; s, splits; t, their ends;
+    f, exchanges; e, enqueues; q, what is executed; g, groups of the others.
     """
     return numbers(size_max).map(lambda number: _requests(number, letters, references))
 
@@ -242,8 +242,8 @@ def requests(
 def _situation(number: int) -> tuple[Book, list[Command]]:
     book = BOOKS[number % len(BOOKS)]
     currencies = {one.currency for one in book.state.accounts.values() if one.ledger_id == 1}
-    more = "ffffgggqqq" if len(currencies) > 1 else ""  # where there is something to exchange
-    asked = _requests(number, f"mmmooaaahhhssscccvvxyrrrnnneqqqqqgggff{more}", REFERENCES)
+    more = "fffffgggggqqq" if len(currencies) > 1 else ""  # where there is something to exchange
+    asked = _requests(number, f"mmmooaaahhhsssttcccvvxyrrrnnneqqqqqgggff{more}", REFERENCES)
     return book, [resolved_in(book, one) for one in asked]
 
 

@@ -1,13 +1,13 @@
 """Whether a command of a program can be kept and read again; what comes over HTTP has been checked as it came."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import UNSET, UnsetType, defstruct
 from msgspec.structs import fields, replace
 
-from koshel.asking.group_requests import OF_ANOTHER
+from koshel.asking.group_requests import OF_ANOTHER, MemberRequest
 from koshel.config.settings import Settings
-from koshel.core.commands import Command, Deferrable, Enqueue, EnsureAccount, Group, Hold, Kind, Member, Move
+from koshel.core.commands import Command, Deferrable, Enqueue, Group, Hold, Kind, Member, Move
 from koshel.core.exchanging import Exchange
 from koshel.inputs import values
 from koshel.inputs.labels import Labels
@@ -29,7 +29,8 @@ def checked(command: CommandT, ledger_id: int | None = None) -> CommandT:
             members = tuple(_checked_member(one, index) for index, one in enumerate(command.members))
             command = replace(command, members=members)
         case Enqueue():
-            return replace(command, command=checked(_request(command.command, "command")))
+            _check_request(command.command, "command", Deferrable)
+            return replace(command, command=checked(command.command))
         case Move() | Hold() | Exchange():
             _check_sides(command)
     own = [name for name in _Fields.__struct_fields__ if name in command.__struct_fields__]
@@ -57,15 +58,13 @@ def checked_settings(settings: Settings | None, schema: str | None) -> Settings:
     return chosen if schema is None else replace(chosen, schema=schema)
 
 
-def _request(command: Member, field: str) -> Member:
-    if not isinstance(command, Deferrable):
+def _check_request(command: Any, field: str, kinds: Any) -> None:
+    if not isinstance(command, kinds):
         raise Invalid(field, "must be a request that moves money")
-    return command
 
 
 def _checked_member(command: Member, index: int) -> Member:
-    if not isinstance(command, EnsureAccount):
-        _request(command, f"transactions/{index}")
+    _check_request(command, f"transactions/{index}", MemberRequest)
     try:
         return checked(command)
     except Invalid as error:

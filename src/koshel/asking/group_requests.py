@@ -6,14 +6,18 @@ from typing import Any, TypeAlias
 from msgspec import UNSET, UnsetType
 
 from koshel.asking.exchange_requests import ExchangeRequests
-from koshel.core.commands import Deferrable, Enqueue, EnsureAccount, Group, Move
+from koshel.core.commands import Deferrable, Enqueue, EnsureAccount, Group, Move, Request
+from koshel.core.ending import EndSplit
+from koshel.core.exchanging import Exchange
 from koshel.core.reach import weight_of
 from koshel.inputs.moments import Moment, moment
 from koshel.inputs.values import MEMBERS_MAX, Invalid
 
-MemberRequest: TypeAlias = Deferrable | EnsureAccount
+MemberRequest: TypeAlias = Request | Exchange | EnsureAccount
 
 OF_ANOTHER = "must be a request of this ledger: another ledger has made it"
+NO_END = "must not be of a whole split: a batch takes captures and voids of holds"
+NO_REQUEST = "must be a request, as one of the methods of `requests` makes it"
 
 
 class GroupRequests(ExchangeRequests):
@@ -51,6 +55,6 @@ class GroupRequests(ExchangeRequests):
     def _check(self, request: Any, field: str, kinds: Any) -> None:
         """Raise Invalid for what is no such request, or names another ledger: its money would move there."""
         if not isinstance(request, kinds):
-            raise Invalid(field, "must be a request, as one of the methods of `requests` makes it")
+            raise Invalid(field, NO_END if isinstance(request, EndSplit) else NO_REQUEST)
         if request.ledger_id != self.ledger_id:
             raise Invalid(field, OF_ANOTHER)

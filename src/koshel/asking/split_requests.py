@@ -1,12 +1,13 @@
 """The requests for splits: one amount, several accounts."""
 
 from collections.abc import Iterable
-from typing import Unpack
+from typing import Literal, Unpack
 
 from msgspec import UNSET, UnsetType
 
 from koshel.asking.terms import Terms
 from koshel.core.commands import Kind, Split
+from koshel.core.ending import EndSplit
 from koshel.inputs import legs, values
 from koshel.inputs.labels import GivenLabels, given
 from koshel.inputs.moments import Moment, moment
@@ -65,3 +66,22 @@ class SplitRequests:
             targets=legs.targets(wanted, targets) if targets else (),
             **given(labels),
         )
+
+    def capture_split(self, group_id: int, *, key: str | None = None, **labels: Unpack[GivenLabels]) -> EndSplit:
+        """All that the holds of a split still reserve, moved to their targets: of all of them, or of none.
+
+        Who sends it finds the holds: a request is made without the database.
+        `labels` are `metadata`, `reference`, `description` and `effective_on`.
+        """
+        return self._end(group_id, "capture", key, labels)
+
+    def void_split(self, group_id: int, *, key: str | None = None, **labels: Unpack[GivenLabels]) -> EndSplit:
+        """Release all that the holds of a split still reserve: of all of them, or of none.
+
+        Who sends it finds the holds: a request is made without the database.
+        `labels` are `metadata`, `reference`, `description` and `effective_on`.
+        """
+        return self._end(group_id, "void", key, labels)
+
+    def _end(self, group_id: int, kind: Literal["capture", "void"], key: str | None, labels: GivenLabels) -> EndSplit:
+        return EndSplit(self.ledger_id, group_id, kind, key=key, **given(labels))

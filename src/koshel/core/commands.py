@@ -3,6 +3,7 @@
     accounts      OpenAccount · EnsureAccount · ChangeAccount
     transactions  Move · Hold · Capture · Void · Refund; Expire, the sweeper's; Annotate, which changes the notes on one
     a group       Split        one amount from or to several accounts, a transaction for each
+                  EndSplit     capture or void all holds of a split, a transaction for each
                   Exchange     money of one currency for money of another, two transactions
     together      Group        members that are decided one after the other, all or nothing if atomic
     later         Enqueue      keep a transaction's command, until a time or not; Execute decides it, in the background
@@ -18,6 +19,7 @@ from typing import ClassVar, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType, field
 
+from koshel.core.ending import EndSplit
 from koshel.core.exchanging import Exchange
 from koshel.core.labelled import Labelled, Metadata, MetadataPatch
 from koshel.core.legs import Legs
@@ -203,8 +205,8 @@ class Split(Legs, frozen=True, gc=False, tag="split"):
 Request: TypeAlias = Move | Hold | Capture | Void | Refund | Split  # makes one transaction; a split: one for each leg
 Direct: TypeAlias = Move | Hold  # names its accounts
 HoldEnd: TypeAlias = Capture | AutoCapture | Void | Expire  # follows a hold, between the same accounts
-Following: TypeAlias = HoldEnd | Refund  # names a transaction, `parent_id`, and that names the accounts
-Deferrable: TypeAlias = Request | Exchange  # can be decided at once, and later
+Following: TypeAlias = HoldEnd | Refund | EndSplit  # names transactions, and these name the accounts
+Deferrable: TypeAlias = Request | Exchange | EndSplit  # can be decided at once, and later
 
 
 class Execute(Struct, frozen=True, gc=False, tag="execute"):
@@ -217,7 +219,7 @@ class Execute(Struct, frozen=True, gc=False, tag="execute"):
 
 
 Due: TypeAlias = AutoCapture | Expire  # what the background does to a hold
-Member: TypeAlias = Deferrable | EnsureAccount | Due | Execute
+Member: TypeAlias = Request | Exchange | EnsureAccount | Due | Execute
 
 
 class Group(Struct, frozen=True, gc=False, tag="group"):
@@ -241,5 +243,5 @@ class Enqueue(Struct, frozen=True, gc=False, tag="enqueue"):
 
 Opening: TypeAlias = OpenAccount | EnsureAccount
 Sided: TypeAlias = Direct | Exchange  # names its source and its target
-Together: TypeAlias = Group | Exchange  # makes transactions with an id that they have in common
+Together: TypeAlias = Group | Exchange | EndSplit  # makes transactions with an id that they have in common
 Command: TypeAlias = Opening | ChangeAccount | Annotate | Member | Together | Enqueue

@@ -29,6 +29,8 @@ from koshel.core.commands import (
     Split,
     Void,
 )
+from koshel.core.ending import EndSplit
+from koshel.core.ends import end_split
 from koshel.core.enqueue import enqueue
 from koshel.core.exchange import exchange
 from koshel.core.exchanging import Exchange
@@ -121,6 +123,8 @@ def _transaction(book: Book, command: Deferrable | Due | Execute) -> Posted | De
             return refund(book, command)
         case Split():
             return split(book, command, Book(book.facts, State({})))
+        case EndSplit():
+            return end_split(book, command)
         case Exchange():
             return exchange(book, command)
         case Execute():
@@ -130,7 +134,7 @@ def _transaction(book: Book, command: Deferrable | Due | Execute) -> Posted | De
 
 
 def _execute(book: Book, command: Execute) -> Executed:
-    """What was queued keeps the id that it was given then; of a split or an exchange its first transaction has it."""
+    """What was queued keeps the id that it was given then; of several transactions the first has it."""
     outcome = _transaction(book, command.command)
     assert not isinstance(outcome, Executed)
     return Executed(command, with_id(outcome, command))

@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from koshel.core.book import available, limit
 from koshel.core.commands import (
     AutoCapture,
@@ -15,6 +17,7 @@ from koshel.core.commands import (
     Sided,
     Split,
 )
+from koshel.core.ending import EndSplit
 from koshel.core.exchanging import Exchange
 from koshel.core.model import Account, Book, Declined, Refusal
 from koshel.core.money import minus, plain
@@ -208,6 +211,11 @@ def ceiling_too_low(command: ChangeAccount, account: Account, max_balance: Decim
     return Declined(command, Refusal.BALANCE_LIMIT_EXCEEDED, facts)
 
 
-def batch_refused(command: Group, index: int, cause: Declined) -> Declined:
-    """A member of an atomic batch was refused, so nothing at all was done."""
+def not_opened(refusal: Declined) -> Declined:
+    """The refusal, without the id of an account that is not opened after all: only its name is told."""
+    return replace(refusal, facts={name: fact for name, fact in refusal.facts.items() if name != "account_id"})
+
+
+def batch_refused(command: Group | EndSplit, index: int, cause: Declined) -> Declined:
+    """A member of an atomic batch, or the end of a hold of a split, was refused, so nothing at all was done."""
     return Declined(command, Refusal.BATCH_REFUSED, {"index": index}, cause)

@@ -1,11 +1,13 @@
 """Transactions that are decided later: what can be said of one that is not decided yet."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from msgspec import UNSET
 
 from koshel.core import declined_times
 from koshel.core.commands import UNRESOLVED, Deferrable, Enqueue, Hold, Refund, Sided, Split
+from koshel.core.ending import EndSplit
 from koshel.core.exchanging import Exchange
 from koshel.core.holds import expiry
 from koshel.core.legs import AccountIdPair
@@ -22,7 +24,7 @@ def enqueue(book: Book, command: Enqueue) -> Queued | Declined:
         return refusal
     source_id, target_id = _sides(book, request)
     source, target = _account(book, command, source_id), _account(book, command, target_id)
-    others = [id_ for pair in request.pairs for id_ in pair] if isinstance(request, Split) else []
+    others = [id_ for pair in _pairs(book, request) for id_ in pair]
     if isinstance(request, Exchange):  # what leaves the source is in the source's currency
         known = source
     else:
@@ -72,9 +74,28 @@ def _untimely(command: Enqueue, now: datetime) -> Declined | None:
 
 
 def _sides(book: Book, request: Deferrable) -> AccountIdPair:
+    """Those of its transaction; of several what all have in common."""
     if isinstance(request, Sided | Split):
         return request.source_account_id, request.target_account_id
-    original = book.state.originals.get(request.parent_id)
+    if isinstance(request, EndSplit):
+        source_ids, target_ids = zip(*_pairs(book, request), strict=True)
+        return _common(source_ids), _common(target_ids)
+    return _followed(book, request, request.parent_id)
+
+
+def _common(ids: Sequence[int | None]) -> int | None:
+    return ids[0] if len({*ids}) == 1 else None
+
+
+def _pairs(book: Book, request: Deferrable) -> list[AccountIdPair]:
+    """The source and the target of each transaction of several."""
+    if isinstance(request, EndSplit):
+        return [_followed(book, request, id_) for id_ in request.holds]
+    return request.pairs if isinstance(request, Split) else []
+
+
+def _followed(book: Book, request: Deferrable, id_: int) -> AccountIdPair:
+    original = book.state.originals.get(id_)
     if original is None or original.ledger_id != request.ledger_id:
         return None, None
     sides = original.source_account_id, original.target_account_id

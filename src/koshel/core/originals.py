@@ -37,5 +37,5 @@ class Pending(Struct, frozen=True, gc=False):
 
 
 def kind_of(request: Deferrable) -> Kind:
-    """The kind of the transaction that a request would make. An exchange makes two transfers."""
-    return Kind.TRANSFER if isinstance(request, Exchange) else request.kind
+    """The kind of each transaction that a request would make. An exchange makes two transfers."""
+    return Kind.TRANSFER if isinstance(request, Exchange) else Kind(request.kind)

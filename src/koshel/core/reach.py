@@ -23,6 +23,7 @@ from koshel.core.commands import (
     Sided,
     Split,
 )
+from koshel.core.ending import EndSplit
 from koshel.core.exchanging import Exchange
 from koshel.core.notes import Annotate
 from koshel.core.originals import Original
@@ -50,11 +51,15 @@ class Reach(Struct):
 
 
 def weight_of(command: Command) -> int:
-    """How many transactions it may make: a group those of its members, a split one for each leg, an exchange two."""
+    """How many transactions it may make: of a group those of its members, of a split one for each leg or hold."""
+    if type(command) is Move:  # as nearly all are
+        return 1
     if type(command) is Group:
-        return sum([1 if type(one) is Move else weight_of(one) for one in command.members])  # as nearly all are
+        return sum([1 if type(one) is Move else weight_of(one) for one in command.members])
     if type(command) is Split:
         return len(command.pairs)
+    if type(command) is EndSplit:
+        return len(command.holds)
     return 2 if type(command) is Exchange else 1
 
 
@@ -73,13 +78,13 @@ def by_ledger(accounts: Iterable[QualifiedId]) -> dict[int, set[int]]:
 
 def references(commands: Iterable[Command]) -> set[QualifiedId]:
     """The transactions that the commands refer to."""
-    found = set()
+    found = set[QualifiedId]()
     for command in _each_command(commands):
         if type(command) is Move:  # as nearly all are
             continue
         one = command.command if isinstance(command, Enqueue | Execute) else command
         if isinstance(one, Following):
-            found.add((one.ledger_id, one.parent_id))
+            found.update((one.ledger_id, id_) for id_ in _followed(one))
         elif isinstance(one, Annotate):
             found.add((one.ledger_id, one.transaction_id))
     return found
@@ -126,9 +131,7 @@ def _add(reached: Reach, command: Command, originals: Mapping[int, Original]) ->
     if isinstance(command, Sided):
         _add_sides(reached, command)
     elif isinstance(command, Following):
-        followed = reached.refunded if isinstance(command, Refund) else reached.holds
-        followed.add((command.ledger_id, command.parent_id))
-        _add_sides(reached, _original(command, command.parent_id, originals))
+        _add_followed(reached, command, originals)
     elif isinstance(command, Split):
         _add_legs(reached.accounts[command.ledger_id], command)
     elif isinstance(command, Execute):
@@ -148,6 +151,18 @@ def _add(reached: Reach, command: Command, originals: Mapping[int, Original]) ->
     else:
         assert isinstance(command, Enqueue), "a group is reached member by member"
         _add_shown(reached, command, originals)
+
+
+def _followed(command: Following) -> tuple[int, ...]:
+    """The transactions that it follows."""
+    return command.holds if isinstance(command, EndSplit) else (command.parent_id,)
+
+
+def _add_followed(reached: Reach, command: Following, originals: Mapping[int, Original]) -> None:
+    places = reached.refunded if isinstance(command, Refund) else reached.holds
+    for id_ in _followed(command):
+        places.add((command.ledger_id, id_))
+        _add_sides(reached, _original(command, id_, originals))
 
 
 def _add_noted(reached: Reach, command: Annotate, originals: Mapping[int, Original]) -> None:
@@ -190,7 +205,11 @@ def _add_shown(reached: Reach, command: Enqueue, originals: Mapping[int, Origina
     if isinstance(request, Split):
         reached.shown.update((command.ledger_id, id_) for pair in request.pairs for id_ in pair)
         return
-    sides = request if isinstance(request, Sided) else _original(request, request.parent_id, originals)
-    if sides is not None:
-        reached.shown.add((command.ledger_id, sides.source_account_id))
-        reached.shown.add((command.ledger_id, sides.target_account_id))
+    if isinstance(request, Sided):
+        found: list[Sided | Original | None] = [request]
+    else:
+        found = [_original(request, id_, originals) for id_ in _followed(request)]
+    for sides in found:
+        if sides is not None:
+            reached.shown.add((command.ledger_id, sides.source_account_id))
+            reached.shown.add((command.ledger_id, sides.target_account_id))

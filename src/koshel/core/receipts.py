@@ -26,15 +26,16 @@ from koshel.core.commands import (
     Split,
     Void,
 )
+from koshel.core.ending import EndSplit
 from koshel.core.exchanging import Exchange
 from koshel.core.legs import SplitSource, SplitTarget
 from koshel.core.model import Book, Declined, First, Grouped, Outcome, Posted, Queued, Replayed
 from koshel.core.money import rounded, scale_of
 from koshel.core.notes import Annotate
 
-# Fields that are not what the caller asked for: whose the key is and the key itself, which led here, and what our own
-# settings say where the caller said nothing. Every other field is compared, in its order in the struct; last the kind,
-# which no caller sends, since it follows from the sides and from `hold`.
+# Fields that are not what the caller asked for: whose the key is and the key itself, which led here, what our own
+# settings say where the caller said nothing, and what was found. Every other field is compared, in its order in the
+# struct; last the kind, which no caller sends, since it follows from the sides and from `hold`.
 _NOT_ASKED = frozenset(
     {
         "ledger_id",
@@ -46,6 +47,7 @@ _NOT_ASKED = frozenset(
         "id",
         "schedule_max_s",
         "exchange_accounts",
+        "holds",
     }
 )
 # An account is compared as it was asked for: by its name, or if it was asked for by none, by its id.
@@ -106,7 +108,7 @@ def first_difference(was: Command, command: Command, *, is_member: bool = False)
 
     `kind`: nothing can be compared, since they are requests of two routes. All members of groups are of one.
     """
-    if not (is_member and isinstance(was, Deferrable)) and _route(was) != _route(command):
+    if not (is_member and isinstance(was, Member)) and _route(was) != _route(command):
         return "kind"
     before, now = _marks(was), _marks(command)
     for mark in (*now, *before):
@@ -128,10 +130,12 @@ def first_difference(was: Command, command: Command, *, is_member: bool = False)
     return None
 
 
-def _route(command: Command) -> type | Kind:
+def _route(command: Command) -> object:
     """What stands for the route of a request that is no member."""
     if isinstance(command, Move):
         return command.kind
+    if isinstance(command, EndSplit):
+        return EndSplit, command.kind
     return Kind.TRANSFER if isinstance(command, Hold | Split) else type(command)
 
 

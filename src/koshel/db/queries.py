@@ -203,6 +203,7 @@ class Queries(Struct, frozen=True):
     verify_rules: str
     verify_groups: str
     verify_splits: str
+    verify_ends: str
     verify_exchanges: str
     verify_group_counts: str
     verify_requests: str
@@ -220,8 +221,7 @@ class Queries(Struct, frozen=True):
 
 def parse(text: str) -> Queries:
     """The named statements of a `.sql` text. Raises TypeError for a name missing or too many."""
-    _, *parts = _NAME.split(text)
-    names, bodies = parts[::2], parts[1::2]
+    names, bodies = (_NAME.split(text)[start::2] for start in (1, 2))
     if duplicates := {name for name in names if names.count(name) > 1}:
         message = f"statements named twice: {sorted(duplicates)}"
         raise TypeError(message)

@@ -2735,6 +2735,35 @@ FROM split AS s LEFT JOIN legs AS l ON l.ledger_id = s.ledger_id AND l.group_id 
 WHERE l.ids IS DISTINCT FROM s.transaction_ids OR l.amount IS DISTINCT FROM s.amount
 ORDER BY s.id LIMIT $1::bigint;
 
+-- name: verify_ends
+-- Who captures or voids a split names its transactions; and what was queued for that, and is done, is a transaction for each
+-- of them, in one group. Reads all ledgers: verification is of the whole database.
+WITH asked AS (
+    SELECT ledger_id, transaction_id, CASE answer ->> 'type'
+            WHEN 'grouped' THEN answer -> 'ending'
+            WHEN 'queued' THEN answer #> '{command,command}'
+            ELSE answer -> 'command'
+        END AS command
+    FROM receipt WHERE answer IS NOT NULL
+    UNION ALL
+    SELECT ledger_id, NULL, promise #> '{command,command}' FROM queued
+    UNION ALL
+    SELECT ledger_id, NULL, promise #> '{command,command}' FROM declined
+    UNION ALL
+    SELECT ledger_id, NULL, promise #> '{command,command}' FROM cancelled
+)
+SELECT a.ledger_id, a.command ->> 'split_id' AS id, a.command ->> 'kind' AS kind, count(f.id) AS transactions,
+    cardinality(s.transaction_ids) AS told, a.command -> 'holds' IS NOT DISTINCT FROM to_jsonb(s.transaction_ids) AS are_named
+FROM asked AS a
+LEFT JOIN split AS s ON s.ledger_id = a.ledger_id AND s.id::text = a.command ->> 'split_id'
+LEFT JOIN transaction AS t ON t.ledger_id = a.ledger_id AND t.id = a.transaction_id
+LEFT JOIN transaction AS f ON f.ledger_id = t.ledger_id AND f.group_id = t.group_id
+WHERE a.command ->> 'type' = 'end-split'
+GROUP BY a.ledger_id, a.transaction_id, a.command, s.transaction_ids, t.id
+HAVING a.command -> 'holds' IS DISTINCT FROM to_jsonb(s.transaction_ids)
+    OR (t.id IS NOT NULL AND count(f.id) <> cardinality(s.transaction_ids))
+ORDER BY 2, 3 LIMIT $1::bigint;
+
 -- name: verify_exchanges
 -- An exchange is two transfers of one group, with the same labels: one into the exchange account of its currency, one out of that of another. If
 -- a rate was given, the second is what the first comes to at this rate, rounded half to even. `up` and `down` are the two

@@ -44,7 +44,7 @@ REPLAYED = {"Idempotent-Replayed": "true"}
 
 
 async def answer(call: Call, command: Deferrable) -> Reply:
-    """The reply to a request that makes a transaction; a split counts as many as it has legs, an exchange as two."""
+    """The reply to a request that makes a transaction; one that makes several counts as so many."""
     weight = weight_of(command)
     if weight > 1 and call.limits is not None:
         call.limits.weigh(call.caller, weight)

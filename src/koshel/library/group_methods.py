@@ -4,10 +4,12 @@ from collections.abc import Iterable, Sequence
 from typing import Unpack
 
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from koshel.asking.group_requests import MemberRequest
 from koshel.asking.requests import Requests
 from koshel.core.commands import Command, Deferrable
+from koshel.core.ending import EndSplit
 from koshel.core.model import Outcome
 from koshel.errors import Refused
 from koshel.inputs.labels import GivenLabels
@@ -28,6 +30,10 @@ class GroupMethods:
 
     async def _settle(self, command: Command) -> Outcome:
         """The outcome of a command. Raises StoreError, Misuse."""
+        raise NotImplementedError
+
+    async def _with_holds(self, command: EndSplit) -> EndSplit:
+        """The command, with the transactions of its split. Raises Refused, StoreError, Misuse."""
         raise NotImplementedError
 
     async def split(
@@ -62,6 +68,25 @@ class GroupMethods:
             **labels,
         )
         return group_results.split_of(await self._settle(command))
+
+    async def capture_split(
+        self, group_id: int, *, key: str | None = None, **labels: Unpack[GivenLabels]
+    ) -> SplitResult:
+        """All that the holds of a split still reserve, moved to their targets: of all of them, or of none.
+
+        `labels` are `metadata`, `reference`, `description` and `effective_on`.
+        """
+        return await self._end(self.requests.capture_split(group_id, key=key, **labels))
+
+    async def void_split(self, group_id: int, *, key: str | None = None, **labels: Unpack[GivenLabels]) -> SplitResult:
+        """All that the holds of a split still reserve is free again: of all of them, or of none.
+
+        `labels` are `metadata`, `reference`, `description` and `effective_on`.
+        """
+        return await self._end(self.requests.void_split(group_id, key=key, **labels))
+
+    async def _end(self, command: EndSplit) -> SplitResult:
+        return group_results.split_of(await self._settle(await self._with_holds(command)))
 
     async def exchange(
         self,
@@ -108,4 +133,7 @@ class GroupMethods:
         `execute_at`: not before then, by the database's clock: an aware datetime, or RFC 3339. A time that is past is
         now; one further ahead than `schedule_max_s` is Refused. If its key has made it before, that is returned.
         """
-        return group_results.queued_of(await self._settle(self.requests.enqueue(request, execute_at=execute_at)))
+        command = self.requests.enqueue(request, execute_at=execute_at)
+        if isinstance(request, EndSplit):
+            command = replace(command, command=await self._with_holds(request))
+        return group_results.queued_of(await self._settle(command))

@@ -11,7 +11,10 @@ from koshel.library.results import Account, Promise, Transaction
 
 
 class SplitResult(Struct, frozen=True, kw_only=True):
-    """What became of a split: a transaction for each leg, in order; None for one that comes to nothing."""
+    """What became of a split: a transaction for each leg, in order; None for one that comes to nothing.
+
+    Or what became of its holds, if they were captured or voided together.
+    """
 
     group_id: int | None  # None in a rehearsal
     transactions: list[Transaction | None]

@@ -21,6 +21,7 @@ from koshel.callers import MAIN_LEDGER
 from koshel.config.settings import Settings
 from koshel.core.changes import Change
 from koshel.core.commands import Command
+from koshel.core.ending import EndSplit
 from koshel.core.labelled import MetadataPatch
 from koshel.core.model import Outcome
 from koshel.db import cancelling
@@ -173,15 +174,18 @@ class Ledger(Methods, Books, Volumes):
         return cancelled
 
     async def split_transactions(self, group_id: int) -> list[Transaction] | None:
-        """The transactions of a split as they stand now, None if there is none. Raises StoreError, Misuse.
-
-        To capture or void all of its holds together, send a batch of captures, or of voids.
-        """
+        """The transactions of a split as they stand now, None if there is none. Raises StoreError, Misuse."""
         self._life.check()
         found = await self._reads.get_split(self.requests.ledger_id, checked_id(group_id, "group_id"))
         if found is None:
             return None
         return [made for made in map(results.read, found) if isinstance(made, Transaction)]
+
+    async def _with_holds(self, command: EndSplit) -> EndSplit:
+        found = await self.split_transactions(command.split_id)
+        if found is None:
+            raise Refused("split-not-found", {"split_id": command.split_id})
+        return replace(command, holds=tuple(one.id for one in found))
 
     async def annotate(
         self,

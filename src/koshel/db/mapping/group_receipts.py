@@ -8,6 +8,7 @@ from msgspec.structs import fields, replace
 
 from koshel.core.book import asked
 from koshel.core.commands import Group, Member, Move, Split
+from koshel.core.ending import EndSplit
 from koshel.core.exchanging import Exchange
 from koshel.core.model import Declined, First, Grouped, Posted, Queued, Replayed
 from koshel.core.reach import QualifiedId
@@ -29,14 +30,15 @@ class MemberReceipt(Struct, frozen=True):
 
 
 class GroupReceipt(Struct, frozen=True, tag="grouped", omit_defaults=True):
-    """What a group's key has answered, or that of an exchange."""
+    """What a group's key has answered, or that of an exchange, or of the end of a split."""
 
     ledger_id: int
     key: str | None
     atomic: bool
     group_id: int | None
-    members: list[int | NamedMove | MemberReceipt]  # the id of a plain move
+    members: list[int | NamedMove | MemberReceipt]  # the id of a plain move, or of what follows from the command below
     exchange: Exchange | None = None  # what was asked for, if it was one
+    ending: EndSplit | None = None  # likewise
 
 
 def kept(grouped: Grouped) -> "GroupReceipt | SplitReceipt":
@@ -47,9 +49,10 @@ def kept(grouped: Grouped) -> "GroupReceipt | SplitReceipt":
 def to_receipt(grouped: Grouped) -> GroupReceipt:
     """The answer, once its transactions have their ids."""
     group = grouped.command
-    if isinstance(group, Exchange):
+    if isinstance(group, Exchange | EndSplit):
         ids = [one.id for one in grouped.outcomes if isinstance(one, Posted)]
-        return GroupReceipt(group.ledger_id, group.key, group.atomic, grouped.group_id, [*ids], group)
+        exchange, ending = (group, None) if isinstance(group, Exchange) else (None, group)
+        return GroupReceipt(group.ledger_id, group.key, group.atomic, grouped.group_id, [*ids], exchange, ending)
     assert isinstance(group, Group)
     members = [
         _of_move(command, one)
@@ -111,9 +114,9 @@ def _first(outcome: Any) -> Any:
 
 def restore(receipt: GroupReceipt, posted: Mapping[int, Posted]) -> Grouped:
     """The answer as it was. A plain move's command says the amount that was posted: what was sent was rounded."""
-    if receipt.exchange is not None:
+    if (asked_for := receipt.exchange or receipt.ending) is not None:
         transactions = [posted[id_] for one in receipt.members if (id_ := id_of(one)) is not None]
-        return Grouped(receipt.exchange, [*transactions], receipt.group_id)
+        return Grouped(asked_for, [*transactions], receipt.group_id)
     commands: list[Member] = []
     outcomes: list[Any] = []
     for one in receipt.members:

@@ -10,6 +10,7 @@ import asyncpg
 
 from koshel.core.apart import Line, PutOff, apart
 from koshel.core.commands import Command, Execute, Group, Split
+from koshel.core.ending import EndSplit
 from koshel.core.exchanging import Exchange
 from koshel.core.model import Book, Facts, First, Outcome, Shown, State
 from koshel.core.originals import Original, Pending
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 FIRST_WAIT_MS = 100  # for a lock, while nothing else is locked
 
-_TOGETHER = frozenset({Group, Split, Exchange, Execute})  # make several transactions each, or may
+_TOGETHER = frozenset({Group, Split, EndSplit, Exchange, Execute})  # make several transactions each, or may
 
 
 class Batch:

@@ -8,8 +8,10 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from koshel.core.commands import Command, Execute, Group, Split
+from koshel.core.ending import EndSplit
 from koshel.core.exchanging import Exchange
 from koshel.core.model import Executed, Grouped, Opened, Outcome, Posted, Queued, Replayed
+from koshel.core.reach import weight_of
 from koshel.db.queries import Queries
 
 if TYPE_CHECKING:
@@ -33,21 +35,19 @@ class Ids(Struct):
 
 
 async def take_before(connection: "AnyConnection", q: Queries, commands: Sequence[Command]) -> Ids:
-    """An id for each atomic group, each split and each exchange.
+    """An id for each atomic group, and for each command that makes several transactions by itself.
 
     And for all transactions, if one of these has a key, since its receipt names them.
     """
     ids = Ids()
     groups = [command for command in commands if isinstance(command, Group)]
     members = [*map(_asked, _members(commands))]
-    splits = [one for one in members if isinstance(one, Split)]
-    exchanges = [one for one in members if isinstance(one, Exchange)]
-    if count := sum(group.atomic for group in groups) + len(splits) + len(exchanges):
+    several = [one for one in members if isinstance(one, Split | EndSplit | Exchange)]
+    if count := sum(group.atomic for group in groups) + len(several):
         ids.groups.extend(await _take(connection, q.take_group_ids, count))
-    made: list[Command] = [*groups, *splits, *exchanges]
-    if any(one.key is not None for one in made):
-        legs = sum(len(split.pairs) - 1 for split in splits) + len(exchanges)
-        ids.transactions.extend(await _take(connection, q.take_transaction_ids, len(members) + legs))
+    if any(one.key is not None for one in (*groups, *several)):
+        more = sum(weight_of(one) - 1 for one in several)
+        ids.transactions.extend(await _take(connection, q.take_transaction_ids, len(members) + more))
     return ids
 
 

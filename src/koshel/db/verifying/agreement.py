@@ -21,6 +21,8 @@ from koshel.core.commands import (
     Hold,
     Request,
 )
+from koshel.core.ending import EndSplit
+from koshel.core.ends import ends
 from koshel.core.exchanging import Exchange
 from koshel.core.labelled import LABELS
 from koshel.core.model import Declined, Replayed
@@ -148,10 +150,11 @@ def of_member(member: MemberReceipt, told: Row, row: Row, parent: Row | None) ->
 def is_caused(answer: Declined) -> bool:
     """Whether the first member that was refused, if a group was, is the one that its refusal names."""
     command, index = answer.command, answer.facts.get("index")
-    if not isinstance(command, Group) or answer.cause is None:
+    if not isinstance(command, Group | EndSplit) or answer.cause is None:
         return answer.cause is None and index is None
-    is_place = isinstance(index, int) and 0 <= index < len(command.members)
-    return is_place and command.members[int(index or 0)] == answer.cause.command
+    members = ends(command) if isinstance(command, EndSplit) else command.members
+    is_place = isinstance(index, int) and 0 <= index < len(members)
+    return is_place and members[int(index or 0)] == answer.cause.command
 
 
 def _lifetime_s(request: Hold) -> int:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from koshel.core.money import iso_scales
 from koshel.core.turnovers import LENGTHS
 from koshel.db.queries import Queries
-from koshel.db.verifying import kept, said, said_changes, said_exchanges, said_limits
+from koshel.db.verifying import kept, said, said_changes, said_exchanges, said_limits, said_splits
 
 FINDINGS_MAX = 1_000  # of a kind
 MORE = "... and more of this kind"
@@ -86,7 +86,8 @@ def checks(q: Queries, last: Mapping[str, int], seed: int) -> list[Check]:
         *(rows(1, *one) for one in ((q.verify_rules, said.rules), (q.verify_notes, said_changes.note))),
         rows(2, q.verify_account_changes, said_changes.account),
         rows(2, q.verify_groups, said.group),
-        rows(1, q.verify_splits, said.split),
+        rows(1, q.verify_splits, said_splits.split),
+        rows(1, q.verify_ends, said_splits.end),
         rows(1, q.verify_exchanges, said_exchanges.exchange),
         rows(1, q.verify_group_counts, said_exchanges.group_count),
         rows(3, q.verify_requests, said.request),

@@ -1,8 +1,10 @@
-"""Whether the answer of a group, of a split or of an exchange agrees with its transactions. No connection here."""
+"""Whether the answer of a group, a split, its end or an exchange agrees with its transactions. No connection here."""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from koshel.core.ending import EndSplit
+from koshel.core.ends import ends
 from koshel.core.exchanging import Exchange
 from koshel.core.receipts import first_difference
 from koshel.db.mapping.group_receipts import GroupReceipt, MemberReceipt, NamedMove, id_of, together
@@ -38,6 +40,8 @@ def of_group(group: GroupReceipt, transactions: Rows, parents: Rows) -> str | No
         field = _wrong_field(member, told, row, parents.get((group.ledger_id, row["parent_id"])))
         if field is not None:
             return f"tells of another {field} than transaction {told['id']} has"
+    if group.ending is not None:
+        return _wrong_ending(group, group.ending, transactions, parents)
     return None if group.exchange is None else _wrong_exchange(group, group.exchange, transactions)
 
 
@@ -49,6 +53,19 @@ def _wrong_exchange(group: GroupReceipt, exchange: Exchange, transactions: Rows)
         return "keeps an exchange that is not two transactions"
     field = agreement.of_exchange(exchange, *rows)
     return None if field is None else f"keeps an exchange with another {field} than its transactions have"
+
+
+def _wrong_ending(group: GroupReceipt, ending: EndSplit, transactions: Rows, parents: Rows) -> str | None:
+    if (ending.ledger_id, ending.key) != (group.ledger_id, group.key):
+        return "keeps the end of a split of another key"
+    rows = [transactions[group.ledger_id, id_] for one in group.members if (id_ := id_of(one)) is not None]
+    if len(rows) != len(ending.holds):
+        return "keeps the end of a split that is not a transaction for each hold"
+    for end, row in zip(ends(ending), rows, strict=True):
+        parent = parents.get((group.ledger_id, row["parent_id"]))
+        if field := agreement.of_request(end, dict(row) | {"parent_reference": parent and parent["reference"]}):
+            return f"keeps the end of a split with another {field} than transaction {row['id']} has"
+    return None
 
 
 def _wrong_field(member: int | NamedMove | MemberReceipt, told: Row, row: Row, parent: Row | None) -> str | None:

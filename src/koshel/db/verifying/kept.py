@@ -4,7 +4,7 @@
     receipt.answer   ─┬── a queued transaction: the one that it was posted as
                       ├── an account, opened or changed: the account, and what it was left with then
                       ├── notes, changed: the change
-                      ├── a group, a split or an exchange: its transactions
+                      ├── a group, a split, its end or an exchange: its transactions
                       └── a refusal: nothing but itself
     queued, declined ──── its own request, and its refusal's
     cancelled        ──── its own request
@@ -218,7 +218,7 @@ def _wrong_queued(row: Row) -> str | None:
         return "has an id that was never given"
     if row["answer"] is not None:
         refusal = _decoded(_answer, row["answer"])
-        if not isinstance(refusal, Declined) or not _is_same(refusal.command, queued.command.command):
+        if not isinstance(refusal, Declined) or not _is_of(refusal, queued.command.command):
             return "was refused for another request"
     if row["is_ahead"] or not row["is_due_later"] or not _is_told_then(queued, row):
         return "has a time that cannot be"
@@ -231,15 +231,16 @@ def _wrong_queued(row: Row) -> str | None:
     return None if field is None else f"has another {field} than its request"
 
 
-def _is_same(refused: Command, asked: Deferrable) -> bool:
+def _is_of(refusal: Declined, asked: Deferrable) -> bool:
     """What was refused has the ids of accounts that were asked for by names, and of exchange accounts."""
+    refused: Command = refusal.command
     if any(getattr(refused, name, None) != getattr(asked, name, None) for name in _NOT_COMPARED):
         return False
-    return first_difference(asked, refused) is None
+    return agreement.is_caused(refusal) and first_difference(asked, refused) is None
 
 
 # What is not compared under a reused key.
-_NOT_COMPARED = ("ledger_id", "key", "default_expires_in", "default_min_balance")
+_NOT_COMPARED = ("ledger_id", "key", "default_expires_in", "default_min_balance", "holds")
 
 
 def _is_told_then(queued: Queued, row: Row) -> bool:

@@ -8,12 +8,16 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from koshel.core.commands import Deferrable, Kind, Sided, Split
+from koshel.core.ending import EndSplit
+from koshel.core.ends import ends
 from koshel.core.exchange import account_name
 from koshel.core.exchanging import Exchange
 from koshel.core.labelled import LABELS
 from koshel.core.model import Queued
+from koshel.core.originals import kind_of
 from koshel.db.verifying import agreement, split_agreement
 from koshel.db.verifying.agreement import SIDES
 
@@ -37,12 +41,14 @@ def of_executed(queued: Queued, row: Row) -> str | None:
     """A queued transaction, and what it was posted as."""
     request = queued.command.command
     known = [name for name in (*SIDES, "currency") if getattr(queued, name) is not None]
-    if isinstance(request, Split | Exchange) and request.key != row["idempotency_key"]:
+    if isinstance(request, Split | EndSplit | Exchange) and request.key != row["idempotency_key"]:
         return "idempotency_key"
     if isinstance(request, Split):  # its first transaction has its id and its key
         field = split_agreement.of_leg(request, row)
     elif isinstance(request, Exchange):  # likewise, and the target of that is an exchange account
         field, known = _of_source(request, row), [name for name in known if name != "target_account_id"]
+    elif isinstance(request, EndSplit):  # likewise
+        field = _of_first_end(request, row)
     else:
         field = agreement.of_request(request, row)
     if field is not None:
@@ -53,6 +59,11 @@ def of_executed(queued: Queued, row: Row) -> str | None:
         return "ctime"
     execute_at = queued.command.execute_at
     return "execute_at" if execute_at is not UNSET and execute_at > row["ctime"] else None
+
+
+def _of_first_end(request: EndSplit, row: Row) -> str | None:
+    """A queued end of a split, and the row of its first transaction."""
+    return agreement.of_request(replace(ends(request)[0], key=request.key), row)
 
 
 def _of_source(exchange: Exchange, row: Row) -> str | None:
@@ -72,8 +83,7 @@ def _of_source(exchange: Exchange, row: Row) -> str | None:
 
 def _told(request: Deferrable) -> dict[str, Any]:
     """What a request says of its transaction; the amount as it was sent, None for all that is left."""
-    kind = Kind.TRANSFER if isinstance(request, Exchange) else request.kind
-    told: dict[str, Any] = {"parent_id": request.parent_id, "kind": kind, "amount": request.amount}
+    told: dict[str, Any] = {"parent_id": request.parent_id, "kind": kind_of(request), "amount": request.amount}
     if isinstance(request, Sided | Split):  # who was asked for by a name may not have been there
         told |= {name: getattr(request, name) or None for name in SIDES}
         told |= {name: asked for name in ("source", "target") if (asked := getattr(request, name)) is not None}

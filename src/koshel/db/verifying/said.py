@@ -227,13 +227,6 @@ def group(row: Row) -> str:
     return f"group {row['id']} has {row['transactions']} transactions, but its key has answered with {row['told']}"
 
 
-def split(row: Row) -> str:
-    """Of `verify_splits`."""
-    if not row["are_named"]:
-        return f"the transactions of group {row['id']} are not those that its split names"
-    return f"split {row['id']} was {row['amount']}, but its transactions add up to {row['total']}"
-
-
 def times(row: Row) -> str:
     """Of `verify_moments`."""
     return f"transaction {row['id']} and the others of its batch have {row['times']} times"

@@ -51,6 +51,10 @@ class TransactionReply(Struct, frozen=True):
     """What was made: a transaction; of a split, all of them."""
 
 
+class SplitEndPreview(Struct, frozen=True):
+    """What would happen: a transaction for each hold of a split, or one that is queued for all of them."""
+
+
 def results(group: Grouped) -> list[MemberResult]:
     """The reply's form of what became of each member, or leg, in order."""
     replies = []

@@ -41,6 +41,7 @@ Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 # Types that the OpenAPI document knows by a name; the reply has their values as plain text or as a dictionary.
 AccountStatus = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/AccountStatus"})]
 AnyRefusal = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/components/schemas/Refusal"})]
+AnyDeclination = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/components/schemas/Declination"})]
 Amount = Annotated[Raw, money("More than zero.")]
 
 
@@ -113,7 +114,7 @@ class Transaction(Struct, frozen=True, gc=False):
     ) = UNSET
     remaining: Annotated[str, Meta(description="What a hold still reserves, when it is read.")] | UnsetType = UNSET
     refunded: Annotated[str, Meta(description="Of what can be refunded, when it is read.")] | UnsetType = UNSET
-    problem: Annotated[AnyRefusal, Meta(description="Why it was declined, if it was.")] | UnsetType = UNSET
+    problem: Annotated[AnyDeclination, Meta(description="Why it was declined, if it was.")] | UnsetType = UNSET
     cancelled_at: Time | UnsetType = UNSET
     cancelled_by: Annotated[str, Meta(description="The X-Request-Id of the request that did.")] | UnsetType = UNSET
     sources: Annotated[list[dict[str, Any]], Meta(description="Of a split, until it is made.")] | UnsetType = UNSET
@@ -208,8 +209,8 @@ def queued_transaction(queued: Queued, problem: dict[str, Any] | UnsetType = UNS
         UNSET if request.reference is None else request.reference,
         UNSET if request.description is None else request.description,
         UNSET if request.effective_on is None else request.effective_on,
-        execute_at=UNSET if command.execute_at is UNSET else time(command.execute_at),
         capture_at=UNSET if (captured := capture_at(queued)) is None else time(captured),
+        execute_at=UNSET if command.execute_at is UNSET else time(command.execute_at),
         problem=problem,
         sources=asked.legs(queued, "sources"),
         targets=asked.legs(queued, "targets"),

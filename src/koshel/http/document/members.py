@@ -203,6 +203,7 @@ FORMS: Mapping[str, tuple[type[Struct], ...]] = {
     "TransactionRequest": (TransferRequest, HoldRequest, SplitToRequest, SplitFromRequest, HoldFromRequest),
     "TransactionReply": (Transaction, BatchReply),
     "ExchangePreview": (ExchangeReply, Transaction),
+    "SplitEndPreview": (BatchReply, Transaction),
     "MemberRequest": (
         *(MoveMember, HoldMember, SplitToMember, HoldToMember, SplitFromMember, HoldFromMember),
         *(CaptureMember, VoidMember, RefundMember, OpenMember, ExchangeMember),

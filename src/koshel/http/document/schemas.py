@@ -77,6 +77,8 @@ def components() -> dict[str, Any]:
         found[name] |= sides
     refusal = {"title": "Refusal", "description": "Why a transaction was refused."}
     found["Refusal"] = refusal | problems(facts.REFUSALS)
+    declination = {"title": "Declination", "description": "Why a queued transaction was declined."}
+    found["Declination"] = declination | problems((*facts.REFUSALS, "batch-refused"))
     return {_CALLED.get(name, name): _named(name, plain(schema)) for name, schema in found.items()}
 
 

@@ -3,27 +3,28 @@
 from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from koshel.core.commands import Capture, Void
+from koshel.core.ending import EndSplit
 from koshel.core.labelled import labels
 from koshel.core.model import Posted
-from koshel.http.answers import answer_together
+from koshel.http.answers import answer
 from koshel.http.bodies import wire
-from koshel.http.bodies.together import BatchReply, MemberResult
+from koshel.http.bodies.together import BatchReply, MemberResult, SplitEndPreview
+from koshel.http.bodies.wire import Schedulable
 from koshel.http.call import Call, Reply, json
-from koshel.http.parameters import DryRun, KeyHeader
+from koshel.http.parameters import DryRun, MoneyHeaders
 from koshel.http.problems import split_not_found
 from koshel.http.route import POST, Route
-from koshel.inputs.labels import Labels
 from koshel.inputs.texts import identifier
 from koshel.inputs.values import Invalid
 
 
-class SplitCaptureRequest(Labels, frozen=True, forbid_unknown_fields=True):
+class SplitCaptureRequest(Schedulable, frozen=True, forbid_unknown_fields=True):
     """Of all holds of a split: all that they still reserve."""
 
 
-class SplitVoidRequest(Labels, frozen=True, forbid_unknown_fields=True):
+class SplitVoidRequest(Schedulable, frozen=True, forbid_unknown_fields=True):
     """Of all holds of a split: all that they still reserve."""
 
 
@@ -38,25 +39,21 @@ async def get_split(call: Call) -> Reply:
 
 async def capture_split(call: Call) -> Reply:
     """POST /split/{id}/capture."""
-    said, requests = labels(call.body), call.requests
-    members: list[Capture | Void] = [requests.capture(id_, **said) for id_ in await _transaction_ids(call)]
-    return await answer_together(call, requests.batch(members, key=call.key))
+    return await _ended(call, call.requests.capture_split(_split_id(call), key=call.key, **labels(call.body)))
 
 
 async def void_split(call: Call) -> Reply:
     """POST /split/{id}/void."""
-    said, requests = labels(call.body), call.requests
-    members: list[Capture | Void] = [requests.void(id_, **said) for id_ in await _transaction_ids(call)]
-    return await answer_together(call, requests.batch(members, key=call.key))
+    return await _ended(call, call.requests.void_split(_split_id(call), key=call.key, **labels(call.body)))
 
 
-async def _transaction_ids(call: Call) -> list[int]:
-    """The transactions of the split that the path names. They never change, so they are found before the locks."""
-    split_id = _split_id(call)
-    found = await call.reads.get_split(call.caller.ledger_id, split_id)
+async def _ended(call: Call, command: EndSplit) -> Reply:
+    """The transactions of a split never change, so they are found before the locks."""
+    found = await call.reads.get_split(command.ledger_id, command.split_id)
     if found is None:
-        raise split_not_found(split_id)
-    return [one.transaction.id for one in found if isinstance(one.transaction, Posted)]
+        raise split_not_found(command.split_id)
+    holds = tuple(one.transaction.id for one in found if isinstance(one.transaction, Posted))
+    return await answer(call, replace(command, holds=holds))
 
 
 def _split_id(call: Call) -> int:
@@ -75,11 +72,11 @@ def _ending(path: str, summary: str, name: str, body: type[Struct]) -> Route:
         name,
         handler,
         body,
-        {200: BatchReply, 201: BatchReply},
+        {200: SplitEndPreview, 201: BatchReply, 202: wire.Transaction},
         (*POST, "split-not-found", "batch-refused"),
         said={200: "A dry run: what would happen."},
         query=DryRun,
-        headers=KeyHeader,
+        headers=MoneyHeaders,
         weight=2,
     )
 
