@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from koshel.core.book import after, available, limit
 from koshel.core.commands import Command, Kind
 from koshel.core.decide import decide
-from koshel.core.model import Account, Book, Opened, Posted
+from koshel.core.model import Account, Book, Executed, Opened, Posted
 from koshel.core.money import minus, plus
 from koshel.core.refunds import REFUNDABLE
 from koshel.core.sides import Named, Side
@@ -154,7 +154,8 @@ def test_an_accounts_history_proves_itself(situation: Situation) -> None:
     last = {one.id: (one.version, one.balance, one.held) for one in start.state.accounts.values()}
     reserving = dict(start.state.holds)
     outcomes = decide(start, commands)
-    opened = [one.account for one in parts(outcomes) if isinstance(one, Opened)]
+    done = [one.outcome if isinstance(one, Executed) else one for one in parts(outcomes)]
+    opened = [one.account for one in parts(done) if isinstance(one, Opened)]
     last |= {account.id: NEW for account in opened if account.name is not None}
     for one in postings(outcomes):
         parent_id = one.parent_id or 0

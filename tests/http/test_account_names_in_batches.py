@@ -80,7 +80,30 @@ def test_a_name_that_a_batch_opens_twice_is_opened_once(till: Till, name: str) -
     taken = send(till, opening(f"{name}.b"), opening(f"{name}.b", email="bob@example.com"))
     problem = assert_problem(taken, "batch-refused")["cause"]
     assert (problem["code"], problem["field"]) == ("name-taken", "email")
+    assert "account_id" not in problem, "there is no such account"
+    assert problem["detail"].startswith(f"An earlier member of the batch opens the name {name}.b, with another email")
     assert_problem(account(till, f"{name}.b"), "account-not-found")
+
+
+@pytest.mark.parametrize(
+    ("member", "code"),
+    [
+        ({"target_account_id": None, "amount": "50"}, "insufficient-funds"),
+        ({"target_account_id": None, "amount": "3"}, "limit-exceeded"),
+        ({"source_account_id": None, "amount": "5"}, "balance-limit-exceeded"),
+        ({"target": None, "amount": "1"}, "same-account"),
+    ],
+)
+def test_a_refusal_names_an_account_that_is_not_opened_after_all_and_tells_no_id(
+    till: Till, name: str, member: dict[str, Any], code: str
+) -> None:
+    said = member | {side: name for side in ("source", "target") if f"{side}_account_id" not in member}
+    opened = opening(name, max_balance="12", limits=[{"per": "1d", "out": "2"}])
+    problem = assert_problem(send(till, opened, paying(name), said), "batch-refused")["cause"]
+    assert (problem["code"], problem["name"], "account_id" in problem) == (code, name, False)
+    assert f"Account @{name} " in problem["detail"]
+    each = send(till, opened, paying(name), said, atomic=False).body["results"][2]["problem"]
+    assert each["account_id"] == found(account(till, name))["id"]
 
 
 def test_an_opening_goes_with_no_key_no_dry_run_and_no_other_field(till: Till, name: str) -> None:

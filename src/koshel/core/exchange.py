@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from msgspec.structs import replace
-
 from koshel.core import declined
 from koshel.core.accounts import new_account
 from koshel.core.commands import UNRESOLVED, EnsureAccount, Kind, Move
@@ -137,8 +135,8 @@ def _moved(book: Book, command: Exchange, legs: tuple[Leg, Leg]) -> list[SidePai
         return refusal
     sides = [moved(book, command, *leg) for leg in legs]
     refusal = _first([one for one in sides if isinstance(one, Declined)])
-    if refusal is not None and refusal.facts["account_id"] not in book.state.accounts:  # it is not opened after all
-        return replace(refusal, facts={name: fact for name, fact in refusal.facts.items() if name != "account_id"})
+    if refusal is not None and refusal.facts["account_id"] not in book.state.accounts:
+        return declined.not_opened(refusal)
     return refusal or [one for one in sides if not isinstance(one, Declined)]
 
 

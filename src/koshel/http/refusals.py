@@ -67,7 +67,15 @@ def _with_status(facts: Facts, name: str) -> Facts:
     return {name if fact == "status" else fact: value for fact, value in facts.items()}
 
 
+def _one(facts: Facts) -> str:
+    """An account: by its name, if it has no id, since it is not opened after all."""
+    return f"Account {facts['account_id']}" if "account_id" in facts else f"Account @{facts['name']}"
+
+
 def _name_taken(declined: Declined, facts: Facts, __: str) -> Failure:
+    if "account_id" not in facts:
+        detail = f"An earlier member of the batch opens the name {facts['name']}, with another {facts['field']}."
+        return Failure("name-taken", detail, **facts)
     one = f"Account {facts['account_id']} has the name {facts['name']}"
     if isinstance(declined.command, OpenAccount):
         return Failure("name-taken", f"{one} already.", **facts)
@@ -75,8 +83,7 @@ def _name_taken(declined: Declined, facts: Facts, __: str) -> Failure:
 
 
 def _same_account(_: Declined, facts: Facts, __: str) -> Failure:
-    one = facts["account_id"] if "account_id" in facts else f"@{facts['name']}"
-    return Failure("same-account", f"Account {one} is both source and target.", **facts)
+    return Failure("same-account", f"{_one(facts)} is both source and target.", **facts)
 
 
 def _account_not_found(declined: Declined, facts: Facts, at: str) -> Failure:
@@ -180,15 +187,14 @@ def _insufficient_funds(declined: Declined, facts: Facts, _: str) -> Failure:
         missing = f"{facts['missing']} {facts['currency']}"
         detail = f"The sources can give {available} together, {required} is needed: {missing} is missing."
         return Failure("insufficient-funds", detail, **facts)
-    one = facts["account_id"] if "account_id" in facts else f"@{facts['name']}"
-    detail = f"Account {one} can spend {available}, {required} is needed."
+    detail = f"{_one(facts)} can spend {available}, {required} is needed."
     return Failure("insufficient-funds", detail, **facts)
 
 
 def _balance_limit_exceeded(_: Declined, facts: Facts, __: str) -> Failure:
     most = f"{facts['max_balance']} {facts['currency']}"
     rest = f"; {facts['amount']} more would pass that." if "amount" in facts else " then."
-    detail = f"Account {facts['account_id']} has {facts['balance']} and may have at most {most}{rest}"
+    detail = f"{_one(facts)} has {facts['balance']} and may have at most {most}{rest}"
     return Failure("balance-limit-exceeded", detail, **facts)
 
 
@@ -196,7 +202,7 @@ def _limit_exceeded(_: Declined, facts: Facts, __: str) -> Failure:
     may = "send" if facts["direction"] == "out" else "take"
     when = f"it fits from {facts['fits_at']} on" if "fits_at" in facts else "waiting alone does not make it fit"
     detail = (
-        f"Account {facts['account_id']} may {may} {facts['limit']} {facts['currency']} in any {facts['per']}: "
+        f"{_one(facts)} may {may} {facts['limit']} {facts['currency']} in any {facts['per']}: "
         f"{facts['left']} of that is left, {facts['amount']} is asked for; {when}."
     )
     return Failure("limit-exceeded", detail, **facts)

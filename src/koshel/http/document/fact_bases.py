@@ -29,7 +29,16 @@ class OfAccount(NoFacts, frozen=True, kw_only=True):
     name: Annotated[AccountName, Meta(description="If it has one.")] | UnsetType = UNSET
 
 
-class LimitFacts(OfAccount, frozen=True, kw_only=True):
+class OfAnyAccount(NoFacts, frozen=True, kw_only=True):
+    """Of an account, which may be one that is not opened after all."""
+
+    account_id: Annotated[Id, Meta(description="Left out if the same batch was to open the account.")] | UnsetType = (
+        UNSET
+    )
+    name: Annotated[AccountName, Meta(description="If it has one.")] | UnsetType = UNSET
+
+
+class LimitFacts(OfAnyAccount, frozen=True, kw_only=True):
     """Of a limit by time."""
 
     currency: str

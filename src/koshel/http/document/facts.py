@@ -18,6 +18,7 @@ from koshel.http.document.fact_bases import (
     Money,
     NoFacts,
     OfAccount,
+    OfAnyAccount,
     PolicyFacts,
     RequestIdFacts,
 )
@@ -76,7 +77,10 @@ class _Ledger(NoFacts, frozen=True, kw_only=True):
 
 
 class _NameTaken(NoFacts, frozen=True, kw_only=True):
-    account_id: Annotated[Id, Meta(description="The account that has the name.")]
+    account_id: (
+        Annotated[Id, Meta(description="The account that has the name, unless the same batch was to open it.")]
+        | UnsetType
+    ) = UNSET
     name: AccountName
     field: Annotated[
         str,
@@ -147,7 +151,7 @@ class _Spendable(NoFacts, frozen=True, kw_only=True):
     min_balance: Annotated[Money, Meta(description="The new min_balance, for a change of it.")] | UnsetType = UNSET
 
 
-class _Limit(OfAccount, frozen=True, kw_only=True):
+class _Limit(OfAnyAccount, frozen=True, kw_only=True):
     currency: str
     balance: Money
     max_balance: Money
