@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -119,6 +120,17 @@ def test_the_legs_of_a_split_count_singly(room: Room, limit: Limit) -> None:
     assert [status for status, *_ in answers] == [201, 429, *[201] * 4, 429, 200]
     assert answers[1][1]["RateLimit"] == '"key";r=4;t=1'
     assert room.taken - taken == 7, "all of it by the express lane"
+
+
+def test_the_holds_of_a_split_that_end_together_count_singly_now_and_later(room: Room, limit: Limit) -> None:
+    room.agree([post(f"/account/{ALWAYS + 1}/payment", b'{"amount": 10}'), BYE])
+    split_id = told(room.agree([split(6, hold={}), BYE]))[0][2]["group_id"]
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    later = post(f"/split/{split_id}/capture", json.dumps({"execute_at": tomorrow}).encode())
+    for asked, status in ((later, 202), (post(f"/split/{split_id}/void", b"{}"), 201)):
+        limit(rate_per_key=10, rate_window_s=1)
+        answers = told(room.agree([asked, asked, PAYMENT * 4, PAYMENT, BYE]))
+        assert [one for one, *_ in answers] == [status, 429, *[201] * 4, 429, 200]
 
 
 def test_a_split_that_is_wrong_or_for_a_time_counts_as_in_aiohttp(room: Room, limit: Limit) -> None:

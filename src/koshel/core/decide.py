@@ -123,12 +123,12 @@ def _transaction(book: Book, command: Deferrable | Due | Execute) -> Posted | De
             return refund(book, command)
         case Split():
             return split(book, command, Book(book.facts, State({})))
-        case EndSplit():
-            return end_split(book, command)
         case Exchange():
             return exchange(book, command)
         case Execute():
             return _execute(book, command)
+        case EndSplit():
+            return end_split(book, command)
         case _:
             assert_never(command)
 
