@@ -77,8 +77,9 @@ async def test_a_rehearsal_opens_nothing_and_gives_no_id(ledger: Ledger) -> None
     assert (member.id, paid.target_account_id, paid.target) == (0, 0, "eve")
     with pytest.raises(Refused) as caught:
         await rehearsal.batch([opening, make.withdrawal("@eve", amount=1)])
-    assert caught.value.cause is not None
-    assert (caught.value.cause.code, caught.value.cause.facts["account_id"]) == ("insufficient-funds", 0)
+    cause = caught.value.cause
+    assert cause is not None
+    assert (cause.code, cause.facts["name"], "account_id" in cause.facts) == ("insufficient-funds", "eve", False)
     assert await ledger.account("@eve") is None
 
 
