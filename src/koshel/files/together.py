@@ -1,15 +1,15 @@
 """How many batches of an import are settled in one database transaction.
 
 Callers wait for the accounts of these batches. So there are as many as are settled in an eighth of a second, by what
-the last ones took; and in half a second as long as nobody is seen to wait. After another client's lock was in the way,
-batches are settled one by one for a while.
+the last ones took; and in three quarters of a second as long as nobody is seen to wait. After another client's lock was
+in the way, batches are settled one by one for a while.
 """
 
 BATCHES_FIRST = 1  # nothing is known yet of the machine, and of the lines
-BATCHES_MAX = 16
+BATCHES_MAX = 24
 GROWTH = 2  # at most so many times as many as the last time
 HELD_S = 0.125  # how long accounts are locked while callers wait for them
-HELD_ALONE_S = 0.5  # and while nobody does
+HELD_ALONE_S = 0.75  # and while nobody does
 SHORT = 64  # database transactions that do not last longer than HELD_S after somebody was seen to wait
 APART = 8  # batches that are settled one by one after a lock was in the way
 
