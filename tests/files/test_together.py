@@ -11,9 +11,9 @@ from koshel.files.together import APART, BATCHES_MAX, HELD_ALONE_S, HELD_S, SHOR
 @pytest.mark.parametrize(
     ("part", "counts"),
     [
-        (0.0, [1, 2, 4, 8, 16, 16]),
-        (1 / 100, [1, 2, 4, 8, 16, 16]),
-        (1 / 5, [1, 2, 4, 5, 5]),
+        (0.0, [1, 2, 4, 8, 16, 24, 24]),
+        (1 / 100, [1, 2, 4, 8, 16, 24, 24]),
+        (1 / 5.5, [1, 2, 4, 5, 5]),
         (1 / 1.5, [1, 1, 1]),
         (40.0, [1, 1, 1]),
     ],
@@ -28,22 +28,22 @@ def test_as_many_as_fit_by_what_the_last_ones_took(held_s: float, part: float, c
 
 def test_when_all_becomes_slower_there_are_fewer_at_once() -> None:
     together = Together()
-    for _ in range(5):
+    for _ in range(6):
         together.settled(together.count(), 0.01)
     assert together.count() == BATCHES_MAX
     together.settled(BATCHES_MAX, HELD_ALONE_S * 4)
-    assert together.count() == 4
+    assert together.count() == BATCHES_MAX // 4
     together.settled(4, HELD_ALONE_S * 10)
     assert together.count() == 1
 
 
 def test_where_somebody_was_seen_to_wait_accounts_are_locked_for_a_short_time_for_a_while() -> None:
     together = Together()
-    each_s = HELD_ALONE_S / 10
+    each_s = HELD_ALONE_S / 15
     for _ in range(5):
         together.settled(together.count(), together.count() * each_s)
-    assert together.count() == 10
-    together.settled(10, 10 * each_s, is_waited_for=True)
+    assert together.count() == 15
+    together.settled(15, 15 * each_s, is_waited_for=True)
     for _ in range(SHORT - 1):
         assert together.count() == 2
         together.settled(2, 2 * each_s)
