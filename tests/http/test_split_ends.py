@@ -116,7 +116,7 @@ def test_until_its_time_it_can_be_cancelled(till: Till, held: Held, verb: str) -
     made(held.end(verb))
 
 
-@pytest.mark.parametrize("at", ["tomorrow", 1, None, ahead(days=400)])
+@pytest.mark.parametrize("at", ["tomorrow", 1, None, "2999-01-01T00:00:00Z"])
 def test_what_is_no_time_is_refused(held: Held, at: Any) -> None:
     problem = assert_problem(held.end("capture", {"execute_at": at}), "validation-failed")
     assert [one["pointer"] for one in problem["errors"]] == ["/execute_at"]
