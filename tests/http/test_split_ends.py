@@ -132,6 +132,7 @@ def test_what_is_refused_later_has_the_problem_that_it_would_have_had_at_once(
     at_once = assert_problem(held.end(verb), "batch-refused")
     assert declined == promised | {"status": "declined", "problem": at_once}
     assert (at_once["index"], at_once["cause"]["code"]) == (1, "hold-not-open")
+    assert at_once["detail"] == f"Nothing was done, since hold 1 was refused: {at_once['cause']['detail']}"
     assert till.status(held.holds[0]) == "held", "all of them or none"
 
 

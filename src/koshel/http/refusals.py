@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from koshel.core.commands import ChangeAccount, Hold, Kind, Move, OpenAccount, Split
+from koshel.core.ending import EndSplit
 from koshel.core.exchanging import Exchange
 from koshel.core.labelled import METADATA_MAX
 from koshel.core.model import Declined, Refusal
@@ -210,8 +211,10 @@ def _limit_exceeded(_: Declined, facts: Facts, __: str) -> Failure:
 
 def _batch_refused(declined: Declined, facts: Facts, _: str) -> Failure:
     assert declined.cause is not None
-    cause = refused(declined.cause, f"/transactions/{facts['index']}").content()
-    detail = f"Nothing was done, since member {facts['index']} was refused: {cause['detail']}"
+    index = facts["index"]
+    is_end = isinstance(declined.command, EndSplit)  # no member of a body: nothing there to point at
+    cause = refused(declined.cause, "" if is_end else f"/transactions/{index}").content()
+    detail = f"Nothing was done, since {'hold' if is_end else 'member'} {index} was refused: {cause['detail']}"
     return Failure("batch-refused", detail, cause=cause, **facts)
 
 
