@@ -148,6 +148,7 @@ HOT: dict[str, tuple[str, Sequence[str | None], set[str]]] = {
         {"transaction_pkey", "account", "transaction_parent", "hold_pkey", "transaction_change_pkey"},
     ),
     "get_split": ("get_split", ["1", "7"], {"split_pkey", "transaction_pkey", "account", "hold_pkey"}),
+    "get_split_ids": ("get_split_ids", ["1", "7"], {"split_pkey"}),
     "find_batch": ("find_batch", ["1", BATCH_ID], {"batch_pkey"}),
 }
 HOT |= listed.LISTED
@@ -240,8 +241,7 @@ def test_an_update_of_a_balance_touches_no_index(filled: str) -> None:
         connection.execute("UPDATE account SET balance = balance + 1, version = version + 1 WHERE id % 10 = 0")
         connection.execute("SELECT pg_stat_force_next_flush()")
         counted = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'account'"
-        row = connection.execute(counted).fetchone()
-    assert row == (ACCOUNTS // 10, ACCOUNTS // 10)
+        assert connection.execute(counted).fetchone() == (ACCOUNTS // 10, ACCOUNTS // 10)
 
 
 def test_each_argument_of_a_statement_has_a_value_in_these_tests() -> None:

@@ -61,6 +61,7 @@ FORGETFUL: dict[str, list[list[Any]]] = {
     "get_transaction": [[SHOP, id_] for id_ in IDS],
     "get_queued": [[SHOP, id_] for id_ in IDS],
     "get_split": [[SHOP, id_] for id_ in IDS],
+    "get_split_ids": [[SHOP, id_] for id_ in IDS],
     "read_accounts": [[[SHOP], [*IDS], 0]],
     "find_accounts": [[[SHOP], [*IDS]]],
     "lock_accounts": [[[SHOP], [*IDS], 0, None]],

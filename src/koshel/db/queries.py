@@ -73,6 +73,7 @@ class Queries(Struct, frozen=True):
     list_account_changes: str
     get_transaction: str
     get_split: str
+    get_split_ids: str
     list_transaction_changes: str
     get_queued: str
     list_transactions: str
@@ -234,9 +235,8 @@ def qualified(statement: str, schema: str) -> str:
     They follow a keyword on the same line; a WITH query or an alias must not have the name of a table.
     """
     quoted = '"{}"'.format(schema.replace('"', '""'))
-    literal = quoted.replace("'", "''")
     named = _TABLES.sub(lambda match: f"{match[0]}{quoted}.", statement)
-    return _SEQUENCES.sub(lambda match: f"{match[0]}{literal}.", named)
+    return _SEQUENCES.sub(lambda match: match[0] + quoted.replace("'", "''") + ".", named)
 
 
 def load(schema: str = SCHEMA) -> Queries:

@@ -663,6 +663,10 @@ LEFT JOIN LATERAL (
 WHERE p.ledger_id = $1 AND p.id = $2
 ORDER BY leg.place;
 
+-- name: get_split_ids
+-- The ids of all transactions of a split, in their order, by primary key; of those too whose partition was detached.
+SELECT transaction_ids FROM split WHERE ledger_id = $1 AND id = $2;
+
 -- name: list_transaction_changes
 -- The changes of a transaction's notes before a revision, newest first, each with what was there before; or the other
 -- way round. By primary key.

@@ -77,6 +77,12 @@ class Reads:
         legs = await connection.fetch(self._queries.get_split, ledger_id, split_id)
         return [*map(rows.found, legs)] or None
 
+    async def get_split_ids(self, ledger_id: int, split_id: int) -> tuple[int, ...] | None:
+        """The ids of all transactions of a split, None if there is no such split. Raises StoreError."""
+        query = self._queries.get_split_ids
+        ids = await self._read(ledger_id, lambda connection: connection.fetchval(query, ledger_id, split_id))
+        return None if ids is None else tuple(ids)
+
 
 def weight_of(rows: int) -> int:
     """How much a read of so many rows waits as: a row costs a small part of what a read costs for being one."""

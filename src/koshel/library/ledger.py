@@ -182,10 +182,12 @@ class Ledger(Methods, Books, Volumes):
         return [made for made in map(results.read, found) if isinstance(made, Transaction)]
 
     async def _with_holds(self, command: EndSplit) -> EndSplit:
-        found = await self.split_transactions(command.split_id)
-        if found is None:
-            raise Refused("split-not-found", {"split_id": command.split_id})
-        return replace(command, holds=tuple(one.id for one in found))
+        self._life.check()
+        split_id = checked_id(command.split_id, "group_id")
+        holds = await self._reads.get_split_ids(self.requests.ledger_id, split_id)
+        if holds is None:
+            raise Refused("split-not-found", {"split_id": split_id})
+        return replace(command, holds=holds)
 
     async def annotate(
         self,

@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from koshel.core.ending import EndSplit
 from koshel.core.labelled import labels
-from koshel.core.model import Posted
 from koshel.http.answers import answer
 from koshel.http.bodies import wire
 from koshel.http.bodies.together import BatchReply, MemberResult, SplitEndPreview
@@ -49,10 +48,9 @@ async def void_split(call: Call) -> Reply:
 
 async def _ended(call: Call, command: EndSplit) -> Reply:
     """The transactions of a split never change, so they are found before the locks."""
-    found = await call.reads.get_split(command.ledger_id, command.split_id)
-    if found is None:
+    holds = await call.reads.get_split_ids(command.ledger_id, command.split_id)
+    if holds is None:
         raise split_not_found(command.split_id)
-    holds = tuple(one.transaction.id for one in found if isinstance(one.transaction, Posted))
     return await answer(call, replace(command, holds=holds))
 
 
