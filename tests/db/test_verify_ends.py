@@ -53,6 +53,17 @@ WRONG: dict[str, tuple[str, str]] = {
         "UPDATE transaction SET group_id = NULL WHERE parent_id = 6",
         "a void of split 2 was to be 2 transactions in one group, but is 0",
     ),
+    "a transaction of what was queued is in the group of another": (
+        (
+            "UPDATE transaction AS t SET group_id = o.group_id FROM transaction AS o "
+            "WHERE (t.parent_id, o.parent_id) IN ((7, 5), (5, 7))"
+        ),
+        "a void of split 2 is in one group with transactions that are none of it",
+    ),
+    "a transaction of what was queued is of another kind": (
+        "UPDATE transaction SET kind = 'expiry' WHERE parent_id = 7",
+        "a void of split 2 is in one group with transactions that are none of it",
+    ),
     "what was queued and is done names other holds": (
         (
             "UPDATE receipt SET answer = jsonb_set(answer, '{command,command,holds}', '[6, 8]') "

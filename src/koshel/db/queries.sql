@@ -2740,8 +2740,8 @@ WHERE l.ids IS DISTINCT FROM s.transaction_ids OR l.amount IS DISTINCT FROM s.am
 ORDER BY s.id LIMIT $1::bigint;
 
 -- name: verify_ends
--- Who captures or voids a split names its transactions; and what was queued for that, and is done, is a transaction for each
--- of them, in one group. Reads all ledgers: verification is of the whole database.
+-- Who captures or voids a split names its transactions; and what was queued for that, and is done, is a transaction of this
+-- kind for each of them, in one group. Reads all ledgers: verification is of the whole database.
 WITH asked AS (
     SELECT ledger_id, transaction_id, CASE answer ->> 'type'
             WHEN 'grouped' THEN answer -> 'ending'
@@ -2765,7 +2765,11 @@ LEFT JOIN transaction AS f ON f.ledger_id = t.ledger_id AND f.group_id = t.group
 WHERE a.command ->> 'type' = 'end-split'
 GROUP BY a.ledger_id, a.transaction_id, a.command, s.transaction_ids, t.id
 HAVING a.command -> 'holds' IS DISTINCT FROM to_jsonb(s.transaction_ids)
-    OR (t.id IS NOT NULL AND count(f.id) <> cardinality(s.transaction_ids))
+    OR (t.id IS NOT NULL AND (
+        count(f.id) <> cardinality(s.transaction_ids)
+        OR array_agg(f.parent_id ORDER BY f.parent_id) FILTER (WHERE f.kind = a.command ->> 'kind')
+        IS DISTINCT FROM (SELECT array_agg(id ORDER BY id) FROM unnest(s.transaction_ids) AS leg (id))
+    ))
 ORDER BY 2, 3 LIMIT $1::bigint;
 
 -- name: verify_exchanges

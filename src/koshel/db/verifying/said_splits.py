@@ -16,4 +16,6 @@ def end(row: Mapping[str, Any]) -> str:
     one = f"a {row['kind']} of split {row['id']}"
     if not row["are_named"]:
         return f"{one} names other transactions than the split has"
-    return f"{one} was to be {row['told']} transactions in one group, but is {row['transactions']}"
+    if row["transactions"] != row["told"]:
+        return f"{one} was to be {row['told']} transactions in one group, but is {row['transactions']}"
+    return f"{one} is in one group with transactions that are none of it"
