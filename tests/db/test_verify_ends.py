@@ -41,6 +41,10 @@ WRONG: dict[str, tuple[str, str]] = {
         "UPDATE receipt SET answer = jsonb_set(answer, '{ending,key}', '\"x\"') WHERE idempotency_key = 'now'",
         "the receipt of key 'now' keeps the end of a split of another key",
     ),
+    "the answer of a key does not say what was asked": (
+        "UPDATE receipt SET answer = answer #- '{ending}' WHERE idempotency_key = 'now'",
+        "the receipt of key 'now' tells of another kind than transaction",
+    ),
     "a transaction of it is in no group": (
         "UPDATE transaction SET group_id = NULL WHERE parent_id = 5",
         "the receipt of key 'now' tells of transaction",

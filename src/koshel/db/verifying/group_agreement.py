@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from koshel.core.commands import Kind
 from koshel.core.ending import EndSplit
 from koshel.core.ends import ends
 from koshel.core.exchanging import Exchange
@@ -13,6 +14,8 @@ from koshel.db.verifying import agreement, split_agreement
 
 Row: TypeAlias = Mapping[str, Any]
 Rows: TypeAlias = Mapping[Any, Row]  # by ledger and id
+
+_MOVES = frozenset({Kind.PAYMENT, Kind.TRANSFER, Kind.WITHDRAWAL})
 
 
 def of_group(group: GroupReceipt, transactions: Rows, parents: Rows) -> str | None:
@@ -37,7 +40,8 @@ def of_group(group: GroupReceipt, transactions: Rows, parents: Rows) -> str | No
         if is_own and (row["group_id"] != group.group_id or row["id"] <= last_id):
             return f"tells of transaction {told['id']}, which is not there in group {group.group_id}"
         last_id = row["id"] if is_own else last_id
-        field = _wrong_field(member, told, row, parents.get((group.ledger_id, row["parent_id"])))
+        parent = parents.get((group.ledger_id, row["parent_id"]))
+        field = _wrong_field(member, told, row, parent, is_end=group.ending is not None)
         if field is not None:
             return f"tells of another {field} than transaction {told['id']} has"
     if group.ending is not None:
@@ -68,9 +72,13 @@ def _wrong_ending(group: GroupReceipt, ending: EndSplit, transactions: Rows, par
     return None
 
 
-def _wrong_field(member: int | NamedMove | MemberReceipt, told: Row, row: Row, parent: Row | None) -> str | None:
+def _wrong_field(
+    member: int | NamedMove | MemberReceipt, told: Row, row: Row, parent: Row | None, *, is_end: bool
+) -> str | None:
     if isinstance(member, MemberReceipt):
         return agreement.of_member(member, told, row, parent)
+    if not is_end and row["kind"] not in _MOVES:
+        return "kind"  # of all else more is kept than the id
     return None if isinstance(member, int) else agreement.of_named(member, row)
 
 
