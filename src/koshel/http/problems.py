@@ -112,7 +112,9 @@ PROBLEMS: Mapping[str, Problem] = {
     "capture-exceeds-hold": Problem(409, "Capture exceeds hold", "The hold does not reserve that much any more."),
     "refund-exceeds-original": Problem(409, "Refund exceeds original", "Not that much of the transaction is left."),
     "batch-refused": Problem(
-        409, "Batch refused", "A member of an atomic batch was refused, so nothing was done; see index and cause."
+        409,
+        "Batch refused",
+        "A member of an atomic batch, or a hold of a split, was refused, so nothing was done; see index and cause.",
     ),
     "idempotency-key-reused": Problem(422, "Idempotency key reused", "The same key came with another request."),
     "rate-limited": Problem(
