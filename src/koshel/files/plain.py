@@ -48,7 +48,7 @@ class Plain:
             return None
         moves = starmap(self._move, asked)
         return [
-            TransactionWish(line.number, move, line.values.get("currency"), has_own_key=False)
+            TransactionWish(line.number, move, line.values.get("currency"), has_own_key=False, by_content=True)
             for line, move in zip(plain, moves, strict=True)
         ]
 

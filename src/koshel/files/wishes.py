@@ -14,7 +14,7 @@ from koshel.core.commands import ERASED, UNRESOLVED, EnsureAccount, Kind, Move, 
 from koshel.core.exchange import EMAIL
 from koshel.core.labelled import LABELS
 from koshel.files.formats import NO_LIMIT
-from koshel.files.keys import PREFIX, Keys
+from koshel.files.keys import PREFIX, Keys, Known
 from koshel.files.lines import Line
 from koshel.inputs.labels import Labels
 from koshel.inputs.texts import AT, Asked, asked, identifier, is_key
@@ -41,6 +41,7 @@ class AccountWish(Struct, frozen=True, gc=False, tag="account"):
     currency: str
     balance: Decimal
     key: str
+    by_content: bool = False  # it is known again by nothing but what its line says
 
 
 class TransactionWish(Struct, frozen=True, gc=False, tag="transaction"):
@@ -50,6 +51,7 @@ class TransactionWish(Struct, frozen=True, gc=False, tag="transaction"):
     move: Move
     currency: str | None
     has_own_key: bool
+    by_content: bool = False  # as of an account
 
 
 Wish: TypeAlias = AccountWish | TransactionWish
@@ -90,9 +92,9 @@ class Reader:
         if email in _NOBODYS:
             terms["email"] = "nobody@example.com"
         opening: OpenAccount | EnsureAccount
-        name, key = self._own_name(said), None
+        name, key, by_content = self._own_name(said), None, False
         if name is None:
-            key = self.keys.key(said)
+            key, by_content = self.keys.known(said)
             opening = self._requests.open_account(**terms, key=key)
         else:
             opening = self._requests.ensure_account(name, **terms)
@@ -101,7 +103,8 @@ class Reader:
             opening = replace(opening, email=email)
         self._count_what_is_left(said)
         currency = terms.get("currency", self._requests.terms.currency)
-        return AccountWish(line.number, checked(opening), currency, balance, f"{key or f'{PREFIX}{name}'}:balance")
+        key = f"{key or f'{PREFIX}{name}'}:balance"
+        return AccountWish(line.number, checked(opening), currency, balance, key, by_content=by_content)
 
     def transaction(self, line: Line) -> TransactionWish | None:
         """The transaction that a line asks for; None if it says what moves no money. Raises Invalid."""
@@ -125,8 +128,10 @@ class Reader:
         if key is not None and not is_key(key):
             raise Invalid("idempotency_key", KEY_REASON)
         labels, wanted = _labels(said), amount(said["amount"])
-        move = self._requests.move(by_sides, source, target, wanted, labels, key=key or self.keys.key(said))
-        return TransactionWish(line.number, move, _text(said, "currency"), has_own_key=key is not None)
+        known = self.keys.known(said) if key is None else Known(key, by_content=False)
+        move = self._requests.move(by_sides, source, target, wanted, labels, key=known.key)
+        currency = _text(said, "currency")
+        return TransactionWish(line.number, move, currency, has_own_key=key is not None, by_content=known.by_content)
 
     def _brings_balance(self, said: Mapping[str, Any]) -> bool:
         return self._with_balances and not _is_empty(said.get("balance"))
