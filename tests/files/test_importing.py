@@ -101,13 +101,35 @@ def test_what_is_imported_again_is_passed_over_wherever_it_stands(paid: Database
     assert verify(paid.owner_url) == []
 
 
+def test_equal_lines_of_two_files_are_one_and_it_is_said_which(paid: Database, tmp_path: Path) -> None:
+    header, exported = "id,source,target,amount,idempotency_key,ctime\n", "8,a,b,1,,2026-01-31T00:00:00Z\n"
+    june = written(tmp_path / "june.csv", f"{header},a,b,12.50,,\n{exported},a,b,7,k,\n")
+    assert bring_in(paid, "main", "transactions", june) == Result(new=3)
+    july = written(tmp_path / "july.csv", f"{header}{exported},a,b,7,k,\n,a,b,5,,\n,a,b,12.5,,\n,a,b,12.50,,\n")
+    assert bring_in(paid, "main", "transactions", july) == Result(new=2, known=3, equal=1, equal_line=5)
+    assert balances(paid, "main")["b"] == ("USD", "38.00")
+    assert bring_in(paid, "main", "transactions", july) == Result(known=5, equal=3, equal_line=4)
+
+
+def test_equal_accounts_of_two_files_are_one_and_it_is_said_which(database: Database, tmp_path: Path) -> None:
+    """Beside others with names and with balances: the line is that of the file."""
+    lines = [f"n{n},x@example.com,USD,{n or ''},,\n" for n in range(3)]
+    first = written(tmp_path / "a.csv", HEADER + ",same@example.com,USD,3,,\n")
+    bring_in(database, "main", "accounts", first)
+    second = written(
+        tmp_path / "b.csv", HEADER + ",new@example.com,USD,,,\n".join(lines) + ",same@example.com,USD,3.0,,\n"
+    )
+    assert bring_in(database, "main", "accounts", second) == Result(new=5, known=1, equal=1, equal_line=7)
+    assert bring_in(database, "main", "accounts", second) == Result(known=6, equal=3, equal_line=3)
+
+
 def test_accounts_are_opened_once_with_and_without_names(database: Database, tmp_path: Path) -> None:
     text = (
         "x,x@example.com,USD,10,,\n,same@example.com,USD,3,,\n,same@example.com,USD,3,,\ny,y@example.com,USD,-5,-9,\n"
     )
     path = written(tmp_path / "a.csv", HEADER + text)
     assert bring_in(database, "main", "accounts", path) == Result(new=4)
-    assert bring_in(database, "main", "accounts", path) == Result(known=4)
+    assert bring_in(database, "main", "accounts", path) == Result(known=4, equal=2, equal_line=3)
     found = query(database, "SELECT name, balance::text FROM account ORDER BY name, id")
     assert found == [("x", "10.00"), ("y", "-5.00"), (None, "3.00"), (None, "3.00")]
     assert verify(database.owner_url) == []

@@ -171,7 +171,7 @@ def test_lines_get_the_same_keys_whichever_way_those_before_them_were_read(
         return None
 
     monkeypatch.setattr(Plain, "transactions", nothing)
-    assert bring_in(paid, "main", "transactions", odd) == Result(known=2_201)
+    assert bring_in(paid, "main", "transactions", odd) == Result(known=2_201, equal=2_201, equal_line=2)
     assert balances(paid, "main")["b"] == ("USD", "220.10")
 
 

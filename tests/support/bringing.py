@@ -52,6 +52,11 @@ def bring_in(database: Database, ledger: str, kind: str, path: Path, **options: 
     return asyncio.run(bring_in_now(database, ledger, kind, path, **options))
 
 
+def counts(result: Result) -> tuple[int, int]:
+    """How many lines were new, and how many were known."""
+    return result.new, result.known
+
+
 def balances(database: Database, ledger: str) -> dict[str, tuple[str, str]]:
     """Currency and balance of each account of a ledger, by its name, or by that which its id makes."""
     with psycopg.connect(database.owner_url) as connection:

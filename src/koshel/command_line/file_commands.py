@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from koshel.db.starting.databases import Database
     from koshel.demo import Made
-    from koshel.files.importing import Source
+    from koshel.files.importing import Result, Source
     from koshel.files.statements import Between
     from koshel.inputs.texts import Asked
 
@@ -172,8 +172,20 @@ async def _import(chosen: Settings, at: "Database", source: "Source", ledger: st
                     f"koshel: {source.path}: what was imported stays; the same command goes on from there\n"
                 )
                 raise
-    passed = "".join(f"Passed over, {what}: {many}.\n" for what, many in sorted(result.passed_over.items()))
-    return f"Imported {source.kind}: {result.new}. There already: {result.known}.\n{passed}"
+    return _became(source.kind, result)
+
+
+def _became(kind: str, result: "Result") -> str:
+    """What an import says at its end."""
+    said = [f"Imported {kind}: {result.new}. There already: {result.known}."]
+    if result.equal:
+        lacks = "name" if kind == "accounts" else "idempotency_key"
+        said.append(
+            f"Taken for lines that were imported before, since they say the same and have no {lacks}: {result.equal}, "
+            f"the first in line {result.equal_line}."
+        )
+    said += [f"Passed over, {what}: {many}." for what, many in sorted(result.passed_over.items())]
+    return "".join(f"{one}\n" for one in said)
 
 
 def demo(chosen: Settings, options: Options) -> int:

@@ -7,7 +7,7 @@ is run again.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeAlias
 
@@ -46,18 +46,29 @@ class Source(Struct, frozen=True):
 
 
 class Result(Struct):
-    """How many lines were imported, how many had been before, and what was passed over, in words."""
+    """How many lines were imported, how many had been before, and what was passed over, in words.
+
+    `equal`: those of the known ones that are known by nothing but what they say, and `equal_line` the first of them.
+    """
 
     new: int = 0
     known: int = 0
+    equal: int = 0
+    equal_line: int | None = None
     passed_over: Counter[str] = field(default_factory=Counter)
 
-    def count(self, outcomes: Sequence[Outcome]) -> None:
-        """So many lines more."""
+    def count(self, batches: Sequence[Sequence[Wish]], outcomes: Sequence[Outcome]) -> None:
+        """So many lines more, and what became of each."""
         counted = Counter(map(type, outcomes))  # while PostgreSQL waits for the next ones: by type, since that is quick
         new = counted[Opened] + counted[Posted]
         self.new += new
         self.known += len(outcomes) - new
+        if new < len(outcomes):
+            wishes = zip(chain(*batches), outcomes, strict=True)
+            equal = [one.line for one, outcome in wishes if one.by_content and not isinstance(outcome, Opened | Posted)]
+            self.equal += len(equal)
+            if equal and self.equal_line is None:
+                self.equal_line = equal[0]
 
 
 class Import:
@@ -108,7 +119,7 @@ class Import:
                 raise Stopped(error.line, error.since, error.refused, self._order.older) from None
             finally:
                 following = await reading
-            result.count(outcomes)
+            result.count(stretch.batches, outcomes)
             count += sum(map(len, stretch.batches))
             progress(count / whole)
             stretch = following

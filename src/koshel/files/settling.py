@@ -125,14 +125,15 @@ class Settling:
         """The same, where those accounts were opened that have no name: by their lines."""
         members = [member for one in wishes for member in self._members(one, opened)]
         if not members:
-            return list(opened.values())
+            return [opened[one.line] for one in wishes]
         outcome = await submit(self._group(members))
         if isinstance(outcome, Declined):
             at = members[int(outcome.facts["index"])].line if outcome.cause is not None else wishes[0].line
             raise Stopped(at, wishes[0].line, results.refusal(outcome.cause or outcome))
         assert isinstance(outcome, Grouped)
         became = {member.line: one for member, one in zip(members, outcome.outcomes, strict=True) if member.is_counted}
-        return list((became | opened).values())
+        by_line = became | opened
+        return [by_line[one.line] for one in wishes]
 
     def _group(self, members: Sequence["_Member"]) -> Group:
         return self._requests.batch([one.command for one in members])
