@@ -178,9 +178,10 @@ def test_an_import_says_which_lines_it_took_for_others(
     july.write_text(f"{header}\n{lines.replace('5', '7').replace(',1,', ',2,')}\n{lines}\n")
     first = koshel("import", kind, str(june), database_url=database.owner_url)
     assert first.printed == f"Imported {kind}: 1. There already: 0.\n"
+    why = f"since they say the same and have no {lacks}"
     assert koshel("import", kind, str(july), database_url=database.owner_url).printed.splitlines() == [
         f"Imported {kind}: 1. There already: 1.",
-        f"Taken for lines that were imported before, since they say the same and have no {lacks}: 1, the first in line 3.",
+        f"Taken for lines that were imported before, {why}: 1, the first in line 3.",
     ]
 
 

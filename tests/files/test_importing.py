@@ -11,13 +11,12 @@ from koshel.asking.terms import terms_of
 from koshel.config.settings import Settings
 from koshel.core.model import Outcome
 from koshel.db.verifying.verify import verify
-from koshel.files.faults import FAULTS_MAX, Fault, Faulty, Stopped
+from koshel.files.faults import FAULTS_MAX, Fault, Stopped
 from koshel.files.importing import Result
 from koshel.files.lines import Line
 from koshel.files.settling import Settling, Stretch
 from koshel.files.spool import Spool
 from koshel.files.wishes import Reader, Wish
-from koshel.inputs.moments import OUT_OF_RANGE
 from tests.support.bookkeeping import execute
 from tests.support.bringing import HEADER, balances, bring_in, faults_of, written
 from tests.support.database import Database
@@ -234,11 +233,3 @@ def test_long_lines_are_not_settled_together(tmp_path: Path) -> None:
         for _ in range(7):
             spool.put(wishes)  # 2.6 MB
         assert [len(stretch) for stretch in spool.stretches(lambda: 16)] == [3, 3, 1]
-
-
-@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
-def test_a_time_that_utc_has_in_no_year_is_a_fault_of_its_line(paid: Database, tmp_path: Path, time: str) -> None:
-    path = written(tmp_path / "t.csv", f"id,target,amount,ctime\n1,a,1,2026-01-31T09:00:00Z\n2,a,1,{time}\n")
-    with pytest.raises(Faulty) as raised:
-        bring_in(paid, "main", "transactions", path)
-    assert raised.value.faults == [Fault(3, "ctime", OUT_OF_RANGE)]

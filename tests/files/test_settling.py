@@ -88,7 +88,7 @@ def test_a_partition_that_is_missing_is_made(database: Database, tmp_path: Path,
     assert verify(database.owner_url) == []
 
 
-TIMES = "source,target,amount,ctime\n{0},b,5,2026-11-02T00:00:00+00:00\n,a,5,{1}\n"
+TIMES = "source,target,amount,effective_on,ctime\n{0},b,5,2026-11-03,2026-11-02T00:00:00+00:00\n,a,5,2026-11-03,{1}\n"
 
 
 @pytest.mark.parametrize(

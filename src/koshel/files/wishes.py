@@ -16,7 +16,9 @@ from koshel.core.labelled import LABELS
 from koshel.files.formats import NO_LIMIT
 from koshel.files.keys import PREFIX, Keys, Known
 from koshel.files.lines import Line
+from koshel.files.spelling import time_of
 from koshel.inputs.labels import Labels
+from koshel.inputs.moments import REASON
 from koshel.inputs.texts import AT, Asked, asked, identifier, is_key
 from koshel.inputs.values import KEY_REASON, Invalid, amount, decimal, fields
 
@@ -127,7 +129,7 @@ class Reader:
         key = _text(said, "idempotency_key")
         if key is not None and not is_key(key):
             raise Invalid("idempotency_key", KEY_REASON)
-        labels, wanted = _labels(said), amount(said["amount"])
+        labels, wanted = _with_day(_labels(said), said), amount(said["amount"])
         known = self.keys.known(said) if key is None else Known(key, by_content=False)
         move = self._requests.move(by_sides, source, target, wanted, labels, key=known.key)
         currency = _text(said, "currency")
@@ -170,6 +172,16 @@ def _labels(said: Mapping[str, Any]) -> Mapping[str, Any]:
     except ValidationError:  # something is wrong, or empty
         named = {name: value for name in _LABELS if not _is_empty(value := said.get(name))}
         return asdict(fields(named, Labels))
+
+
+def _with_day(labels: Mapping[str, Any], said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The labels; if they have no day, the one of the line's own time, which it is not booked with. Raises Invalid."""
+    if labels.get("effective_on") is not None or _is_empty(said.get("ctime")):
+        return labels
+    time = time_of(said["ctime"])
+    if time is None:
+        raise Invalid("ctime", REASON)
+    return {**labels, "effective_on": time.date()}
 
 
 def _is_empty(value: object) -> bool:
