@@ -78,3 +78,46 @@ def test_a_key_that_stands_for_another_request_is_a_fault(paid: Database, tmp_pa
     found = faults_of(paid, "transactions", written(tmp_path / "u.csv", "\n".join([header, *lines])))
     assert found == ["line 4: idempotency_key is that of another request already, with another amount: l"]
     assert bring_in(paid, "main", "transactions", first) == Result(known=2)
+
+
+@pytest.mark.parametrize("balance", ["20", "-10", "10.01"])
+def test_an_opening_balance_that_was_changed_is_a_fault(database: Database, tmp_path: Path, balance: str) -> None:
+    """It was booked when the account was opened: to book another would be a transaction of its own."""
+    header = HEADER + "y,y@example.com,USD,5,,\nn,n@example.com,USD,,,\n"
+    path = written(tmp_path / "a.csv", f"{header}x,x@example.com,USD,10,-50,\n")
+    bring_in(database, "main", "accounts", path)
+    found = faults_of(database, "accounts", written(path, f"{header}x,x@example.com,USD,{balance},-50,\n"))
+    assert found == ["line 4: balance is not the one that the account was opened with: x"]
+    for same in ("10", "10.00", "010.0", ""):
+        path = written(path, f"{header}x,x@example.com,USD,{same},-50.00,\n")
+        assert bring_in(database, "main", "accounts", path) == Result(known=3)
+
+
+def test_an_account_that_was_changed_in_two_ways_says_both(database: Database, tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", f"{HEADER}x,x@example.com,USD,10,,\n")
+    bring_in(database, "main", "accounts", path)
+    assert faults_of(database, "accounts", written(path, f"{HEADER}x,y@example.com,USD,9,,\n")) == [
+        "line 2: name is that of an account with another email: x",
+        "line 2: balance is not the one that the account was opened with: x",
+    ]
+
+
+def test_the_balance_of_an_account_that_was_frozen_since_is_no_fault(database: Database, tmp_path: Path) -> None:
+    async def freeze() -> None:
+        async with Ledger.open(database.service_url) as ledger:
+            await ledger.withdraw("@x", amount="3")
+            await ledger.change_account("@x", status="frozen")
+
+    path = written(tmp_path / "a.csv", f"{HEADER}x,x@example.com,USD,10,,\n")
+    bring_in(database, "main", "accounts", path)
+    asyncio.run(freeze())
+    assert bring_in(database, "main", "accounts", path) == Result(known=1)
+
+
+def test_more_accounts_with_balances_than_are_checked_at_once(database: Database, tmp_path: Path) -> None:
+    lines = [f"n{n},n@example.com,USD,{n + 1},,\n" for n in range(1_100)]
+    path = written(tmp_path / "a.csv", HEADER + "".join(lines))
+    bring_in(database, "main", "accounts", path)
+    lines[1_050] = lines[1_050].replace("1051", "1052")
+    found = faults_of(database, "accounts", written(path, HEADER + "".join(lines)))
+    assert found == ["line 1052: balance is not the one that the account was opened with: n1050"]

@@ -21,7 +21,7 @@ from koshel.db.settling.parts import Prepared, prepared
 from koshel.db.store import Store
 from koshel.files.faults import Stopped
 from koshel.files.together import Together
-from koshel.files.wishes import AccountWish, TransactionWish, Wish, has_ids
+from koshel.files.wishes import AccountWish, TransactionWish, Wish, balance_of, has_ids
 from koshel.inputs.texts import AT
 from koshel.library import results
 from koshel.settle import settle
@@ -30,8 +30,6 @@ from koshel.submit import Submit, alone
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
-
-_OPENING = "Opening balance"  # how the transaction is described that brings one
 
 
 class Stretch(NamedTuple):
@@ -145,8 +143,7 @@ class Settling:
         if isinstance(one.opening, EnsureAccount):
             yield _Member(one.line, one.opening)
         if one.balance:
-            make = self._requests.payment if one.balance > 0 else self._requests.withdrawal
-            brings = make(_account(one, opened), amount=one.balance.copy_abs(), key=one.key, description=_OPENING)
+            brings = balance_of(one, _account(one, opened), self._requests)
             yield _Member(one.line, brings, is_counted=False)
 
 

@@ -19,7 +19,7 @@ from koshel.files.lines import Line
 from koshel.files.spelling import time_of
 from koshel.inputs.labels import Labels
 from koshel.inputs.moments import REASON
-from koshel.inputs.texts import AT, Asked, asked, identifier, is_key
+from koshel.inputs.texts import AT, AccountRef, Asked, asked, identifier, is_key
 from koshel.inputs.values import KEY_REASON, Invalid, amount, decimal, fields
 
 NO_MONEY = frozenset({Kind.HOLD, Kind.VOID, Kind.EXPIRY})  # what moves none
@@ -29,6 +29,7 @@ _MOVES = frozenset(_OF_SIDES.values())
 _NOBODYS = (ERASED, EMAIL)  # emails that an account has, but that no caller can give one
 _TERMS = ("email", "currency", "min_balance", "max_balance", "metadata")
 _LABELS = frozenset(LABELS)
+_OPENING = "Opening balance"  # how the transaction is described that brings one
 
 
 class _Labelled(Labels, frozen=True, forbid_unknown_fields=False):
@@ -57,6 +58,12 @@ class TransactionWish(Struct, frozen=True, gc=False, tag="transaction"):
 
 
 Wish: TypeAlias = AccountWish | TransactionWish
+
+
+def balance_of(wish: AccountWish, account: AccountRef, requests: Requests) -> Move:
+    """What brings an account the balance that it is opened with; it has one."""
+    make = requests.payment if wish.balance > 0 else requests.withdrawal
+    return make(account, amount=wish.balance.copy_abs(), key=wish.key, description=_OPENING)
 
 
 def has_ids(move: Move) -> bool:
