@@ -20,11 +20,33 @@ def test_it_is_there_when_it_is_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_two_that_are_written_at_once_are_both_whole_and_the_last_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    with written(str(path)) as last:
+        last.write(b"last")
+        with written(str(path)) as first:
+            first.write(b"first")
+        assert path.read_bytes() == b"first"
+        with pytest.raises(KeyboardInterrupt), written(str(path)):
+            raise KeyboardInterrupt
+        assert path.read_bytes() == b"first"
+    assert path.read_bytes() == b"last"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_it_may_be_read_by_whom_any_new_file_may(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.touch()
+    with written(str(tmp_path / "a.csv")) as file:
+        file.write(b"a line")
+    assert (tmp_path / "a.csv").stat().st_mode == other.stat().st_mode
+
+
 def test_a_device_is_written_to_and_stays_a_device() -> None:
     with written(os.devnull) as file:
         file.write(b"nothing")
     assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
-    assert not Path(f"{os.devnull}.part").exists()
+    assert not [*Path(os.devnull).parent.glob("null.*")]
     with pytest.raises(OSError, match="No space left"), written("/dev/full") as file:
         file.write(b"nothing")
 

@@ -5,10 +5,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import BinaryIO
 
 STDOUT = "-"
 _BUFFER_BYTES = 1 << 20
+_TOKEN_BYTES = 4
 
 
 class ReaderGone(Exception):
@@ -37,9 +39,9 @@ def written(path: str) -> Iterator[BinaryIO]:
         with place.open("wb", buffering=_BUFFER_BYTES) as file:
             yield file
         return
-    part = Path(f"{path}.part")
+    part = Path(f"{path}.{token_hex(_TOKEN_BYTES)}.part")  # another export may be writing the same file
     try:
-        with _named(part, path), part.open("wb", buffering=_BUFFER_BYTES) as file:
+        with _named(part, path), part.open("xb", buffering=_BUFFER_BYTES) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
