@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from koshel.files.keys import Keys
-from koshel.inputs.moments import OUT_OF_RANGE
+from koshel.inputs.moments import OUT_OF_RANGE, REASON
 from koshel.inputs.values import Invalid
 
 MOVED = {
@@ -82,3 +82,11 @@ def test_a_time_without_an_offset_is_refused(said: str) -> None:
     with pytest.raises(Invalid) as raised:
         Keys().known(MOVED | {"ctime": said})
     assert (raised.value.field, raised.value.reason) == ("ctime", "must have an offset from UTC, such as Z")
+
+
+@pytest.mark.parametrize("said", ["27.11.2026 09:40", "11/27/26 9:40 AM", "yesterday", 1_800_000_000_000, True])
+def test_a_time_that_cannot_be_read_is_refused(said: object) -> None:
+    """As a spreadsheet may spell it: the same transaction would be another one."""
+    with pytest.raises(Invalid) as raised:
+        Keys().known(MOVED | {"ctime": said})
+    assert (raised.value.field, raised.value.reason) == ("ctime", REASON)

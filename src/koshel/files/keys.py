@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any
 
-from msgspec import json
+from msgspec import Struct, json
 
 from koshel.files.formats import NO_LIMIT
 from koshel.files.spelling import SPELLINGS, plain_money, text, time_of
@@ -21,7 +21,7 @@ _LIMIT = "max_balance"  # where null says something: that there is none
 _encode = json.Encoder(order="deterministic").encode
 
 
-class Known(NamedTuple):
+class Known(Struct, frozen=True, gc=False):
     """By what a line is known again."""
 
     key: str
@@ -43,11 +43,13 @@ class Keys:
         """By what the next line is known. Raises Invalid."""
         ctime = _time(values) if "id" in values else None
         said = _content(values) if ctime is None else _lasting(values, ctime)
-        return Known(self._key(said), by_content=ctime is None)
+        return Known(self._key(said), ctime is None)
 
     def key_of_texts(self, values: Mapping[str, str]) -> str:
         """The key of a line that has an amount, and beside it only texts that have one spelling; none is empty."""
-        return self._key({**values, "amount": plain_money(values["amount"])})
+        amount = values["amount"]
+        plain = plain_money(amount)
+        return self._key(values if plain is amount else {**values, "amount": plain})  # most are plain
 
     def _key(self, said: Mapping[str, Any]) -> str:
         digest = blake2b(_encode(said), digest_size=DIGEST_BYTES).digest()
@@ -57,8 +59,11 @@ class Keys:
 
 
 def _time(values: Mapping[str, Any]) -> datetime | None:
-    """The time of a line that was exported; None if it is no such line, or is something else's. Raises Invalid."""
-    return time_of(values.get("ctime")) if _says(values["id"]) else None
+    """The time of a line that was exported; None if it is no such line. Raises Invalid.
+
+    A time that cannot be read is a fault: a spreadsheet may have spelled it so, and the line would be another one.
+    """
+    return time_of(ctime) if _says(values["id"]) and _says(ctime := values.get("ctime")) else None
 
 
 def _content(values: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import DecodeError, json
 
 from koshel.files.formats import MONEY, OBJECTS, TIMES
-from koshel.inputs.moments import OUT_OF_RANGE
+from koshel.inputs.moments import OUT_OF_RANGE, REASON
 from koshel.inputs.texts import AT
 from koshel.inputs.values import AMOUNT_PATTERN, Invalid, decimal
 
@@ -28,6 +28,8 @@ def text(one: object) -> object:
 
 def plain_money(amount: str) -> str:
     """An amount of digits, and perhaps a point between some, without zeros that say nothing."""
+    if amount[0] != "0" != amount[-1]:
+        return amount
     if amount[0] == "0":
         amount = f"{Decimal(amount):f}"
     return amount.rstrip("0").rstrip(".") if "." in amount else amount
@@ -46,24 +48,23 @@ def _money(one: object) -> object:
 
 def _name(one: object) -> object:
     """The name of an account, which may stand behind an @."""
-    return one.removeprefix(AT) if type(one) is str else text(one)
+    return text(one) if type(one) is not str else one if one[:1] != AT else one[1:]
 
 
 def _time(one: object) -> object:
     """A time in UTC, if it has an offset."""
     try:
-        told = time_of(one)
+        return time_of(one).isoformat()
     except Invalid:
         return text(one)
-    return text(one) if told is None else told.isoformat()
 
 
-def time_of(ctime: object) -> datetime | None:
-    """The time that a `ctime` tells, in UTC; None if it tells none. Raises Invalid."""
+def time_of(ctime: object) -> datetime:
+    """The time that a `ctime` tells, in UTC. Raises Invalid."""
     try:
         told = datetime.fromisoformat(str(ctime))
     except ValueError:
-        return None
+        raise Invalid("ctime", REASON) from None
     if told.tzinfo is None:  # by a guess the same transaction might be imported twice, or count for another day
         raise Invalid("ctime", "must have an offset from UTC, such as Z")
     if told.tzinfo is UTC:

@@ -18,7 +18,6 @@ from koshel.files.keys import PREFIX, Keys, Known
 from koshel.files.lines import Line
 from koshel.files.spelling import time_of
 from koshel.inputs.labels import Labels
-from koshel.inputs.moments import REASON
 from koshel.inputs.texts import AT, AccountRef, Asked, asked, identifier, is_key
 from koshel.inputs.values import KEY_REASON, Invalid, amount, decimal, fields
 
@@ -103,7 +102,8 @@ class Reader:
         opening: OpenAccount | EnsureAccount
         name, key, by_content = self._own_name(said), None, False
         if name is None:
-            key, by_content = self.keys.known(said)
+            known = self.keys.known(said)
+            key, by_content = known.key, known.by_content
             opening = self._requests.open_account(**terms, key=key)
         else:
             opening = self._requests.ensure_account(name, **terms)
@@ -185,10 +185,7 @@ def _with_day(labels: Mapping[str, Any], said: Mapping[str, Any]) -> Mapping[str
     """The labels; if they have no day, the one of the line's own time, which it is not booked with. Raises Invalid."""
     if labels.get("effective_on") is not None or _is_empty(said.get("ctime")):
         return labels
-    time = time_of(said["ctime"])
-    if time is None:
-        raise Invalid("ctime", REASON)
-    return {**labels, "effective_on": time.date()}
+    return {**labels, "effective_on": time_of(said["ctime"]).date()}
 
 
 def _is_empty(value: object) -> bool:
