@@ -61,10 +61,13 @@ async def test_those_that_come_one_after_the_other_have_the_same_share() -> None
 
 
 async def test_a_few_that_come_together_do_not_wait() -> None:
-    made = Verifications()
-    began = time.perf_counter()
-    assert await asyncio.gather(*[made.verify(bytes([number]), lambda: SAID) for number in range(10)]) == [SAID] * 10
-    assert time.perf_counter() - began < 0.5 * verifications.AHEAD_MAX_S
+    took = []
+    for _ in range(5):  # on a busy machine one try may be late by itself
+        made, began = Verifications(), time.perf_counter()
+        asked = [made.verify(bytes([number]), lambda: SAID) for number in range(10)]
+        assert await asyncio.gather(*asked) == [SAID] * 10
+        took.append(time.perf_counter() - began)
+    assert min(took) < 0.5 * verifications.AHEAD_MAX_S
 
 
 async def test_what_has_no_place_is_refused_at_once_and_what_has_one_keeps_it() -> None:
