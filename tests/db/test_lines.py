@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from koshel.core.commands import Command
 from koshel.core.model import AccountDetails, Posted
+from koshel.db.errors import HistoryArchived
 from koshel.db.reading import lines, transaction_lists
 from koshel.db.reading.lines import Line, State, Stretch
 from koshel.db.reading.pages import Ask
@@ -149,7 +150,7 @@ def test_an_account_that_nothing_has_touched_is_as_it_was_opened(books: Books) -
     state = books.at(account, LAST_MOMENT)
     assert (state.version, state.balance, state.held, state.ctime) == (0, Decimal(0), Decimal(0), account.ctime)
     assert str(state.balance) == "0.00"
-    with pytest.raises(lines.HistoryArchived):
+    with pytest.raises(HistoryArchived):
         books.look(lambda connection, q: lines.state(connection, q, account, 1))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from koshel.core.model import Posted
 from koshel.db.pools import TimeLimits
-from koshel.db.queries import qualified
+from koshel.db.qualifying import qualified
 from koshel.db.server import embedded
 from koshel.db.server.embedded import Cluster
 from koshel.db.settling import currencies

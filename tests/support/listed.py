@@ -71,6 +71,8 @@ _LOOK_UPS: dict[str, tuple[str, list[str | None], set[str]]] = {
     ),
     "find_keyed": ("find_keyed", ["1", "key-7"], {"receipt_pkey"}),
     "find_states_before": ("find_states_before", ["1", "7", "{2026-01-01,2026-02-01}"], {"account", *_SIDES}),
+    "count_lines": ("count_lines", ["1", "7", "1", "300"], {*_SIDES}),
+    "find_first": ("find_first", ["1"], {"transaction_pkey", "account"}),
     "get_state": ("get_state", ["1", "7", "3"], {*_SIDES}),
     "find_listed_accounts": (
         "find_listed_accounts",

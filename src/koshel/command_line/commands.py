@@ -105,11 +105,13 @@ def complaint(error: Exception) -> str | None:
     """The sentence for what can go wrong with a command; None for a fault."""
     import psycopg
 
-    from koshel.db.errors import Away, EmbeddedError, StoreError, Unfit
+    from koshel.db.errors import Away, EmbeddedError, HistoryArchived, StoreError, Unfit
     from koshel.db.starting import words
     from koshel.db.starting.migrate import MigrationError
     from koshel.db.starting.shell import NoShell
     from koshel.db.starting.standing import TooFewConnections
+    from koshel.errors import Refused
+    from koshel.library import history
 
     if isinstance(error, psycopg.errors.UndefinedTable):
         return "the database has no schema yet; run `koshel migrate`"
@@ -121,6 +123,10 @@ def complaint(error: Exception) -> str | None:
     if isinstance(error, OSError):
         said = error.strerror or str(error)
         return said if error.filename is None else f"{os.fsdecode(error.filename)}: {said}"
+    if isinstance(error, HistoryArchived):
+        error = history.refused(error)
+    if isinstance(error, Refused) and error.code == history.ARCHIVED:
+        return history.sentence(error.facts)
     return str(error) if isinstance(error, ours) else None
 
 

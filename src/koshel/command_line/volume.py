@@ -20,7 +20,7 @@ from koshel.files.cells import safe
 from koshel.http.bodies.volume_bodies import LedgerVolumes, shown
 from koshel.inputs import moments
 from koshel.library.ledger import Ledger
-from koshel.library.volumes import grouping
+from koshel.library.volumes import TOO_LARGE, grouping
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,6 +54,8 @@ async def find(
         try:
             found = await ledger.volume(group_by, since=begin, until=end or until)
         except Refused as error:
+            if error.code != TOO_LARGE:
+                raise
             fits_until = error.facts.get("fits_until")
             if fits_until is None:
                 raise CommandError(_too_large(error)) from None

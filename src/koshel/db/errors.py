@@ -13,6 +13,7 @@ StoreError
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import asyncpg
 
@@ -28,6 +29,7 @@ __all__ = [  # a room of db knows all of them from here
     "Crowded",
     "DatabaseUnavailable",
     "EmbeddedError",
+    "HistoryArchived",
     "NoPartition",
     "Obstructed",
     "OutcomeUnknown",
@@ -69,6 +71,18 @@ class DatabaseUnavailable(Unavailable):
 
 class Unfit(Misuse):
     """The database, or its URL, cannot be used as it is. The message is one line, and says what mends it."""
+
+
+class HistoryArchived(Exception):
+    """Transactions that an answer needs are archived; those of one account, or of the whole ledger (None).
+
+    `readable_since`: from this time on nothing is missing; None: there is no such time.
+    """
+
+    def __init__(self, account_id: int | None, readable_since: datetime | None) -> None:
+        super().__init__(account_id, readable_since)
+        self.account_id = account_id
+        self.readable_since = readable_since
 
 
 class EmbeddedError(Exception):

@@ -1,7 +1,4 @@
-"""Loads `queries.sql` into one frozen struct: a missing or an extra name fails at start.
-
-There the tables have no schema; here each gets it, wherever it is named.
-"""
+"""Loads `queries.sql` into one frozen struct: a missing or an extra name fails at start."""
 
 import re
 from functools import cache
@@ -9,15 +6,10 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 
+from koshel.db.qualifying import qualified
+
 SCHEMA = "koshel"  # of a new database
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
-_TABLE = (
-    "ledger|currency|account|transaction|receipt|batch|hold|queued|declined|cancelled|turnover|split|exchange"
-    "|transaction_change|account_change|api_key|_yoyo_migration"
-)
-# Before a name that gets its schema. Without a `\b` at their beginning: that is tried at each character of the file.
-_TABLES = re.compile(rf"(?:FROM|JOIN|INTO|UPDATE|USING) (?=(?:{_TABLE}|erase_account|make_partitions)\b)")
-_SEQUENCES = re.compile(r"(?:nextval|pg_sequence_last_value)\('(?=\w+'\))")
 
 
 class Queries(Struct, frozen=True):
@@ -89,6 +81,9 @@ class Queries(Struct, frozen=True):
     find_keyed: str
     find_states_before: str
     get_state: str
+    find_archived: str
+    count_lines: str
+    find_first: str
     sum_by_value_date: str
     sum_ledger: str
     sum_volume: str
@@ -227,16 +222,6 @@ def parse(text: str) -> Queries:
         message = f"statements named twice: {sorted(duplicates)}"
         raise TypeError(message)
     return Queries(**{name: body.strip() for name, body in zip(names, bodies, strict=True)})
-
-
-def qualified(statement: str, schema: str) -> str:
-    """The statement, with the schema before the name of each table, each sequence and the function of Koshel's.
-
-    They follow a keyword on the same line; a WITH query or an alias must not have the name of a table.
-    """
-    quoted = '"{}"'.format(schema.replace('"', '""'))
-    named = _TABLES.sub(lambda match: f"{match[0]}{quoted}.", statement)
-    return _SEQUENCES.sub(lambda match: match[0] + quoted.replace("'", "''") + ".", named)
 
 
 def load(schema: str = SCHEMA) -> Queries:

@@ -629,6 +629,7 @@ WHERE t.ledger_id = $1 AND t.id = $2;
 
 -- name: get_split
 -- The transactions of a split, in their order: each as get_transaction has it, by primary key. A split has one at least.
+-- Of one that is archived there is a row without an id.
 SELECT CASE
         WHEN t.kind <> 'hold' THEN 'posted'
         WHEN EXISTS (SELECT FROM hold AS h WHERE h.ledger_id = $1 AND h.id = t.id) THEN 'held'
@@ -653,7 +654,7 @@ SELECT CASE
     coalesce(s.currency, d.currency) AS currency, s.name AS source_name, d.name AS target_name
 FROM split AS p
 CROSS JOIN unnest(p.transaction_ids) WITH ORDINALITY AS leg (id, place)
-INNER JOIN transaction AS t ON t.ledger_id = $1 AND t.id = leg.id
+LEFT JOIN transaction AS t ON t.ledger_id = $1 AND t.id = leg.id
 LEFT JOIN account AS s ON s.ledger_id = $1 AND s.id = t.source_account_id
 LEFT JOIN account AS d ON d.ledger_id = $1 AND d.id = t.target_account_id
 LEFT JOIN LATERAL (
@@ -991,6 +992,31 @@ WHERE s.ledger_id = $1 AND s.source_account_id = $2 AND s.source_version = $3::b
 UNION ALL
 SELECT t.target_balance, t.target_held, t.ctime FROM transaction AS t
 WHERE t.ledger_id = $1 AND t.target_account_id = $2 AND t.target_version = $3;
+
+-- name: find_archived
+-- Whether the oldest partition of transactions is detached, or is being so: none that is left begins before the first id.
+-- Of all ledgers, by the catalog, which anyone may read; it ends at the partition that does.
+SELECT NOT EXISTS (
+    SELECT FROM pg_inherits AS i
+    INNER JOIN pg_class AS c ON c.oid = i.inhrelid
+    WHERE i.inhparent = to_regclass('transaction') AND NOT i.inhdetachpending
+        AND coalesce(substring(pg_get_expr(c.relpartbound, c.oid) FROM 'FROM [^0-9]*([0-9]+).* TO ')::bigint, 0) < 2
+);
+
+-- name: count_lines
+-- How many of the versions $3 to $4 of an account there are: by their indexes alone.
+SELECT (
+    SELECT count(*) FROM transaction AS s
+    WHERE s.ledger_id = $1 AND s.source_account_id = $2 AND s.source_version BETWEEN $3::bigint AND $4::bigint
+) + (
+    SELECT count(*) FROM transaction AS t
+    WHERE t.ledger_id = $1 AND t.target_account_id = $2 AND t.target_version BETWEEN $3 AND $4
+);
+
+-- name: find_first
+-- When the first transaction of a ledger was posted, by its id, by primary key; and whether any account was ever touched.
+SELECT (SELECT t.ctime FROM transaction AS t WHERE t.ledger_id = $1 ORDER BY t.id LIMIT 1) AS ctime,
+    EXISTS (SELECT FROM account AS a WHERE a.ledger_id = $1 AND a.version > 0) AS has_moved;
 
 -- name: sum_by_value_date
 -- What those lines of the account $2 change in its balance that were posted on the one side of the day $3 and count for the

@@ -5,6 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from koshel.core.model import AccountDetails
+from koshel.db.errors import HistoryArchived
 from koshel.db.mapping import rows
 from koshel.db.mapping.rows import FoundTransaction
 from koshel.db.namespace import Namespace
@@ -68,13 +69,18 @@ class Reads:
         return await self._read(ledger_id, lambda connection: work(connection, self._queries), weight=weight)
 
     async def get_split(self, ledger_id: int, split_id: int) -> list[FoundTransaction] | None:
-        """The transactions of a split as they stand, None if there is no such split. Raises StoreError."""
+        """The transactions of a split as they stand, None if there is no such split.
+
+        Raises HistoryArchived, if one of them is archived, and StoreError.
+        """
         return await self._read(ledger_id, partial(self._find_split, ledger_id, split_id))
 
     async def _find_split(
         self, ledger_id: int, split_id: int, connection: "AnyConnection"
     ) -> list[FoundTransaction] | None:
         legs = await connection.fetch(self._queries.get_split, ledger_id, split_id)
+        if any(leg["id"] is None for leg in legs):
+            raise HistoryArchived(None, None)
         return [*map(rows.found, legs)] or None
 
     async def get_split_ids(self, ledger_id: int, split_id: int) -> tuple[int, ...] | None:

@@ -15,7 +15,6 @@ from koshel.core.model import AccountDetails
 from koshel.db.reading import lines, transaction_lists
 from koshel.db.reading.lines import Stretch
 from koshel.db.reading.pages import Ask
-from koshel.db.reading.wanted import TransactionsWanted
 from koshel.db.reads import Reads
 from koshel.files.writing import writing
 from koshel.files.written import written
@@ -53,15 +52,10 @@ async def export_statement(
 
 
 async def _parts(reads: Reads, stretch: Stretch) -> AsyncIterator[Sequence[AccountLine]]:
-    account = stretch.account
-    wanted, start = TransactionsWanted(account_id=account.id), None
-    look = partial(transaction_lists.account_lines, versions=stretch.versions)
+    start = None
     while stretch.closing.version > stretch.opening.version:
-        ask = Ask(LINES_AT_ONCE, "asc", start)
-        page = await reads.look_up(
-            account.ledger_id,
-            lambda connection, q, ask=ask: look(connection, q, account.ledger_id, wanted, ask),  # type: ignore[misc]
-        )
+        look = partial(transaction_lists.statement_lines, stretch=stretch, ask=Ask(LINES_AT_ONCE, "asc", start))
+        page = await reads.look_up(stretch.account.ledger_id, look)
         yield [shown_line(one) for one in page.items]
         if page.ends_at is None:
             return

@@ -20,8 +20,7 @@ from koshel.callers import Caller, IssuerUnavailable, Unauthenticated
 from koshel.config.settings import Settings
 from koshel.core.commands import Kind
 from koshel.core.model import Refusal
-from koshel.db.errors import OutcomeUnknown, StoreError, Unfit
-from koshel.db.reading.lines import HistoryArchived
+from koshel.db.errors import HistoryArchived, OutcomeUnknown, StoreError, Unfit
 from koshel.errors import Overloaded, SchemaNotCurrent
 from koshel.http import authorization, preconditions, prefer, receive, refused, request_id, traces
 from koshel.http.call import JSON, MERGE_PATCH, PROBLEM, Call, Reply
@@ -35,6 +34,7 @@ from koshel.http.problems import PROBLEMS, SHOWN_MAX, Failure, printable, valida
 from koshel.http.response import CALL, Response
 from koshel.http.route import Route, is_optional
 from koshel.inputs.values import Invalid
+from koshel.library import history
 from koshel.rates import Buckets
 from koshel.telemetry import metrics
 
@@ -198,8 +198,8 @@ def failure_of(error: Exception, name: str) -> Failure:
         case Invalid():
             return validation_failed(pointer(error.field), error.reason)
         case HistoryArchived():
-            detail = f"The line of account {error.account_id} that the answer needs is in an archived partition."
-            return Failure("history-archived", detail, account_id=error.account_id)
+            facts = history.facts(error)
+            return Failure(history.ARCHIVED, history.sentence(facts), **facts)
         case Overloaded():
             return Failure("overloaded", "Too much is waiting, or the service is stopping; nothing was done.")
         case OutcomeUnknown():

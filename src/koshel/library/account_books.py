@@ -10,9 +10,11 @@ from msgspec import Struct
 
 from koshel.core.model import AccountDetails
 from koshel.core.money import add, subtract
+from koshel.db.errors import HistoryArchived
 from koshel.db.reading import lines, transaction_lists, value_dates
 from koshel.db.reading.filter_fields import LINE_FIELDS
 from koshel.db.reading.lines import Stretch
+from koshel.db.reading.pages import Ask
 from koshel.db.reading.value_dates import TooManyValueDates
 from koshel.db.reading.wanted import TransactionsWanted
 from koshel.errors import Refused
@@ -20,8 +22,8 @@ from koshel.inputs import moments
 from koshel.inputs.moments import Moment
 from koshel.inputs.texts import AccountRef
 from koshel.inputs.values import Invalid
-from koshel.library import results
-from koshel.library.book_pages import BookPages
+from koshel.library import history, results
+from koshel.library.book_pages import PAGE, BookPages
 from koshel.library.results import Balance, Transaction
 
 if TYPE_CHECKING:
@@ -102,12 +104,16 @@ class AccountBooks(BookPages):
         )
 
     async def _lines_of(self, stretch: Stretch) -> AsyncIterator[Line]:
-        if stretch.closing.version == stretch.opening.version:
-            return
-        look = partial(transaction_lists.account_lines, versions=stretch.versions)
-        wanted = TransactionsWanted(account_id=stretch.account.id)
-        async for found in self._walk(look, wanted, newest_first=False, fields=LINE_FIELDS):
-            yield _line(found)
+        start = None
+        while stretch.closing.version > stretch.opening.version:
+            self._life.check()
+            look = partial(transaction_lists.statement_lines, stretch=stretch, ask=Ask(PAGE, "asc", start))
+            page = await self._look_back(stretch.account, look)
+            for found in page.items:
+                yield _line(found)
+            if page.ends_at is None:
+                return
+            start = page.ends_at
 
     async def balance(
         self,
@@ -154,8 +160,8 @@ class AccountBooks(BookPages):
     async def _look_back(self, account: AccountDetails, look: "Work[T]") -> T:
         try:
             return await self._reads.look_up(account.ledger_id, look)
-        except lines.HistoryArchived as error:
-            raise Refused("history-archived", {"account_id": error.account_id}) from None
+        except HistoryArchived as error:
+            raise history.refused(error) from None
 
 
 def _line(found: lines.Line) -> Line:

@@ -27,7 +27,7 @@ from koshel.core.model import Outcome
 from koshel.db import cancelling
 from koshel.db.access import ledgers
 from koshel.db.borrowed import borrow
-from koshel.db.errors import Away, DatabaseUnavailable
+from koshel.db.errors import Away, DatabaseUnavailable, HistoryArchived
 from koshel.db.facts import applied_migrations
 from koshel.db.reading import changes
 from koshel.db.reads import Reads
@@ -36,7 +36,7 @@ from koshel.engine import open_engine
 from koshel.errors import Refused
 from koshel.inputs.texts import AccountRef, asked, is_ledger_name
 from koshel.inputs.values import LEDGER_REASON, Invalid
-from koshel.library import results
+from koshel.library import history, results
 from koshel.library.annotations import annotated_of, annotation
 from koshel.library.books import Books
 from koshel.library.life import Life, check_migrations, ledger_id_of
@@ -174,9 +174,13 @@ class Ledger(Methods, Books, Volumes):
         return cancelled
 
     async def split_transactions(self, group_id: int) -> list[Transaction] | None:
-        """The transactions of a split as they stand now, None if there is none. Raises StoreError, Misuse."""
+        """The transactions of a split as they stand now, None if there is none. Raises Refused, StoreError, Misuse."""
         self._life.check()
-        found = await self._reads.get_split(self.requests.ledger_id, checked_id(group_id, "group_id"))
+        id_ = checked_id(group_id, "group_id")
+        try:
+            found = await self._reads.get_split(self.requests.ledger_id, id_)
+        except HistoryArchived as error:
+            raise history.refused(error) from None
         if found is None:
             return None
         return [made for made in map(results.read, found) if isinstance(made, Transaction)]

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 from koshel.asking.requests import Requests
+from koshel.db.errors import HistoryArchived
 from koshel.db.reading import volume
 from koshel.db.reading.volume import TRANSACTIONS_MAX, VOLUMES_MAX, Grouping, TooMuch, Volume
 from koshel.db.reads import Reads
@@ -17,6 +18,7 @@ from koshel.errors import Refused
 from koshel.inputs import moments
 from koshel.inputs.moments import Moment
 from koshel.inputs.values import Invalid
+from koshel.library import history
 from koshel.library.life import Life
 
 CURRENCY: Final = "currency"
@@ -41,7 +43,8 @@ class Volumes:
         """What has moved from `since` on and before `until`, from one snapshot.
 
         `group_by`: some of `name_prefix:N`, `currency`, `kind` and `day`. Each currency is added up by itself always.
-        Raises Refused, `volume-too-large`, if it is more than may be read at once; Invalid; StoreError.
+        Raises Refused: `volume-too-large` if it is more than may be read at once, and `history-archived` if some of it
+        may be archived; Invalid; StoreError.
         """
         self._life.check()
         if not isinstance(group_by, list | tuple) or not all(isinstance(name, str) for name in group_by):
@@ -54,6 +57,8 @@ class Volumes:
             return await self._reads.look_up(ledger_id, look)
         except TooMuch as error:
             raise Refused(TOO_LARGE, facts(error)) from None
+        except HistoryArchived as error:
+            raise history.refused(error) from None
 
 
 def grouping(names: Sequence[str]) -> Grouping:

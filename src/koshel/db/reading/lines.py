@@ -17,6 +17,7 @@ from koshel.core.money import ZEROS, scale_of, subtract
 from koshel.core.sides import Side
 from koshel.db.mapping.rows import FoundTransaction
 from koshel.db.queries import Queries
+from koshel.db.reading import archived
 from koshel.db.reading.pages import Keyed
 from koshel.db.reading.wanted import LAST_MOMENT
 
@@ -66,18 +67,15 @@ def line(account_id: int, found: FoundTransaction) -> Line:
 async def versions_between(
     connection: "AnyConnection", q: Queries, account: AccountKey, since: datetime, until: datetime
 ) -> Versions:
-    """The first and the last version from a moment on, and before another; if there is none, the last is the lower."""
+    """The first and the last version from a moment on, and before another; if there is none, the last is the lower.
+
+    Where one that is archived would say it, there may be more than those at either end.
+    """
     found = await connection.fetch(q.find_states_before, *account, (since, until))
-    before, last = [row["version"] for row in found] or (0, 0)
-    return before + 1, last
-
-
-class HistoryArchived(Exception):
-    """A line of an account that is asked about is in a partition that was detached; versions have no gap otherwise."""
-
-    def __init__(self, account_id: int) -> None:
-        super().__init__(account_id)
-        self.account_id = account_id
+    if not found:
+        return 1, 0
+    before, last = found
+    return (1 if before["balance"] is None else before["version"] + 1), last["version"]
 
 
 async def state(connection: "AnyConnection", q: Queries, account: AccountDetails, version: int) -> State:
@@ -86,7 +84,7 @@ async def state(connection: "AnyConnection", q: Queries, account: AccountDetails
         return _opened(account)
     row = await connection.fetchrow(q.get_state, account.ledger_id, account.id, version)
     if row is None:
-        raise HistoryArchived(account.id)
+        raise await archived.refusal(connection, q, account)
     return _state(account, version, row)
 
 
@@ -95,6 +93,8 @@ async def states_before(
 ) -> list[State]:
     """What an account was left with before each of these moments. Raises HistoryArchived."""
     found = await connection.fetch(q.find_states_before, account.ledger_id, account.id, moments)
+    if any(row["version"] > 0 and row["balance"] is None for row in found):
+        raise await archived.refusal(connection, q, account)
     return [_opened(account) if row["version"] == 0 else _state(account, row["version"], row) for row in found]
 
 
@@ -111,8 +111,6 @@ def _opened(account: AccountDetails) -> State:
 
 
 def _state(account: AccountDetails, version: int, row: Keyed) -> State:
-    if row["balance"] is None:
-        raise HistoryArchived(account.id)
     held = ZEROS[account.scale] if row["held"] is None else row["held"]
     return State(version, row["balance"], held, row["ctime"])
 
@@ -135,10 +133,12 @@ async def stretch(
 ) -> Stretch:
     """An account's lines from a moment on, and before another; None: from the first on, to what is the last now.
 
-    Raises HistoryArchived.
+    Raises HistoryArchived, if any of them is archived too.
     """
     moments = [moment for moment in (since, until) if moment is not None]
     found = await states_before(connection, q, account, moments) if moments else []
     opening = _opened(account) if since is None else found[0]
     closing = await state(connection, q, account, account.version) if until is None else found[-1]
+    if await archived.lacks(connection, q, account, opening.version + 1, closing.version):
+        raise await archived.refusal(connection, q, account)
     return Stretch(account, opening, closing if closing.version > opening.version else opening)

@@ -8,36 +8,44 @@ from msgspec import Struct
 
 from koshel.core.money import ZEROS, subtract
 from koshel.db.queries import Queries
+from koshel.db.reading import archived
 
 if TYPE_CHECKING:
     from koshel.db.pools import AnyConnection
 
 
 class Totals(Struct, frozen=True):
-    """The sums of a currency: what its accounts have, and what came in from outside and left."""
+    """The sums of a currency: what its accounts have, and what came in from outside and left.
+
+    The latter two are None if transactions were archived, since nobody can add them up here.
+    """
 
     currency: str
     accounts: int
     balance: Decimal
     held: Decimal
-    paid_in: Decimal
-    paid_out: Decimal
+    paid_in: Decimal | None
+    paid_out: Decimal | None
 
     @property
-    def balanced(self) -> bool:
-        """Whether the accounts have what came in and did not leave."""
+    def balanced(self) -> bool | None:
+        """Whether the accounts have what came in and did not leave; None: transactions were archived."""
+        if self.paid_in is None or self.paid_out is None:
+            return None
         return self.balance == subtract(self.paid_in, self.paid_out)
 
 
 async def of_ledger(connection: "AnyConnection", q: Queries, ledger_id: int) -> Sequence[Totals]:
     """The sums of each currency in which a ledger has accounts, by its code."""
+    found = await connection.fetch(q.sum_ledger, ledger_id)
+    is_archived = await archived.is_any(connection, q)
     return [
         Totals(
             row["currency"],
             row["accounts"],
             row["balance"],
             row["held"],
-            *(row[name] or ZEROS[row["scale"]] for name in ("paid_in", "paid_out")),
+            *(None if is_archived else row[name] or ZEROS[row["scale"]] for name in ("paid_in", "paid_out")),
         )
-        for row in await connection.fetch(q.sum_ledger, ledger_id)
+        for row in found
     ]

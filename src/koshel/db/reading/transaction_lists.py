@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from koshel.db.mapping import rows
 from koshel.db.mapping.rows import FoundTransaction
 from koshel.db.queries import Queries
-from koshel.db.reading import candidates, lines
+from koshel.db.reading import archived, candidates, lines
 from koshel.db.reading.access_paths import AccessPath, plan
 from koshel.db.reading.filter_fields import LINE_FIELDS, TRANSACTION_FIELDS, Listing
 from koshel.db.reading.filters import Expression, Fields, Predicate, predicate
-from koshel.db.reading.lines import Line, Versions
+from koshel.db.reading.lines import Line, Stretch, Versions
 from koshel.db.reading.pages import FILTERED_MAX, Ask, Key, Keyed, Keys, by_id, compared, entries, page
 from koshel.db.reading.transaction_keys import ALL_VERSIONS, Finder, Way, given, moments
 from koshel.db.reading.wanted import (
@@ -132,6 +132,20 @@ async def account_lines(
     bounds = _within(path, await finder.versions(way) if versions is None else versions)
     keys = partial(finder.keys, way, bounds)
     return await page([keys], details, _after, ask, _BEGIN[ask.order], most=_most(expression))
+
+
+async def statement_lines(
+    connection: "AnyConnection", q: Queries, stretch: Stretch, ask: Ask
+) -> Listed[Line, Position]:
+    """A page of the lines of a stretch, the oldest first. Raises HistoryArchived if one was archived meanwhile."""
+    account = stretch.account
+    wanted = TransactionsWanted(account_id=account.id)
+    page = await account_lines(connection, q, account.ledger_id, wanted, ask, versions=stretch.versions)
+    first = (stretch.opening.version if ask.start is None else ask.start.version) + 1
+    last = stretch.closing.version if page.ends_at is None else page.ends_at.version
+    if [one.version for one in page.items] != [*range(first, last + 1)]:
+        raise await archived.refusal(connection, q, account)
+    return page
 
 
 def _within(path: AccessPath, versions: Versions) -> Versions:

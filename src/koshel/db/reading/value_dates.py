@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from koshel.core.model import AccountDetails
 from koshel.core.money import add
+from koshel.db.errors import HistoryArchived
 from koshel.db.queries import Queries
-from koshel.db.reading import lines
+from koshel.db.reading import archived, lines
 from koshel.db.reading.lines import State
 from koshel.db.reading.wanted import LAST_MOMENT
 
@@ -40,17 +41,27 @@ async def state_as_of(connection: "AnyConnection", q: Queries, account: AccountD
     All of it is of one snapshot, that of the version of the account that is given: a version never changes.
     Raises TooManyValueDates, HistoryArchived.
     """
-    (at_end,) = await lines.states_before(connection, q, account, (_end_of(day),))
-    if at_end.version > account.version:
-        at_end = await lines.state(connection, q, account, account.version)
+    try:
+        (at_end,) = await lines.states_before(connection, q, account, (_end_of(day),))
+        if at_end.version > account.version:
+            at_end = await lines.state(connection, q, account, account.version)
+    except HistoryArchived:
+        raise _no_day(account) from None
     version = at_end.version
     row = await connection.fetchrow(
         q.sum_by_value_date, account.ledger_id, account.id, day.isoformat(), version, account.version, LINES_MAX + 1
     )
     assert row is not None, "an aggregate has a row"
+    if await archived.lacks(connection, q, account, 1, account.version):
+        raise _no_day(account)
     if row["most"] > LINES_MAX:
         raise TooManyValueDates(account.id, day, LINES_MAX)
     return at_end if row["change"] is None else replace(at_end, balance=add(at_end.balance, row["change"]))
+
+
+def _no_day(account: AccountDetails) -> HistoryArchived:
+    """A line may count for any day, and so may one that nobody can read: no later day helps."""
+    return HistoryArchived(account.id, None)
 
 
 def _end_of(day: date) -> datetime:

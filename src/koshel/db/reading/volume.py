@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from koshel.core.commands import Kind
 from koshel.db.queries import Queries
+from koshel.db.reading import archived
 from koshel.db.reading.wanted import FIRST_MOMENT, LAST_MOMENT
 
 if TYPE_CHECKING:
@@ -67,10 +68,14 @@ async def of_ledger(
     since: datetime | None,
     until: datetime | None,
 ) -> Sequence[Volume]:
-    """The volumes, in the order of prefix, currency, kind and day; accounts without a name last. Raises TooMuch."""
+    """The volumes, in the order of prefix, currency, kind and day; accounts without a name last.
+
+    Raises TooMuch, HistoryArchived.
+    """
     begin, end = since or FIRST_MOMENT, until or LAST_MOMENT
     arguments = (TRANSACTIONS_MAX + 1, grouping.name_parts, grouping.by_kind, grouping.by_day, VOLUMES_MAX + 1)
     found = await connection.fetch(q.sum_volume, ledger_id, begin, end, *arguments)
+    await archived.require_since(connection, q, ledger_id, since)
     if found and found[0]["ends_at"] is not None:
         ends_at = found[0]["ends_at"]
         raise TooMuch("transactions", ends_at if ends_at > begin else None)

@@ -101,8 +101,14 @@ class VolumeFacts(NoFacts, frozen=True, kw_only=True):
     )
 
 
-class HistoryArchivedFacts(OfAccount, frozen=True, kw_only=True):
-    """Of what an account was before its oldest line that is still there."""
+class HistoryArchivedFacts(NoFacts, frozen=True, kw_only=True):
+    """Of an answer that needs transactions that are archived."""
+
+    account_id: Annotated[Id, Meta(description="Left out for what is asked of the whole ledger.")] | UnsetType = UNSET
+    readable_since: (
+        Annotated[Time, Meta(description="From this time on nothing is missing; left out if there is none.")]
+        | UnsetType
+    ) = UNSET
 
 
 OF_READS: Mapping[str, type[NoFacts]] = {

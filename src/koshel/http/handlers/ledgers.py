@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
 
 from koshel.callers import MAIN_LEDGER_ID, Scope
 from koshel.core.money import plain
@@ -41,23 +42,34 @@ class Ledger(Struct, frozen=True):
 
 
 class CurrencyTotals(Struct, frozen=True):
-    """What a ledger has in one currency: balance = paid_in - paid_out, always."""
+    """What a ledger has in one currency: balance = paid_in - paid_out, always.
+
+    The latter three are left out if transactions were archived.
+    """
 
     currency: str
     accounts: Annotated[int, Meta(description="How many accounts.")]
     balance: Annotated[str, Meta(description="The sum of their balances.")]
     held: str
-    paid_in: Annotated[str, Meta(description="How much has come in from outside.")]
-    paid_out: Annotated[str, Meta(description="How much has left.")]
-    balanced: Annotated[
-        bool, Meta(description="Whether `balance` is `paid_in` less `paid_out`; else `koshel verify` says where not.")
-    ]
+    paid_in: Annotated[str, Meta(description="How much has come in from outside.")] | UnsetType = UNSET
+    paid_out: Annotated[str, Meta(description="How much has left.")] | UnsetType = UNSET
+    balanced: (
+        Annotated[
+            bool,
+            Meta(description="Whether `balance` is `paid_in` less `paid_out`; else `koshel verify` says where not."),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class LedgerTotals(Ledger, frozen=True):
     """A ledger with what is in it, as it was at one moment."""
 
     currencies: list[CurrencyTotals]
+    history_archived: (
+        Annotated[bool, Meta(description="True if transactions were archived, so that sums over all are left out.")]
+        | UnsetType
+    ) = UNSET
 
 
 class NewLedger(Ledger, frozen=True):
@@ -75,7 +87,8 @@ async def get_ledger(call: Call) -> Reply:
         found, sums = await call.reads.look_up(ledger_id, partial(_totals, ledger_id=ledger_id))
     finally:
         del slot  # an exception may keep what its frames had for longer
-    return json(200, LedgerTotals(found.name, time(found.ctime), [_shown(one) for one in sums]))
+    is_archived = True if any(one.balanced is None for one in sums) else UNSET
+    return json(200, LedgerTotals(found.name, time(found.ctime), [_shown(one) for one in sums], is_archived))
 
 
 async def _totals(connection: "AnyConnection", q: Queries, ledger_id: int) -> tuple[LedgerRow, Sequence[Totals]]:
@@ -83,8 +96,10 @@ async def _totals(connection: "AnyConnection", q: Queries, ledger_id: int) -> tu
 
 
 def _shown(one: Totals) -> CurrencyTotals:
-    balance, held, paid_in, paid_out = map(plain, (one.balance, one.held, one.paid_in, one.paid_out))
-    return CurrencyTotals(one.currency, one.accounts, balance, held, paid_in, paid_out, one.balanced)
+    known = CurrencyTotals(one.currency, one.accounts, plain(one.balance), plain(one.held))
+    if one.paid_in is None or one.paid_out is None or one.balanced is None:
+        return known
+    return replace(known, paid_in=plain(one.paid_in), paid_out=plain(one.paid_out), balanced=one.balanced)
 
 
 async def create_ledger(call: Call) -> Reply:

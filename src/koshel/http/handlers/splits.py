@@ -88,7 +88,7 @@ ROUTES: Sequence[Route] = (
         get_split,
         None,
         {200: BatchReply},
-        ("split-not-found", "database-unavailable"),
+        ("split-not-found", "database-unavailable", "history-archived"),
     ),
     _ending("/split/{id}/capture", "Move what all holds of a split reserve", "capture_split", SplitCaptureRequest),
     _ending("/split/{id}/void", "Release what all holds of a split reserve", "void_split", SplitVoidRequest),

@@ -7,7 +7,6 @@ versions have no gap, so all of them together are one snapshot, and nothing has 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType, json
@@ -17,7 +16,7 @@ from koshel.db.queries import Queries
 from koshel.db.reading import lines, transaction_lists
 from koshel.db.reading.lines import Line, Stretch
 from koshel.db.reading.pages import Ask
-from koshel.db.reading.wanted import Listed, Position, TransactionsWanted
+from koshel.db.reading.wanted import Listed, Position
 from koshel.http import accept
 from koshel.http.bodies import csv_lines
 from koshel.http.call import CSV, JSON, Call, Reply
@@ -85,12 +84,11 @@ async def _held(slot: Slot, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes
 async def _parts(call: Call, stretch: Stretch) -> AsyncIterator[Sequence[Line]]:
     """The lines, some at a time; while others wait for an answer, it rests."""
     batcher, account = call.service.engine.batcher, stretch.account
-    wanted, start = TransactionsWanted(account_id=account.id), None
-    look = partial(transaction_lists.account_lines, versions=stretch.versions)
+    start = None
 
     async def timed(connection: "AnyConnection", q: Queries) -> tuple[Listed[Line, Position], float]:
         began = time.perf_counter()
-        page = await look(connection, q, account.ledger_id, wanted, Ask(LINES_AT_ONCE, "asc", start))
+        page = await transaction_lists.statement_lines(connection, q, stretch, Ask(LINES_AT_ONCE, "asc", start))
         return page, time.perf_counter() - began  # without the time that it waits, and that the client takes
 
     while stretch.closing.version > stretch.opening.version:

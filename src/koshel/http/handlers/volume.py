@@ -15,6 +15,7 @@ from koshel.http.handlers.lists import Since, Until, between
 from koshel.http.problems import Failure, parameter_invalid
 from koshel.http.route import Route
 from koshel.inputs.values import END, Invalid
+from koshel.library.history import ARCHIVED
 from koshel.library.volumes import TOO_LARGE, facts, grouping
 
 AT_ONCE = 500  # volumes: while they are made nothing else is done
@@ -83,7 +84,7 @@ ROUTES: Sequence[Route] = (
         get_volume,
         None,
         {200: LedgerVolumes},
-        ("database-unavailable", "overloaded", TOO_LARGE),
+        ("database-unavailable", "overloaded", ARCHIVED, TOO_LARGE),
         query=VolumeQuery,
     ),
 )
