@@ -21,9 +21,9 @@ def _pending(*columns: str) -> set[str]:
 
 _LISTS: dict[str, tuple[str, list[str | None], set[str]]] = {
     "list_transactions": ("list_transactions", ["1", KINDS, *_PAGE, _ALL], {"transaction_kind", *_pending("time")}),
-    "list_transactions_of_id": (
-        "list_transactions_of_id",
-        ["1", "7", *_PAGE, _ALL],
+    "list_transactions_of_ids": (
+        "list_transactions_of_ids",
+        ["1", "{7}", *_PAGE, _ALL],
         {"transaction_pkey", *_pending("pkey")},
     ),
     "list_transactions_of_parent": (
@@ -69,7 +69,11 @@ _LOOK_UPS: dict[str, tuple[str, list[str | None], set[str]]] = {
         ["1", *_PAGE[:2], "51", "2", "f", "f", "51"],
         {"transaction_kind", "account"},
     ),
-    "find_keyed": ("find_keyed", ["1", "key-7"], {"receipt_pkey"}),
+    "find_keyed": (
+        "find_keyed",
+        ["1", "{key-7}"],
+        {"receipt_pkey", "transaction_pkey", "transaction_group"},
+    ),
     "find_states_before": ("find_states_before", ["1", "7", "{2026-01-01,2026-02-01}"], {"account", *_SIDES}),
     "count_lines": ("count_lines", ["1", "7", "1", "300"], {*_SIDES}),
     "find_first": ("find_first", ["1"], {"transaction_pkey", "account"}),

@@ -69,7 +69,7 @@ class Queries(Struct, frozen=True):
     list_transaction_changes: str
     get_queued: str
     list_transactions: str
-    list_transactions_of_id: str
+    list_transactions_of_ids: str
     list_transactions_of_parent: str
     list_transactions_of_reference: str
     list_transactions_of_group: str

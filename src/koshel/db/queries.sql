@@ -723,23 +723,25 @@ SELECT id, ctime, version, is_posted FROM (
     ORDER BY b.ctime DESC, b.id DESC LIMIT $6)
 ) AS listed ORDER BY ctime DESC, id DESC LIMIT $6;
 
--- name: list_transactions_of_id
--- As list_transactions. The one of the id $2, by primary key. $7: 'posted', and which of what is not.
+-- name: list_transactions_of_ids
+-- As list_transactions. Those of the ids $2, by primary key; the ids are sorted, so that older partitions are not opened.
+-- $7: 'posted', and which of what is not.
 SELECT id, ctime, version, is_posted FROM (
     (SELECT t.id, t.ctime, NULL::bigint AS version, true AS is_posted FROM transaction AS t
-    WHERE t.ledger_id = $1 AND t.id = $2::bigint AND 'posted' = ANY($7::text [])
+    WHERE t.ledger_id = $1 AND t.id = ANY($2::bigint []) AND 'posted' = ANY($7::text [])
+        AND t.id BETWEEN ($2::bigint [])[1] AND ($2::bigint [])[cardinality($2::bigint [])]
         AND t.ctime >= $3 AND ROW(t.ctime, t.id) < ROW($4::timestamptz, $5::bigint))
     UNION ALL
     (SELECT b.id, b.ctime, NULL, false FROM queued AS b
-    WHERE b.ledger_id = $1 AND b.id = $2 AND 'queued' = ANY($7::text [])
+    WHERE b.ledger_id = $1 AND b.id = ANY($2) AND 'queued' = ANY($7::text [])
         AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4, $5))
     UNION ALL
     (SELECT b.id, b.ctime, NULL, false FROM declined AS b
-    WHERE b.ledger_id = $1 AND b.id = $2 AND 'declined' = ANY($7::text [])
+    WHERE b.ledger_id = $1 AND b.id = ANY($2) AND 'declined' = ANY($7::text [])
         AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4, $5))
     UNION ALL
     (SELECT b.id, b.ctime, NULL, false FROM cancelled AS b
-    WHERE b.ledger_id = $1 AND b.id = $2 AND 'cancelled' = ANY($7::text [])
+    WHERE b.ledger_id = $1 AND b.id = ANY($2) AND 'cancelled' = ANY($7::text [])
         AND b.ctime >= $3 AND ROW(b.ctime, b.id) < ROW($4, $5))
 ) AS listed ORDER BY ctime DESC, id DESC LIMIT $6;
 
@@ -894,7 +896,7 @@ SELECT * FROM (
         AND ($5::bigint IS NULL OR t.source_account_id = $5 OR (t.target_account_id = $5 AND t.target_version IS NOT NULL))
         AND ($6::bigint IS NULL OR t.parent_id = $6)
         AND ($7::bigint IS NULL OR t.group_id = $7)
-        AND ($8::text IS NULL OR t.idempotency_key = $8)
+        AND ($8::bigint [] IS NULL OR t.id = ANY($8::bigint []))
         AND ($9::text IS NULL OR t.reference = $9)
         AND ($10::text IS NULL OR coalesce(t.effective_on, (t.ctime AT TIME ZONE 'UTC')::date) = $10::text::date)
         AND ($11::text IS NULL OR coalesce(n.metadata, t.metadata) @> $11::jsonb)
@@ -933,15 +935,47 @@ WHERE ($3::text [] IS NULL OR status = ANY($3::text []))
     AND ($5::bigint IS NULL OR source_account_id = $5 OR target_account_id = $5)
     AND ($6::bigint IS NULL OR parent_id = $6)
     AND $7::bigint IS NULL
-    AND ($8::text IS NULL OR said #>> '{command,key}' = $8)
+    AND ($8::bigint [] IS NULL OR id = ANY($8::bigint []))
     AND ($9::text IS NULL OR reference = $9)
     AND ($10::text IS NULL OR said #>> '{command,command,effective_on}' = $10)
     AND ($11::text IS NULL OR coalesce(said #> '{command,command,metadata}', '{}') @> $11::jsonb)
     AND coalesce(ctime >= $12 AND ctime < $13, false);
 
 -- name: find_keyed
--- The transaction that a key stands for, queued or posted, by primary key.
-SELECT transaction_id FROM receipt WHERE ledger_id = $1 AND idempotency_key = $2;
+-- The ids of what each of the keys $2 has made, in order, by primary key: that of a single transaction stands in the
+-- receipt, and those of a batch, a split, the end of a split or an exchange in the answer; in a batch these may be members.
+-- A plain move in a batch is its id, or an array that begins with it, which a filter opens. What a member's own key had
+-- made before is no part of it. What was queued may have become several: then they are one group. For each
+-- such key, of which there are few, a probe: a join might go through all groups.
+WITH known AS MATERIALIZED (
+    SELECT r.idempotency_key, r.transaction_id AS id, r.answer IS NOT NULL AS was_queued
+    FROM receipt AS r
+    WHERE r.ledger_id = $1 AND r.idempotency_key = ANY($2::text []) AND r.transaction_id IS NOT NULL
+    UNION ALL
+    SELECT r.idempotency_key, found.id::bigint, false
+    FROM receipt AS r
+    CROSS JOIN (
+        VALUES ('$.legs[*] ? (@.type() == "number")'::jsonpath),
+        ('$.members[*] ? (@.type() == "number")'),
+        ('$.members[*].outcome ? (@."type" == "posted").id'),
+        ('$.members[*].outcome.legs[*] ? (@.type() == "number")'),
+        ('$.members[*].outcome.members[*] ? (@.type() == "number")')
+    ) AS place (path)
+    CROSS JOIN LATERAL jsonb_path_query(r.answer, place.path) AS found (id)
+    WHERE r.ledger_id = $1 AND r.idempotency_key = ANY($2) AND r.transaction_id IS NULL
+        AND r.answer ->> 'type' = ANY('{split,grouped}')
+)
+SELECT idempotency_key, id FROM known
+UNION
+SELECT k.idempotency_key, g.id
+FROM known AS k
+CROSS JOIN LATERAL unnest(ARRAY(
+    SELECT t.id FROM transaction AS t WHERE t.ledger_id = $1 AND t.group_id = (
+        SELECT q.group_id FROM transaction AS q WHERE q.ledger_id = $1 AND q.id = k.id
+    )
+)) AS g (id)
+WHERE k.was_queued
+ORDER BY idempotency_key, id;
 
 -- name: find_states_before
 -- Of each of the moments $3 how many transactions had touched an account before it, and what the last of them left it with.

@@ -13,6 +13,7 @@ from koshel.db.reading import lines
 from koshel.db.reading.access_paths import AccessPath
 from koshel.db.reading.filter_fields import TRANSACTION_FIELDS, Listing, touched
 from koshel.db.reading.lines import Versions
+from koshel.db.reading.made_by import Made
 from koshel.db.reading.pages import Keyed, turned
 from koshel.db.reading.wanted import (
     FIRST_MOMENT,
@@ -49,7 +50,7 @@ Stretch: TypeAlias = tuple[datetime, datetime]  # from the one on, and before th
 class Way(Struct, frozen=True):
     """By which index transactions are found, and between which moments; what it finds of each never changes.
 
-    `kinds` count where they are found by time.
+    `kinds` count where they are found by time. `value` is the ids, in order, where they are found by id.
     """
 
     by: Driver
@@ -66,6 +67,8 @@ class Way(Struct, frozen=True):
         match self.by:
             case Driver.TIME:
                 return table != "posted" or one.found.transaction.kind in self.kinds
+            case Driver.ID:
+                return one.found.transaction.id in self.value
             case Driver.ACCOUNT:
                 return self.value in touched(one.found)
             case _:
@@ -97,20 +100,22 @@ def moments(path: AccessPath) -> Stretch:
 
 
 class Finder:
-    """Finds the keys of a ledger's transactions."""
+    """Finds the keys of a ledger's transactions. `made`: what the idempotency keys that are wanted have made."""
 
-    def __init__(self, connection: "AnyConnection", q: Queries, ledger_id: int, order: Order) -> None:
+    def __init__(
+        self, connection: "AnyConnection", q: Queries, ledger_id: int, order: Order, made: Made | None = None
+    ) -> None:
         self._connection = connection
         self._q = q
         self._ledger_id = ledger_id
         self._order: Order = order
+        self._made = made or {}
 
-    async def way_of(self, wanted: TransactionsWanted) -> Way:
+    def way_of(self, wanted: TransactionsWanted) -> Way:
         """How a list without a filter finds what is wanted. Raises NotIndexed."""
         by = driver(wanted)
         since, until = wanted.since or FIRST_MOMENT, wanted.until or LAST_MOMENT
-        way = Way(by, getattr(wanted, by.value), wanted.kinds, wanted.tables, (since, until))
-        return await self._known(way) if by is Driver.KEY else way
+        return self._known(Way(by, getattr(wanted, by.value), wanted.kinds, wanted.tables, (since, until)))
 
     async def way_along(self, path: AccessPath, *, alone: bool) -> Way:
         """How a list with a filter finds what a path leads to.
@@ -128,13 +133,13 @@ class Finder:
         if field in {"account", "source"}:
             row = await self._connection.fetchrow(self._q.get_account_named, self._ledger_id, value)
             value = 0 if row is None else row["id"]
-        way = Way(_DRIVERS[field], value, kinds, tables, between)
-        return await self._known(way) if way.by is Driver.KEY else way
+        return self._known(Way(_DRIVERS[field], value, kinds, tables, between))
 
-    async def _known(self, way: Way) -> Way:
-        """By the id of the transaction that an idempotency key stands for; 0: it stands for none."""
-        found = await self._connection.fetchval(self._q.find_keyed, self._ledger_id, way.value)
-        return replace(way, by=Driver.ID, value=found or 0)
+    def _known(self, way: Way) -> Way:
+        """By ids, if it is by one, or by an idempotency key: by those of what it has made."""
+        if way.by is Driver.KEY:
+            return replace(way, by=Driver.ID, value=self._made.get(way.value, []))
+        return replace(way, value=[way.value]) if way.by is Driver.ID else way
 
     async def versions(self, way: Way) -> Versions:
         """The versions of its account between the moments of the way; all, if it is not by one."""
@@ -151,7 +156,7 @@ class Finder:
             case Driver.TIME:
                 arguments = (q.list_transactions, way.kinds, *page, way.tables)
             case Driver.ID:
-                arguments = (q.list_transactions_of_id, way.value, *page, way.tables)
+                arguments = (q.list_transactions_of_ids, way.value, *page, way.tables)
             case Driver.PARENT:
                 arguments = (q.list_transactions_of_parent, way.value, *page, way.tables)
             case Driver.REFERENCE:

@@ -14,6 +14,7 @@ from koshel.db.reading.access_paths import AccessPath, plan
 from koshel.db.reading.filter_fields import LINE_FIELDS, TRANSACTION_FIELDS, Listing
 from koshel.db.reading.filters import Expression, Fields, Predicate, predicate
 from koshel.db.reading.lines import Line, Stretch, Versions
+from koshel.db.reading.made_by import KEY, Made, keyed, keys_in, made_by
 from koshel.db.reading.pages import FILTERED_MAX, Ask, Key, Keyed, Keys, by_id, compared, entries, page
 from koshel.db.reading.transaction_keys import ALL_VERSIONS, Finder, Way, given, moments
 from koshel.db.reading.wanted import (
@@ -44,14 +45,15 @@ async def transactions(
     expression: Expression | None = None,
 ) -> Listed[FoundTransaction, Any]:
     """A page of transactions. `expression`: the filter that is wanted. Raises NotIndexed, TooWide and BadPosition."""
-    finder = Finder(connection, q, ledger_id, ask.order)
+    made = await made_by(connection, q, ledger_id, keys_in(expression, wanted.idempotency_key))
+    finder = Finder(connection, q, ledger_id, ask.order, made)
     if expression is None:
-        paths, ways = [given(wanted)], [await finder.way_of(wanted)]
+        paths, ways = [given(wanted)], [finder.way_of(wanted)]
     else:
         paths = [*plan(expression, TRANSACTION_FIELDS, given(wanted))]
         ways = [await finder.way_along(path, alone=len(paths) == 1) for path in paths]
-    books = _Books(connection, q, ledger_id, wanted, paths[0] if len(paths) == 1 else given(wanted))
-    is_met, may_be_met = _predicates(expression, TRANSACTION_FIELDS, candidates.OF_TRANSACTION)
+    books = _Books(connection, q, ledger_id, wanted, paths[0] if len(paths) == 1 else given(wanted), made=made)
+    is_met, may_be_met = _predicates(expression, TRANSACTION_FIELDS, candidates.OF_TRANSACTION, made)
 
     async def details(keys: Sequence[Key]) -> Sequence[FoundTransaction | None]:
         found = await books.details([key.row for key in keys], may_be_met)
@@ -90,12 +92,12 @@ def _most(expression: Expression | None) -> int | None:
 
 
 def _predicates(
-    expression: Expression | None, fields: Fields[RowT], known: Fields[Keyed]
+    expression: Expression | None, fields: Fields[RowT], known: Fields[Keyed], made: Made
 ) -> tuple[Predicate[RowT] | None, Predicate[Keyed] | None]:
     """Whether a row is as a filter says, and whether it may be, by what is known of it at first."""
     if expression is None:
         return None, None
-    return predicate(expression, fields), predicate(expression, known, if_unknown=True)
+    return predicate(expression, keyed(fields, made)), predicate(expression, keyed(known, made), if_unknown=True)
 
 
 async def account_lines(
@@ -117,8 +119,12 @@ async def account_lines(
     assert account_id is not None
     (path,) = plan(expression, LINE_FIELDS, given(wanted))
     way = Way(Driver.ACCOUNT, account_id, (), ("posted",), moments(path))
-    finder, books = Finder(connection, q, ledger_id, ask.order), _Books(connection, q, ledger_id, wanted, path)
-    is_met, may_be_met = _predicates(expression, LINE_FIELDS, candidates.of_line(account_id))
+    made = await made_by(connection, q, ledger_id, keys_in(expression))
+    finder, books = (
+        Finder(connection, q, ledger_id, ask.order),
+        _Books(connection, q, ledger_id, wanted, path, made=made),
+    )
+    is_met, may_be_met = _predicates(expression, LINE_FIELDS, candidates.of_line(account_id), made)
 
     async def details(keys: Sequence[Key]) -> Sequence[Line | None]:
         found = await books.details([key.row for key in keys], may_be_met)
@@ -166,7 +172,14 @@ class _Books:
     """What of one ledger is wanted."""
 
     def __init__(
-        self, connection: "AnyConnection", q: Queries, ledger_id: int, wanted: TransactionsWanted, path: AccessPath
+        self,
+        connection: "AnyConnection",
+        q: Queries,
+        ledger_id: int,
+        wanted: TransactionsWanted,
+        path: AccessPath,
+        *,
+        made: Made,
     ) -> None:
         self._connection = connection
         self._q = q
@@ -174,7 +187,9 @@ class _Books:
         choices, probes = path.choices, path.probes
         self._narrow = (
             *(sorted(choices[name]) if name in choices else None for name in ("status", "kind")),
-            *(probes.get(name) for name in ("account_id", "parent_id", "group_id", "idempotency_key", "reference")),
+            *(probes.get(name) for name in ("account_id", "parent_id", "group_id")),
+            made.get(str(probes[KEY]), []) if KEY in probes else None,
+            probes.get("reference"),
             wanted.effective_on and wanted.effective_on.isoformat(),
             entries(wanted.metadata),
             *(wanted.since or FIRST_MOMENT, wanted.until or LAST_MOMENT),

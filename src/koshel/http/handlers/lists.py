@@ -83,9 +83,9 @@ class TransactionQuery(Between, frozen=True, kw_only=True):
     parent_id: (
         Annotated[Id, Meta(description="Captures, voids, expiries and refunds of this transaction.")] | UnsetType
     ) = UNSET
-    idempotency_key: Annotated[Key, Meta(description="The transaction that was made with this key.")] | UnsetType = (
-        UNSET
-    )
+    idempotency_key: (
+        Annotated[Key, Meta(description="What was made with this key: of a batch or a split all of it.")] | UnsetType
+    ) = UNSET
     reference: Annotated[Reference, Meta(description="Transactions with this reference.")] | UnsetType = UNSET
     effective_on: Annotated[date, Meta(description="Transactions that count for this day.")] | UnsetType = UNSET
     metadata: Metadata = field(default_factory=dict)
