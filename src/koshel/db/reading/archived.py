@@ -2,7 +2,7 @@
 
 An account's lines are numbered without a gap, so that some of them are archived if there are fewer than their numbers
 say. Of a ledger as a whole nothing says what was archived, only that something was: then it is not trusted to have all.
-Each of these looks comes after what it vouches for: what is detached between the two is missed by no one.
+Each of these looks comes after the read that it vouches for, so that what is detached in between is noticed.
 """
 
 from datetime import datetime, timedelta
