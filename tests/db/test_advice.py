@@ -3,7 +3,7 @@
 import pytest
 
 from koshel.db.pools import TimeLimits
-from koshel.db.server import embedded
+from koshel.db.server import configuration
 from koshel.db.starting import proof
 from koshel.db.starting.advice import advice
 from tests.support.database import Database
@@ -31,4 +31,4 @@ def test_each_setting_has_values_that_are_told_of_and_values_that_are_not(
 
 async def test_of_the_embedded_server_the_start_has_nothing_to_say(database: Database) -> None:
     assert (await proof.inspect(database.service_url, TimeLimits(), ())).advice == []
-    assert embedded.SETTINGS["wal_compression"] == "off", "it has pglz only"
+    assert configuration.SETTINGS["wal_compression"] == "off", "it has pglz only"

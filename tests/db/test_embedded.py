@@ -18,7 +18,6 @@ from koshel.db.server.upkeep import kept_up
 from koshel.db.starting.databases import database
 from koshel.db.starting.migrate import migrate
 from koshel.db.store import StoreConfig, open_store
-from koshel.machine import memory
 from tests.support.bookkeeping import execute
 from tests.support.server_user import another_user
 from tests.support.waiting import wait_until
@@ -176,26 +175,6 @@ def test_the_server_cannot_be_reached_from_outside(cluster: Cluster) -> None:
 @pytest.mark.parametrize("name", ["fsync", "synchronous_commit", "full_page_writes"])
 def test_what_was_acknowledged_is_on_disk(cluster: Cluster, name: str) -> None:
     assert value(cluster, f"SHOW {name}") == "on"
-
-
-@pytest.mark.parametrize("name", ["max_connections", "max_wal_size"])
-def test_the_server_is_tuned(cluster: Cluster, name: str) -> None:
-    assert value(cluster, f"SHOW {name}") == embedded.SETTINGS[name]
-
-
-@pytest.mark.parametrize(
-    ("memory_mb", "buffers"), [(64, "256MB"), (1_024, "256MB"), (4_096, "1024MB"), (65_536, "2048MB")]
-)
-def test_the_server_takes_a_quarter_of_the_memory_but_not_too_little_and_not_too_much(
-    monkeypatch: pytest.MonkeyPatch, memory_mb: int, buffers: str
-) -> None:
-    monkeypatch.setattr(memory, "available", lambda: memory_mb << 20)
-    assert embedded.shared_buffers() == buffers
-
-
-def test_a_cluster_has_these_buffers(cluster: Cluster) -> None:
-    found = value(cluster, "SELECT setting::bigint / 128 FROM pg_settings WHERE name = 'shared_buffers'")
-    assert f"{found}MB" == embedded.shared_buffers()
 
 
 def test_a_server_that_cannot_start_says_where_its_log_is(data_dir: Path) -> None:

@@ -26,8 +26,7 @@ from typing import IO
 from msgspec import Struct
 
 from koshel.db.errors import EmbeddedError
-from koshel.db.server import data_directory, leftovers, privileges, programs
-from koshel.machine import memory
+from koshel.db.server import configuration, data_directory, leftovers, privileges, programs
 
 OWNER = "koshel"
 SERVICE = "koshel_service"
@@ -36,25 +35,6 @@ LEAVE_TIMEOUT_S = 20  # for the processes of a killed server to be gone
 LEAVE_PAUSE_S = 0.1
 SOCKET_PATH_MAX = 90  # bytes of the directory; the kernel takes 107 with the file's name
 SOCKET_PATH = re.compile(r"[\w./-]+", re.ASCII)  # what needs no quoting for a shell, for PostgreSQL or in a URL
-
-# fsync, full_page_writes and synchronous_commit stay on: what was acknowledged is on disk. Full pages are not
-# compressed: this server has pglz only, which costs more than it saves. `advice` says why checkpoints are far apart.
-SETTINGS = {
-    "listen_addresses": "",
-    "max_connections": "400",
-    "max_wal_size": "4GB",
-    "checkpoint_timeout": "30min",
-    "wal_compression": "off",
-    "random_page_cost": "1.1",
-    "jit": "off",
-    "autovacuum_naptime": "15s",
-    "log_checkpoints": "off",
-}
-
-
-# A quarter of the memory, as is usual, in these bounds: with less it is slow, and books of a million accounts have no
-# use for more.
-SHARED_BUFFERS_MB = (256, 2_048)
 
 
 class Cluster(Struct, frozen=True):
@@ -103,6 +83,8 @@ def start(cluster: Cluster) -> None:
     deadline = time.monotonic() + LEAVE_TIMEOUT_S
     while not is_running(cluster):
         data_directory.check_version(cluster.directory)
+        with data_directory.usable(cluster.directory.parent):
+            configuration.write(cluster.directory)
         failure = _try_to_start(cluster)
         if is_running(cluster):
             return
@@ -147,12 +129,6 @@ def _prepare(data_dir: Path) -> Cluster:
     return Cluster(directory, _socket_directory(directory, user), user)
 
 
-def shared_buffers() -> str:
-    """How much of the memory a new cluster takes for the pages of its tables; it is taken as they are read."""
-    least, most = SHARED_BUFFERS_MB
-    return f"{max(least, min(memory.available() // 4 >> 20, most))}MB"
-
-
 def _make(data_dir: Path, directory: Path, user: str | None) -> None:
     """A new cluster, whole or not at all: it gets its name when it is done."""
     half = data_dir / "postgres.half"
@@ -160,7 +136,6 @@ def _make(data_dir: Path, directory: Path, user: str | None) -> None:
     half.mkdir(mode=0o700)
     if user is not None:
         shutil.chown(half, user, user)
-    settings = [f"--set={name}={value}" for name, value in (SETTINGS | {"shared_buffers": shared_buffers()}).items()]
     programs.run(
         "initdb",
         user,
@@ -170,7 +145,6 @@ def _make(data_dir: Path, directory: Path, user: str | None) -> None:
         "--auth=trust",
         "--encoding=UTF8",
         "--locale=C.UTF-8",
-        *settings,
     )
     half.rename(directory)
 
