@@ -85,13 +85,16 @@ def _looks(reader: Reader, size: Size, asks: int) -> Iterator[Look]:
     chance = random.Random(17)
     hub = f"/account/{size.hub}"
 
-    def moment() -> str:
-        at = datetime.now(UTC) - timedelta(seconds=864_000 - chance.random() * size.transactions / 50_000)
-        return urlencode({"at": at.isoformat()})
+    def moment() -> datetime:
+        return datetime.now(UTC) - timedelta(seconds=864_000 - chance.random() * size.transactions / 50_000)
+
+    def at() -> str:
+        return urlencode({"at": moment().isoformat()})
 
     for path, name, items in (
         ("/transaction", "transactions", size.transactions),
         (f"{hub}/transaction", "lines of the account with the longest history", size.lines),
+        ("/account", "accounts", size.accounts),
     ):
         depth = min(DEEP * PAGE, items - items // 10)
         cursor = reader.cursor_after(path, depth)
@@ -101,16 +104,37 @@ def _looks(reader: Reader, size: Size, asks: int) -> Iterator[Look]:
         yield _timed(deep, partial(reader.get, onward), asks, f"page 1 of {name}")
     kinds: dict[str, Ask] = {
         "lines of an account": lambda: f"/account/{chance.randint(1, size.accounts)}/transaction",
-        "a balance at a time": lambda: f"/account/{chance.randint(1, size.accounts)}/balance?{moment()}",
-        "a balance at a time, longest history": lambda: f"{hub}/balance?{moment()}",
+        "a balance at a time": lambda: f"/account/{chance.randint(1, size.accounts)}/balance?{at()}",
+        "a balance at a time, longest history": lambda: f"{hub}/balance?{at()}",
+        "a balance by value date, longest history": lambda: f"{hub}/balance?as_of={moment().date()}",
+        "changes of an account": lambda: f"/account/{chance.randint(1, size.accounts)}/change",
         "transactions of a reference": lambda: f"/transaction?reference=order-{chance.randint(0, size.lines // 100)}",
         "transactions of a kind": lambda: "/transaction?kind=payment",
         "a transaction": lambda: f"/transaction/{chance.randint(1, size.transactions)}",
         "accounts by prefix": lambda: f"/account?name=users:{chance.randint(1, size.accounts) // 100}*",
+        **{name: partial(str, f"{path}?{urlencode({'filter': text})}") for name, path, text in _filters(hub)},
+        "a time, and what no index finds": lambda: "/transaction?since=2000-01-01T00:00:00Z&metadata.plan=gold",
     }
     for name, path_of in kinds.items():
         yield _timed(name, partial(_get, reader, path_of), asks)
     yield _timed("a statement's first byte, longest history", lambda: reader.first_byte(f"{hub}/statement"), asks)
+
+
+def _filters(hub: str) -> Iterator[tuple[str, str, str]]:
+    """A filter of each kind: what it is, its list, and its text. Most find nothing: these look at the most rows."""
+    seldom = 'description = "x"'
+    yield "filter: all that it looks at", "/transaction", "kind = transfer and amount > 0"
+    yield "filter: one in twenty", "/transaction", "kind = transfer and reference != null"
+    yield "filter: nothing, by own rows", "/transaction", "kind = transfer and amount > 5"
+    yield "filter: nothing, by a currency", "/transaction", "ctime >= 2000-01-01T00:00:00Z and currency = EUR"
+    yield "filter: nothing, by a description", "/transaction", f"kind = transfer and {seldom}"
+    yield "filter: nothing, by metadata", "/transaction", "kind = payment and metadata.plan = gold"
+    yield "filter: nothing, by either of two indexes", "/transaction", f"kind = transfer and {seldom} or account_id = 7"
+    yield "filter: accounts by their ids", "/transaction", "account_id in (1, 2, 3, 4, 5, 6, 7, 8)"
+    yield "filter: nothing of the longest history", f"{hub}/transaction", seldom
+    yield "filter: changes of the longest history", f"{hub}/transaction", "change > 0 and balance < 100"
+    yield "filter: nothing of accounts", "/account", "currency = USD and balance < 0"
+    yield "filter: nothing of accounts by prefix", "/account", "name = users:* and metadata.plan = gold"
 
 
 def _get(reader: Reader, path_of: Ask) -> bytes:

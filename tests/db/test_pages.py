@@ -42,7 +42,11 @@ async def test_a_page_that_has_to_look_at_much_is_shorter_and_says_where_the_nex
 
 
 async def test_a_page_goes_on_after_its_last_item() -> None:
-    assert await walk(2, every=3) == [([3, 6], 6), ([9, 12], 12), ([15, 18], 18), ([], None)]
+    assert await walk(1, every=2) == [([n], n + 1) for n in range(2, 18, 2)] + [([18], None)]
+
+
+async def test_a_page_of_which_too_little_is_wanted_is_short_and_no_item_is_lost() -> None:
+    assert await walk(2, every=3) == [([3], 4), ([6], 8), ([9, 12], 12), ([15], 16), ([18], None)]
 
 
 @pytest.mark.parametrize("limit", [1, 6, 18, 19, 20])
@@ -51,6 +55,39 @@ async def test_without_filters_each_page_is_full_but_the_last(limit: int) -> Non
     assert [item for items, _ in found for item in items] == list(range(1, 20))
     assert all(len(items) == limit for items, _ in found[:-1])
     assert found[-1][0], "no page is empty"
+
+
+@pytest.mark.parametrize(
+    ("limit", "every", "most", "asked"),
+    [
+        (50, 10_000, 400, [51, 349]),
+        (1, 10_000, 400, [2, 16, 128, 254]),
+        (50, 10_000, 1_000, [51, 408, 500, 41]),
+        (500, 10_000, 400, [501]),
+        (50, 1, 400, [51]),
+        (50, 2, 400, [51, 67]),
+        (50, 17, 400, [51, 349]),
+    ],
+    ids=["nothing", "nothing of one", "nothing of more", "nothing of many", "everything", "half", "a few"],
+)
+async def test_a_page_looks_at_few_keys_first_and_then_at_as_many_as_are_probably_enough(
+    monkeypatch: pytest.MonkeyPatch, limit: int, every: int, most: int, asked: list[int]
+) -> None:
+    monkeypatch.setattr(pages, "KEYS_AT_ONCE", 500)
+    counts = list[int]()
+
+    async def keys(position: int, count: int) -> Sequence[Keyed]:
+        counts.append(count)
+        return [{"id": n} for n in range(position + 1, position + count + 1)]
+
+    async def details(found: Sequence[Key]) -> Sequence[int | None]:
+        return [key.row["id"] if key.row["id"] % every == 0 else None for key in found]
+
+    page = await pages.page([keys], details, lambda _, key: int(key["id"]), Ask(limit, "asc"), 0, most=most)
+    assert counts == asked
+    expected = [n for n in range(1, sum(asked) + 1) if n % every == 0]
+    assert page.items == expected[:limit]
+    assert page.ends_at == (sum(asked) if len(expected) <= limit else expected[limit] - 1)
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])

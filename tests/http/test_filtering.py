@@ -13,8 +13,11 @@ from koshel.http.call import Call
 from koshel.http.filtering import looked_up
 
 
-@pytest.mark.parametrize(("text", "rows"), [(None, 50), ("kind = hold", FILTERED_MAX)])
-async def test_a_page_weighs_as_the_rows_it_may_look_at(text: str | None, rows: int) -> None:
+@pytest.mark.parametrize(
+    ("text", "limit", "rows"),
+    [(None, 50, 50), (None, 500, 500), ("kind = hold", 50, FILTERED_MAX), ("kind = hold", 500, 500)],
+)
+async def test_a_page_weighs_as_the_rows_it_may_look_at(text: str | None, limit: int, rows: int) -> None:
     weights = list[int]()
 
     async def look_up(_: int, __: Any, *, weight: int) -> Listed[Any, Any]:
@@ -22,5 +25,5 @@ async def test_a_page_weighs_as_the_rows_it_may_look_at(text: str | None, rows: 
         return Listed([], None)
 
     call = cast("Call", SimpleNamespace(caller=SimpleNamespace(ledger_id=1), reads=SimpleNamespace(look_up=look_up)))
-    await looked_up(call, look_up, (TransactionsWanted(filter=text), Ask(50)), TRANSACTION_FIELDS)
+    await looked_up(call, look_up, (TransactionsWanted(filter=text), Ask(limit)), TRANSACTION_FIELDS)
     assert weights == [weight_of(rows)]

@@ -43,7 +43,7 @@ async def looked_up(
 ) -> Listed[ItemT, Any]:
     """A page of a list whose rows have these fields. Raises Failure."""
     ledger_id, expression = call.caller.ledger_id, await parsed(asked[0], fields)
-    rows = asked[1].limit if expression is None else FILTERED_MAX
+    rows = asked[1].limit if expression is None else max(asked[1].limit, FILTERED_MAX)
     try:
         return await call.reads.look_up(
             ledger_id,

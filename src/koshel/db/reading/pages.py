@@ -17,9 +17,11 @@ from msgspec import Struct, json
 
 from koshel.db.reading.wanted import BadPosition, Listed, Order
 
-KEYS_MAX = 2_000  # that are looked at for a page
+# For a page of which little is wanted: as many as are looked at within the time that any page may take, 20 ms.
+KEYS_MAX = 1_000
+FILTERED_MAX = 400  # of a list with a filter: they are compared here
 KEYS_AT_ONCE = 500
-FILTERED_MAX = 1_000  # keys that are looked at for a page of a list with a filter: they are compared here
+GROWTH = 8  # how many times as many keys are looked at next at most, where few were wanted: each look costs statements
 MADE_AT_ONCE = 100  # rows; while they are made nothing else is done
 COMPARED_AT_ONCE = 25  # rows, each with as many values as a filter may have
 
@@ -88,8 +90,8 @@ async def page(
     """The page that begins where it is asked to, and else at `begin`; `after` is the position after a key.
 
     Each source gives keys in the order of the list, which is that of `place`. Where not all keys are of what is wanted
-    the page has fewer items than it may if `most` keys were looked at (None: KEYS_MAX), and says where the next one
-    goes on. Raises BadPosition.
+    the page has fewer items than it may if `most` keys were looked at (None: KEYS_MAX), or those of one full page, and
+    says where the next one goes on. Raises BadPosition.
     """
     items: list[ItemT] = []
     positions = ask.positions(begin, len(sources))
@@ -105,9 +107,17 @@ async def page(
         looked_at += len(found)
         if len(found) < count:
             return Listed(items, None)
-        if looked_at >= (KEYS_MAX if most is None else most):
+        left = (KEYS_MAX if most is None else most) - looked_at
+        if left <= 0:
             return Listed(items, _ended(positions))
-        count = max(count, min(2 * count, KEYS_AT_ONCE))
+        count = min(GROWTH * count, KEYS_AT_ONCE, left)
+        if items:
+            count = min(count, _enough(ask.limit + 1 - len(items), len(items), looked_at))
+
+
+def _enough(lacking: int, wanted: int, looked_at: int) -> int:
+    """How many keys give what is lacking, and a quarter more, if as many of them are wanted as of those before."""
+    return 5 * lacking * looked_at // (4 * wanted) + 1
 
 
 async def _merged(
