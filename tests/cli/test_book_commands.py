@@ -143,6 +143,22 @@ def test_what_is_more_than_may_be_read_at_once_is_read_in_steps(
     assert koshel(*options, database_url=books.owner_url).printed == whole
 
 
+@pytest.mark.parametrize("most", [1, 2])
+@pytest.mark.parametrize("group_by", ["currency,kind,day", "kind", "day"])
+@pytest.mark.parametrize(
+    "times",
+    [(), ("--since", "2020-01-01"), ("--until", "2026-01-03"), ("--since", "2026-01-01", "--until", "2027-01-01")],
+)
+def test_what_has_more_sums_than_one_answer_is_read_in_steps(
+    koshel: Koshel, books: Database, monkeypatch: pytest.MonkeyPatch, most: int, group_by: str, times: tuple[str, ...]
+) -> None:
+    options = ("volume", "--group-by", group_by, "--json", *times)
+    whole = koshel(*options, database_url=books.owner_url).printed
+    assert len(json.loads(whole)["volumes"]) > 1
+    monkeypatch.setattr(volume, "VOLUMES_MAX", most)
+    assert koshel(*options, database_url=books.owner_url).printed == whole
+
+
 def test_volume_is_drawn(koshel: Koshel, books: Database, tmp_path: Path) -> None:
     path = tmp_path / "out.svg"
     ended = koshel("volume", "--plot", str(path), database_url=books.owner_url)
@@ -196,10 +212,10 @@ def test_of_the_forms_only_one_is_given(koshel: Koshel) -> None:
     assert koshel("volume", "--json", "--plot", "out.svg").status == 2
 
 
-def test_too_many_volumes_are_refused_with_what_helps(
+def test_too_many_volumes_of_one_moment_are_refused_with_what_helps(
     koshel: Koshel, books: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(volume, "VOLUMES_MAX", 2)
+    monkeypatch.setattr(volume, "VOLUMES_MAX", 0)
     ended = koshel("volume", database_url=books.owner_url)
     assert ended.status == 1
     assert "--group-by less, or ask for another time" in ended.complained

@@ -56,25 +56,47 @@ async def find(
         except Refused as error:
             if error.code != TOO_LARGE:
                 raise
-            fits_until = error.facts.get("fits_until")
-            if fits_until is None:
-                raise CommandError(_too_large(error)) from None
-            end = moments.moment(str(fits_until), "fits_until")
-            first = first or end
+            first = first or await _beginning(ledger)
+            begin = begin or first
+            end = _earlier(error, begin, end or last)
             progress((end - first) / max(last - first, end - first, SHORTEST))
             continue
         for one in found:
             key = (one.name_prefix, one.currency, one.kind, one.day)
             sums[key] = _together(sums[key], one) if key in sums else one
-        if end is None:
+        if begin is None or end is None:
             break
-        begin, end = end, None
+        begin, end = end, _onward(begin, end, last)
     ordered = sorted(sums.values(), key=_place)
     return Found(grouping(group_by), since, until, ordered)
 
 
+async def _beginning(ledger: Ledger) -> datetime:
+    """A time before which nothing has moved."""
+    async for one in ledger.transactions(newest_first=False):
+        return one.ctime
+    return datetime.now(UTC)
+
+
+def _earlier(error: Refused, begin: datetime, end: datetime) -> datetime:
+    """The end of a shorter step: until when it fits, if that is known, and else half of it. Raises CommandError."""
+    fits_until = error.facts.get("fits_until")
+    if fits_until is not None:
+        return moments.moment(str(fits_until), "fits_until")
+    middle = begin + (end - begin) / 2
+    if not begin < middle < end:
+        raise CommandError(_too_large(error)) from None
+    return middle
+
+
+def _onward(begin: datetime, end: datetime, last: datetime) -> datetime | None:
+    """The end of the step after one that was answered: twice as long; None: all that is left."""
+    length = 2 * (end - begin)
+    return end + length if length < last - end else None
+
+
 def _too_large(error: Refused) -> str:
-    most = f"{error.facts['volumes_max']} volumes, or {error.facts['transactions_max']} transactions of one moment"
+    most = f"{error.facts['volumes_max']} volumes, or {error.facts['transactions_max']} transactions, of one moment"
     return f"it is more than {most}; --group-by less, or ask for another time"
 
 
