@@ -18,8 +18,8 @@ from msgspec import Struct, json
 from koshel.db.reading.wanted import BadPosition, Listed, Order
 
 # For a page of which little is wanted: as many as are looked at within the time that any page may take, 20 ms.
-KEYS_MAX = 1_000
-FILTERED_MAX = 400  # of a list with a filter: they are compared here
+KEYS_MAX = 700
+FILTERED_MAX = 300  # of a list with a filter: they are compared here
 KEYS_AT_ONCE = 500
 GROWTH = 8  # how many times as many keys are looked at next at most, where few were wanted: each look costs statements
 MADE_AT_ONCE = 100  # rows; while they are made nothing else is done
