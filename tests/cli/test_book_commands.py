@@ -16,7 +16,6 @@ import pytest
 from koshel import Ledger
 from koshel.command_line.running import ENDED_BY_SIGPIPE
 from koshel.config import extras
-from koshel.db.reading import volume
 from koshel.db.server.embedded import Cluster
 from tests.support.clone import cloned
 from tests.support.command import environment
@@ -133,32 +132,6 @@ def test_volume_is_a_table_json_or_csv(koshel: Koshel, books: Database) -> None:
     assert koshel("volume", "--ledger", "empty", database_url=books.owner_url).printed == "Nothing has moved.\n"
 
 
-@pytest.mark.parametrize("group_by", ["currency,kind,day", "name_prefix:1,kind", "currency"])
-def test_what_is_more_than_may_be_read_at_once_is_read_in_steps(
-    koshel: Koshel, books: Database, monkeypatch: pytest.MonkeyPatch, group_by: str
-) -> None:
-    options = ("volume", "--group-by", group_by, "--json")
-    whole = koshel(*options, database_url=books.owner_url).printed
-    monkeypatch.setattr(volume, "TRANSACTIONS_MAX", 1)
-    assert koshel(*options, database_url=books.owner_url).printed == whole
-
-
-@pytest.mark.parametrize("most", [1, 2])
-@pytest.mark.parametrize("group_by", ["currency,kind,day", "kind", "day"])
-@pytest.mark.parametrize(
-    "times",
-    [(), ("--since", "2020-01-01"), ("--until", "2026-01-03"), ("--since", "2026-01-01", "--until", "2027-01-01")],
-)
-def test_what_has_more_sums_than_one_answer_is_read_in_steps(
-    koshel: Koshel, books: Database, monkeypatch: pytest.MonkeyPatch, most: int, group_by: str, times: tuple[str, ...]
-) -> None:
-    options = ("volume", "--group-by", group_by, "--json", *times)
-    whole = koshel(*options, database_url=books.owner_url).printed
-    assert len(json.loads(whole)["volumes"]) > 1
-    monkeypatch.setattr(volume, "VOLUMES_MAX", most)
-    assert koshel(*options, database_url=books.owner_url).printed == whole
-
-
 def test_volume_is_drawn(koshel: Koshel, books: Database, tmp_path: Path) -> None:
     path = tmp_path / "out.svg"
     ended = koshel("volume", "--plot", str(path), database_url=books.owner_url)
@@ -210,15 +183,6 @@ def test_what_is_no_time_is_refused(koshel: Koshel, times: list[str]) -> None:
 def test_of_the_forms_only_one_is_given(koshel: Koshel) -> None:
     assert koshel("volume", "--json", "--csv").status == 2
     assert koshel("volume", "--json", "--plot", "out.svg").status == 2
-
-
-def test_too_many_volumes_of_one_moment_are_refused_with_what_helps(
-    koshel: Koshel, books: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(volume, "VOLUMES_MAX", 0)
-    ended = koshel("volume", database_url=books.owner_url)
-    assert ended.status == 1
-    assert "--group-by less, or ask for another time" in ended.complained
 
 
 def test_neither_makes_a_database(koshel: Koshel, tmp_path: Path) -> None:
