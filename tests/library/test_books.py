@@ -153,6 +153,19 @@ async def test_in_the_callers_own_transaction_its_own_money_is_seen(
         await other.rollback()
 
 
+async def test_sums_leave_the_callers_own_connection_as_the_caller_has_set_it(
+    ledger: Ledger, ann: int, connection: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    async with connection.transaction():
+        await connection.execute("SET LOCAL enable_hashjoin = off; SET LOCAL statement_timeout = '7s'")
+        within = ledger.within(connection)
+        await within.pay(ann, amount="1")
+        assert (await within.totals())[0].balance == Decimal(101)
+        assert await connection.fetchval("SHOW enable_hashjoin") == "off"
+        assert await connection.fetchval("SHOW statement_timeout") == "7s"
+        assert await connection.fetchval("SHOW plan_cache_mode") == "auto"
+
+
 async def test_a_closed_ledger_has_no_books_any_more(database: Database) -> None:
     async with Ledger.open(database.service_url) as ledger:
         await ledger.open_account("ann@example.com")

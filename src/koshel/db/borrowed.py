@@ -28,6 +28,8 @@ T = TypeVar("T")
 class Borrowed(Reads):
     """Made by `borrow`."""
 
+    owns_connections = False
+
     def __init__(self, connection: "AnyConnection", namespace: Namespace, *, rehearses: bool = False) -> None:
         self._connection = connection
         self.namespace = namespace

@@ -16,7 +16,7 @@ import asyncpg
 from koshel.db.errors import LOST, OutcomeUnknown
 
 if TYPE_CHECKING:
-    from koshel.db.pools import Connection, Pool
+    from koshel.db.pools import AnyConnection, Connection, Pool
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ async def lease(pool: "Pool", timeout_s: float | None) -> "AsyncIterator[Connect
             raise
 
 
-async def undo(connection: "Connection", transaction: asyncpg.transaction.Transaction, error: BaseException) -> None:
+async def undo(connection: "AnyConnection", transaction: asyncpg.transaction.Transaction, error: BaseException) -> None:
     """Roll back, unless `error` has broken the block off: then the lease closes the connection."""
     if is_open(connection) and not _breaks_off(error):
         await transaction.rollback()
@@ -75,7 +75,7 @@ async def transacted(connection: "Connection", work: Callable[[], Awaitable[T]])
     return done
 
 
-def is_open(connection: "Connection") -> bool:
+def is_open(connection: "AnyConnection") -> bool:
     """Whether it can still be spoken to. The pool takes a lost one back at once, and then any call raises."""
     try:
         return not connection.is_closed()

@@ -85,6 +85,7 @@ class Queries(Struct, frozen=True):
     count_lines: str
     find_first: str
     sum_by_value_date: str
+    plan_for_sum: str
     sum_ledger: str
     sum_volume: str
     list_accounts: str

@@ -1092,6 +1092,16 @@ SELECT sum(dated.change) AS change, max(dated.lines) AS most FROM (
     ) AS each
 ) AS dated;
 
+-- name: plan_for_sum
+-- For this transaction only, which reads every account of a ledger: to read a million into a hash takes less time than to
+-- look each of them up, and how many there are the planner knows only if it makes a plan for the ledger. The rest are ranges
+-- of indexes, as ever. It may take $1 ms, or as long as any statement may, if that is longer: that is `limit_ms`.
+-- Touches no table, so no ledger.
+SELECT greatest($1::integer, setting::integer) AS limit_ms,
+    set_config('statement_timeout', greatest($1::integer, setting::integer)::text, true),
+    set_config('enable_hashjoin', 'on', true), set_config('plan_cache_mode', 'force_custom_plan', true)
+FROM pg_settings WHERE name = 'statement_timeout';
+
 -- name: sum_ledger
 -- A ledger by currency, all of it as it is at one moment: a statement has one snapshot. What came in and what left is
 -- added up account by account, by two indexes that have nothing else in them; an account's currency is looked up once.

@@ -26,6 +26,7 @@ class Reads:
 
     rehearsals: Batches  # over connections of the same kind
     namespace: Namespace
+    owns_connections = True  # rather than the caller
 
     @property
     def _queries(self) -> Queries:

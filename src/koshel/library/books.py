@@ -111,7 +111,8 @@ class Books(AccountBooks):
         """What the ledger has, by currency, from one snapshot: all of its accounts are read for it."""
         self._life.check()
         ledger_id = self.requests.ledger_id
-        return await self._reads.look_up(ledger_id, partial(totals.of_ledger, ledger_id=ledger_id))
+        look = partial(totals.of_ledger, ledger_id=ledger_id, at_length=self._reads.owns_connections)
+        return await self._reads.look_up(ledger_id, look)
 
 
 def _entries(metadata: Mapping[str, str] | None) -> Mapping[str, str]:
