@@ -34,6 +34,17 @@ def test_a_broken_line_far_down_is_said_before_anything_is_written(paid: Databas
     assert faults_of(paid, "transactions", path) == ["line 1400: amount must be a number such as 12.50"]
 
 
+def test_the_only_broken_line_of_a_million_is_said_before_anything_is_written(paid: Database, tmp_path: Path) -> None:
+    path, before = tmp_path / "t.jsonl", query(paid, "SELECT count(*) FROM transaction")
+    with path.open("w") as file:
+        for number in range(1, 1_000_001):
+            amount = "0.01" if number != 900_001 else "0.001"
+            file.write(f'{{"source":"a","target":"b","amount":"{amount}","reference":"order-{number}"}}\n')
+    fault = "line 900001: amount has more decimals than USD, which has 2"
+    assert faults_of(paid, "transactions", path) == [fault]
+    assert query(paid, "SELECT count(*) FROM transaction") == before
+
+
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
