@@ -96,7 +96,7 @@ class Transaction(Struct, frozen=True, gc=False):
     amount: Annotated[str | None, Meta(description="null while a queued capture, void or refund does not know it")]
     currency: Annotated[str | None, Meta(description="null if a queued transaction's accounts do not exist")]
     parent_id: Annotated[
-        Id | None, Meta(description="Of a capture, void or expiry: its hold; of a refund: the refunded transaction.")
+        Id | None, Meta(description="The hold that it ends, the first one of a queued whole split; or what it refunds.")
     ]
     group_id: Annotated[Id | None, Meta(description="Its atomic batch or split.")]
     idempotency_key: str | None
